@@ -1,0 +1,28 @@
+#!/bin/sh
+# Compiles every lock: hashes and versions, no index addresses. With --check, fails if a lock is out of date.
+set -eu
+cd "$(dirname "$0")/.."
+uv=${UV:-.venv/bin/uv}
+out=locks
+if [ "${1:-}" = --check ]; then
+    out=$(mktemp -d)
+    trap 'rm -rf "$out"' EXIT
+    cp locks/*.txt "$out"
+fi
+compile() { # name, inputs...
+    name=$1
+    shift
+    "$uv" pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
+        --no-emit-package retail-orders-shared --no-emit-package retail-orders-order-processor \
+        --output-file "$out/$name.txt" "$@"
+}
+compile bootstrap locks/bootstrap.in
+compile dev locks/dev.in shared/pyproject.toml services/*/pyproject.toml local/pyproject.toml cli/pyproject.toml --extra kafka --extra web
+compile order-api services/order-api/pyproject.toml --constraint "$out/dev.txt"
+compile auth-api services/auth-api/pyproject.toml --constraint "$out/dev.txt"
+compile order-processor services/order-processor/pyproject.toml cli/pyproject.toml --constraint "$out/dev.txt"
+if [ "$out" != locks ]; then
+    for lock in locks/*.txt; do
+        cmp -s "$lock" "$out/$(basename "$lock")" || { echo "$lock is out of date: run 'make lock'" >&2; exit 1; }
+    done
+fi
