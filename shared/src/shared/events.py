@@ -1,0 +1,71 @@
+"""What goes over the wire between order-api and order-processor: CloudEvents 1.0 in Kafka's binary mode."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+TOPIC = "orders.placed"
+DEAD_LETTER_TOPIC = "orders.placed.dlq"
+GROUP = "order-processor"
+TYPE = "retail.order.placed.v1"
+SOURCE = "/retail-orders/order-api"
+
+Headers = list[tuple[str, bytes]]
+
+
+class BrokenEvent(ValueError):  # noqa: N818 - read as a state of the event
+    """The message is no event that this system knows; the text says why."""
+
+
+class Item(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of an order; `price` per unit is a decimal string, or absent."""
+
+    item: str
+    quantity: int = 1
+    price: str | None = None
+
+
+class OrderPlaced(msgspec.Struct, frozen=True):
+    """The value of an `orders.placed` event. `cost` is a decimal string; unknown extra fields are accepted."""
+
+    orderid: str
+    userid: str
+    cost: str
+    currency: str
+    orderitems: list[Item]
+    placed_at: datetime
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(OrderPlaced)
+
+
+def encode(event: OrderPlaced, traceparent: str | None = None) -> tuple[bytes, bytes, Headers]:
+    """Return key, value and headers of the message. The id is order id + type, so a repeat is recognisable anywhere."""
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": f"{event.orderid}:{TYPE}",
+        "ce_source": SOURCE,
+        "ce_type": TYPE,
+        "ce_subject": event.orderid,
+        "ce_time": event.placed_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "content-type": "application/json",
+    }
+    if traceparent:
+        headers["traceparent"] = traceparent
+    return event.orderid.encode(), _encoder.encode(event), [(name, text.encode()) for name, text in headers.items()]
+
+
+def decode(value: bytes | None, headers: Iterable[tuple[str, Any]] | None) -> OrderPlaced:
+    """Read a message back; raise BrokenEvent for whatever is not one of ours, whatever the exception below."""
+    kinds = [text for name, text in headers or () if name == "ce_type"]
+    if kinds != [TYPE.encode()]:
+        raise BrokenEvent(f"the header ce_type is not {TYPE}")
+    if value is None:
+        raise BrokenEvent("the message has no value")
+    try:
+        return _decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BrokenEvent(f"the value is no order: {error}") from None

@@ -1,0 +1,38 @@
+"""gunicorn's settings for both APIs: one worker process with threads; scaling is by replicas.
+
+So every replica tells its own truth in `/metrics`, and breakers need no shared state. The application is made in the
+worker, after the fork: MongoDB and Kafka clients do not survive one.
+"""
+
+import os
+from typing import Any
+
+bind = os.environ.get("HTTP_BIND", "127.0.0.1:8080")
+workers = 1
+worker_class = "gthread"
+threads = int(os.environ.get("HTTP_THREADS", "16"))
+preload_app = False
+backlog = 512
+worker_connections = 1000
+keepalive = 75  # longer than the proxy keeps an idle connection, so that the proxy is the one who closes
+timeout = 30
+graceful_timeout = 15
+limit_request_line = 4094
+limit_request_fields = 60
+limit_request_field_size = 8190
+forwarded_allow_ips = "*"  # who forwarded is decided by TRUSTED_PROXIES, not here
+proc_name = "retail-orders"
+accesslog = None
+errorlog = "-"
+loglevel = os.environ.get("LOG_LEVEL", "info")
+logconfig_dict: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "loggers": {"gunicorn.error": {"propagate": True, "handlers": [], "level": "INFO"}},
+}
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Let the application finish what is in hand: `app.extensions["shutdown"]` is its own function for that."""
+    if worker.wsgi is not None:
+        worker.wsgi.extensions["shutdown"]()

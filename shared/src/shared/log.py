@@ -1,0 +1,59 @@
+"""JSON log lines on standard output: a static event name, and data in fields."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def configure(service: str, level: str = "info") -> None:
+    """Set up logging for this process: our own lines and those of the libraries, all as JSON, each with `service`."""
+
+    def add_service(_logger: Any, _method: str, event: Any) -> Any:
+        event["service"] = service
+        return event
+
+    chain = [*SHARED, add_service]
+    structlog.configure(
+        processors=[*chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=chain,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.dict_tracebacks,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # The drivers' own debug lines hold commands, and so users' data.
+    for noisy in ("pymongo", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def get(name: str) -> structlog.stdlib.BoundLogger:
+    """Return the logger of a module."""
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
+    return logger
+
+
+def level(text: str) -> str:
+    """Parse a level's name, for settings."""
+    if text.lower() not in {"debug", "info", "warning", "error"}:
+        raise ValueError(f"must be debug, info, warning or error, not {text!r}")
+    return text.lower()

@@ -1,0 +1,58 @@
+"""The MongoDB client, made one way, and what its errors mean."""
+
+from pathlib import Path
+from typing import Any
+
+from bson.errors import BSONError
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure, PyMongoError, WriteError
+
+Document = dict[str, Any]
+
+OPERATION_SECONDS = 2.0
+DUPLICATE_KEY = 11000
+DOCUMENT_VALIDATION = 121
+# What a server answers of one document: it breaks a unique index, the validator, or the size limit.
+RECORD_CODES = frozenset({DUPLICATE_KEY, DOCUMENT_VALIDATION, 10334, 17280, 17419, 17420})
+
+
+def connect(uri: str, *, ca_file: Path, database: str, app_name: str, pool: int) -> Database[Document]:
+    """Return the database over TLS: majority and journaled writes, primary reads, 2 s for every operation.
+
+    Makes no I/O: a server that is away shows at the first operation. Call it after the fork; close
+    `database.client` at the end. `pool` bounds the connections, and so the operations at one time.
+    """
+    client: MongoClient[Document] = MongoClient(
+        uri,
+        appname=app_name,
+        tls=True,
+        tlsCAFile=str(ca_file),
+        tz_aware=True,
+        w="majority",
+        journal=True,
+        retryWrites=True,
+        retryReads=True,
+        timeoutMS=int(OPERATION_SECONDS * 1000),
+        maxPoolSize=pool,
+        maxConnecting=4,
+        heartbeatFrequencyMS=1000,
+        connect=False,
+    )
+    return client[database]
+
+
+def names_a_record(error: Exception) -> bool:
+    """Tell whether `error` is about the document in hand, and so no word about the server."""
+    if isinstance(error, BulkWriteError):
+        details = error.details or {}
+        writes = details.get("writeErrors", [])
+        return bool(writes) and not details.get("writeConcernErrors") and all(w["code"] in RECORD_CODES for w in writes)
+    if isinstance(error, WriteError | OperationFailure):
+        return error.code in RECORD_CODES
+    return isinstance(error, DocumentTooLarge | BSONError | OverflowError)
+
+
+def is_failure(error: Exception) -> bool:
+    """Tell whether `error` says that MongoDB is unwell, for the circuit breaker."""
+    return isinstance(error, PyMongoError) and not names_a_record(error)

@@ -1,0 +1,137 @@
+"""What every HTTP service does the same: errors, request ids, security headers, a log line and metrics a request."""
+
+import re
+import secrets
+import time
+from typing import Any, TypeVar
+
+import structlog
+from flask import Flask, Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from shared import log, strict_json
+from shared.metrics import HttpMetrics
+from shared.problem import CONTENT_TYPE, Problem
+
+MAX_BODY = 64 * 1024
+HEADERS = {
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+T = TypeVar("T")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+logger = log.get(__name__)
+
+
+def defaults(app: Flask, *, metrics: HttpMetrics, trusted_proxies: int) -> None:
+    """Give `app` the rules that every service keeps. Call it once, before the routes are added.
+
+    `trusted_proxies` is the number of X-Forwarded-For hops to believe for the client's address.
+    """
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted_proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
+    app.before_request(_begin)
+    app.after_request(_finish(metrics))
+    app.register_error_handler(Problem, _problem)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _defect)
+
+
+def read_json(model: type[T]) -> T:
+    """Return the request's body as `model`; raise the Problem that says what is wrong with it (400, 413, 415, 422)."""
+    try:
+        return strict_json.convert(strict_json.loads(body()), model)
+    except strict_json.MalformedJson as error:
+        raise Problem(400, str(error)) from None
+    except strict_json.InvalidModel as error:
+        raise Problem(422, str(error), errors=[(error.pointer, error.detail)]) from None
+
+
+def body() -> bytes:
+    """Return the body's bytes if it is declared as JSON in UTF-8 and not compressed, else raise the Problem (415)."""
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    if request.mimetype != "application/json" or charset not in {"utf-8", "utf8"}:
+        raise Problem(415, "send the body as JSON in UTF-8, with Content-Type: application/json")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise Problem(415, "send the body without Content-Encoding")
+    try:
+        return request.get_data()
+    except RequestEntityTooLarge:
+        raise
+    except (OSError, ValueError, HTTPException):  # what gunicorn raises for a body that is cut or badly chunked
+        raise Problem(400, "the body could not be read to its end") from None
+
+
+def request_id() -> str:
+    """Return the id of the request in hand."""
+    return str(g.request_id)
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _finish(metrics: HttpMetrics) -> Any:
+    def finish(response: Response) -> Response:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers["X-Request-ID"] = g.request_id
+        route = request.url_rule.rule if request.url_rule else "unknown"
+        method = request.method if request.method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} else "other"
+        seconds = time.perf_counter() - g.started
+        metrics.requests.labels(route, method, response.status_code).inc()
+        metrics.duration.labels(route, method).observe(seconds)
+        write = logger.warning if response.status_code >= 500 else logger.info  # noqa: PLR2004 - HTTP's own classes
+        write(
+            "request",
+            method=method,
+            route=route,
+            status=response.status_code,
+            duration_ms=round(seconds * 1000, 2),
+            client=request.remote_addr,
+        )
+        return response
+
+    return finish
+
+
+def _problem(problem: Problem) -> Response:
+    document = problem.document | {"instance": request.path, "request_id": g.request_id}
+    response: Response = jsonify(document)
+    response.status_code = problem.status
+    response.content_type = CONTENT_TYPE
+    response.headers.update(problem.headers)
+    if problem.status in {429, 503}:
+        response.headers.setdefault("Retry-After", "1")
+    return response
+
+
+def _http_error(error: HTTPException) -> Response:
+    """Write what Flask and Werkzeug refuse by themselves, keeping headers such as Allow."""
+    if error.response is not None:
+        return error.response  # type: ignore[return-value]  # a redirect that the router made
+    headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
+    return _problem(Problem(error.code or 500, error.description or "", headers=headers))
+
+
+def _defect(error: Exception) -> Response:
+    """Answer an error that nobody foresaw: our own defect, said as unavailable and logged with its traceback."""
+    logger.error("unexpected_error", exc_info=error)
+    return _problem(
+        Problem(
+            503,
+            "something went wrong on our side; if this was an order, repeat it with the same Idempotency-Key",
+            type="outcome-unknown",
+            title="Service unavailable",
+        )
+    )
