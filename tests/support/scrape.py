@@ -1,0 +1,31 @@
+"""Reading a replica's own truth from its admin port."""
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+
+def samples(admin_url: str, name: str) -> dict[tuple[str, ...], float]:
+    """Return the samples called `name` at `admin_url`, by the values of their labels."""
+    text = httpx.get(f"{admin_url}/metrics", timeout=5).raise_for_status().text
+    return {
+        tuple(sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name
+    }
+
+
+def breaker_state(admin_url: str, breaker: str) -> str:
+    """Return the state that the replica shows for `breaker`; exactly one must be shown."""
+    shown = [
+        state
+        for (name, state), value in samples(admin_url, "circuit_breaker_state").items()
+        if name == breaker and value
+    ]
+    assert len(shown) == 1, shown
+    return shown[0]
+
+
+def ready(admin_url: str) -> bool:
+    """Tell whether the replica says that it can serve."""
+    return httpx.get(f"{admin_url}/readyz", timeout=5).status_code == 200
