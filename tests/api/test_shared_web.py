@@ -1,0 +1,123 @@
+"""The rules that every HTTP service keeps, on a small application of its own."""
+
+import flask
+import msgspec
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client import CollectorRegistry
+
+from shared import web
+from shared.metrics import HttpMetrics
+from shared.problem import Problem, unavailable
+
+
+class Thing(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def client(registry: CollectorRegistry) -> FlaskClient:
+    app = flask.Flask(__name__)
+    web.defaults(app, metrics=HttpMetrics(registry), trusted_proxies=1)
+
+    @app.post("/things")
+    def things() -> dict[str, str]:
+        return {"name": web.read_json(Thing).name, "client": flask.request.remote_addr or ""}
+
+    @app.get("/busy")
+    def busy() -> str:
+        raise unavailable("come back later", 2.1)
+
+    @app.get("/things/<name>")
+    def thing(name: str) -> str:
+        raise Problem(404, f"there is no thing {name}")
+
+    return app.test_client()
+
+
+def test_a_good_body_reaches_the_route_as_a_model(client: FlaskClient) -> None:
+    answer = client.post("/things", data=b'{"name": "a"}', content_type="application/json; charset=UTF-8")
+
+    assert (answer.status_code, answer.get_json()["name"]) == (200, "a")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b'{"name": "a"}', "text/plain", 415),
+        (b'{"name": "a"}', "application/vnd.x+json", 415),
+        (b'{"name": "a"}', "application/json; charset=utf-16", 415),
+        (b"", "application/json", 400),
+        (b'{"name": 1}', "application/json", 422),
+        (b'{"name": "' + b"a" * web.MAX_BODY + b'"}', "application/json", 413),
+    ],
+)
+def test_a_bad_body_is_a_problem_of_its_own_status(
+    client: FlaskClient, body: bytes, content_type: str, status: int
+) -> None:
+    answer = client.post("/things", data=body, content_type=content_type)
+
+    assert answer.status_code == answer.get_json()["status"] == status
+    assert answer.content_type == "application/problem+json"
+
+
+def test_a_compressed_body_is_refused(client: FlaskClient) -> None:
+    headers = {"Content-Encoding": "gzip"}
+
+    assert client.post("/things", data=b"x", content_type="application/json", headers=headers).status_code == 415
+
+
+def test_a_422_points_at_the_place(client: FlaskClient) -> None:
+    answer = client.post("/things", json={"name": "a", "more/less": 1})
+
+    assert answer.get_json()["errors"][0]["pointer"] == "/more~1less"
+
+
+def test_503_says_when_to_come_back(client: FlaskClient) -> None:
+    answer = client.get("/busy")
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "3")
+    assert answer.get_json()["type"] == "unavailable"
+
+
+def test_405_names_what_is_allowed(client: FlaskClient) -> None:
+    answer = client.options("/things")
+
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("given", ["", "with space", "x" * 129, "ümlaut"])
+def test_a_request_id_is_kept_if_it_is_plain_and_made_otherwise(client: FlaskClient, given: str) -> None:
+    kept = client.get("/busy", headers={"X-Request-ID": "abc.DEF_1-2"})
+    made = client.get("/busy", headers={"X-Request-ID": given})
+
+    assert kept.headers["X-Request-ID"] == kept.get_json()["request_id"] == "abc.DEF_1-2"
+    assert made.headers["X-Request-ID"] not in {"", given}
+
+
+def test_only_the_last_forwarded_hop_is_believed(client: FlaskClient) -> None:
+    answer = client.post("/things", json={"name": "a"}, headers={"X-Forwarded-For": "6.6.6.6, 10.0.0.7"})
+
+    assert answer.get_json()["client"] == "10.0.0.7"
+
+
+def test_requests_are_counted_by_route_not_by_path(client: FlaskClient, registry: CollectorRegistry) -> None:
+    client.get("/things/1")
+    client.get("/things/2")
+    client.get("/nothing")
+
+    def count(route: str) -> float | None:
+        labels = {"route": route, "method": "GET", "status": "404"}
+        return registry.get_sample_value("http_requests_total", labels)
+
+    assert (count("/things/<name>"), count("unknown"), count("/nothing")) == (2, 1, None)
+
+
+def test_every_answer_carries_the_security_headers(client: FlaskClient) -> None:
+    for answer in (client.get("/busy"), client.post("/things", json={"name": "a"})):
+        assert {name: answer.headers[name] for name in web.HEADERS} == web.HEADERS
