@@ -1,0 +1,79 @@
+"""What a load has done so far, in figures and on the terminal."""
+
+import math
+import time
+from array import array
+from collections import Counter, deque
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from retail_cli.load.answers import Answer
+
+RECENT_SECONDS = 5.0
+
+
+def percentile(sorted_ms: "array[float] | list[float]", share: float) -> float:
+    """Return the value below which `share` of the values lie (nearest rank); 0 for none."""
+    return sorted_ms[max(0, math.ceil(share * len(sorted_ms)) - 1)] if sorted_ms else 0.0
+
+
+class Progress:
+    """Counts answers. `ms` holds the time of each first answer that accepted an order."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.sent = 0
+        self.settled: Counter[str] = Counter()
+        self.statuses: Counter[str] = Counter()
+        self.dishonest: Counter[str] = Counter()
+        self.ms: array[float] = array("d")
+        self.phase = "placing orders"
+        self.verified = 0
+        self._recent: deque[tuple[float, float]] = deque()
+
+    def answered(self, answer: Answer, ms: float, first: bool) -> None:
+        """Take one answer into account."""
+        self.statuses[str(answer.status or "none")] += 1
+        if answer.dishonest:
+            self.dishonest[answer.dishonest] += 1
+        if answer.outcome == "ok" and first:
+            self.ms.append(ms)
+            self._recent.append((time.monotonic(), ms))
+
+    def recent(self) -> tuple[float, list[float]]:
+        """Return accepted orders per second and their sorted times in ms, both of the last five seconds."""
+        now = time.monotonic()
+        while self._recent and self._recent[0][0] < now - RECENT_SECONDS:
+            self._recent.popleft()
+        seconds = max(0.1, min(RECENT_SECONDS, now - self.started))
+        return len(self._recent) / seconds, sorted(ms for _, ms in self._recent)
+
+    def __rich__(self) -> Group:
+        rate, times = self.recent()
+        table = Table(box=None, show_header=False, padding=(0, 2))
+        table.add_row("time", f"{time.monotonic() - self.started:.0f} s", self.phase)
+        table.add_row("orders", f"{self.sent} sent", counted(self.settled))
+        table.add_row("accepted", f"{rate:.0f} per second", "  ".join(_times(times)) + "  (last 5 s)")
+        table.add_row("answers", "", counted(self.statuses))
+        if self.verified:
+            table.add_row("verified", str(self.verified), "")
+        if self.dishonest:
+            table.add_row(Text("dishonest", style="bold red"), "", counted(self.dishonest))
+        return Group(table)
+
+
+def counted(counter: Counter[str]) -> str:
+    """Write a counter in one line, the most frequent first."""
+    return "  ".join(f"{name} {count}" for name, count in counter.most_common())
+
+
+def _times(sorted_ms: list[float]) -> list[str]:
+    return [f"p{share:g} {percentile(sorted_ms, share / 100):.0f} ms" for share in (50, 90, 99)]
+
+
+def live(progress: Progress, console: Console) -> Live:
+    """Show `progress` while the context lasts; without a terminal only its end is shown."""
+    return Live(progress, console=console, refresh_per_second=4, transient=False)
