@@ -121,3 +121,12 @@ def test_requests_are_counted_by_route_not_by_path(client: FlaskClient, registry
 def test_every_answer_carries_the_security_headers(client: FlaskClient) -> None:
     for answer in (client.get("/busy"), client.post("/things", json={"name": "a"})):
         assert {name: answer.headers[name] for name in web.HEADERS} == web.HEADERS
+
+
+def test_a_body_that_was_cut_is_refused(client: FlaskClient) -> None:
+    """Gunicorn marks its input as ended and gives what came: the declared length must be checked here."""
+    cut = {"CONTENT_LENGTH": "50", "wsgi.input_terminated": True}
+
+    answer = client.post("/things", data=b'{"name": "a"}', content_type="application/json", environ_overrides=cut)
+
+    assert answer.status_code == 400

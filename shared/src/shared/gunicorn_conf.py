@@ -7,6 +7,8 @@ worker, after the fork: MongoDB and Kafka clients do not survive one.
 import os
 from typing import Any
 
+from shared import log
+
 bind = os.environ.get("HTTP_BIND", "127.0.0.1:8080")
 workers = 1
 worker_class = "gthread"
@@ -22,6 +24,7 @@ limit_request_fields = 60
 limit_request_field_size = 8190
 forwarded_allow_ips = "*"  # who forwarded is decided by TRUSTED_PROXIES, not here
 proc_name = "retail-orders"
+control_socket_disable = True  # it would lie in the home folder, one for all replicas
 accesslog = None
 errorlog = "-"
 loglevel = os.environ.get("LOG_LEVEL", "info")
@@ -32,7 +35,13 @@ logconfig_dict: dict[str, Any] = {
 }
 
 
+def on_starting(server: Any) -> None:
+    """Write the master's own lines as JSON too, under the service's name."""
+    package: str = server.app.app_uri.partition(".")[0]
+    log.configure(package.replace("_", "-"), loglevel)
+
+
 def worker_exit(_server: Any, worker: Any) -> None:
     """Let the application finish what is in hand: `app.extensions["shutdown"]` is its own function for that."""
-    if worker.wsgi is not None:
-        worker.wsgi.extensions["shutdown"]()
+    if application := getattr(worker, "wsgi", None):  # none when it failed to start
+        application.extensions["shutdown"]()

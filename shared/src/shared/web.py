@@ -61,11 +61,14 @@ def body() -> bytes:
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise Problem(415, "send the body without Content-Encoding")
     try:
-        return request.get_data()
+        data = request.get_data()
     except RequestEntityTooLarge:
         raise
-    except (OSError, ValueError, HTTPException):  # what gunicorn raises for a body that is cut or badly chunked
+    except Exception:  # noqa: BLE001 - each server has its own errors for a body that is cut or badly chunked
         raise Problem(400, "the body could not be read to its end") from None
+    if request.content_length not in {None, len(data)}:
+        raise Problem(400, "the body is shorter than its Content-Length")
+    return data
 
 
 def request_id() -> str:
