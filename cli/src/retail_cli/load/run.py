@@ -3,9 +3,8 @@
 import asyncio
 import random
 import secrets
-import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -52,29 +51,32 @@ class Summary:
         return asdict(self) | {"ok": self.ok}
 
 
-def run(options: Options, *, console: Console | None = None, stop: threading.Event | None = None) -> Summary:
+Enough = Callable[[int], bool]
+
+
+def run(options: Options, *, console: Console | None = None, enough: Enough = lambda _: False) -> Summary:
     """Make the load; blocks until all is verified. Raise NoSystem when no buyer is let in.
 
-    `stop`, set from another thread, ends the placing early: what was sent is still settled and verified.
-    Orders are verified only with `verify_seconds` above 0.
+    `enough` is told how many orders were sent, and ends the placing early when it returns true (within half a second);
+    what was sent is still settled and verified. Orders are verified only with `verify_seconds` above 0.
     """
-    return asyncio.run(_run(options, console or Console(stderr=True), stop or threading.Event()))
+    return asyncio.run(_run(options, console or Console(stderr=True), enough))
 
 
-async def _run(options: Options, console: Console, stop: threading.Event) -> Summary:
+async def _run(options: Options, console: Console, enough: Enough) -> Summary:
     progress = Progress()
     async with Shop(options) as shop:
         with Ledger(options.ledger) as ledger, live(progress, console):
-            return await _Load(options, shop, ledger, progress, stop).whole()
+            return await _Load(options, shop, ledger, progress, enough).whole()
 
 
 class _Load:
-    def __init__(self, options: Options, shop: Shop, ledger: Ledger, progress: Progress, stop: threading.Event) -> None:
+    def __init__(self, options: Options, shop: Shop, ledger: Ledger, progress: Progress, enough: Enough) -> None:
         self._options = options
         self._shop = shop
         self._ledger = ledger
         self._progress = progress
-        self._stop = stop
+        self._enough = enough
         self._placing = Placing(shop, ledger, settle_seconds=options.settle_seconds, report=progress.answered)
         self._accepted: dict[str, Buyer] = {}
         self._wrong: dict[str, str] = {}
@@ -112,7 +114,7 @@ class _Load:
         free = asyncio.Semaphore(options.in_flight)
         self._free = free
         number = 0
-        while not self._stop.is_set():
+        while not self._enough(number):
             elapsed = time.monotonic() - begun
             if (options.count is not None and number >= options.count) or elapsed >= (options.duration or float("inf")):
                 return

@@ -1,0 +1,62 @@
+"""What each row showed, a JSON file each, from which the report is made and at which a broken-off suite goes on."""
+
+import json
+import subprocess
+import time
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+FOLDER = REPOSITORY / ".results" / "faults"
+
+
+@dataclass
+class Result:
+    """One part of a row. `outcome` is passed, failed or not run; `figures` are what was measured."""
+
+    row: int
+    part: str
+    scale: str
+    title: str
+    test: str
+    outcome: str = "failed"
+    reason: str = ""
+    seconds: float = 0.0
+    commit: str = ""
+    at: str = ""
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def file(self) -> Path:
+        """Where it is kept."""
+        return FOLDER / self.scale / f"row-{self.row:02d}-{self.part or 'all'}.json"
+
+    def save(self) -> None:
+        """Write it, in place of the last one."""
+        self.commit = commit()
+        self.at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    def passed_before(self) -> bool:
+        """Tell whether this very commit has passed it at this scale."""
+        return any(r.outcome == "passed" and r.commit == commit() for r in [load(self.file)] if r)
+
+
+def load(file: Path) -> Result | None:
+    """Read one back; None if there is none."""
+    return Result(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+
+def load_all(scale: str) -> list[Result]:
+    """Return every result of a scale, by row."""
+    return [result for file in sorted((FOLDER / scale).glob("row-*.json")) if (result := load(file))]
+
+
+@cache
+def commit() -> str:
+    """Name the state of the checkout: the commit, and whether files differ from it."""
+    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
