@@ -1,0 +1,119 @@
+"""Breadth-first search through every interleaving, so that the first violation found has the shortest trace."""
+
+import gc
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from model import mongodb, order_api, order_processor
+from model.world import PLACED, Faults, Reconciler, Safeguards, Step, World
+
+STEPS: tuple[Callable[[World, Safeguards], Iterator[Step]], ...] = (
+    order_api.place,
+    order_api.fast_path,
+    order_api.sweep,
+    order_api.deliver,
+    order_api.crash_api,
+    order_api.redrive,
+    order_processor.handle,
+    order_processor.reconcile,
+    order_processor.crash_processor,
+    order_processor.lose_log,
+    lambda world, _: mongodb.replicate(world),
+    lambda world, _: mongodb.catch_up(world),
+    lambda world, _: mongodb.fail_over(world),
+)
+
+
+@dataclass
+class Outcome:
+    """The states that were reached, and the shortest way to the first promise broken."""
+
+    worlds: list[World]
+    violation: str | None = None
+    trace: list[str] = field(default_factory=list)
+
+    @property
+    def longest_log(self) -> int:
+        """The most events that any state holds: below the bound, the bound has hidden nothing."""
+        return max(len(world.log) for world in self.worlds)
+
+    def __str__(self) -> str:
+        lines = [f"{number:3}. {step}" for number, step in enumerate(self.trace, start=1)]
+        return "\n".join([f"{len(self.worlds):,} states, {self.violation or 'no violation'}", *lines])
+
+
+def broken_promise(world: World) -> str | None:
+    """Names the promise that this very state breaks, if one."""
+    order = world.newest
+    here = "" if order is None else order.id
+    if len(world.answered) > 1:
+        return "doubled: one request, two orders"
+    if world.answered and world.answered != here:
+        return f"lost: {world.answered} was answered with 200 and is gone"
+    if any(event != here for event in world.log):
+        return "invented: an event of an order that does not exist"
+    if order is not None and order.effects > 1:
+        return "doubled: two effects of one order"
+    return None
+
+
+def is_settled(world: World) -> bool:
+    """Tells whether the client has its answer and its order has reached its end."""
+    order = world.orders[0]
+    return world.all_committed and bool(world.answered) and order is not None and order.status != PLACED
+
+
+def explore(faults: Faults, guards: Safeguards, *, reconcilers: int = 2) -> Outcome:
+    """Explores every state, and stops at the first one that breaks a promise.
+
+    A state from which the system alone, without a further fault, has no way to a settled one is stuck.
+    """
+    gc.disable()  # many small tuples and no cycle: it would take half of the time
+    try:
+        return _explore(faults, guards, reconcilers)
+    finally:
+        gc.enable()
+
+
+def _explore(faults: Faults, guards: Safeguards, reconcilers: int) -> Outcome:
+    start = World(left=faults, reconcilers=(Reconciler(),) * reconcilers)
+    numbers, worlds = {start: 0}, [start]
+    came_from: list[tuple[int, str]] = [(0, "")]
+    before: list[list[int]] = [[]]  # by state: the states from which one step of the system leads here
+    for number, world in enumerate(worlds):  # the list grows while it is walked
+        for steps in STEPS:
+            for step in steps(world, guards):
+                target = numbers.get(step.world)
+                if target is None:
+                    target = numbers[step.world] = len(worlds)
+                    worlds.append(step.world)
+                    came_from.append((number, f"{step.actor}: {step.text}"))
+                    before.append([])
+                    promise = broken_promise(step.world)
+                    if promise:
+                        return Outcome(worlds, promise, _trace(came_from, target))
+                if not step.is_fault:
+                    before[target].append(number)
+    stuck = _first_stuck(worlds, before)
+    if stuck is None:
+        return Outcome(worlds)
+    return Outcome(worlds, "stuck: nothing brings the order to its end", _trace(came_from, stuck))
+
+
+def _first_stuck(worlds: list[World], before: list[list[int]]) -> int | None:
+    can_settle = [is_settled(world) for world in worlds]
+    frontier = [number for number, settled in enumerate(can_settle) if settled]
+    while frontier:
+        for number in before[frontier.pop()]:
+            if not can_settle[number]:
+                can_settle[number] = True
+                frontier.append(number)
+    return next((number for number, ok in enumerate(can_settle) if not ok), None)
+
+
+def _trace(came_from: list[tuple[int, str]], number: int) -> list[str]:
+    steps: list[str] = []
+    while number:
+        number, text = came_from[number]
+        steps.append(text)
+    return steps[::-1]

@@ -1,0 +1,113 @@
+"""The design keeps its promises in every interleaving, and without a safeguard a promise breaks.
+
+Run with `-s` to read the shortest counterexample of each dropped safeguard. With `ORDER_MODEL=large` in the
+environment, more faults strike together (minutes).
+"""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from model.order_api import LONGEST_LOG
+from model.search import explore
+from model.world import Faults, Safeguards
+
+ALL = Safeguards()
+BLIND = Safeguards(reconciliation=False)  # the second net is away, so that the first one shows
+
+# Faults that strike together, and how many reconcilers look on.
+FAULTS = [
+    (Faults(), 2),
+    (Faults(failovers=2, timeouts=1), 1),
+    (Faults(failovers=1, timeouts=1, crashes=1), 1),
+    (Faults(failovers=1, losses=1), 1),
+    (Faults(losses=1, crashes=1), 2),
+    (Faults(losses=1, overtaken=1), 2),
+    (Faults(losses=1, refusals=1), 1),
+    (Faults(losses=1, poisons=1), 1),
+    (Faults(refusals=1, poisons=1), 1),
+]
+MORE_FAULTS = [
+    (Faults(failovers=2, timeouts=1, crashes=1), 1),
+    (Faults(failovers=2, timeouts=1, refusals=1), 1),
+    (Faults(failovers=1, losses=1, timeouts=1, crashes=1), 1),
+    (Faults(failovers=2, losses=1), 2),
+    (Faults(losses=1, crashes=1, overtaken=1), 2),
+    (Faults(losses=2, crashes=1), 2),
+    (Faults(losses=1, refusals=1), 2),
+    (Faults(refusals=1, poisons=1, crashes=1), 1),
+]
+LARGE = os.environ.get("ORDER_MODEL") == "large"
+
+DROPPED = [
+    ("majority acknowledgement of the insert", replace(ALL, majority_insert=False), Faults(failovers=1), "lost"),
+    ("majority read before a replay", replace(ALL, majority_replay=False), Faults(failovers=1, timeouts=1), "lost"),
+    (
+        "no publish after a failed insert",
+        replace(ALL, silent_after_failed_insert=False),
+        Faults(failovers=1, timeouts=1),
+        "invented",
+    ),
+    ("majority sweep", replace(ALL, majority_sweep=False), Faults(failovers=1, timeouts=1), "invented"),
+    ("conditional update", replace(ALL, conditional_update=False), Faults(crashes=1), "doubled"),
+    ("reconciliation when the log is lost", BLIND, Faults(losses=1), "stuck"),
+    ("reconciliation when an event is broken", BLIND, Faults(poisons=1), "stuck"),
+    (
+        "reconciliation when a late report takes the marker of a redrive",
+        BLIND,
+        Faults(refusals=1),
+        "stuck",
+    ),
+    (
+        "a new pass when the ends went backwards",
+        replace(ALL, restart_on_shorter_log=False),
+        Faults(losses=1),
+        "stuck",
+    ),
+    ("redrive of FAILED orders only", replace(ALL, redrive_only_failed=False), Faults(crashes=1), "doubled"),
+    ("marker until delivery", replace(BLIND, marker_until_delivered=False), Faults(), "stuck"),
+    ("commit after write", replace(BLIND, commit_after_write=False), Faults(crashes=1), "stuck"),
+    ("majority of the update before the commit", replace(BLIND, majority_update=False), Faults(failovers=1), "stuck"),
+    ("marker given back by a redrive", replace(BLIND, redrive_restores_marker=False), Faults(refusals=1), "stuck"),
+]
+
+
+@pytest.mark.parametrize(("faults", "reconcilers"), FAULTS + (MORE_FAULTS if LARGE else []), ids=str)
+def test_no_interleaving_breaks_a_promise(faults: Faults, reconcilers: int) -> None:
+    outcome = explore(faults, ALL, reconcilers=reconcilers)
+    print(f"{faults}: {outcome}")
+
+    assert outcome.violation is None, str(outcome)
+    assert outcome.longest_log < LONGEST_LOG
+
+
+@pytest.mark.parametrize(("guards", "faults", "promise"), [row[1:] for row in DROPPED], ids=[row[0] for row in DROPPED])
+def test_without_a_safeguard_a_promise_breaks(guards: Safeguards, faults: Faults, promise: str) -> None:
+    outcome = explore(faults, guards)
+    print(outcome)
+
+    assert outcome.violation is not None
+    assert outcome.violation.startswith(promise), str(outcome)
+
+
+@pytest.mark.parametrize(
+    ("guards", "faults"),
+    [
+        (replace(ALL, marker_until_delivered=False), Faults(crashes=1)),
+        (replace(ALL, commit_after_write=False), Faults(crashes=1)),
+        (replace(ALL, majority_update=False), Faults(failovers=1)),
+        (replace(ALL, redrive_restores_marker=False), Faults(refusals=1)),
+    ],
+    ids=["marker until delivery", "commit after write", "majority of the update", "marker given back by a redrive"],
+)
+def test_reconciliation_is_a_second_net(guards: Safeguards, faults: Faults) -> None:
+    assert explore(faults, guards, reconcilers=1).violation is None
+
+
+def test_the_design_leans_on_the_group_dropping_the_positions_of_a_deleted_topic() -> None:
+    """Else it could stand at the end of a new log whose events it has never read, with nothing left to commit."""
+    outcome = explore(Faults(losses=1, poisons=1), replace(ALL, partition_revoked_with_topic=False))
+
+    assert outcome.violation is not None
+    assert outcome.violation.startswith("stuck")

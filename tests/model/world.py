@@ -1,0 +1,135 @@
+"""The state of the modelled order path: one request, the order it made, and every process that touches it.
+
+A request that gets no answer is repeated with the same Idempotency-Key and, as in the real service, a fresh order id.
+So there are two tries, `A` and `B`, of one request; the unique index lets at most one of them into the database.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+PLACED, PROCESSED, FAILED = "PLACED", "PROCESSED", "FAILED"
+DUE = "due"  # a marker that no sweep has claimed
+NO_MARKER = ""
+NEVER_COMMITTED = -1
+UNASSIGNED = -1
+
+
+class Order(NamedTuple):
+    """The order document.
+
+    `effects` counts the entries PROCESSED of its history; a marker that is claimed names the claiming replica.
+    """
+
+    id: str
+    status: str = PLACED
+    marker: str = DUE
+    effects: int = 0
+
+
+class Relay(NamedTuple):
+    """The publisher thread of one order-api replica: `doing` is idle, claiming, produced or stored."""
+
+    doing: str = "idle"
+    id: str = ""
+
+
+class Consumer(NamedTuple):
+    """The order-processor that owns the partition: `doing` is idle, got, writing or written.
+
+    `stale` tells that what it has in hand comes from a topic that is deleted.
+    """
+
+    doing: str = "idle"
+    position: int = UNASSIGNED
+    id: str = ""
+    stale: bool = False
+
+
+class Reconciler(NamedTuple):
+    """One pass: `doing` is idle, seen (an order without marker), waiting (for `end` to be passed) or passed."""
+
+    doing: str = "idle"
+    id: str = ""
+    end: int = 0
+
+
+class Faults(NamedTuple):
+    """How often each fault may still strike."""
+
+    crashes: int = 0  # kill -9 of any process, or a pause so long that its partition goes to another
+    failovers: int = 0  # of the MongoDB primary
+    timeouts: int = 0  # the client or order-api gives up on an insert that may still succeed
+    overtaken: int = 0  # a claim runs out while its replica is still at work
+    losses: int = 0  # the topic is made anew, empty
+    refusals: int = 0  # a business rule or a validator refuses the order
+    poisons: int = 0  # the event cannot be decoded
+
+    def __str__(self) -> str:
+        return ",".join(f"{name}={count}" for name, count in self._asdict().items() if count) or "none"
+
+
+class World(NamedTuple):
+    """A state. Hashable, and small enough for a million of them.
+
+    - `orders`: what the primary has: the first is committed by a majority, the last is its newest.
+    - `view`: what readConcern majority shows; after a failover it may trail behind, as far as `past`.
+    - `tries`: of the request, at replica 0 and 1: new, inserting, answered, late (still on its way to the primary),
+      unknown; the second begins when the first has no answer.
+    - `answered`: the ids that a 200 has named.
+    - `queues`: each replica's in-process queue.
+    - `log`: the ids of the events in the partition, in their order; `offset`: the group's committed offset.
+    - `zombie`: the batch in the hand of a process that was paused and has lost the partition meanwhile.
+    """
+
+    left: Faults
+    orders: tuple[Order | None, ...] = (None,)
+    view: Order | None = None
+    past: Order | None = None
+    tries: tuple[str, str] = ("new", "")
+    answered: str = ""
+    queues: tuple[str, str] = ("", "")
+    relays: tuple[Relay, Relay] = (Relay(), Relay())
+    log: str = ""
+    offset: int = NEVER_COMMITTED
+    consumer: Consumer = Consumer()
+    zombie: str = ""
+    reconcilers: tuple[Reconciler, ...] = (Reconciler(), Reconciler())
+
+    @property
+    def newest(self) -> Order | None:
+        """What a local read on the primary shows."""
+        return self.orders[-1]
+
+    @property
+    def all_committed(self) -> bool:
+        """Tells whether the writes that wait for a majority have it."""
+        return len(self.orders) == 1
+
+
+@dataclass(frozen=True)
+class Safeguards:
+    """What the design does against each fault; a test drops them one at a time."""
+
+    majority_insert: bool = True
+    majority_replay: bool = True
+    silent_after_failed_insert: bool = True
+    majority_sweep: bool = True
+    marker_until_delivered: bool = True
+    conditional_update: bool = True
+    majority_update: bool = True
+    commit_after_write: bool = True
+    reconciliation: bool = True
+    restart_on_shorter_log: bool = True
+    majority_pass: bool = True
+    redrive_only_failed: bool = True
+    redrive_restores_marker: bool = True
+    partition_revoked_with_topic: bool = True  # not ours: the consumer group drops the positions of a deleted topic
+
+
+class Step(NamedTuple):
+    """One thing that one process does; a fault is done to it."""
+
+    actor: str
+    text: str
+    world: World
+    is_fault: bool = False
