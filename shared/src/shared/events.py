@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -35,7 +35,7 @@ class OrderPlaced(msgspec.Struct, frozen=True):
     cost: str
     currency: str
     orderitems: list[Item]
-    placed_at: datetime
+    placed_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 _encoder = msgspec.json.Encoder()
@@ -58,7 +58,7 @@ def encode(event: OrderPlaced, traceparent: str | None = None) -> tuple[bytes, b
     return event.orderid.encode(), _encoder.encode(event), [(name, text.encode()) for name, text in headers.items()]
 
 
-def decode(value: bytes | None, headers: Iterable[tuple[str, Any]] | None) -> OrderPlaced:
+def decode(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, Any]] | None) -> OrderPlaced:
     """Read a message back; raise BrokenEvent for whatever is not one of ours, whatever the exception below."""
     kinds = [text for name, text in headers or () if name == "ce_type"]
     if kinds != [TYPE.encode()]:
@@ -66,6 +66,9 @@ def decode(value: bytes | None, headers: Iterable[tuple[str, Any]] | None) -> Or
     if value is None:
         raise BrokenEvent("the message has no value")
     try:
-        return _decoder.decode(value)
+        event = _decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BrokenEvent(f"the value is no order: {error}") from None
+    if key != event.orderid.encode():
+        raise BrokenEvent("the key is not the order's id")
+    return event

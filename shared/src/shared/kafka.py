@@ -8,13 +8,14 @@ from typing import Any
 from confluent_kafka import (
     OFFSET_INVALID,
     Consumer,
+    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Message,
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from shared import log
 
@@ -23,9 +24,11 @@ __all__ = [
     "AdminClient",
     "Connection",
     "Consumer",
+    "ConsumerGroupTopicPartitions",
     "KafkaError",
     "KafkaException",
     "Message",
+    "OffsetSpec",
     "Producer",
     "TopicPartition",
     "admin",

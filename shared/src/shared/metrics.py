@@ -76,7 +76,7 @@ class ProcessorMetrics:
         )
         self.consumed = Counter(
             "events_consumed_total",
-            "Events handled by result: processed, duplicate, dead_letter.",
+            "Events handled by result: processed, failed, duplicate, dead_letter.",
             ["result"],
             registry=registry,
         )

@@ -1,0 +1,215 @@
+# ruff: noqa: SLF001 - librdkafka's own errors begin with an underscore
+"""The consumer's loop, one turn at a time: take events, have them handled, commit; in an outage pause and try again."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from random import random
+from typing import Any, Protocol
+
+from order_processor.batch import Batch
+from order_processor.handler import is_outage
+from order_processor.message import Message, Partition
+from shared import log
+from shared.events import TOPIC
+from shared.kafka import KafkaError, KafkaException, TopicPartition
+from shared.kafka import Message as ClientMessage
+
+BATCH = 500
+TAKE_SECONDS = 0.1
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 30.0
+# What a broker answers to the commit of one who has lost the partition, or its place in the group, or whose topic is
+# gone: another will get the events again, which is harmless.
+REFUSED_COMMITS = frozenset(
+    {
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.FENCED_MEMBER_EPOCH,
+        KafkaError.STALE_MEMBER_EPOCH,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.UNKNOWN_TOPIC_ID,
+        KafkaError._ASSIGNMENT_LOST,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._NO_OFFSET,
+    }
+)
+
+logger = log.get(__name__)
+
+
+def settings(group_protocol: str) -> dict[str, Any]:
+    """Return the client's settings for this loop. The consumer protocol takes its session's time from the broker."""
+    own = {"group.protocol": group_protocol, "queued.max.messages.kbytes": 16 * 1024}
+    return own if group_protocol == "consumer" else own | {"session.timeout.ms": 10_000}
+
+
+class Handles(Protocol):
+    """What the loop needs of the handler."""
+
+    def handle(self, batch: Batch) -> None: ...  # noqa: D102 - said at the handler
+
+
+class Loop:
+    """Owns the consumer and the batch in hand; one thread calls `turn` again and again.
+
+    `incremental` tells how partitions are assigned: True for the consumer protocol (KIP-848), False for the classic.
+    """
+
+    def __init__(
+        self,
+        consumer: Any,
+        handler: Handles,
+        *,
+        incremental: bool,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random,
+    ) -> None:
+        self._consumer = consumer
+        self._handler = handler
+        self._assign = consumer.incremental_assign if incremental else consumer.assign
+        self._now = now
+        self._clock = clock
+        self._jitter = jitter
+        self._batch: Batch | None = None
+        self._paused = False
+        self._failures = 0
+        self._next_try = 0.0
+        self.finished_at = clock()
+        self.held: frozenset[Partition] = frozenset()
+
+    def start(self) -> None:
+        """Join the group."""
+        self._consumer.subscribe([TOPIC], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+
+    def turn(self) -> None:
+        """Poll once and, unless a pause after a failure is still running, go on with what is in hand."""
+        self._take(self._consumer.consume(BATCH, TAKE_SECONDS))
+        if self._batch and self._clock() >= self._next_try:
+            self._go_on(self._batch)
+        self.finished_at = self._clock()
+
+    def finish(self, seconds: float) -> None:
+        """End what is in hand, for at most `seconds`; then leave the group."""
+        give_up = self._clock() + seconds
+        try:
+            while self._batch and self._clock() < give_up:
+                self.turn()
+        finally:
+            self._consumer.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """True when nothing is in hand."""
+        return self._batch is None
+
+    def _take(self, messages: Iterable[ClientMessage]) -> None:
+        good = []
+        for message in messages:
+            if error := message.error():
+                _note(error)
+            else:
+                good.append(Message.of(message))
+        if good:
+            self._batch = self._batch or Batch(_whole_milliseconds(self._now()))
+            self._batch.add(good)
+
+    def _go_on(self, batch: Batch) -> None:
+        try:
+            self._handler.handle(batch)
+            if not batch.todo:
+                self._commit(batch.done)
+        except Exception as error:  # noqa: BLE001 - whatever happens, the events stay in hand
+            self._hold(batch, error)
+        else:
+            if batch.todo:
+                self._hold(batch, None)
+            else:
+                self._let_go()
+
+    def _hold(self, batch: Batch, error: Exception | None) -> None:
+        """Pause: after 0.1 s at first, then longer and longer up to 30 s, the batch is tried again."""
+        if not self._paused:
+            self._consumer.pause(self._consumer.assignment())
+            self._paused = True
+        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(self._failures, 20))
+        pause *= 0.5 + self._jitter() / 2
+        self._failures += 1
+        self._next_try = self._clock() + pause
+        if error is None:
+            logger.info("batch_repeated", left=len(batch.todo), pause=round(pause, 2))
+        elif is_outage(error):
+            logger.warning("outage", error=type(error).__name__, detail=str(error)[:300], pause=round(pause, 2))
+        else:
+            logger.error("unexpected_error", pause=round(pause, 2), exc_info=error)
+
+    def _let_go(self) -> None:
+        self._batch = None
+        self._failures = 0
+        self._next_try = 0.0
+        if self._paused:
+            self._consumer.resume(self._consumer.assignment())
+            self._paused = False
+
+    def _commit(self, offsets: dict[Partition, int]) -> None:
+        """Commit and wait for the answer. Raise KafkaException, unless it is refused because others have taken over."""
+        if not offsets:
+            return
+        wanted = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
+        try:
+            answers: Sequence[TopicPartition] = self._consumer.commit(offsets=wanted, asynchronous=False)
+            errors = [answer.error for answer in answers if answer.error]
+        except KafkaException as error:
+            errors = [error.args[0]]
+        for refusal in errors:
+            if refusal.code() not in REFUSED_COMMITS:
+                raise KafkaException(refusal)
+            logger.info("commit_refused", error=refusal.name())
+
+    def _assigned(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
+        """Take partitions; paused ones while a batch is held. The client assigns them itself unless this does."""
+        self.held |= _keys(partitions)
+        if self._paused:
+            self._assign(partitions)
+            self._consumer.pause(partitions)
+        logger.info("partitions_assigned", partitions=sorted(p.partition for p in partitions))
+
+    def _revoked(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
+        """Commit what is done of these partitions, and forget the rest of their events: another will get them."""
+        keys = _keys(partitions)
+        if self._batch:
+            try:
+                self._commit({key: offset for key, offset in self._batch.done.items() if key in keys})
+            except KafkaException as error:
+                logger.info("commit_refused", error=error.args[0].name())
+        self._drop(keys)
+        logger.info("partitions_revoked", partitions=sorted(p.partition for p in partitions))
+
+    def _lost(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
+        """Forget the events of partitions that are another's already."""
+        self._drop(_keys(partitions))
+        logger.warning("partitions_lost", partitions=sorted(p.partition for p in partitions))
+
+    def _drop(self, keys: frozenset[Partition]) -> None:
+        self.held -= keys
+        if self._batch:
+            self._batch.drop(keys)
+
+
+def _keys(partitions: Iterable[TopicPartition]) -> frozenset[Partition]:
+    return frozenset((partition.topic, partition.partition) for partition in partitions)
+
+
+def _whole_milliseconds(time: datetime) -> datetime:
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
+def _note(error: KafkaError) -> None:
+    """Tell of an error that came in place of an event. The client goes on by itself, unless it is fatal."""
+    if error.fatal():
+        raise KafkaException(error)
+    logger.warning("consumer_error", error=error.name(), detail=error.str())

@@ -1,0 +1,114 @@
+"""Puts the service together and runs it: nothing else makes clients or threads."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry
+
+from order_processor.consumer import Loop
+from order_processor.consumer import settings as client_settings
+from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetters
+from order_processor.handler import Handler
+from order_processor.offsets import GroupOffsets
+from order_processor.reconcile import Reconciler
+from order_processor.settings import Settings
+from order_processor.store import Orders
+from order_processor.watch import Watch
+from shared import kafka, log, mongo
+from shared.admin import AdminServer
+from shared.breaker import Breaker
+from shared.events import GROUP, TOPIC
+from shared.metrics import BreakerMetrics, ProcessorMetrics
+from shared.settings import SettingsError
+
+POOL = 4  # the loop and reconciliation, with room for monitoring
+FINISH_SECONDS = 10.0
+STALLED_SECONDS = 60.0  # as max.poll.interval.ms: by then the group has given the partitions to others
+
+logger = log.get(__name__)
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; return the exit code."""
+    try:
+        settings = Settings.from_env(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"order-processor cannot start:\n{error}\n")
+        return 2
+    log.configure("order-processor", settings.log_level)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(settings, stop)
+    return 0
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Consume until `stop` is set, finish what is in hand, and leave nothing behind."""
+    registry = CollectorRegistry()
+    metrics = ProcessorMetrics(registry)
+    database = mongo.connect(
+        settings.mongodb_uri,
+        ca_file=settings.mongodb_ca_file,
+        database=settings.mongodb_database,
+        app_name="order-processor",
+        pool=POOL,
+    )
+    breaker = Breaker("mongodb", BreakerMetrics(registry), is_failure=mongo.is_failure)
+    orders = Orders(database, breaker)
+    dead_letters = DeadLetters(lambda: kafka.producer(settings.kafka, _kafka_error, **PRODUCER_SETTINGS))
+    handler = Handler(orders, dead_letters, metrics, refused_items=settings.refused_items)
+    consumer = kafka.consumer(settings.kafka, GROUP, _kafka_error, **client_settings(settings.group_protocol))
+    loop = Loop(consumer, handler, incremental=settings.group_protocol == "consumer")
+    offsets = GroupOffsets(kafka.admin(settings.kafka), topic=TOPIC, group=GROUP)
+    watch = Watch(
+        offsets,
+        Reconciler(orders, offsets, metrics),
+        metrics,
+        held=lambda: loop.held,
+        seconds=settings.reconcile_seconds,
+    )
+    admin = AdminServer(settings.admin_bind, registry, live=_live(loop), ready=_ready(watch, breaker))
+    logger.info("started", admin=admin.port)
+    try:
+        loop.start()
+        watch.start()
+        while not stop.is_set():
+            loop.turn()
+        logger.info("stopping")
+    finally:
+        loop.finish(FINISH_SECONDS)
+        watch.close()
+        dead_letters.close()
+        database.client.close()
+        admin.close()
+    logger.info("stopped")
+
+
+def _live(loop: Loop) -> Callable[[], str | None]:
+    def live() -> str | None:
+        age = time.monotonic() - loop.finished_at
+        return f"the loop has not come round for {age:.0f} s" if age > STALLED_SECONDS else None
+
+    return live
+
+
+def _ready(watch: Watch, breaker: Breaker) -> Callable[[], str | None]:
+    def ready() -> str | None:
+        if breaker.state == "open":
+            return "MongoDB's circuit breaker is open"
+        return None if watch.is_connected else "Kafka does not answer"
+
+    return ready
+
+
+def _kafka_error(error: kafka.KafkaError) -> None:
+    logger.warning("kafka_error", error=error.name(), detail=error.str())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

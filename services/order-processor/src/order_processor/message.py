@@ -1,0 +1,47 @@
+"""A Kafka message as this service handles it, free of the client's types."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from shared import kafka
+
+Partition = tuple[str, int]
+Headers = list[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What came, and from where."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    @classmethod
+    def of(cls, message: kafka.Message) -> Self:
+        """Take over a message of the client's that is no error."""
+        return cls(
+            topic=message.topic() or "",
+            partition=message.partition() or 0,
+            offset=message.offset() or 0,
+            key=_bytes(message.key()),
+            value=_bytes(message.value()),
+            headers=[(name, _bytes(value)) for name, value in _pairs(message.headers())],
+        )
+
+    @property
+    def source(self) -> Partition:
+        """Topic and partition."""
+        return self.topic, self.partition
+
+
+def _pairs(headers: object) -> Iterable[tuple[str, str | bytes | None]]:
+    return headers.items() if isinstance(headers, dict) else headers or ()  # type: ignore[return-value]
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value
