@@ -3,6 +3,8 @@
 import re
 import secrets
 import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -41,6 +43,12 @@ def defaults(app: Flask, *, metrics: HttpMetrics, trusted_proxies: int) -> None:
     app.register_error_handler(Problem, _problem)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _defect)
+
+
+def explain(app: Flask, problems: Mapping[type[Exception], Callable[[Any], Problem]]) -> None:
+    """Answer each kind of exception that a request raises with the Problem that its function makes of it."""
+    for kind, explanation in problems.items():
+        app.register_error_handler(kind, partial(_explained, explanation))
 
 
 def read_json(model: type[T]) -> T:
@@ -117,6 +125,10 @@ def _problem(problem: Problem) -> Response:
     if problem.status in {429, 503}:
         response.headers.setdefault("Retry-After", "1")
     return response
+
+
+def _explained(explanation: Callable[[Any], Problem], error: Exception) -> Response:
+    return _problem(explanation(error))
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -1,0 +1,123 @@
+"""All wiring of auth-api: what gunicorn starts, and what tests start with fakes."""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol
+
+import pymongo
+from flask import Flask
+from prometheus_client import CollectorRegistry
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from auth_api import openapi, routes, tokens
+from auth_api.login import Login, Users
+from auth_api.passwords import Passwords, Slots
+from auth_api.routes import NewUsers
+from auth_api.settings import Settings
+from auth_api.store import MongoFailures, MongoUsers
+from auth_api.throttle import Failures, Throttle
+from auth_api.tokens import KeyFolder, NoKeys
+from shared import certificates, docs, log, mongo, web
+from shared.admin import AdminServer
+from shared.breaker import Breaker, CircuitOpen
+from shared.metrics import AuthMetrics, BreakerMetrics, CertificateMetrics, HttpMetrics
+from shared.mongo import Document
+from shared.preparation import Preparation
+
+SPARE_CONNECTIONS = 4
+PING_SECONDS = 1.0
+
+
+class UserStore(Users, NewUsers, Protocol):
+    """Everything that is asked of the users."""
+
+
+def utc_now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    users: UserStore,
+    failures: Failures,
+    keys: KeyFolder,
+    registry: CollectorRegistry,
+    passwords: Passwords,
+    slots: Slots,
+    now: Callable[[], datetime] = utc_now,
+) -> Flask:
+    """Return the API on the given stores; what it counts goes to `registry`."""
+    app = Flask("auth_api")
+    web.defaults(app, metrics=HttpMetrics(registry), trusted_proxies=settings.trusted_proxies)
+    web.explain(app, routes.PROBLEMS)
+    tokens.configure(app, issuer=settings.issuer, audience=settings.audience)
+    login = Login(users, Throttle(failures), passwords, slots)
+    app.register_blueprint(
+        routes.blueprint(users=users, login=login, keys=keys, metrics=AuthMetrics(registry), now=now)
+    )
+    docs.register(app, openapi.DOCUMENT, prefix="/api")
+    return app
+
+
+def wsgi() -> Flask:
+    """Return the API on MongoDB, its admin port open; called by gunicorn in its worker, after the fork.
+
+    `extensions["shutdown"]` closes what this opened.
+    """
+    settings = Settings.from_env(os.environ)
+    log.configure("auth-api", settings.log_level)
+    registry = CollectorRegistry()
+    database = mongo.connect(
+        settings.mongodb_uri,
+        ca_file=settings.mongodb_ca_file,
+        database=settings.mongodb_database,
+        app_name="auth-api",
+        pool=settings.http_threads + SPARE_CONNECTIONS,
+    )
+    breaker = Breaker("mongodb", BreakerMetrics(registry), is_failure=mongo.is_failure)
+    failures = MongoFailures(database, breaker)
+    keys = KeyFolder(settings.keys_dir, signing_kid=settings.signing_kid)
+    app = create_app(
+        settings,
+        users=MongoUsers(database, breaker),
+        failures=failures,
+        keys=keys,
+        passwords=Passwords(),
+        slots=Slots(settings.hash_slots),
+        registry=registry,
+    )
+    certificates.watch(CertificateMetrics(registry), {"mongodb-ca": settings.mongodb_ca_file})
+    indexes = Preparation(failures.make_index)
+    admin = AdminServer(
+        settings.admin_bind, registry, live=lambda: None, ready=partial(trouble, keys, indexes, database, breaker)
+    )
+
+    def shutdown() -> None:
+        admin.close()
+        indexes.close()
+        database.client.close()
+
+    app.extensions["shutdown"] = shutdown
+    return app
+
+
+def trouble(keys: KeyFolder, indexes: Preparation, database: Database[Document], breaker: Breaker) -> str | None:
+    """Say in a sentence why this process cannot serve; None if it can. Asks MongoDB, at most a second; never raises."""
+    try:
+        keys.keys()
+        if not indexes.done:
+            return "the indexes in MongoDB are not confirmed yet"
+        with breaker.guard(), pymongo.timeout(PING_SECONDS):
+            database.command("ping")
+    except NoKeys as error:
+        return f"no signing keys: {error}"
+    except CircuitOpen as error:
+        return str(error)
+    except PyMongoError as error:
+        return f"MongoDB does not answer: {type(error).__name__}"
+    return None

@@ -1,0 +1,44 @@
+"""What auth-api reads from its environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from shared.service_settings import HttpSettings
+from shared.settings import env, folder, integer, load, settings
+
+CGROUP_CPU = Path("/sys/fs/cgroup/cpu.max")
+
+
+def usable_cores(cgroup: Path = CGROUP_CPU) -> int:
+    """Return how many cores this process may use, at least 1: its CPU affinity and its cgroup's quota (v2) decide."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = cgroup.read_text(encoding="ascii").split()
+        return max(1, min(cores, int(quota) // int(period)))
+    except (OSError, ValueError):  # no cgroup v2 here, or its quota is "max"
+        return cores
+
+
+def hash_slots(text: str) -> int:
+    """Parse a number of slots, or `cores`."""
+    return usable_cores() if text == "cores" else integer(1, 64)(text)
+
+
+@settings
+class Settings(HttpSettings):
+    """What the variables say."""
+
+    keys_dir: Path = env("AUTH_KEYS_DIR", folder, help="folder of Ed25519 private keys, `<kid>.pem`; all are published")
+    signing_kid: str = env("AUTH_SIGNING_KID", default="", help="the key that signs; empty: the last by name")
+    issuer: str = env("AUTH_ISSUER", default="retail-orders", help="`iss` of the tokens")
+    audience: str = env("AUTH_AUDIENCE", default="retail-orders", help="`aud` of the tokens")
+    hash_slots: int = env(
+        "HASH_SLOTS", hash_slots, default="cores", help="passwords hashed at one time; `cores`: as many as usable cores"
+    )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings; raise SettingsError that names every missing or bad variable."""
+        return load(cls, environ)

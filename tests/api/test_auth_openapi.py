@@ -1,0 +1,124 @@
+"""auth-api's OpenAPI document, held against its routes, its models and its answers."""
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
+from pymongo.errors import AutoReconnect
+from werkzeug.test import TestResponse
+
+from auth_api.accounts import RefusedAccount, Registration, check
+from auth_api.openapi import DOCUMENT
+from auth_api.tokens import AccessToken
+from shared.docs import PAGE_POLICY
+from support.auth import PASSWORD, AuthService, write_key
+
+SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
+
+
+@pytest.fixture
+def auth(tmp_path: Path) -> AuthService:
+    write_key(tmp_path, "a")
+    return AuthService(tmp_path)
+
+
+def hold(answer: TestResponse, path: str, method: str) -> None:
+    """Assert that the document declares this answer: its status, content type and every member."""
+    responses = DOCUMENT["paths"][path][method]["responses"]
+    assert str(answer.status_code) in responses
+    declared = responses[str(answer.status_code)].get("content", {})
+    if not declared:
+        assert answer.data == b""
+        return
+    (content_type,) = declared
+    assert answer.content_type == content_type
+    schema = {**declared[content_type]["schema"], "components": DOCUMENT["components"]}
+    jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(answer.get_json())
+
+
+def test_the_document_is_valid_openapi_3_1() -> None:
+    validate(DOCUMENT, cls=OpenAPIV31SpecValidator)
+
+
+def test_it_names_every_route_and_no_other(auth: AuthService) -> None:
+    described = {(path, method.upper()) for path, item in DOCUMENT["paths"].items() for method in item}
+    rules = [r for r in auth.client.application.url_map.iter_rules() if r.endpoint.startswith("auth.")]
+    served = {(rule.rule, method) for rule in rules for method in (rule.methods or set()) - {"HEAD"}}
+
+    assert described == served
+
+
+def test_its_schemas_have_the_fields_of_the_models() -> None:
+    for schema, model in (("Registration", Registration), ("AccessToken", AccessToken)):
+        fields = {field.encode_name for field in msgspec.structs.fields(model)}
+        assert set(SCHEMAS[schema]["properties"]) == set(SCHEMAS[schema]["required"]) == fields
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [("alice", PASSWORD), ("Alice", PASSWORD), ("a" * 65, PASSWORD), ("alice", "short"), ("alice", "x" * 129)],
+)
+def test_its_schema_of_a_registration_agrees_with_the_rules(name: str, password: str) -> None:
+    validator = jsonschema.Draft202012Validator(SCHEMAS["Registration"])
+    try:
+        check(Registration(name, password))
+        taken = True
+    except RefusedAccount:
+        taken = False
+
+    assert validator.is_valid({"username": name, "password": password}) is taken
+
+
+def test_every_answer_to_a_registration_is_declared(auth: AuthService) -> None:
+    answers = [auth.register(), auth.register(), auth.register("bob", "short"), auth.client.post("/api/users")]
+    answers += [
+        auth.client.post("/api/users", data=b"{", content_type="application/json"),
+        auth.client.post("/api/users", data=b" " * 70_000, content_type="application/json"),
+    ]
+    auth.users.error = AutoReconnect("gone")
+    answers.append(auth.register("carol"))
+
+    assert [a.status_code for a in answers] == [201, 409, 422, 415, 400, 413, 503]
+    for answer in answers:
+        hold(answer, "/api/users", "post")
+
+
+def test_every_answer_to_a_login_is_declared(auth: AuthService) -> None:
+    auth.register()
+    answers = [auth.token(), *(auth.token(password=f"wrong guess {n}") for n in range(11))]
+    auth.users.error = AutoReconnect("gone")
+    answers.append(auth.token(address="192.0.2.7"))
+
+    assert [a.status_code for a in answers] == [200, *[401] * 10, 429, 503]
+    for answer in answers:
+        hold(answer, "/api/token", "get")
+
+
+def test_every_answer_with_keys_is_declared(auth: AuthService, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    answer = auth.client.get("/.well-known/jwks.json")
+    answers = [
+        answer,
+        auth.client.get("/.well-known/jwks.json", headers={"If-None-Match": answer.headers["ETag"]}),
+        AuthService(tmp_path / "empty").client.get("/.well-known/jwks.json"),
+    ]
+
+    assert [a.status_code for a in answers] == [200, 304, 503]
+    for each in answers:
+        hold(each, "/.well-known/jwks.json", "get")
+
+
+def test_document_and_page_are_served_from_here_alone(auth: AuthService) -> None:
+    document = auth.client.get("/api/openapi.json")
+    moved = auth.client.get("/api/docs")
+    page = auth.client.get(moved.headers["Location"], headers={"Host": "evil.example"})
+
+    assert document.get_json() == DOCUMENT
+    assert (moved.status_code, moved.headers["Location"]) == (308, "/api/docs/")
+    assert (page.status_code, page.mimetype) == (200, "text/html")
+    assert page.headers["Content-Security-Policy"] == PAGE_POLICY
+    assert b"evil.example" not in page.data
+    assert not any(scheme in page.data for scheme in (b"http://", b"https://", b'="//'))

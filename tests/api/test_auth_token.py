@@ -1,0 +1,225 @@
+"""GET /api/token and the public keys."""
+
+import base64
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import jwt
+import pytest
+from pymongo.errors import AutoReconnect
+
+from auth_api.passwords import Passwords
+from shared import auth as contract
+from support.auth import CHEAP, PASSWORD, AuthService, write_key
+
+NFD_PASSWORD = "cafe\u0301 cafe\u0301 cafe\u0301"
+NFC_PASSWORD = "caf\xe9 caf\xe9 caf\xe9"
+
+
+@pytest.fixture
+def auth(tmp_path: Path) -> AuthService:
+    write_key(tmp_path, "a")
+    service = AuthService(tmp_path)
+    service.register()
+    return service
+
+
+def claims(auth: AuthService, token: str) -> dict[str, Any]:
+    """Check the token as order-api does, by the published keys, and return its claims."""
+    kid = jwt.get_unverified_header(token)["kid"]
+    (key,) = [k for k in auth.client.get("/.well-known/jwks.json").get_json()["keys"] if k["kid"] == kid]
+    return jwt.decode(
+        token,
+        jwt.PyJWK(key),
+        algorithms=["EdDSA"],
+        audience="retail-orders",
+        issuer="retail-orders",
+        options={"verify_exp": False, "verify_iat": False},  # the service's clock stands in 2030
+    )
+
+
+def test_a_login_is_answered_with_a_token_and_its_end(auth: AuthService) -> None:
+    answer = auth.token()
+    body = answer.get_json()
+
+    assert answer.status_code == 200
+    assert (body["token_type"], body["expires_in"], body["expiry"]) == ("Bearer", 900, "2030-01-01T12:15:00Z")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert datetime.fromisoformat(body["expiry"]).timestamp() == claims(auth, body["access_token"])["exp"]
+
+
+def test_the_token_has_every_claim_and_header_of_the_contract(auth: AuthService) -> None:
+    token = auth.token().get_json()["access_token"]
+    header, payload = jwt.get_unverified_header(token), claims(auth, token)
+
+    assert header == {"alg": "EdDSA", "typ": "at+jwt", "kid": "a"}
+    assert not contract.lacks_a_claim(header, payload)
+    assert (payload["sub"], payload["iss"], payload["aud"], payload["type"]) == (
+        "alice",
+        "retail-orders",
+        "retail-orders",
+        "access",
+    )
+    assert payload["iat"] == int(datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp())
+    assert PASSWORD not in str(payload)
+
+
+def test_every_token_has_an_id_of_its_own(auth: AuthService) -> None:
+    ids = {claims(auth, auth.token().get_json()["access_token"])["jti"] for _ in range(5)}
+
+    assert len(ids) == 5
+
+
+def test_a_rotation_needs_no_restart_and_former_tokens_still_verify(auth: AuthService) -> None:
+    former = auth.token().get_json()["access_token"]
+    write_key(auth.folder, "b")
+    auth.clock.advance(seconds=2)
+    latter = auth.token().get_json()["access_token"]
+
+    assert (jwt.get_unverified_header(former)["kid"], jwt.get_unverified_header(latter)["kid"]) == ("a", "b")
+    assert claims(auth, former)["sub"] == claims(auth, latter)["sub"] == "alice"
+
+
+def test_the_public_keys_are_cacheable(auth: AuthService) -> None:
+    answer = auth.client.get("/.well-known/jwks.json")
+    again = auth.client.get("/.well-known/jwks.json", headers={"If-None-Match": answer.headers["ETag"]})
+
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+    assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "password"), [("alice", "another password"), ("nobody", PASSWORD), ("Alice", PASSWORD)]
+)
+def test_wrong_password_and_unknown_user_get_the_same_answer(auth: AuthService, name: str, password: str) -> None:
+    answer = auth.token(name, password)
+    document = answer.get_json()
+    del document["request_id"]
+
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == 'Basic realm="retail-orders", charset="UTF-8"'
+    assert document == {
+        "type": "about:blank",
+        "title": "Unauthorized",
+        "status": 401,
+        "detail": "user name and password do not belong together",
+        "instance": "/api/token",
+    }
+
+
+@pytest.mark.parametrize(
+    "header",
+    [None, "Basic", "Basic !", "Bearer x", "Basic " + base64.b64encode(b"alice").decode(), "Basic /////w=="],
+)
+def test_missing_or_malformed_credentials_are_401(auth: AuthService, header: str | None) -> None:
+    answer = auth.client.get("/api/token", headers={"Authorization": header} if header else {})
+
+    assert (answer.status_code, answer.content_type) == (401, "application/problem+json")
+    assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+def test_a_password_may_be_typed_in_another_normal_form(auth: AuthService) -> None:
+    assert auth.register("bob", NFD_PASSWORD).status_code == 201
+
+    assert auth.token("bob", NFC_PASSWORD).status_code == 200
+    assert auth.token("bob", NFD_PASSWORD).status_code == 200
+
+
+def test_an_over_long_password_is_refused_unhashed(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth.passwords, "matches", lambda *_: pytest.fail("hashed"))
+
+    assert auth.token(password="x" * 129).status_code == 401
+    assert auth.token(password="x" * 5000).status_code == 401
+
+
+def test_an_unknown_user_costs_one_hash(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+    matches = Mock(wraps=auth.passwords.matches)
+    monkeypatch.setattr(auth.passwords, "matches", matches)
+    auth.token("nobody")
+
+    matches.assert_called_once_with(None, PASSWORD)
+
+
+def test_the_eleventh_guess_is_429_before_hashing_on_every_replica(
+    auth: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = auth.replica()
+    guesses = [(auth, other)[n % 2].token(password=f"wrong guess {n}").status_code for n in range(10)]
+    for replica in (auth, other):
+        monkeypatch.setattr(replica.passwords, "matches", lambda *_: pytest.fail("hashed"))
+    answers = [replica.token() for replica in (auth, other)]
+
+    assert guesses == [401] * 10
+    assert [(a.status_code, a.headers["Retry-After"]) for a in answers] == [(429, "300")] * 2
+    assert auth.logins("throttled") == other.logins("throttled") == 1
+
+
+def test_another_address_is_not_throttled_and_the_window_ends(auth: AuthService) -> None:
+    for n in range(10):
+        auth.token(password=f"wrong guess {n}")
+    assert auth.token(address="192.0.2.2").status_code == 200
+    auth.clock.advance(seconds=300)
+
+    assert auth.token().status_code == 200
+
+
+def test_right_logins_are_never_throttled(auth: AuthService) -> None:
+    assert {auth.token().status_code for _ in range(30)} == {200}
+
+
+@pytest.mark.parametrize("dependency", ["users", "failures"])
+def test_without_mongodb_nobody_gets_in(auth: AuthService, dependency: str) -> None:
+    getattr(auth, dependency).error = AutoReconnect("gone")
+    answer = auth.token()
+
+    assert (answer.status_code, answer.get_json()["type"], answer.headers["Retry-After"]) == (503, "unavailable", "1")
+    assert auth.logins("unavailable") == 1
+    getattr(auth, dependency).error = None
+    assert auth.token().status_code == 200
+
+
+def test_a_login_stands_even_if_its_attempt_cannot_be_taken_off(
+    auth: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remove(*_: object) -> None:
+        raise AutoReconnect("gone")
+
+    monkeypatch.setattr(auth.failures, "remove", remove)
+
+    assert auth.token().status_code == 200
+
+
+def test_a_login_renews_a_hash_with_former_parameters(auth: AuthService) -> None:
+    auth.users.hashes["alice"] = Passwords(memory_kib=16, passes=1).hash(PASSWORD)
+
+    assert auth.token().status_code == 200
+    assert "$m=8,t=1,p=1$" in auth.users.hashes["alice"]
+    assert auth.token().status_code == 200
+
+
+def test_a_wrong_password_renews_nothing(auth: AuthService) -> None:
+    auth.users.hashes["alice"] = former = Passwords(memory_kib=16, passes=1).hash(PASSWORD)
+    auth.token(password="another password")
+
+    assert auth.users.hashes["alice"] == former
+
+
+def test_without_keys_it_is_503_until_they_come(tmp_path: Path) -> None:
+    auth = AuthService(tmp_path, passwords=Passwords(**CHEAP))
+    auth.register()
+    answers = [auth.token(), auth.client.get("/.well-known/jwks.json")]
+    write_key(tmp_path, "a")
+    auth.clock.advance(seconds=1)
+
+    assert [(a.status_code, a.get_json()["type"]) for a in answers] == [(503, "unavailable")] * 2
+    assert auth.token().status_code == 200
+
+
+def test_logins_are_counted_by_result(auth: AuthService) -> None:
+    auth.token()
+    auth.token(password="another password")
+    auth.client.get("/api/token")
+
+    assert (auth.logins("ok"), auth.logins("refused")) == (1, 2)

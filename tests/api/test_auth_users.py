@@ -1,0 +1,122 @@
+"""POST /api/users."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from pymongo.errors import NetworkTimeout, ServerSelectionTimeoutError
+
+from auth_api.store import OutcomeUnknown
+from shared.breaker import CircuitOpen
+from support.auth import PASSWORD, AuthService, write_key
+
+
+@pytest.fixture
+def auth(tmp_path: Path) -> AuthService:
+    write_key(tmp_path, "a")
+    return AuthService(tmp_path)
+
+
+def test_a_user_is_registered_and_can_log_in(auth: AuthService) -> None:
+    answer = auth.register("alice")
+
+    assert (answer.status_code, answer.get_json()) == (201, {"username": "alice"})
+    assert auth.token("alice").status_code == 200
+
+
+def test_only_a_hash_is_stored(auth: AuthService) -> None:
+    auth.register("alice")
+
+    assert auth.users.hashes["alice"].startswith("$argon2id$")
+    assert PASSWORD not in auth.users.hashes["alice"]
+
+
+def test_a_taken_name_is_409_and_keeps_its_password(auth: AuthService) -> None:
+    auth.register("alice")
+    answer = auth.register("alice", "another long password")
+
+    assert (answer.status_code, answer.content_type) == (409, "application/problem+json")
+    assert auth.token("alice").status_code == 200
+
+
+def test_a_taken_name_costs_a_hash_as_a_free_one_does(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed = Mock(wraps=auth.passwords.hash)
+    monkeypatch.setattr(auth.passwords, "hash", hashed)
+    auth.register("alice")
+    auth.register("alice")
+
+    assert hashed.call_count == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({"username": "Alice", "password": PASSWORD}, ["/username"]),
+        ({"username": "alice", "password": "password123"}, ["/password"]),
+        ({"username": "", "password": "short"}, ["/username", "/password"]),
+        ({"username": "alice"}, ["/password"]),
+        ({"username": "alice", "password": PASSWORD, "admin": True}, ["/admin"]),
+        ({"username": {"$ne": None}, "password": PASSWORD}, ["/username"]),
+        ({"username": "alice", "password": {"$ne": None}}, ["/password"]),
+        ({"username": "alice", "password": 12345678}, ["/password"]),
+        ([], [""]),
+    ],
+)
+def test_what_the_rules_refuse_is_422_with_pointers(auth: AuthService, body: object, pointers: list[str]) -> None:
+    answer = auth.client.post("/api/users", json=body)
+
+    assert (answer.status_code, [e["pointer"] for e in answer.get_json()["errors"]]) == (422, pointers)
+    assert auth.users.hashes == {}
+
+
+def test_an_over_long_password_is_refused_unhashed(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth.passwords, "hash", lambda _: pytest.fail("hashed"))
+
+    assert auth.register("alice", "x" * 129).status_code == 422
+    assert auth.register("alice", "x" * 60_000).status_code == 422
+
+
+def test_of_parallel_registrations_of_a_name_exactly_one_wins(auth: AuthService) -> None:
+    replicas = [auth, auth.replica()]
+
+    def register(number: int) -> int:
+        return replicas[number % 2].register("alice", f"the password of {number}").status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = sorted(pool.map(register, range(16)))
+
+    assert answers.count(201) == 1
+    assert set(answers) <= {201, 409, 503}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OutcomeUnknown(), "outcome-unknown"),
+        (ServerSelectionTimeoutError("no primary"), "unavailable"),
+        (CircuitOpen("mongodb", 3.2), "unavailable"),
+        (NetworkTimeout("slow"), "unavailable"),
+    ],
+)
+def test_without_mongodb_it_is_503_and_says_whether_something_was_done(
+    auth: AuthService, error: Exception, kind: str
+) -> None:
+    auth.users.error = error
+    answer = auth.register()
+
+    assert (answer.status_code, answer.get_json()["type"]) == (503, kind)
+    assert answer.headers["Retry-After"] == ("4" if isinstance(error, CircuitOpen) else "1")
+
+
+def test_too_many_registrations_at_once_are_503(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+    slots_taken = [slot.hold() for slot in [auth.slots] * 2]
+    monkeypatch.setattr(auth.slots, "_wait", 0.01)
+    for slot in slots_taken:
+        slot.__enter__()
+    answer = auth.register()
+    for slot in slots_taken:
+        slot.__exit__(None, None, None)
+
+    assert (answer.status_code, answer.get_json()["type"], auth.users.hashes) == (503, "unavailable", {})
+    assert auth.register().status_code == 201

@@ -1,0 +1,75 @@
+"""Users and failed logins in memory, with the rules that MongoDB keeps for auth-api."""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from auth_api.store import NameTaken
+from auth_api.throttle import WINDOW, Limit, Tally
+
+
+class FakeUsers:
+    """Users by name. While `error` is set, every call raises it."""
+
+    def __init__(self) -> None:
+        self.hashes: dict[str, str] = {}
+        self.error: Exception | None = None
+        self._lock = threading.Lock()
+
+    def add(self, name: str, password_hash: str, now: datetime) -> None:
+        assert now.tzinfo is not None
+        with self._lock:
+            self._fail()
+            if name in self.hashes:
+                raise NameTaken
+            self.hashes[name] = password_hash
+
+    def password_hash(self, name: str) -> str | None:
+        self._fail()
+        return self.hashes.get(name)
+
+    def replace_hash(self, name: str, old: str, new: str) -> None:
+        with self._lock:
+            self._fail()
+            if self.hashes.get(name) == old:
+                self.hashes[name] = new
+
+    def _fail(self) -> None:
+        if self.error:
+            raise self.error
+
+
+class FakeFailures:
+    """Attempts by key, by the time of `clock`. While `error` is set, every call raises it."""
+
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.error: Exception | None = None
+        self._attempts: dict[str, dict[str, datetime]] = {}
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def read(self, keys: Sequence[str]) -> list[Tally]:
+        if self.error:
+            raise self.error
+        now = self._clock()
+        return [Tally(k, self._live(k, now), now) for k in keys if k in self._attempts]
+
+    def add(self, limits: Sequence[Limit], attempt: str) -> list[Tally]:
+        with self._lock:
+            if self.error:
+                raise self.error
+            now = self._clock()
+            for limit in limits:
+                live = dict(self._live(limit.key, now))
+                self._attempts[limit.key] = live if len(live) >= limit.most else live | {attempt: now}
+        return self.read([limit.key for limit in limits])
+
+    def remove(self, keys: Sequence[str], attempt: str) -> None:
+        with self._lock:
+            if self.error:
+                raise self.error
+            for key in keys:
+                self._attempts.get(key, {}).pop(attempt, None)
+
+    def _live(self, key: str, now: datetime) -> list[tuple[str, datetime]]:
+        return [(id_, at) for id_, at in self._attempts.get(key, {}).items() if at > now - WINDOW]

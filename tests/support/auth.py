@@ -1,0 +1,105 @@
+"""auth-api on fakes, as tests talk to it."""
+
+import base64
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from flask.testing import FlaskClient
+from prometheus_client import CollectorRegistry
+from werkzeug.test import TestResponse
+
+from auth_api.app import create_app
+from auth_api.passwords import Passwords, Slots
+from auth_api.settings import Settings
+from auth_api.tokens import KeyFolder
+from fakes.auth import FakeFailures, FakeUsers
+
+PASSWORD = "correct horse battery staple"
+CHEAP = {"memory_kib": 8, "passes": 1}
+
+
+class Clock:
+    """A time that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2030, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now.timestamp()
+
+    def advance(self, **delta: float) -> None:
+        self.now += timedelta(**delta)
+
+
+def write_key(folder: Path, kid: str) -> Ed25519PrivateKey:
+    """Write a fresh private key into the folder of keys."""
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / f"{kid}.pem").write_bytes(pem)
+    return key
+
+
+def settings(folder: Path, **values: str) -> Settings:
+    """Return settings that hold where no MongoDB is asked."""
+    ca = folder / "ca.crt"
+    ca.touch()
+    environ = {
+        "MONGODB_URI": "mongodb://nowhere",
+        "MONGODB_CA_FILE": str(ca),
+        "AUTH_KEYS_DIR": str(folder),
+    }
+    return Settings.from_env(environ | values)
+
+
+def basic(name: str, password: str) -> dict[str, str]:
+    """Return the header of HTTP Basic."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
+
+
+@dataclass
+class AuthService:
+    """One replica of auth-api on stores that several may share."""
+
+    folder: Path
+    users: FakeUsers = field(default_factory=FakeUsers)
+    clock: Clock = field(default_factory=Clock)
+    failures: FakeFailures | None = None
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    passwords: Passwords = field(default_factory=lambda: Passwords(**CHEAP))
+    client: FlaskClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.failures = self.failures or FakeFailures(self.clock)
+        self.keys = KeyFolder(self.folder, clock=self.clock.monotonic)
+        self.slots = Slots(2)
+        app = create_app(
+            settings(self.folder),
+            users=self.users,
+            failures=self.failures,
+            keys=self.keys,
+            registry=self.registry,
+            passwords=self.passwords,
+            slots=self.slots,
+            now=self.clock,
+        )
+        self.client = app.test_client()
+
+    def replica(self) -> "AuthService":
+        """Return another replica on the same stores and keys."""
+        return AuthService(self.folder, self.users, self.clock, self.failures)
+
+    def register(self, name: str = "alice", password: str = PASSWORD) -> TestResponse:
+        return self.client.post("/api/users", json={"username": name, "password": password})
+
+    def token(self, name: str = "alice", password: str = PASSWORD, address: str = "192.0.2.1") -> TestResponse:
+        return self.client.get("/api/token", headers=basic(name, password) | {"X-Forwarded-For": address})
+
+    def logins(self, result: str) -> float:
+        """Return the counter of logins with that result."""
+        return self.registry.get_sample_value("logins_total", {"result": result}) or 0.0

@@ -1,0 +1,138 @@
+"""Names, passwords, and the Basic header: pure rules."""
+
+import base64
+import string
+import unicodedata
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from auth_api.accounts import (
+    COMMON_PASSWORDS,
+    MalformedCredentials,
+    RefusedAccount,
+    Registration,
+    basic_credentials,
+    check,
+    normal_password,
+)
+
+GOOD = "correct horse battery staple"
+FIRST = string.ascii_lowercase + string.digits
+NAMES = st.builds(str.__add__, st.sampled_from(FIRST), st.text(FIRST + "._@+-", max_size=63))
+PASSWORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=8, max_size=40)
+
+
+def pointers(name: str, password: str) -> list[str]:
+    with pytest.raises(RefusedAccount) as caught:
+        check(Registration(name, password))
+    return [pointer for pointer, _ in caught.value.errors]
+
+
+@given(NAMES)
+@example("a")
+@example("0" * 64)
+def test_every_name_of_the_alphabet_is_taken(name: str) -> None:
+    assert check(Registration(name, GOOD)) == GOOD
+
+
+@given(st.text())
+@example("alice\n")
+@example("Alice")
+@example("élise")
+@example("a" * 65)
+@example("٣")
+@example("")
+def test_every_other_name_is_refused(name: str) -> None:
+    alphabet = set(FIRST + "._@+-")
+    assume(not (name and name[0] in FIRST and set(name) <= alphabet and len(name) <= 64))
+
+    assert pointers(name, GOOD) == ["/username"]
+
+
+@pytest.mark.parametrize("password", ["a" * 8, "é" * 128, "👍🏽" * 64, "with\0null byte", " eight  8"])
+def test_passwords_of_8_to_128_characters_are_taken(password: str) -> None:
+    if password != "a" * 8:
+        assert check(Registration("alice", password)) == unicodedata.normalize("NFC", password)
+
+
+@pytest.mark.parametrize("password", ["", "a", "a1b2c3d", "x" * 129, "é" * 129, "x" * 65_000, "👍" * 129])
+def test_shorter_and_longer_passwords_are_refused(password: str) -> None:
+    assert pointers("alice", password) == ["/password"]
+
+
+@pytest.mark.parametrize("password", ["password123", "PassWord123", "qwertyuiop", "12345678"])
+def test_the_commonest_passwords_are_refused_in_any_case(password: str) -> None:
+    assert pointers("alice", password) == ["/password"]
+
+
+def test_the_list_has_the_1000_commonest_passwords_of_possible_length() -> None:
+    assert len(COMMON_PASSWORDS) == 1000
+    assert all(8 <= len(password) <= 128 for password in COMMON_PASSWORDS)
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    assert pointers("Alice", "short") == ["/username", "/password"]
+
+
+@given(PASSWORDS)
+def test_a_password_is_the_same_in_every_normal_form(password: str) -> None:
+    forms = {normal_password(unicodedata.normalize(form, password)) for form in ("NFC", "NFD")}
+
+    assert forms == {unicodedata.normalize("NFC", password)}
+
+
+def test_no_password_of_128_characters_is_too_long_in_bytes() -> None:
+    longest = "한" * 128
+
+    assert normal_password(unicodedata.normalize("NFD", longest)) == longest
+
+
+def test_a_registration_does_not_show_its_password() -> None:
+    assert GOOD not in repr(Registration("alice", GOOD))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters=":")), PASSWORDS)
+def test_credentials_come_back_as_they_were_sent(name: str, password: str) -> None:
+    header = "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+    assert basic_credentials(header) == (name, password)
+
+
+def test_the_first_colon_splits() -> None:
+    assert basic_credentials("bAsIc " + base64.b64encode(b"alice:a:b:").decode()) == ("alice", "a:b:")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "Basic",
+        "Basic ",
+        "Basic !!!",
+        "Basic YWxpY2U",
+        "Basic YWxp!Y2U6cHc=",
+        "Basic " + base64.b64encode(b"no colon").decode(),
+        "Basic " + base64.b64encode(b"alice:\xff\xfe").decode(),
+        "Basic YWxpY2U6cHc=, Basic YWxpY2U6cHc=",
+        "Bearer YWxpY2U6cHc=",
+        "Basicé YWxpY2U6cHc=",
+        "Basic YWxpY2U6cHcé=",
+        "YWxpY2U6cHc=",
+    ],
+)
+def test_a_malformed_header_is_refused(header: str | None) -> None:
+    with pytest.raises(MalformedCredentials):
+        basic_credentials(header)
+
+
+@given(st.text(st.characters(max_codepoint=255)))
+def test_no_header_makes_it_fail_otherwise(text: str) -> None:
+    for header in (text, f"Basic {text}"):
+        try:
+            name, _ = basic_credentials(header)
+        except MalformedCredentials:
+            continue
+        assert ":" not in name

@@ -1,0 +1,101 @@
+"""Hashes, and the bound on hashing."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
+
+import pytest
+
+from auth_api.passwords import MAX_WAITERS, Busy, Passwords, Slots
+from support.auth import CHEAP
+from support.wait import until
+
+
+def test_a_hash_is_argon2id_of_at_least_19_mib_and_2_passes() -> None:
+    stored = Passwords().hash("secret password")
+
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+def test_a_password_matches_its_own_hash_only() -> None:
+    passwords = Passwords(**CHEAP)
+    stored = passwords.hash("secret password")
+
+    assert passwords.matches(stored, "secret password")
+    assert not passwords.matches(stored, "another password")
+    assert not passwords.matches(stored, "secret password\0")
+
+
+def test_a_hash_with_former_parameters_is_outdated() -> None:
+    stored = Passwords(**CHEAP).hash("secret password")
+
+    assert Passwords(memory_kib=16, passes=1).is_outdated(stored)
+    assert not Passwords(**CHEAP).is_outdated(stored)
+
+
+def test_an_absent_user_costs_one_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords = Passwords(**CHEAP)
+    verify = Mock(wraps=passwords._hasher.verify)
+    monkeypatch.setattr(type(passwords._hasher), "verify", verify)
+
+    assert not passwords.matches(None, "secret password")
+    ((stored, _),) = [call.args for call in verify.call_args_list]
+    assert stored.startswith("$argon2id$v=19$m=8,t=1,p=1$")
+
+
+class Crowd:
+    """Threads that want a slot and keep it until told."""
+
+    def __init__(self, slots: Slots, size: int) -> None:
+        self.slots = slots
+        self.leave = threading.Event()
+        self.most = self.inside = 0
+        self.lock = threading.Lock()
+        self.pool = ThreadPoolExecutor(size)
+        self.outcomes = [self.pool.submit(self._visit) for _ in range(size)]
+
+    def _visit(self) -> bool:
+        try:
+            with self.slots.hold():
+                with self.lock:
+                    self.inside += 1
+                    self.most = max(self.most, self.inside)
+                self.leave.wait(10)
+                with self.lock:
+                    self.inside -= 1
+                return True
+        except Busy:
+            return False
+
+    def refused(self) -> int:
+        return sum(not outcome.result(20) for outcome in self.outcomes)
+
+
+def test_slots_and_waiters_are_bounded_and_the_rest_is_refused_at_once() -> None:
+    crowd = Crowd(Slots(2, wait=10), size=2 + MAX_WAITERS + 5)
+    until(lambda: sum(outcome.done() for outcome in crowd.outcomes) == 5, "the five beyond the waiters", every=0.01)
+    crowd.leave.set()
+
+    assert crowd.refused() == 5
+    assert crowd.most == 2
+
+
+def test_who_waits_too_long_is_refused_and_gives_the_place_back() -> None:
+    slots = Slots(1, wait=0.01)
+    with slots.hold():
+        for _ in range(MAX_WAITERS * 2):
+            with pytest.raises(Busy), slots.hold():
+                pass
+
+    with slots.hold():
+        pass
+
+
+def test_a_slot_comes_free_after_an_error() -> None:
+    slots = Slots(1, wait=0.01)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), slots.hold():
+            raise ZeroDivisionError
+
+    with slots.hold():
+        pass

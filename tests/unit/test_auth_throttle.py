@@ -1,0 +1,117 @@
+"""The throttle's limits, on attempts in memory."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from auth_api.throttle import Attempt, Throttle, TooManyFailures, limits_for
+from fakes.auth import FakeFailures
+from support.auth import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def throttle(clock: Clock) -> Throttle:
+    return Throttle(FakeFailures(clock))
+
+
+def taken(throttle: Throttle, attempts: list[tuple[str, str]]) -> int:
+    """Try all the attempts; return how many were counted."""
+    count = 0
+    for user, address in attempts:
+        try:
+            throttle.begin(user, address)
+        except TooManyFailures:
+            continue
+        count += 1
+    return count
+
+
+def test_10_failures_for_a_user_from_one_address_are_the_limit(throttle: Throttle) -> None:
+    assert taken(throttle, [("alice", "192.0.2.1")] * 12) == 10
+    assert taken(throttle, [("alice", "192.0.2.2"), ("bob", "192.0.2.1")]) == 2
+
+
+def test_100_failures_from_one_address_are_the_limit(throttle: Throttle) -> None:
+    assert taken(throttle, [(f"user{n}", "192.0.2.1") for n in range(120)]) == 100
+    assert taken(throttle, [("user1", "192.0.2.2")]) == 1
+
+
+def test_100_failures_for_one_user_are_the_limit(throttle: Throttle) -> None:
+    assert taken(throttle, [("alice", f"192.0.2.{n}") for n in range(120)]) == 100
+    assert taken(throttle, [("bob", "192.0.2.1")]) == 1
+
+
+def test_an_attempt_that_is_refused_counts_nowhere(throttle: Throttle) -> None:
+    taken(throttle, [("alice", "192.0.2.1")] * 200)
+
+    assert taken(throttle, [(f"user{n}", "192.0.2.1") for n in range(90)]) == 90
+
+
+def test_the_window_moves_on_and_says_when(throttle: Throttle, clock: Clock) -> None:
+    taken(throttle, [("alice", "192.0.2.1")] * 5)
+    clock.advance(seconds=100)
+    taken(throttle, [("alice", "192.0.2.1")] * 5)
+
+    with pytest.raises(TooManyFailures) as caught:
+        throttle.check("alice", "192.0.2.1")
+    assert caught.value.retry_after == 200
+    clock.advance(seconds=caught.value.retry_after)
+    throttle.check("alice", "192.0.2.1")
+    assert taken(throttle, [("alice", "192.0.2.1")] * 9) == 5
+
+
+def test_an_attempt_forgiven_does_not_count(throttle: Throttle) -> None:
+    for _ in range(30):
+        throttle.forgive(throttle.begin("alice", "192.0.2.1"))
+
+    assert taken(throttle, [("alice", "192.0.2.1")] * 12) == 10
+
+
+def test_a_check_counts_nothing(throttle: Throttle) -> None:
+    for _ in range(30):
+        throttle.check("alice", "192.0.2.1")
+
+    assert taken(throttle, [("alice", "192.0.2.1")]) == 1
+
+
+def test_guesses_in_parallel_do_not_pass_the_limit(throttle: Throttle) -> None:
+    def guess(_: int) -> Attempt | None:
+        try:
+            return throttle.begin("alice", "192.0.2.1")
+        except TooManyFailures:
+            return None
+
+    with ThreadPoolExecutor(16) as pool:
+        attempts = list(pool.map(guess, range(200)))
+
+    assert sum(a is not None for a in attempts) == 10
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("no address", "no address", True),
+        ("", "192.0.2.1", False),
+    ],
+)
+def test_an_address_is_an_ipv4_address_or_64_bits_of_ipv6(one: str, other: str, same: bool) -> None:
+    assert (limits_for("alice", one)[1].key == limits_for("alice", other)[1].key) is same
+
+
+def test_keys_neither_collide_nor_grow_nor_show_the_user() -> None:
+    keys = [
+        limit.key for pair in [("a", "b"), ("b", "a"), ("a\0b", ""), ("x" * 9000, "b")] for limit in limits_for(*pair)
+    ]
+
+    assert len(set(keys)) == 4 + 3 + 4  # the address b occurs twice
+    assert {len(key) for key in keys} == {64}

@@ -1,0 +1,61 @@
+"""When certificates end, as the metric shows it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from prometheus_client import CollectorRegistry
+
+from shared.certificates import expiry, watch
+from shared.metrics import CertificateMetrics
+
+SOON, LATE = datetime(2031, 1, 1, tzinfo=UTC), datetime(2041, 1, 1, tzinfo=UTC)
+
+
+def authority(end: datetime) -> bytes:
+    key = Ed25519PrivateKey.generate()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"until {end:%Y}")])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(end)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    )
+    return builder.sign(key, None).public_bytes(Encoding.PEM)
+
+
+def test_the_first_end_in_the_file_counts(tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_bytes(authority(LATE) + authority(SOON))
+
+    assert expiry(path) == SOON.timestamp()
+
+
+def test_a_renewed_file_shows_without_a_restart(tmp_path: Path) -> None:
+    path, registry = tmp_path / "ca.pem", CollectorRegistry()
+    path.write_bytes(authority(SOON))
+    watch(CertificateMetrics(registry), {"mongodb-ca": path})
+
+    def shown() -> float | None:
+        return registry.get_sample_value("certificate_expiry_timestamp_seconds", {"name": "mongodb-ca"})
+
+    assert shown() == SOON.timestamp()
+    path.write_bytes(authority(LATE))
+    assert shown() == LATE.timestamp()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"junk"])
+def test_a_file_that_cannot_be_read_shows_as_ended(tmp_path: Path, content: bytes | None) -> None:
+    path, registry = tmp_path / "ca.pem", CollectorRegistry()
+    if content is not None:
+        path.write_bytes(content)
+    watch(CertificateMetrics(registry), {"mongodb-ca": path})
+
+    assert registry.get_sample_value("certificate_expiry_timestamp_seconds", {"name": "mongodb-ca"}) == 0
