@@ -1,0 +1,96 @@
+"""Kafka's jar files: fetched once from Maven's repository, held to their SHA-256, kept in the user's cache."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from jgo.maven import MavenContext, PythonResolver
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from local_stack.errors import StackError
+
+KAFKA_VERSION = "4.3.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """One line of kafka-jars.txt: Maven's group, artifact and version, and the file's SHA-256."""
+
+    group: str
+    artifact: str
+    version: str
+    sha256: str
+
+    @property
+    def filename(self) -> str:
+        """The file's name in Maven's repository."""
+        return f"{self.artifact}-{self.version}.jar"
+
+
+def cache() -> Path:
+    """Return the folder for what is downloaded once and used by every checkout."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "retail-orders"
+
+
+def kafka_jars() -> Path:
+    """Return the folder of Kafka's jars, fetching them first if need be (about 85 MB, with a progress bar).
+
+    The folder appears complete or not at all: two starts at once, or one cut short, do no harm.
+    """
+    target = cache() / f"kafka-{KAFKA_VERSION}"
+    if not target.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix="kafka-", dir=target.parent))
+        try:
+            _fetch(_locked(), unfinished)
+            _publish(unfinished, target)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return target
+
+
+def _locked() -> list[Jar]:
+    lines = files("local_stack").joinpath("kafka-jars.txt").read_text(encoding="utf-8").splitlines()
+    return [Jar(*line.replace(":", " ").split()) for line in lines if line and not line.startswith("#")]
+
+
+def _fetch(jars: list[Jar], folder: Path) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns) as progress, tempfile.TemporaryDirectory(dir=folder.parent) as repository:
+        task = progress.add_task(f"fetching Kafka {KAFKA_VERSION}, once", total=0)
+
+        @contextmanager
+        def count(_name: str, size: int) -> Iterator[Callable[[int], None]]:
+            progress.update(task, total=(progress.tasks[task].total or 0) + size)
+            yield lambda done: progress.update(task, advance=done)
+
+        maven = MavenContext(repo_cache=Path(repository), resolver=PythonResolver(progress_callback=count))
+        with ThreadPoolExecutor(8) as pool:
+            for jar in pool.map(lambda jar: _fetch_one(maven, jar, folder), jars):
+                progress.update(task, description=f"fetching Kafka {KAFKA_VERSION}, once: {jar.artifact}")
+
+
+def _fetch_one(maven: MavenContext, jar: Jar, folder: Path) -> Jar:
+    try:
+        path = maven.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
+    except (OSError, RuntimeError) as error:
+        raise StackError(f"could not download {jar.filename} from Maven's repository: {error}") from error
+    if hashlib.sha256(path.read_bytes()).hexdigest() != jar.sha256:
+        raise StackError(f"{jar.filename} as downloaded is not the file that was locked: its SHA-256 differs")
+    path.replace(folder / jar.filename)
+    return jar
+
+
+def _publish(unfinished: Path, target: Path) -> None:
+    try:
+        unfinished.rename(target)
+    except OSError:
+        if not target.is_dir():  # else another start was faster, with the same files
+            raise

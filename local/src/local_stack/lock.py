@@ -1,0 +1,37 @@
+"""One stack per folder."""
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+import psutil
+
+from local_stack.errors import StackError
+
+WAIT_SECONDS = 15.0
+
+
+def acquire(root: Path) -> int:
+    """Lock the stack's folder and return the lock's file descriptor; StackError if a stack runs there.
+
+    The guardian of a killed stack keeps the lock until the last process is gone: that is waited for.
+    """
+    descriptor = os.open(root / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode().strip()
+            if (holder and psutil.pid_exists(int(holder))) or time.monotonic() > deadline:
+                os.close(descriptor)
+                raise StackError(
+                    f"a stack is already running in {root} (pid {holder or 'unknown'}): stop it with Ctrl-C there, "
+                    f"or with 'kill {holder}'"
+                ) from None
+            time.sleep(0.1)
+        else:
+            os.truncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            return descriptor

@@ -1,0 +1,76 @@
+"""What the supervisor knows of a part of the stack, and one life of its process."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local_stack import launch
+from local_stack.guardian import end_group
+
+LOG_BYTES = 20 * 2**20
+REMAINS_SECONDS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A process to keep running. Nothing of the caller's environment reaches it but what `environment` holds."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(repr=False)
+    log: Path
+    ready: Callable[[], bool]  # asked until it says yes; raises nothing
+    stop_signal: signal.Signals = signal.SIGTERM
+
+
+class Process:
+    """One life of a part: a process in a session of its own, which dies with the thread that made it."""
+
+    def __init__(self, part: Part) -> None:
+        rotate(part.log)
+        command = [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), *part.command]
+        with part.log.open("ab") as log:
+            self._popen = subprocess.Popen(
+                command,
+                env=part.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                umask=0o077,
+            )
+        self.pid = self._popen.pid
+        self.descriptor = os.pidfd_open(self.pid)
+
+    def send(self, signum: signal.Signals) -> None:
+        """Send a signal to the process, if it is still there."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.descriptor, signum)
+
+    def send_all(self, signum: signal.Signals) -> None:
+        """Send a signal to the process and all that it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signum)
+
+    def bury(self) -> int:
+        """End what the dead process left behind, and return its exit code (negative: the signal that killed it).
+
+        The group is ended before the process is reaped, while its number cannot belong to others.
+        """
+        os.waitid(os.P_PIDFD, self.descriptor, os.WEXITED | os.WNOWAIT)
+        self.send_all(signal.SIGKILL)
+        os.close(self.descriptor)
+        code = self._popen.wait()
+        end_group(self.pid, REMAINS_SECONDS)
+        return code
+
+
+def rotate(log: Path) -> None:
+    """Keep the log below 20 MiB: a longer one becomes `<name>.1`."""
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(log.with_name(f"{log.name}.1"))

@@ -1,0 +1,233 @@
+"""The whole system on one machine, as a context manager: `with Stack(StackOptions(root=…)) as stack: …`."""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from local_stack import checks, edge, lock, private
+from local_stack.certificates import Authority, signing_key
+from local_stack.errors import StackError
+from local_stack.kafka import Kafka
+from local_stack.mongod import MongoDB
+from local_stack.options import SERVICES, Folders, StackOptions
+from local_stack.part import Part
+from local_stack.services import Wiring
+from local_stack.supervisor import Supervisor
+
+__all__ = ["Stack", "StackError", "StackOptions"]
+
+READY_SECONDS = 90.0
+CLIENTS = (*SERVICES, "operator", "admin")
+# Which parts stop one after the other, and the seconds each kind has before it is killed: 29 in all.
+STOP_ORDER = (
+    (("edge",), 3),
+    (("order-api", "auth-api"), 11),
+    (("order-processor",), 7),
+    (("kafka",), 5),
+    (("mongodb",), 3),
+)
+
+
+class Stack:
+    """Starts all parts on entering and stops them on leaving; data and secrets stay in `options.root`.
+
+    Parts are named mongodb-0, kafka-0, order-api-0, auth-api-0, order-processor-0 and so on, and edge. Every method may
+    be called from any thread while the stack is up. `say` takes what happens, in sentences for a person.
+    """
+
+    def __init__(self, options: StackOptions, *, say: Callable[[str], None] = lambda _sentence: None) -> None:
+        self._options = options
+        self._say = say
+        self._root = options.root.resolve()
+        self._complete = False
+
+    def __enter__(self) -> Self:
+        checks.machine()
+        private.folder(self._root)
+        self._lock = lock.acquire(self._root)
+        try:
+            self._build()
+        except BaseException:
+            os.close(self._lock)
+            raise
+        try:
+            self._start()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    # -- what is there --
+
+    @property
+    def base_url(self) -> str:
+        """The front door."""
+        return self._wiring.base_url()
+
+    @property
+    def ca(self) -> str:
+        """The file with the local CA's certificate."""
+        return str(self._authority.certificate)
+
+    @property
+    def parts(self) -> list[str]:
+        """The names of all parts, in the order of starting."""
+        return list(self._names)
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """The process id of every part that runs: of the process whose death ends the part."""
+        return self._supervisor.pids()
+
+    @property
+    def file(self) -> dict[str, Any]:
+        """What stack.json says at this moment."""
+        document: dict[str, Any] = json.loads((self._root / "stack.json").read_text(encoding="utf-8"))
+        return document
+
+    def client(self, user: str) -> dict[str, str]:
+        """The variables of clients/USER.env: they make a program that user at MongoDB and Kafka."""
+        return self._wiring.client(user)
+
+    # -- what may be done to a part --
+
+    def start(self, part: str, *, wait: bool = True) -> None:
+        """Start a part that was stopped, held down or is waiting for its restart, and wait until it is ready."""
+        self._supervisor.start(part)
+        if wait:
+            self.await_ready(part)
+
+    def stop(self, part: str, *, seconds: float = 30) -> None:
+        """End a part as its own signal asks for, by force after `seconds`, and hold it down."""
+        self._supervisor.stop(part, seconds=seconds)
+
+    def kill(self, part: str) -> None:
+        """Kill the part's process (SIGKILL) and wait for its death; its policy says whether it is restarted."""
+        self._supervisor.kill(part)
+
+    def signal(self, part: str, signum: signal.Signals) -> None:
+        """Send a signal to all processes of the part: SIGSTOP makes it hang, SIGCONT go on."""
+        self._supervisor.signal(part, signum)
+
+    def restart_policy(self, part: str, *, enabled: bool) -> None:
+        """Say whether the part is restarted when it dies (it is, from the start and after every `start`)."""
+        self._supervisor.restart_policy(part, enabled=enabled)
+
+    def await_ready(self, *parts: str, seconds: float = READY_SECONDS) -> None:
+        """Wait until the parts (all, if none is named) are ready; StackError with the end of the log if not."""
+        self._supervisor.await_ready(*(parts or self._names), seconds=seconds)
+
+    # -- how it comes and goes --
+
+    def _build(self) -> None:
+        options = self._options
+        self._folders = folders = Folders(self._root)
+        self._ports = options.choose_ports()
+        self._authority = authority = Authority(folders.certificates)
+        signing_key(folders.keys)
+        self._mongodb = MongoDB(folders, authority, port=self._ports.mongodb, members=options.mongo_members)
+        self._kafka = Kafka(folders, authority, ports=self._ports, brokers=options.brokers)
+        self._wiring = Wiring(
+            folders=folders,
+            authority=authority,
+            ports=self._ports,
+            mongodb=self._mongodb,
+            kafka_bootstrap=self._kafka.bootstrap,
+        )
+        self._names: list[str] = []
+        options.check_ports(self._ports)
+        for user in CLIENTS:
+            lines = "".join(f"{name}={value}\n" for name, value in self.client(user).items())
+            private.write(folders.clients / f"{user}.env", lines)
+
+    def _start(self) -> None:
+        """Start MongoDB and Kafka together; what needs only the one does not wait for the other."""
+        self._supervisor = Supervisor(lock=self._lock, on_change=self._write_file, say=self._say)
+        mongodb = self._launch(self._mongodb.parts())
+        kafka = self._launch(self._kafka.parts())
+        if mongodb:
+            self.await_ready(*mongodb)
+            self._mongodb.prepare()
+            self._say("MongoDB is ready")
+        self._launch([*self._edge(), *self._replicas("auth-api"), *self._replicas("order-api")])
+        if kafka:
+            self.await_ready(*kafka)
+            self._kafka.prepare()
+            self._say("Kafka is ready")
+        self._launch(self._replicas("order-processor"))
+        self.await_ready(*self._names)
+        self._complete = True
+        self._write_file()
+
+    def _launch(self, parts: Iterable[Part]) -> list[str]:
+        parts = list(parts)
+        names = [part.name for part in parts]
+        self._supervisor.add(parts)
+        self._supervisor.start(*names)
+        self._names += names
+        return names
+
+    def _edge(self) -> Iterable[Part]:
+        if self._options.order_api or self._options.auth_api:
+            upstreams = {
+                "order-api": range(self._ports.order_api, self._ports.order_api + max(1, self._options.order_api)),
+                "auth-api": range(self._ports.auth_api, self._ports.auth_api + max(1, self._options.auth_api)),
+            }
+            yield edge.part(self._folders, self._authority, port=self._ports.edge, upstreams=upstreams)
+
+    def _replicas(self, service: str) -> Iterable[Part]:
+        extra = self._options.extra_env.get(service, {})
+        return [self._wiring.part(service, replica, extra) for replica in range(self._options.replicas(service))]
+
+    def _stop(self) -> None:
+        """Stop all in good order, whatever was started, and leave nothing but data, secrets and logs."""
+        with ExitStack() as ends:
+            ends.callback(os.close, self._lock)
+            ends.callback(self._supervisor.close)
+            ends.callback((self._root / "stack.json").unlink, missing_ok=True)
+            self._complete = False
+            for kinds, seconds in STOP_ORDER:
+                self._supervisor.stop(*(name for name in self._names if name.startswith(kinds)), seconds=seconds)
+
+    # -- stack.json --
+
+    def _write_file(self) -> None:
+        if self._complete:
+            private.write(self._root / "stack.json", json.dumps(self._describe(), indent=2) + "\n")
+
+    def _describe(self) -> dict[str, Any]:
+        pids = self.pids
+        services = [
+            {
+                "name": service,
+                "replica": replica,
+                "pid": pids.get(f"{service}-{replica}"),
+                "url": self._wiring.url(service, replica),
+                "admin_url": self._wiring.admin_url(service, replica),
+            }
+            for service in SERVICES
+            for replica in range(self._options.replicas(service))
+        ]
+        return {
+            "base_url": self.base_url,
+            "ca": self.ca,
+            "services": services,
+            "mongodb": {"uri": self._mongodb.uri} | _pids(pids, "mongodb"),
+            "kafka": {"bootstrap": self._kafka.bootstrap} | _pids(pids, "kafka"),
+            "edge": {"pid": pids.get("edge")},
+        }
+
+
+def _pids(pids: Mapping[str, int], kind: str) -> dict[str, Any]:
+    """Return the first one's pid, which is all there is on one machine, and the others' by name if there are more."""
+    others = {name: pid for name, pid in pids.items() if name.startswith(kind) and name != f"{kind}-0"}
+    return {"pid": pids.get(f"{kind}-0")} | ({"others": others} if others else {})
