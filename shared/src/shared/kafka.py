@@ -92,9 +92,9 @@ def consumer(connection: Connection, group: str, on_error: Callable[[KafkaError]
     )
 
 
-def admin(connection: Connection) -> AdminClient:
+def admin(connection: Connection, **overrides: Any) -> AdminClient:
     """Return an admin client."""
-    return AdminClient(_common(connection))
+    return AdminClient(_common(connection) | overrides)
 
 
 def _common(connection: Connection) -> dict[str, Any]:

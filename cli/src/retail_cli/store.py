@@ -1,0 +1,79 @@
+"""What the operator reads from MongoDB, at majority, each read bounded in time and size."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pymongo
+from pymongo.database import Database
+from pymongo.read_concern import ReadConcern
+
+from order_processor.store import STUCK_AFTER, UNMARKED
+from order_processor.transitions import Status
+from shared.mongo import Document
+
+READ_SECONDS = 8.0
+MARKED = {"status": Status.PLACED, "outbox.due": {"$gt": datetime(1970, 1, 1, tzinfo=UTC)}}  # by the same index
+
+
+class OrderReader:
+    """Reads the orders; order_processor.store moves them."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._database = database
+        self._orders = database.orders.with_options(read_concern=ReadConcern("majority"))
+
+    def now(self) -> datetime:
+        """Return the database's clock, by which everything here counts."""
+        now: datetime = self._database.command("hello")["localTime"]
+        return now
+
+    def find(self, orderid: str) -> Document | None:
+        """Return an order's document."""
+        return self._orders.find_one({"_id": orderid})
+
+    def statuses(self, orderids: Iterable[str]) -> dict[str, str]:
+        """Return the status of each of these orders that exists."""
+        found = self._orders.find({"_id": {"$in": list(orderids)}}, {"status": True})
+        return {document["_id"]: document["status"] for document in found}
+
+    def failed(self, limit: int) -> list[Document]:
+        """Return FAILED orders, newest first."""
+        with pymongo.timeout(READ_SECONDS):
+            return list(self._orders.find({"status": Status.FAILED}).sort("_id", -1).limit(limit))
+
+    def stuck(self, since: datetime, limit: int) -> list[Document]:
+        """Return orders that are PLACED since before `since`, or whose event was lost often, oldest first."""
+        unwell = {"$or": [{"placed_at": {"$lt": since}}, {"rearmed": {"$gte": STUCK_AFTER}}]}
+        with pymongo.timeout(READ_SECONDS):
+            both = [self._oldest(kind | unwell, limit) for kind in (UNMARKED, MARKED)]
+        return sorted((order for orders in both for order in orders), key=lambda order: order["_id"])[:limit]
+
+    def count_unmarked(self, orderids: Sequence[str]) -> int:
+        """Count those of these orders that are PLACED without marker."""
+        return self._orders.count_documents({"_id": {"$in": list(orderids)}} | UNMARKED)
+
+    def outbox(self) -> Document:
+        """Count the orders whose event is not known to be published: pending, due, claimed, oldest, most attempts."""
+        now = self.now()
+        with pymongo.timeout(READ_SECONDS):
+            groups = self._orders.aggregate([{"$match": MARKED}, {"$group": _counts(now)}]).to_list()
+            published = self._orders.count_documents(UNMARKED)
+        counts = groups[0] if groups else {"pending": 0, "due": 0, "claimed": 0, "oldest": None, "most_attempts": 0}
+        return counts | {"now": now, "awaiting_processing": published}
+
+    def _oldest(self, query: dict[str, Any], limit: int) -> Sequence[Document]:
+        return list(self._orders.find(query).sort("_id", 1).limit(limit))
+
+
+def _counts(now: datetime) -> dict[str, Any]:
+    is_due = {"$lte": ["$outbox.due", now]}
+    has_claim = {"$gt": ["$outbox.claim", None]}
+    return {
+        "_id": None,
+        "pending": {"$sum": 1},
+        "due": {"$sum": {"$cond": [is_due, 1, 0]}},
+        "claimed": {"$sum": {"$cond": [{"$and": [has_claim, {"$not": [is_due]}]}, 1, 0]}},
+        "oldest": {"$min": "$placed_at"},
+        "most_attempts": {"$max": "$outbox.attempts"},
+    }

@@ -1,0 +1,184 @@
+"""`retail dead-letters`: list, show, redrive."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from pymongo.errors import WriteError
+from typer.testing import CliRunner, Result
+
+from fakes.operator import NOW, FakeOrders, FakeSession, FakeTopics, order
+from retail_cli.main import app
+from retail_cli.topics import Record
+
+REASON = "no such item"
+
+
+def retail(session: FakeSession, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ("dead-letters", *arguments), obj=session)
+
+
+def said(result: Result) -> Any:
+    return json.loads(result.stdout)
+
+
+def letter(offset: int, key: bytes | None, value: bytes | None = b"{}", **own: str) -> Record:
+    details = {
+        "topic": "orders.placed",
+        "partition": "4",
+        "offset": "9",
+        "error_class": "BrokenEvent",
+        "error_message": "the value is no order",
+        "attempts": "1",
+        "first_failure": "2026-01-02T03:04:05+00:00",
+        "last_failure": "2026-01-02T03:04:06+00:00",
+    } | own
+    headers: list[tuple[str, bytes | None]] = [(f"dead_letter_{k}", v.encode()) for k, v in details.items()]
+    return Record("orders.placed.dlq", 0, offset, NOW, key, value, [("ce_type", b"\xff"), *headers])
+
+
+def failed(orderid: str) -> dict[str, Any]:
+    history = [
+        {"status": "PLACED", "at": NOW, "by": "order-api", "reason": None},
+        {"status": "FAILED", "at": NOW + timedelta(seconds=1), "by": "order-processor", "reason": REASON},
+    ]
+    return order(orderid, "FAILED", history=history)
+
+
+def outcomes(result: Result) -> dict[str, str]:
+    return {one["orderid"]: one["outcome"] for one in said(result)["orders"]}
+
+
+def test_list_shows_broken_events_and_broken_orders() -> None:
+    session = FakeSession(
+        FakeOrders(failed("o1"), order("o2", "PROCESSED")),
+        FakeTopics(letters=[letter(7, b"o2"), letter(8, None), letter(9, b"\xff")]),
+    )
+
+    report = said(retail(session, "list", "--json"))
+
+    assert [(e["id"], e["orderid"], e["order_status"]) for e in report["events"]] == [
+        ("0:7", "o2", "PROCESSED"),
+        ("0:8", None, None),
+        ("0:9", None, None),
+    ]
+    assert report["events"][0]["source"] == "orders.placed 4:9"
+    assert report["events"][0]["error"] == "BrokenEvent"
+    assert report["failed_orders"] == [
+        {"orderid": "o1", "userid": "alice", "failed_at": "2026-01-02T03:04:06Z", "reason": REASON}
+    ]
+    assert (report["more"], report["trouble"]) == (False, None)
+
+
+def test_list_without_kafka_shows_the_broken_orders_and_exits_with_3() -> None:
+    session = FakeSession(FakeOrders(failed("o1")), FakeTopics(away="connection refused"))
+
+    result = retail(session, "list")
+
+    assert result.exit_code == 3
+    assert REASON in result.stdout
+    assert "connection refused" in result.stderr
+
+
+def test_show_tells_headers_and_value_whatever_bytes_they_are() -> None:
+    session = FakeSession(FakeOrders(), FakeTopics(letters=[letter(7, b"o9", b"\xff\x00")]))
+
+    detail = said(retail(session, "show", "0:7", "--json"))
+
+    assert (detail["value"], detail["encoding"]) == ("/wA=", "base64")
+    assert ["ce_type", "/w=="] in detail["headers"]
+    assert detail["dead_letter"]["size"] == 2
+
+
+def test_show_of_a_value_that_was_too_large_tells_its_size() -> None:
+    session = FakeSession(FakeOrders(), FakeTopics(letters=[letter(7, b"o9", None, value_length="3000000")]))
+
+    result = retail(session, "show", "0:7")
+
+    assert "no such order" in result.stdout
+    assert said(retail(session, "show", "0:7", "--json"))["dead_letter"]["size"] == 3_000_000
+
+
+def test_show_of_nothing_exits_with_1_and_of_nonsense_with_2() -> None:
+    assert retail(FakeSession(FakeOrders()), "show", "0:7").exit_code == 1
+    assert retail(FakeSession(FakeOrders()), "show", "seven").exit_code == 2
+
+
+def test_redrive_of_a_failed_order_moves_it_and_writes_who_and_why() -> None:
+    session = FakeSession(FakeOrders(failed("o1")))
+
+    result = retail(session, "redrive", "o1", "--reason", "the item is sold again", "--json")
+
+    assert (result.exit_code, outcomes(result)) == (0, {"o1": "redriven"})
+    document = session.orders.documents["o1"]
+    assert (document["status"], document["version"]) == ("PLACED", 2)
+    assert document["history"][-1] | {"at": None} == {
+        "status": "PLACED",
+        "at": None,
+        "by": "operator",
+        "reason": "the item is sold again",
+    }
+
+
+def test_redrive_of_a_placed_or_processed_order_does_nothing_and_says_so() -> None:
+    session = FakeSession(FakeOrders(order("o1"), order("o2", "PROCESSED")))
+
+    result = retail(session, "redrive", "o1", "o2")
+
+    assert result.exit_code == 0
+    assert result.stdout.count("nothing to do") == 2
+    assert "it is PROCESSED" in result.stdout
+
+
+def test_redrive_of_an_unknown_order_is_refused_with_1_and_the_others_are_done() -> None:
+    session = FakeSession(FakeOrders(failed("o1")))
+
+    result = retail(session, "redrive", "o9", "o1", "--json")
+
+    assert (result.exit_code, outcomes(result)) == (1, {"o9": "refused", "o1": "redriven"})
+    assert result.stderr == "retail: refused: o9\n"
+
+
+def test_redrive_takes_a_dead_letter_for_its_order() -> None:
+    session = FakeSession(FakeOrders(failed("o1")), FakeTopics(letters=[letter(7, b"o1"), letter(8, None)]))
+
+    assert outcomes(retail(session, "redrive", "0:7", "--json")) == {"o1": "redriven"}
+    assert retail(session, "redrive", "0:8").exit_code == 1
+
+
+def test_redrive_all_takes_every_failed_order_and_a_second_time_finds_none() -> None:
+    session = FakeSession(FakeOrders(*(failed(f"o{n}") for n in range(1100)), order("p1", "PROCESSED")))
+
+    first = outcomes(retail(session, "redrive", "--all", "--json"))
+
+    assert set(first.values()) == {"redriven"}
+    assert len(first) == 1100
+    assert outcomes(retail(session, "redrive", "--all", "--json")) == {}
+
+
+def test_a_dry_run_changes_nothing() -> None:
+    session = FakeSession(FakeOrders(failed("o1")))
+
+    result = retail(session, "redrive", "--all", "--dry-run", "--json")
+
+    assert outcomes(result) == {"o1": "would redrive"}
+    assert session.orders.documents["o1"]["status"] == "FAILED"
+
+
+def test_an_order_that_the_validator_refuses_stays_behind_alone() -> None:
+    session = FakeSession(FakeOrders(failed("o1"), failed("o2"), failed("o3")))
+    session.orders.refused = {"o2"}
+    session.orders.refusal = WriteError("Document failed validation", 121)
+
+    result = retail(session, "redrive", "o1", "o2", "o3", "--json")
+
+    assert result.exit_code == 1
+    assert outcomes(result) == {"o1": "redriven", "o2": "refused", "o3": "redriven"}
+
+
+def test_redrive_wants_orders_or_all_and_not_both() -> None:
+    session = FakeSession(FakeOrders(failed("o1")))
+
+    assert retail(session, "redrive").exit_code == 2
+    assert retail(session, "redrive", "--all", "o1").exit_code == 2
+    assert session.orders.documents["o1"]["status"] == "FAILED"
