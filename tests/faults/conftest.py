@@ -1,5 +1,148 @@
-"""Rows run only when asked for: `FAULTS=short` or `FAULTS=full` (make test-faults-short, make test-faults)."""
+"""Rows run only when asked for: `FAULTS=short` or `FAULTS=full` (make test-faults-short, make test-faults).
+
+`ROW=n` picks one row, `SEED=n` its randomness; a full suite that was broken off goes on where it stopped.
+"""
 
 import os
+import re
+import time
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
-collect_ignore_glob = [] if os.environ.get("FAULTS") else ["test_row_*.py"]
+import pytest
+
+from faults.harness.results import Result
+from faults.harness.scale import SCALE
+from local_stack.options import StackOptions
+
+collect_ignore_glob = [] if SCALE else ["test_row_*.py"]
+SEED = int(os.environ.get("SEED", "20261124"))
+WORLDS: dict[str, dict[str, Any]] = {
+    "small": {"order_processor": 3},
+    "cluster": {"brokers": 3, "mongo_members": 3, "order_processor": 2},
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the rows asked for, those of one world together; leave out what a full suite has passed before."""
+    rows = [item for item in items if _row(item)]
+    wanted = os.environ.get("ROW")
+    skipped = [i for i in rows if (wanted and _row(i) != int(wanted)) or (not wanted and _passed_before(i))]
+    items[:] = [item for item in items if item not in skipped]
+    items.sort(key=lambda item: (_world(item), _row(item)))
+    if skipped:
+        config.hook.pytest_deselected(items=skipped)
+
+
+def _passed_before(item: pytest.Item) -> bool:
+    return SCALE == "full" and _result(item).passed_before()
+
+
+def _row(item: pytest.Item) -> int:
+    match = re.match(r"test_row_(\d+)_", item.name)
+    return int(match[1]) if match else 0
+
+
+def _world(item: pytest.Item) -> int:
+    names = ["", *WORLDS]
+    used = [name for name in getattr(item, "fixturenames", ()) if name in WORLDS]
+    return names.index(used[0]) if used else 0
+
+
+def _result(item: pytest.Item) -> Result:
+    match = re.match(r"test_row_\d+_([^\[]*)(?:\[(.*)\])?$", item.name)
+    doc = (getattr(getattr(item, "function", None), "__doc__", None) or "").strip().split("\n")[0]
+    part, variant = (match[1], match[2]) if match else (item.name, None)
+    return Result(
+        row=_row(item),
+        part=re.sub(r"[^a-z0-9_.-]+", "-", f"{part}-{variant}" if variant else part),
+        scale=SCALE,
+        title=doc + (f" ({variant})" if variant else ""),
+        test=f"{item.path.name}::{item.name}",
+    )
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What the row measured, for its result file."""
+    measured: dict[str, Any] = {}
+    request.node.stash[MEASURED] = measured
+    return measured
+
+
+MEASURED = pytest.StashKey[dict[str, Any]]()
+STARTED = pytest.StashKey[float]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[STARTED] = time.monotonic()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep the outcome of each row in its result file; a part that the machine cannot give is not run, never passed."""
+    report = yield
+    if _row(item) and (call.when == "call" or report.failed or report.skipped):
+        result = _result(item)
+        result.outcome = {"passed": "passed", "skipped": "not run"}.get(report.outcome, "failed")
+        result.reason = "" if report.passed else str(report.longrepr)[-4000:]
+        if report.skipped and call.excinfo:
+            result.reason = str(call.excinfo.value)
+        result.seconds = round(time.monotonic() - item.stash[STARTED], 1)
+        result.figures = item.stash.get(MEASURED, {})
+        result.save()
+    return report
+
+
+class Worlds:
+    """At most one world is up at a time: this is for a machine with two cores."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._up: dict[str, Any] = {}
+        self._stack = ExitStack()
+
+    def get(self, name: str) -> Any:
+        """Return the world, started."""
+        from faults.harness.world import World  # noqa: PLC0415 - not needed for the harness' own tests
+
+        if name not in self._up:
+            self.close()
+            world = World(StackOptions(root=self._folder / name, **WORLDS[name]), seed=SEED)
+            self._stack.callback(world.close)
+            world.start()
+            self._up = {name: world}
+        return self._up[name]
+
+    def close(self) -> None:
+        """Stop what is up."""
+        self._up = {}
+        self._stack.close()
+
+
+@pytest.fixture(scope="session")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
+    worlds = Worlds(tmp_path_factory.mktemp("worlds"))
+    yield worlds
+    worlds.close()
+
+
+@pytest.fixture
+def small(worlds: Worlds) -> Iterator[Any]:
+    """One broker, one MongoDB member, two order-api, one order-processor; whole at the beginning of each row."""
+    world = worlds.get("small")
+    yield world
+    world.heal()
+
+
+@pytest.fixture
+def cluster(worlds: Worlds) -> Iterator[Any]:
+    """Three brokers, three MongoDB members, two order-api, two order-processors."""
+    world = worlds.get("cluster")
+    yield world
+    world.heal()

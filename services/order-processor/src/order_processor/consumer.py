@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from order_processor.batch import Batch
 from order_processor.handler import is_outage
 from order_processor.message import Message, Partition
-from shared import log
+from shared import crash, log
 from shared.events import TOPIC
 from shared.kafka import KafkaError, KafkaException, TopicPartition
 from shared.kafka import Message as ClientMessage
@@ -119,9 +119,11 @@ class Loop:
             self._batch.add(good)
 
     def _go_on(self, batch: Batch) -> None:
+        crash.point("before-update")
         try:
             self._handler.handle(batch)
             if not batch.todo:
+                crash.point("before-commit")
                 self._commit(batch.done)
         except Exception as error:  # noqa: BLE001 - whatever happens, the events stay in hand
             self._hold(batch, error)
@@ -198,6 +200,8 @@ class Loop:
         self.held -= keys
         if self._batch:
             self._batch.drop(keys)
+            if not self._batch.done:  # nothing is left that a pause could be for
+                self._next_try = 0.0
 
 
 def _keys(partitions: Iterable[TopicPartition]) -> frozenset[Partition]:

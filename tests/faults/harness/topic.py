@@ -1,0 +1,99 @@
+"""Reading topics from their beginning to their end, as an operator may."""
+
+import json
+import time
+import uuid
+
+from faults.harness.checker import Event
+from faults.harness.settings import administrator, connection
+from local_stack.stack import Stack
+from shared import kafka
+from shared.events import TOPIC
+
+TIMEOUT = 15.0
+READ_SECONDS = 60.0
+
+
+def events(stack: Stack) -> list[Event]:
+    """Return every event of orders.placed that names an order and its user; others are poison, and no event."""
+    found = []
+    for message in messages(stack, TOPIC):
+        try:
+            value = json.loads(message.value() or b"")
+            found.append(Event(value["orderid"], value["userid"], *place(message)))
+        except (ValueError, TypeError, KeyError):
+            continue
+    return found
+
+
+def messages(stack: Stack, topic: str) -> list[kafka.Message]:
+    """Return every message of a topic, up to the ends at the time of the call."""
+    group = f"retail-faults-{uuid.uuid4().hex}"
+    consumer = kafka.consumer(connection(stack, "operator"), group, lambda _: None, **{"enable.partition.eof": False})
+    try:
+        metadata = consumer.list_topics(topic, timeout=TIMEOUT).topics[topic]
+        ends: dict[int, int] = {}
+        starts = []
+        for partition in metadata.partitions:
+            low, high = consumer.get_watermark_offsets(kafka.TopicPartition(topic, partition), timeout=TIMEOUT)
+            if high > low:
+                ends[partition] = high
+                starts.append(kafka.TopicPartition(topic, partition, low))
+        consumer.assign(starts)
+        return _read(consumer, ends)
+    finally:
+        consumer.close()
+
+
+def place(message: kafka.Message) -> tuple[int, int]:
+    """Return the message's partition and offset, which every message that was read has."""
+    partition, offset = message.partition(), message.offset()
+    assert partition is not None
+    assert offset is not None
+    return partition, offset
+
+
+def _read(consumer: kafka.Consumer, ends: dict[int, int]) -> list[kafka.Message]:
+    found: list[kafka.Message] = []
+    deadline = time.monotonic() + READ_SECONDS
+    while ends:
+        for message in consumer.consume(1000, timeout=0.5):
+            if message.error():
+                continue
+            found.append(message)
+            partition, offset = place(message)
+            if offset + 1 >= ends.get(partition, 0):
+                ends.pop(partition, None)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the topic could not be read to its ends: {ends} are missing")
+    return found
+
+
+def leader(stack: Stack, topic: str, partition: int = 0) -> str:
+    """Return the part that leads the partition, empty while there is none."""
+    consumer = kafka.consumer(connection(stack, "operator"), "retail-faults-leader", lambda _: None)
+    try:
+        found = consumer.list_topics(topic, timeout=TIMEOUT).topics[topic].partitions[partition].leader
+    except kafka.KafkaException:
+        return ""
+    finally:
+        consumer.close()
+    return f"kafka-{found}" if found >= 0 else ""
+
+
+def make_anew(stack: Stack, topic: str) -> None:
+    """Delete the topic with all that is in it, and make it anew, empty, as the resources say."""
+    administrator(stack).delete_topics([topic], operation_timeout=TIMEOUT)[topic].result(TIMEOUT)
+    stack._kafka.prepare()
+
+
+def end_offsets(stack: Stack, topic: str) -> dict[int, int]:
+    """Return the end of each partition."""
+    consumer = kafka.consumer(connection(stack, "operator"), "retail-faults-ends", lambda _: None)
+    try:
+        partitions = consumer.list_topics(topic, timeout=TIMEOUT).topics[topic].partitions
+        return {
+            n: consumer.get_watermark_offsets(kafka.TopicPartition(topic, n), timeout=TIMEOUT)[1] for n in partitions
+        }
+    finally:
+        consumer.close()

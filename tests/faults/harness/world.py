@@ -1,0 +1,270 @@
+"""A running system with everything a row needs: load with a ledger, faults by part, and a judge."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from rich.console import Console
+
+from faults.harness import topic
+from faults.harness.checker import Verdict, check
+from local_stack.options import StackOptions
+from local_stack.stack import Stack
+from retail_cli.load import Options, Summary, run
+from retail_cli.load.ledger import Account, read
+from retail_cli.load.progress import percentile
+from support import scrape, wait
+
+INSIDE = Path(__file__).parents[1] / "inside"
+SERVICES = ("order-api", "auth-api", "order-processor")
+Document = dict[str, Any]
+
+
+@dataclass
+class Run:
+    """A load at work. `ledger` can be read at any time, `summary` once it has ended."""
+
+    ledger: Path
+    began: float
+    summary: Summary | None = None
+    trouble: BaseException | None = None
+
+    def account(self) -> Account:
+        """Return what is in the ledger by now."""
+        return read(self.ledger)
+
+    def p99(self, begin: float, end: float) -> float:
+        """Return the 99th percentile in ms of the tries answered with an order that began within, Unix time."""
+        return percentile(self._times(begin, end), 0.99)
+
+    def median(self, begin: float, end: float) -> float:
+        """Return the median of the same."""
+        return percentile(self._times(begin, end), 0.5)
+
+    def widest_gap(self) -> float:
+        """Return the longest time in seconds in which no order was accepted, from the first to the last accepted."""
+        ends = sorted(t.at + t.ms / 1000 for t in self.account().tries() if t.outcome == "ok")
+        return round(max((b - a for a, b in pairwise(ends)), default=0.0), 2)
+
+    def _times(self, begin: float, end: float) -> list[float]:
+        return sorted(t.ms for t in self.account().tries(begin, end) if t.outcome == "ok")
+
+
+class World:
+    """One stack of one shape. Rows share it, so each must leave it healed; `heal` sees to that."""
+
+    def __init__(self, options: StackOptions, *, seed: int) -> None:
+        self.seed = seed
+        self.folder = options.root
+        self._orders_folder = options.root / "fault-orders"
+        self._orders_folder.mkdir(parents=True)
+        inside = {"PYTHONPATH": str(INSIDE), "FAULT_ORDERS": str(self._orders_folder)}
+        extra = {service: dict(options.extra_env.get(service, {})) | inside for service in SERVICES}
+        self.stack = Stack(replace(options, extra_env=extra))
+        self._runs = 0
+        self._told_at: dict[str, int] = {}
+
+    def start(self) -> None:
+        """Start everything, and connect as administrator."""
+        self.stack.__enter__()
+        admin = self.stack.client("admin")
+        self.mongo: MongoClient[Document] = MongoClient(
+            admin["MONGODB_URI"],
+            tlsCAFile=admin["MONGODB_CA_FILE"],
+            tz_aware=True,
+            serverSelectionTimeoutMS=60_000,
+            readConcernLevel="majority",
+        )
+        self.orders = self.mongo["retail"]["orders"]
+
+    def close(self) -> None:
+        """Stop everything."""
+        self.mongo.close()
+        self.stack.__exit__(None, None, None)
+
+    # Load
+
+    @contextmanager
+    def load(self, orders: int, *, rate: float, users: int = 4, at_most: float = 900, **more: Any) -> Iterator[Run]:
+        """Place orders at `rate` while the block runs, until at least `orders` were sent; then settle all.
+
+        The ledger lies in the stack's folder; seed and run's name are printed.
+        """
+        self._runs += 1
+        name = f"{os.environ.get('PYTEST_CURRENT_TEST', 'x').split('::')[-1][:24].split(' ')[0]}-{self._runs}"
+        name = "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")
+        run_ = Run(self.folder / "ledgers" / name, time.time())
+        options = Options(
+            base_url=self.stack.file["base_url"],
+            ca_file=Path(self.stack.file["ca"]),
+            ledger=run_.ledger,
+            rate=rate,
+            duration=at_most,
+            users=users,
+            seed=self.seed,
+            run=name,
+            verify_seconds=0,
+            **more,
+        )
+        over = threading.Event()
+        thread = threading.Thread(target=_load, args=(run_, options, over, orders), name="load")
+        print(f"load {name}: seed {self.seed}, ledger {run_.ledger}")
+        thread.start()
+        try:
+            wait.until(lambda: run_.ledger.exists() and self._sent(run_) >= min(orders, rate), "the load", seconds=90)
+            run_.began = time.time()
+            yield run_
+        finally:
+            over.set()
+            thread.join(at_most + options.settle_seconds + 60)
+        if run_.trouble:
+            raise run_.trouble
+
+    @staticmethod
+    def _sent(run_: Run) -> int:
+        return len(run_.account().entries)
+
+    # The judge
+
+    def judge(self, *runs: Run, healed_at: float, within: float, may_fail: bool = False) -> Verdict:
+        """Wait until no order of the runs is PLACED, at most `within` seconds after `healed_at`; then check all."""
+        users = [user for run_ in runs for user in run_.account().users]
+        mine = {"userid": {"$in": users}}
+        while self.orders.count_documents(mine | {"status": "PLACED"}) and time.time() < healed_at + within:
+            time.sleep(0.5)
+        account = Account(seed=self.seed)
+        for part in (run_.account() for run_ in runs):
+            account.users |= part.users
+            account.entries |= part.entries
+            account.reads_dishonest += part.reads_dishonest
+        events = [e for e in topic.events(self.stack) if e.user in account.users]
+        return check(account, list(self.orders.find(mine)), events, healed_at=healed_at, may_fail=may_fail)
+
+    def prove(self, *runs: Run, figures: Document, healed_at: float, within: float, may_fail: bool = False) -> Verdict:
+        """Judge, keep the figures, and fail the test with the orders' whole history if a promise is broken."""
+        verdict = self.judge(*runs, healed_at=healed_at, within=within, may_fail=may_fail)
+        figures.update(verdict.figures)
+        assert verdict.ok, self.explain(verdict, *runs)
+        assert verdict.heal_seconds <= within, verdict
+        return verdict
+
+    def explain(self, verdict: Verdict, *runs: Run) -> str:
+        """Tell a failed verdict with the whole history of the first orders concerned."""
+        lines = [str(verdict)]
+        events = topic.events(self.stack)
+        for order in list(verdict.broken)[:5]:
+            lines += [f"--- {order}", *self._history(order, runs)]
+            lines += [str(event) for event in events if event.order == order]
+        return "\n".join(lines)
+
+    def _history(self, order: str, runs: Sequence[Run]) -> Iterator[str]:
+        document = self.orders.find_one({"$or": [{"_id": order}, {"idempotency.key": order}]})
+        yield f"document: {document}"
+        needles = {order, (document or {}).get("idempotency", {}).get("key", order)}
+        files = [run_.ledger for run_ in runs] + sorted((self.folder / "log").glob("*.log*"))
+        for file in files:
+            with file.open(encoding="utf-8", errors="replace") as text:
+                found = [line.strip() for line in text if any(needle in line for needle in needles)]
+            yield from (f"{file.name}: {line[:600]}" for line in found[:20])
+
+    # Faults
+
+    def tell(self, part: str, **orders: Any) -> None:
+        """Start a service process anew with its orders (see inside/sitecustomize.py); without any, as usual."""
+        file = self._orders_folder / f"{self._admin_port(part)}.json"
+        file.write_text(json.dumps(orders), encoding="utf-8")
+        self.stack.stop(part)
+        self._told_at[part] = (self.folder / "log" / f"{part}.log").stat().st_size
+        self.stack.start(part)
+
+    def kill(self, *parts: str) -> None:
+        """End the parts with SIGKILL, all as good as at once; they are restarted."""
+        threads = [threading.Thread(target=self.stack.kill, args=(part,)) for part in parts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def pause(self, *parts: str) -> None:
+        """Stop the parts' processes where they are (SIGSTOP)."""
+        for part in parts:
+            self.stack.signal(part, signal.SIGSTOP)
+
+    def resume(self, *parts: str) -> None:
+        """Let paused parts go on."""
+        for part in parts:
+            self.stack.signal(part, signal.SIGCONT)
+
+    def log(self, part: str) -> str:
+        """Return what the part has written since it was last told something, or from the beginning."""
+        with (self.folder / "log" / f"{part}.log").open("rb") as file:
+            file.seek(self._told_at.get(part, 0))
+            return file.read().decode(errors="replace")
+
+    def parts(self, prefix: str = "") -> list[str]:
+        """Return the names of the parts that begin with `prefix`."""
+        return sorted(part for part in self.stack.parts if part.startswith(prefix))
+
+    def admin_urls(self, service: str | None = None) -> list[str]:
+        """Return the admin addresses of all replicas of a service, or of all."""
+        return [s["admin_url"] for s in self.stack.file["services"] if service in {None, s["name"]}]
+
+    def total(self, service: str, metric: str) -> float:
+        """Return the sum of a metric over its labels and the service's replicas."""
+        return sum(sum(scrape.samples(url, metric).values()) for url in self.admin_urls(service))
+
+    def await_ready(self, seconds: float = 90) -> float:
+        """Wait until every service says that it can serve; return how many seconds it took."""
+        began = time.monotonic()
+        wait.until(self._all_ready, "every service ready", seconds=seconds, every=0.2)
+        return time.monotonic() - began
+
+    def heal(self) -> None:
+        """Take every fault away, and wait until the system is whole."""
+        told = [part for part in self._services() if (self._orders_folder / f"{self._admin_port(part)}.json").exists()]
+        for part in self.stack.parts:
+            self.stack.signal(part, signal.SIGCONT)
+            self.stack.restart_policy(part, enabled=True)
+            self.stack.start(part)
+        for part in told:
+            self.tell(part)
+            (self._orders_folder / f"{self._admin_port(part)}.json").unlink()
+        self.await_ready()
+
+    def primary(self) -> str:
+        """Return the part that is MongoDB's primary."""
+        address = wait.until(lambda: self.mongo.primary, "a primary", seconds=60)
+        return f"mongodb-{(address[1] or 0) - self.stack._ports.mongodb}"
+
+    def _services(self) -> list[str]:
+        return [part for service in SERVICES for part in self.parts(service)]
+
+    def _admin_port(self, part: str) -> int:
+        service, _, replica = part.rpartition("-")
+        for each in self.stack.file["services"]:
+            if each["name"] == service and each["replica"] == int(replica):
+                return int(each["admin_url"].rpartition(":")[2])
+        raise LookupError(part)
+
+    def _all_ready(self) -> bool:
+        try:
+            return all(scrape.ready(url) for url in self.admin_urls())
+        except OSError:
+            return False
+
+
+def _load(run_: Run, options: Options, over: threading.Event, orders: int) -> None:
+    enough: Callable[[int], bool] = lambda sent: over.is_set() and sent >= orders  # noqa: E731
+    try:
+        run_.summary = run(options, console=Console(quiet=True), enough=enough)
+    except BaseException as error:  # noqa: BLE001 - told to the test's own thread
+        run_.trouble = error

@@ -1,0 +1,103 @@
+"""Rows 6 to 8: services killed at their own named points, where a step is done and the next is not."""
+
+import re
+import time
+from typing import Any
+
+import pytest
+
+from faults.harness.scale import pick
+from faults.harness.world import World
+from support import wait
+
+# Two points at a time, one for each replica of order-api.
+API_POINTS = [
+    ("before-insert", "after-insert"),
+    ("before-answer", "before-produce"),
+    ("after-produce", "before-removal"),
+    ("after-removal", "after-claim"),
+]
+PROCESSOR_POINTS = ["before-update", "before-commit"]
+
+
+@pytest.mark.parametrize("points", API_POINTS, ids="+".join)
+def test_row_06_order_api_killed_at_a_point(small: World, figures: dict[str, Any], points: tuple[str, str]) -> None:
+    """order-api is killed with -9 at named points of its own path."""
+    kills = pick(100, 3)
+    with small.load(pick(4_000, 400), rate=40, at_most=1800) as run:
+        for replica, point in enumerate(points):
+            small.tell(f"order-api-{replica}", crash_point=f"{point}:{15 + 10 * replica}")
+        if "after-claim" in points:  # the sweep finds work only when the fast path could not do it
+            _stir_the_sweep(small, points, kills)
+        wait.until(lambda: min(_crashes(small, n) for n in (0, 1)) >= kills, "kills", seconds=1500, every=0.5)
+        figures["kills"] = {point: _crashes(small, replica) for replica, point in enumerate(points)}
+        for replica in (0, 1):
+            small.tell(f"order-api-{replica}")
+        small.await_ready()
+        healed_at = time.time()
+
+    small.prove(run, figures=figures, healed_at=healed_at, within=60)
+
+
+def test_row_07_order_api_killed_between_publishing_and_taking_the_marker(
+    small: World, figures: dict[str, Any]
+) -> None:
+    """order-api is killed with -9 after its events were delivered, before their markers are removed."""
+    kills = pick(200, 5)
+    with small.load(pick(10_000, 500), rate=40, at_most=1800) as run:
+        for replica in (0, 1):
+            small.tell(f"order-api-{replica}", crash_point=f"before-removal:{8 + 5 * replica}")
+        wait.until(lambda: _crashes(small, 0) + _crashes(small, 1) >= kills, "kills", seconds=1500, every=0.5)
+        figures["kills"] = _crashes(small, 0) + _crashes(small, 1)
+        for replica in (0, 1):
+            small.tell(f"order-api-{replica}")
+        small.await_ready()
+        healed_at = time.time()
+
+    verdict = small.prove(run, figures=figures, healed_at=healed_at, within=60)
+    assert verdict.repeated_events > 0  # the kills hit what they were to hit
+
+
+def test_row_07_without_kills_events_are_not_repeated(small: World, figures: dict[str, Any]) -> None:
+    """Both relays at work, nobody killed: at most 1 % of the events are repeated."""
+    with small.load(pick(10_000, 1_000), rate=80) as run:
+        healed_at = time.time()
+
+    verdict = small.prove(run, figures=figures, healed_at=healed_at, within=60)
+    assert verdict.repeated_events <= 0.01 * verdict.events
+
+
+@pytest.mark.parametrize("point", PROCESSOR_POINTS)
+def test_row_08_processor_killed_around_its_write(small: World, figures: dict[str, Any], point: str) -> None:
+    """order-processor is killed with -9 before its update, or between update and commit."""
+    kills = pick(200, 3)
+    with small.load(pick(10_000, 600), rate=40, at_most=3600) as run:
+        small.stack.stop("order-processor-1")
+        small.stack.stop("order-processor-2")  # so that every batch meets the point
+        small.tell("order-processor-0", crash_point=f"{point}:4")
+        wait.until(lambda: _lives(small) > kills, "kills", seconds=3000, every=0.5)
+        figures["kills"] = _lives(small) - 1
+        small.tell("order-processor-0")
+        healed_at = time.time()
+
+    small.prove(run, figures=figures, healed_at=healed_at, within=60)
+
+
+def _crashes(world: World, replica: int) -> int:
+    """Count the workers that gunicorn lost to SIGKILL since the replica was last told something."""
+    log = world.log(f"order-api-{replica}")
+    return len(re.findall(r"Worker \(pid:\d+\) was sent SIGKILL", log))
+
+
+def _lives(world: World) -> int:
+    return world.log("order-processor-0").count('"event": "started"')
+
+
+def _stir_the_sweep(world: World, points: tuple[str, str], kills: int) -> None:
+    for _ in range(3 * kills):
+        if _crashes(world, points.index("after-claim")) >= kills:
+            return
+        world.stack.stop("kafka-0")
+        time.sleep(6)
+        world.stack.start("kafka-0")
+        time.sleep(10)
