@@ -1,0 +1,54 @@
+# One recipe for every image: docker build --build-arg SERVICE=order-api -t retail-orders/order-api:dev .
+# Nothing here needs BuildKit, so the classic builder makes the same images.
+ARG BASE=python:3.11-slim-bookworm
+ARG SERVICE=order-api
+
+FROM ${BASE} AS build
+WORKDIR /src
+COPY locks/bootstrap.txt locks/
+RUN pip install --no-cache-dir --require-hashes --root-user-action=ignore -r locks/bootstrap.txt
+ARG SERVICE
+# Dependencies before code: a change of code leaves this layer as it is.
+COPY locks/${SERVICE}.txt locks/
+RUN uv venv --python python3 --no-project /opt/retail \
+ && uv pip sync --no-cache --link-mode copy --compile-bytecode --require-hashes \
+        --python /opt/retail/bin/python "locks/${SERVICE}.txt"
+COPY shared shared
+COPY services services
+COPY cli cli
+# The operator's command travels with the order processor, whose settings it shares.
+RUN set -- ./shared "./services/${SERVICE}" \
+ && if [ "${SERVICE}" = order-processor ]; then set -- "$@" ./cli; fi \
+ && uv pip install --no-cache --link-mode copy --compile-bytecode --no-deps --no-sources \
+        --python /opt/retail/bin/python "$@"
+
+FROM ${BASE} AS runtime
+# Files belong to root and the process runs as 10001; only the dev loop hands them to the process (OWNER=10001:10001).
+ARG OWNER=0:0
+COPY --from=build --chown=${OWNER} /opt/retail /opt/retail
+ENV PATH=/opt/retail/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+USER 10001:10001
+WORKDIR /tmp
+
+FROM runtime AS order-api
+EXPOSE 8080 9090
+CMD ["gunicorn", "--config", "python:shared.gunicorn_conf", "order_api.app:wsgi()"]
+
+FROM runtime AS auth-api
+EXPOSE 8080 9090
+CMD ["gunicorn", "--config", "python:shared.gunicorn_conf", "auth_api.app:wsgi()"]
+
+FROM runtime AS order-processor
+EXPOSE 9090
+CMD ["order-processor"]
+
+FROM ${SERVICE}
+ARG SERVICE
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="retail-orders ${SERVICE}" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="MIT"

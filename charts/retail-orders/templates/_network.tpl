@@ -1,0 +1,42 @@
+{{/* Rules that several NetworkPolicies share. */}}
+
+{{- define "retail-orders.policyMeta" -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+{{ include "retail-orders.meta" . }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "retail-orders.selectorLabels" . | nindent 6 }}
+  policyTypes: [Ingress, Egress]
+{{- end }}
+
+{{/* One of our own pods, by component. */}}
+{{- define "retail-orders.ownPeer" -}}
+- podSelector:
+    matchLabels:
+      {{- include "retail-orders.selectorLabels" . | nindent 6 }}
+{{- end }}
+
+{{/* The admin port: Prometheus, and order-processor, where the operator's command runs. The kubelet always gets through. */}}
+{{- define "retail-orders.adminIngress" -}}
+- ports: [{port: admin}]
+  from:
+    {{- include "retail-orders.ownPeer" (dict "root" .root "name" "order-processor") | nindent 4 }}
+    {{- with .root.Values.networkPolicy.metricsPeers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end }}
+
+{{- define "retail-orders.dnsEgress" -}}
+- ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+{{- end }}
+
+{{/* dict "port" 9093 "peers" [...] */}}
+{{- define "retail-orders.serverEgress" -}}
+- ports: [{port: {{ .port }}}]
+  {{- with .peers }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}

@@ -1,0 +1,97 @@
+{{/* The small objects that every component has. */}}
+
+{{- define "retail-orders.meta" -}}
+metadata:
+  name: {{ include "retail-orders.fullname" . }}
+  labels:
+    {{- include "retail-orders.labels" . | nindent 4 }}
+{{- end }}
+
+{{- define "retail-orders.serviceAccount" -}}
+apiVersion: v1
+kind: ServiceAccount
+{{ include "retail-orders.meta" . }}
+automountServiceAccountToken: false
+{{- end }}
+
+{{- define "retail-orders.service" -}}
+apiVersion: v1
+kind: Service
+{{ include "retail-orders.meta" . }}
+spec:
+  selector:
+    {{- include "retail-orders.selectorLabels" . | nindent 4 }}
+  ports:
+    - {name: https, port: 8443, targetPort: https, appProtocol: https}
+    - {name: admin, port: 9090, targetPort: admin} # for Prometheus; NetworkPolicies decide who gets through
+{{- end }}
+
+{{/* spec.replicas belongs to the autoscaler where there is one. */}}
+{{- define "retail-orders.deploymentSettings" -}}
+{{- if not .values.autoscaling.enabled }}
+replicas: {{ .values.replicas }}
+{{- end }}
+revisionHistoryLimit: 5
+strategy:
+  rollingUpdate: {maxSurge: 1, maxUnavailable: 0}
+selector:
+  matchLabels:
+    {{- include "retail-orders.selectorLabels" . | nindent 4 }}
+{{- end }}
+
+{{- define "retail-orders.pdb" -}}
+{{- $replicas := ternary .values.autoscaling.minReplicas .values.replicas .values.autoscaling.enabled }}
+{{- if and .root.Values.podDisruptionBudget.enabled (gt (int $replicas) 1) -}}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+{{ include "retail-orders.meta" . }}
+spec:
+  maxUnavailable: 1
+  unhealthyPodEvictionPolicy: AlwaysAllow
+  selector:
+    matchLabels:
+      {{- include "retail-orders.selectorLabels" . | nindent 6 }}
+{{- end }}
+{{- end }}
+
+{{/* Of the service's container: the proxy beside it would blur the figure. */}}
+{{- define "retail-orders.hpa" -}}
+{{- if .values.autoscaling.enabled -}}
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+{{ include "retail-orders.meta" . }}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ include "retail-orders.fullname" . }}}
+  minReplicas: {{ .values.autoscaling.minReplicas }}
+  maxReplicas: {{ .values.autoscaling.maxReplicas }}
+  metrics:
+    - type: ContainerResource
+      containerResource:
+        name: cpu
+        container: {{ .name }}
+        target: {type: Utilization, averageUtilization: {{ .values.autoscaling.targetCPUUtilizationPercentage }}}
+  behavior:
+    scaleDown: {stabilizationWindowSeconds: {{ .values.autoscaling.scaleDownStabilizationSeconds }}}
+{{- end }}
+{{- end }}
+
+{{/* An API's own certificate, for the names by which it is called inside the cluster. */}}
+{{- define "retail-orders.certificate" -}}
+{{- if and .root.Values.certificates.enabled (not .values.tls.existingSecret) -}}
+{{- $name := include "retail-orders.fullname" . -}}
+apiVersion: cert-manager.io/v1
+kind: Certificate
+{{ include "retail-orders.meta" . }}
+spec:
+  secretName: {{ include "retail-orders.tlsSecret" . }}
+  issuerRef: {name: {{ .root.Values.certificates.issuerRef.name }}, kind: {{ .root.Values.certificates.issuerRef.kind }}}
+  duration: {{ .root.Values.certificates.duration }}
+  renewBefore: {{ .root.Values.certificates.renewBefore }}
+  privateKey: {algorithm: ECDSA, size: 256, rotationPolicy: Always}
+  dnsNames:
+    - {{ $name }}
+    - {{ $name }}.{{ .root.Release.Namespace }}
+    - {{ $name }}.{{ .root.Release.Namespace }}.svc
+    - {{ $name }}.{{ .root.Release.Namespace }}.svc.cluster.local
+{{- end }}
+{{- end }}

@@ -1,0 +1,46 @@
+{{/* The nginx in front of an API: its container and its volumes. */}}
+
+{{- define "retail-orders.proxyContainer" -}}
+name: proxy
+image: {{ .root.Values.proxy.image.repository }}:{{ .root.Values.proxy.image.tag }}
+imagePullPolicy: {{ .root.Values.imagePullPolicy }}
+command: [nginx, -c, /etc/nginx/nginx.conf, -g, "daemon off;"]
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+ports:
+  - {name: https, containerPort: 8443}
+resources:
+  {{- toYaml .root.Values.proxy.resources | nindent 2 }}
+startupProbe:
+  tcpSocket: {port: https}
+  periodSeconds: 2
+  failureThreshold: 30
+livenessProbe:
+  tcpSocket: {port: https}
+  periodSeconds: 10
+readinessProbe:
+  tcpSocket: {port: https}
+  periodSeconds: 5
+lifecycle:
+  preStop:
+    sleep: {seconds: 5}
+volumeMounts:
+  - {name: proxy-config, mountPath: /etc/nginx/nginx.conf, subPath: nginx.conf, readOnly: true}
+  - {name: proxy-config, mountPath: /etc/nginx/door.conf, subPath: door.conf, readOnly: true}
+  - {name: tls, mountPath: /etc/tls, readOnly: true}
+  - {name: proxy-tmp, mountPath: /tmp}
+{{- end }}
+
+{{- define "retail-orders.proxyVolumes" -}}
+- name: proxy-config
+  configMap: {name: {{ include "retail-orders.prefix" .root }}-proxy}
+- name: tls
+  secret:
+    secretName: {{ include "retail-orders.tlsSecret" . }}
+    items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]
+    defaultMode: 0440
+- name: proxy-tmp
+  emptyDir: {sizeLimit: 256Mi}
+{{- end }}

@@ -1,0 +1,38 @@
+{{/* Values that contradict each other, or lack what only you can know, fail here with a sentence. */}}
+{{- define "retail-orders.validate" -}}
+{{- if not .Values.kafka.bootstrapServers }}
+{{- fail "kafka.bootstrapServers is mandatory: name the brokers, for example retail-kafka-bootstrap:9093" }}
+{{- end }}
+{{- if not .Values.auth.existingSecret }}
+{{- fail "auth.existingSecret is mandatory: name the Secret with the Ed25519 keys that sign tokens (KID.pem)" }}
+{{- end }}
+{{- range $name, $values := dict "orderApi" .Values.orderApi "authApi" .Values.authApi "orderProcessor" .Values.orderProcessor }}
+{{- if not $values.mongodb.existingSecret }}
+{{- fail (printf "%s.mongodb.existingSecret is mandatory: name the Secret whose key %q is the connection string of its MongoDB user" $name $values.mongodb.key) }}
+{{- end }}
+{{- if hasKey $values "kafka" }}
+{{- if not $values.kafka.existingSecret }}
+{{- fail (printf "%s.kafka.existingSecret is mandatory: name the Secret whose key %q is the password of its Kafka user" $name $values.kafka.key) }}
+{{- end }}
+{{- end }}
+{{- if and (hasKey $values "tls") (not $.Values.certificates.enabled) }}
+{{- if not $values.tls.existingSecret }}
+{{- fail (printf "%s has no certificate: set %s.tls.existingSecret, or certificates.enabled with an issuer" $name $name) }}
+{{- end }}
+{{- end }}
+{{- if gt (int $values.autoscaling.minReplicas) (int $values.autoscaling.maxReplicas) }}
+{{- fail (printf "%s.autoscaling: minReplicas is above maxReplicas" $name) }}
+{{- end }}
+{{- end }}
+{{- if and .Values.certificates.enabled (not .Values.certificates.issuerRef.name) }}
+{{- fail "certificates.enabled needs certificates.issuerRef.name" }}
+{{- end }}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
+{{- fail "httpRoute.enabled needs httpRoute.parentRefs: the Gateway it attaches to" }}
+{{- end }}
+{{- if .Values.ingress.enabled }}
+{{- if not (and .Values.ingress.host .Values.ingress.tls.existingSecret) }}
+{{- fail "ingress.enabled needs ingress.host and ingress.tls.existingSecret: there is no entry without TLS" }}
+{{- end }}
+{{- end }}
+{{- end }}

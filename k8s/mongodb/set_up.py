@@ -1,0 +1,69 @@
+"""Initiate the replica set, then make each role of roles.json and the user that has it. Safe to repeat.
+
+A user that is there gets the role and the password of its Secret again, so this is also how a password is changed.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+HOST = os.environ["MONGODB_HOST"]
+SECRETS = Path("/secrets")
+ROLES = Path(__file__).parent / "roles.json"
+NOT_INITIATED, ALREADY_EXISTS = 94, {51002, 51003}
+WAIT_SECONDS = 60
+
+
+def initiate(admin: Database[dict[str, Any]]) -> None:
+    """Make the one member the primary, under the name by which clients reach it."""
+    try:
+        admin.command("replSetGetStatus")
+    except OperationFailure as error:
+        if error.code != NOT_INITIATED:
+            raise
+        admin.command("replSetInitiate", {"_id": "rs0", "members": [{"_id": 0, "host": HOST}]})
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not admin.command("hello")["isWritablePrimary"]:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{HOST} did not become primary in {WAIT_SECONDS} s")
+        time.sleep(0.5)
+
+
+def create_or_update(database: Database[dict[str, Any]], kind: str, name: str, **fields: Any) -> None:
+    """Make the role or user `name`, or bring the one that is there to `fields`."""
+    try:
+        database.command(f"create{kind}", name, **fields)
+    except OperationFailure as error:
+        if error.code not in ALREADY_EXISTS:
+            raise
+        database.command(f"update{kind}", name, **fields)
+
+
+def main() -> None:
+    """Do all of it, as root over TLS."""
+    client: MongoClient[dict[str, Any]] = MongoClient(
+        HOST,
+        username=(SECRETS / "root/username").read_text(),
+        password=(SECRETS / "root/password").read_text(),
+        authSource="admin",
+        directConnection=True,
+        tls=True,
+        tlsCAFile=str(SECRETS / "ca.crt"),
+        timeoutMS=30_000,
+    )
+    initiate(client.admin)
+    database = client["retail"]
+    for name, privileges in json.loads(ROLES.read_text()).items():
+        create_or_update(database, "Role", name, privileges=privileges, roles=[])
+        create_or_update(database, "User", name, pwd=(SECRETS / "users" / name).read_text(), roles=[name])
+        print(f"user {name} is ready")
+
+
+if __name__ == "__main__":
+    main()

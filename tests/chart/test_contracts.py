@@ -1,0 +1,153 @@
+"""Names that stand both in the chart or k8s/ and in code are the same names."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+
+import auth_api.settings
+import order_api.settings
+import order_processor.settings
+from shared import events, metrics
+from shared.settings import variables
+from support import helm, manifests
+from support.manifests import of_kind
+
+KIND = helm.CHART / "ci/kind-values.yaml"
+EVERYTHING = helm.CHART / "ci/everything-values.yaml"
+SETTINGS = {
+    "order-api": order_api.settings.Settings,
+    "auth-api": auth_api.settings.Settings,
+    "order-processor": order_processor.settings.Settings,
+}
+GUNICORN = {"HTTP_BIND", "HTTP_THREADS"}  # read by shared.gunicorn_conf
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+@pytest.mark.parametrize("values", [KIND, EVERYTHING], ids=lambda path: path.stem)
+def test_a_pod_gets_the_variables_that_its_service_reads(service: str, values: Path) -> None:
+    """None that it does not know, and every mandatory one; secrets as files."""
+    known = {variable.name: variable for variable in variables(SETTINGS[service])}
+    pod = next(p for p in manifests.pods(helm.rendered(values)) if p.owner.endswith(service))
+    given = {item["name"] for item in pod.spec["containers"][0]["env"]} - {"EXAMPLE"}
+    secret = {f"{name}_FILE" for name, variable in known.items() if variable.secret}
+
+    assert given - secret <= {name for name, variable in known.items() if not variable.secret} | GUNICORN
+    assert {n if not v.secret else f"{n}_FILE" for n, v in known.items() if v.default is None} <= given
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+def test_files_that_variables_name_are_mounted(service: str) -> None:
+    """A path in an environment variable is a path in a volume."""
+    pod = next(p for p in manifests.pods(helm.rendered(KIND)) if p.owner.endswith(service))
+    secrets = next(v for v in pod.spec["volumes"] if v["name"] == "secrets")["projected"]["sources"]
+    files = {f"/etc/retail/{item['path']}" for source in secrets for item in source["secret"]["items"]}
+    named = {e["value"] for e in pod.spec["containers"][0]["env"] if e["value"].startswith("/etc/retail/")}
+
+    assert named == files
+
+
+def test_topics_are_those_of_the_code() -> None:
+    """Both topics, with the replication that each cluster can have."""
+    for folder, replicas in (("kind", 1), ("production", 3)):
+        topics = {
+            t["metadata"]["name"]: t["spec"] for t in of_kind(helm.kustomized(helm.ROOT / "k8s" / folder), "KafkaTopic")
+        }
+
+        assert set(topics) == {events.TOPIC, events.DEAD_LETTER_TOPIC}
+        assert {spec["replicas"] for spec in topics.values()} == {replicas}
+
+
+def test_kafka_users_are_those_of_the_services() -> None:
+    """Each user of the values is a KafkaUser, its Secret has that name, and its rights are on names of the code."""
+    users = {u["metadata"]["name"]: u["spec"] for u in of_kind(helm.kustomized(helm.ROOT / "k8s/kind"), "KafkaUser")}
+    values = yaml.safe_load(KIND.read_text())
+    defaults = yaml.safe_load((helm.CHART / "values.yaml").read_text())
+
+    assert set(users) == {"order-api", "order-processor", "operator"}
+    for component in ("orderApi", "orderProcessor"):
+        assert defaults[component]["kafka"]["username"] in users
+        assert values[component]["kafka"]["existingSecret"] in users
+    named = {
+        (a["resource"]["type"], a["resource"].get("name")) for u in users.values() for a in u["authorization"]["acls"]
+    }
+    assert {name for kind, name in named if kind == "topic"} == {events.TOPIC, events.DEAD_LETTER_TOPIC}
+    assert events.GROUP in {name for kind, name in named if kind == "group"}
+
+
+def test_mongodb_roles_have_a_secret_and_a_user() -> None:
+    """The set-up Job makes a user for each role, and the services' URIs are in Secrets of their names."""
+    roles = json.loads((helm.ROOT / "k8s/mongodb/roles.json").read_text())
+    job = next(r for r in helm.kustomized(helm.ROOT / "k8s/kind") if r["kind"] == "Job")
+    sources = job["spec"]["template"]["spec"]["volumes"][1]["projected"]["sources"]
+    users = {i["path"].removeprefix("users/") for s in sources for i in s["secret"]["items"] if "users/" in i["path"]}
+
+    assert users == set(roles)
+    assert set(SETTINGS) <= set(roles)
+
+
+def test_versions_are_those_of_the_one_file() -> None:
+    """What other files pin is what k8s/versions.env says."""
+    lines = (helm.ROOT / "k8s/versions.env").read_text().splitlines()
+    versions = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    values = yaml.safe_load((helm.CHART / "values.yaml").read_text())
+    resources = helm.kustomized(helm.ROOT / "k8s/kind") + helm.kustomized(helm.ROOT / "k8s/production")
+    images = {c["image"] for p in manifests.pods(resources) for c in p.containers}
+
+    assert {k["spec"]["kafka"]["version"] for k in of_kind(resources, "Kafka")} == {versions["KAFKA"]}
+    assert f"mongo:{versions['MONGODB']}" in images
+    assert values["proxy"]["image"]["tag"] == versions["NGINX"]
+    definition = json.loads((helm.ROOT / "tests/chart/schemas/gateways.gateway.networking.k8s.io.json").read_text())
+    assert definition["metadata"]["annotations"]["gateway.networking.k8s.io/bundle-version"] == versions["GATEWAY_API"]
+
+
+def test_the_readme_is_made_from_the_values() -> None:
+    """`make chart-docs` would change nothing."""
+    spec = importlib.util.spec_from_file_location("chart_readme", helm.CHART / "readme.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    assert (helm.CHART / "README.md").read_text() == module.readme()
+
+
+def metrics_in_code() -> set[str]:
+    """Make every group of metrics of shared.metrics, and list the names that Prometheus will see."""
+    registry = CollectorRegistry()
+    for group in vars(metrics).values():
+        if isinstance(group, type) and group.__module__ == metrics.__name__:
+            group(registry)
+    names = set()
+    for family in registry.collect():
+        suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(family.type, [""])
+        names |= {family.name + suffix for suffix in suffixes}
+    return names
+
+
+def expressions() -> list[str]:
+    """Every PromQL expression of the alerts and the dashboards."""
+    resources: list[dict[str, Any]] = helm.rendered(EVERYTHING)
+    found = [
+        rule["expr"]
+        for resource in of_kind(resources, "PrometheusRule")
+        for group in resource["spec"]["groups"]
+        for rule in group["rules"]
+    ]
+    for file in (helm.CHART / "dashboards").glob("*.json"):
+        dashboard = json.loads(file.read_text())
+        found += [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    return found
+
+
+def test_alerts_and_dashboards_use_metrics_that_the_code_has() -> None:
+    """A renamed metric must not leave an alert that can never fire."""
+    used = {name for expression in expressions() for name in re.findall(r"[a-z_]+(?=\{)", expression)}
+
+    assert len(used) >= 8
+    assert used <= metrics_in_code()

@@ -1,0 +1,179 @@
+"""What the chart's objects say of each other is true: selectors, ports, policies, budgets, references."""
+
+from typing import Any
+
+import pytest
+
+from support import helm, manifests
+from support.manifests import Pod, of_kind, selects
+
+EXAMPLES = sorted((helm.CHART / "ci").glob("*-values.yaml"))
+COMPONENTS = {"order-api", "auth-api", "order-processor"}
+
+
+@pytest.fixture(params=EXAMPLES, ids=lambda path: path.stem)
+def resources(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    return helm.rendered(request.param)
+
+
+@pytest.fixture
+def pods(resources: list[dict[str, Any]]) -> list[Pod]:
+    return list(manifests.pods(resources))
+
+
+def component(resource: dict[str, Any]) -> str:
+    return str(resource["metadata"]["labels"]["app.kubernetes.io/component"])
+
+
+def test_each_component_is_complete(resources: list[dict[str, Any]]) -> None:
+    """Deployment, ServiceAccount and NetworkPolicy for all; a Service for the APIs."""
+    for kind in ("Deployment", "ServiceAccount", "NetworkPolicy"):
+        assert {component(r) for r in of_kind(resources, kind)} >= COMPONENTS
+
+    assert {component(r) for r in of_kind(resources, "Service")} == {"order-api", "auth-api"}
+
+
+def test_no_selector_dangles(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
+    """Every Service, budget, policy and monitor selects a pod, and every Deployment its own and no other."""
+    for resource in of_kind(
+        resources, "Service", "PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor", "PodMonitor"
+    ):
+        spec = resource["spec"]
+        selector = spec.get("selector") or spec["podSelector"]
+
+        assert [p.owner for p in pods if selects(selector, p.labels)], resource["metadata"]["name"]
+    for deployment in of_kind(resources, "Deployment"):
+        owners = [p.owner for p in pods if selects(deployment["spec"]["selector"], p.labels)]
+
+        assert owners == [f"Deployment/{deployment['metadata']['name']}"]
+
+
+def test_services_lead_to_ports_that_exist(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
+    """A Service's target is a named port of its pods; what routes name, a Service has."""
+    services = of_kind(resources, "Service")
+    for service in services:
+        target = next(p for p in pods if selects(service["spec"]["selector"], p.labels))
+
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= set(target.ports)
+    numbers = {(s["metadata"]["name"], port["port"]) for s in services for port in s["spec"]["ports"]}
+    for route in of_kind(resources, "HTTPRoute"):
+        for rule in route["spec"]["rules"]:
+            assert {(ref["name"], ref["port"]) for ref in rule["backendRefs"]} <= numbers
+    names = {(s["metadata"]["name"], port["name"]) for s in services for port in s["spec"]["ports"]}
+    for ingress in of_kind(resources, "Ingress"):
+        for path in ingress["spec"]["rules"][0]["http"]["paths"]:
+            backend = path["backend"]["service"]
+
+            assert (backend["name"], backend["port"]["name"]) in names
+
+
+def test_monitors_read_a_port_that_exists(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
+    """A ServiceMonitor names a port of a Service it selects; a PodMonitor one of its pods."""
+    for monitor in of_kind(resources, "ServiceMonitor"):
+        service = next(
+            s for s in of_kind(resources, "Service") if selects(monitor["spec"]["selector"], s["metadata"]["labels"])
+        )
+
+        assert {e["port"] for e in monitor["spec"]["endpoints"]} <= {p["name"] for p in service["spec"]["ports"]}
+    for monitor in of_kind(resources, "PodMonitor"):
+        target = next(p for p in pods if selects(monitor["spec"]["selector"], p.labels))
+
+        assert {e["port"] for e in monitor["spec"]["podMetricsEndpoints"]} <= set(target.ports)
+
+
+def test_policies_deny_by_default_and_cover_every_port(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
+    """Every pod is denied both ways; each port it listens on is opened by a policy, and no other port."""
+    policies = of_kind(resources, "NetworkPolicy")
+    for pod in pods:
+        mine = [p["spec"] for p in policies if selects(p["spec"]["podSelector"], pod.labels)]
+        opened = {port["port"] for p in mine for rule in p.get("ingress", []) for port in rule["ports"]}
+
+        assert [p for p in mine if set(p) == {"podSelector", "policyTypes"}], "no default deny"
+        assert all(set(p["policyTypes"]) == {"Ingress", "Egress"} for p in mine)
+        assert opened == set(pod.ports)
+
+
+def test_what_one_policy_lets_out_the_other_lets_in(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
+    """For every egress to one of our own pods there is an ingress at that pod."""
+    policies = of_kind(resources, "NetworkPolicy")
+    pairs = 0
+    for sender in pods:
+        for policy in (p["spec"] for p in policies if selects(p["spec"]["podSelector"], sender.labels)):
+            for rule in policy.get("egress", []):
+                for peer in (peer["podSelector"] for peer in rule.get("to", []) if "podSelector" in peer):
+                    for receiver in (p for p in pods if selects(peer, p.labels)):
+                        pairs += 1
+
+                        assert lets_in(policies, sender, receiver, rule["ports"][0]["port"]), (sender, receiver)
+    assert pairs >= 6
+
+
+def lets_in(policies: list[dict[str, Any]], sender: Pod, receiver: Pod, port: str) -> bool:
+    for policy in (p["spec"] for p in policies if selects(p["spec"]["podSelector"], receiver.labels)):
+        for rule in policy.get("ingress", []):
+            sources = rule.get("from")
+            known = sources is None or any(
+                selects(s["podSelector"], sender.labels) for s in sources if "podSelector" in s
+            )
+            if known and port in {item["port"] for item in rule["ports"]}:
+                return True
+    return False
+
+
+def test_replicas_belong_to_the_autoscaler_where_there_is_one(resources: list[dict[str, Any]]) -> None:
+    """A Deployment has replicas or an autoscaler, and a budget as soon as there can be two pods."""
+    scaled = {
+        hpa["spec"]["scaleTargetRef"]["name"]: hpa["spec"] for hpa in of_kind(resources, "HorizontalPodAutoscaler")
+    }
+    budgets = {budget["metadata"]["name"] for budget in of_kind(resources, "PodDisruptionBudget")}
+    for deployment in of_kind(resources, "Deployment"):
+        name = deployment["metadata"]["name"]
+        containers = {c["name"] for c in deployment["spec"]["template"]["spec"]["containers"]}
+
+        assert ("replicas" in deployment["spec"]) == (name not in scaled)
+        if name in scaled:
+            assert scaled[name]["metrics"][0]["containerResource"]["container"] in containers
+        replicas = deployment["spec"].get("replicas") or scaled[name]["minReplicas"]
+        assert (name in budgets) == (replicas > 1)
+        assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+
+
+def test_everything_on_has_every_kind() -> None:
+    """The example that is meant to render each template does."""
+    kinds = {r["kind"] for r in helm.rendered(helm.CHART / "ci/everything-values.yaml")}
+
+    assert kinds == {
+        *("Deployment", "Service", "ServiceAccount", "ConfigMap", "Pod"),
+        *("PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy"),
+        *("HTTPRoute", "BackendTLSPolicy", "Ingress", "Certificate"),
+        *("ServiceMonitor", "PodMonitor", "PrometheusRule"),
+    }
+
+
+def test_the_chart_makes_no_secret(resources: list[dict[str, Any]]) -> None:
+    """Secrets come from elsewhere; what the pods read is named in the values."""
+    assert of_kind(resources, "Secret") == []
+
+
+def test_config_maps_that_pods_name_exist(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
+    """No pod waits for a ConfigMap that nobody makes."""
+    made = {r["metadata"]["name"] for r in of_kind(resources, "ConfigMap")}
+    named = {v["configMap"]["name"] for p in pods for v in p.spec["volumes"] if "configMap" in v}
+
+    assert named
+    assert named <= made
+
+
+def test_certificates_fit_their_names(resources: list[dict[str, Any]]) -> None:
+    """A certificate's Secret is mounted by its API, and the name that the gateway asks for is in it."""
+    certificates = {r["spec"]["secretName"]: r["spec"] for r in of_kind(resources, "Certificate")}
+    for policy in of_kind(resources, "BackendTLSPolicy"):
+        secret = policy["spec"]["validation"]["caCertificateRefs"][0]["name"]
+        if secret in certificates:
+            assert policy["spec"]["validation"]["hostname"] in certificates[secret]["dnsNames"]
+    for deployment in of_kind(resources, "Deployment"):
+        for volume in deployment["spec"]["template"]["spec"]["volumes"]:
+            if volume["name"] == "tls":
+                secret = volume["secret"]["secretName"]
+
+                assert secret in certificates or secret.endswith(("order-api-tls", "auth-api-tls", "auth-api-own-tls"))

@@ -1,0 +1,128 @@
+"""Every pod that we write is as confined as the restricted Pod Security standard asks, and a little more."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from support import helm, manifests
+from support.manifests import Pod
+
+EXAMPLES = sorted((helm.CHART / "ci").glob("*-values.yaml"))
+VOLUMES = {"configMap", "secret", "projected", "emptyDir", "persistentVolumeClaim"}
+
+
+def every_pod() -> Iterator[tuple[str, Pod]]:
+    for values in EXAMPLES:
+        for pod in manifests.pods(helm.rendered(values)):
+            yield f"{values.stem}: {pod.owner}", pod
+    for pod in manifests.pods(helm.kustomized(helm.ROOT / "k8s/kind")):
+        yield f"k8s/kind: {pod.owner}", pod
+
+
+PODS = dict(every_pod())
+services_pods = pytest.mark.parametrize(
+    "pod", [pod for name, pod in PODS.items() if "Deployment" in name], ids=[n for n in PODS if "Deployment" in n]
+)
+
+
+@pytest.fixture(params=PODS)
+def pod(request: pytest.FixtureRequest) -> Pod:
+    return PODS[request.param]
+
+
+def test_there_are_pods_to_look_at() -> None:
+    """Three Deployments and a test pod for each example; MongoDB and its Job on kind."""
+    assert len(PODS) == 4 * len(EXAMPLES) + 2
+
+
+def test_pod_is_restricted(pod: Pod) -> None:
+    """As a whole: no root, the default seccomp profile, no token, nothing of the host's."""
+    context = pod.spec["securityContext"]
+
+    assert context["runAsNonRoot"] is True
+    assert context["runAsUser"] > 0
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod.spec["automountServiceAccountToken"] is False
+    assert pod.spec["enableServiceLinks"] is False
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod.spec)
+    assert {key for volume in pod.spec.get("volumes", []) for key in volume} - {"name"} <= VOLUMES
+
+
+def test_containers_are_restricted(pod: Pod) -> None:
+    """Each: no escalation, no capability, a read-only root."""
+    for container in pod.containers:
+        context = container["securityContext"]
+
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert "privileged" not in context
+        assert context.get("runAsUser", 1) > 0
+
+
+def test_containers_have_requests_and_limits(pod: Pod) -> None:
+    """Of CPU and memory, so that one cannot starve the others."""
+    for container in pod.containers:
+        assert set(container["resources"]["requests"]) >= {"cpu", "memory"}
+        assert set(container["resources"]["limits"]) >= {"cpu", "memory"}
+
+
+def test_images_have_a_tag_that_stays(pod: Pod) -> None:
+    """Never the implicit one."""
+    for container in pod.containers:
+        assert re.fullmatch(r"[a-z0-9./-]+:[A-Za-z0-9_.-]+", container["image"])
+        assert not container["image"].endswith(":latest")
+
+
+def test_no_secret_stands_in_a_manifest(pod: Pod) -> None:
+    """What sounds like a secret is a file's name or a reference; and no variable is named twice."""
+    for container in pod.containers:
+        env = container.get("env", [])
+        for variable in env:
+            if re.search("PASSWORD|SECRET|URI$|KEY$", variable["name"]):
+                assert variable["name"].endswith("_FILE") or "secretKeyRef" in variable["valueFrom"], variable
+
+        assert len({variable["name"] for variable in env}) == len(env)
+
+
+def test_mounts_have_their_volumes(pod: Pod) -> None:
+    """And every volume is mounted somewhere; a claim of the StatefulSet counts as its volume."""
+    volumes = {volume["name"] for volume in pod.spec.get("volumes", [])}
+    mounts = {mount["name"] for container in pod.containers for mount in container.get("volumeMounts", [])}
+
+    assert mounts - volumes <= {"data"}
+    assert volumes <= mounts
+
+
+@services_pods
+def test_services_are_probed(pod: Pod) -> None:
+    """Start, life and readiness, each of its own container; the service's on its admin port."""
+    for container in pod.containers:
+        assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(container)
+    service = pod.spec["containers"][0]
+
+    assert service["startupProbe"]["httpGet"] == {"path": "/livez", "port": "admin"}
+    assert service["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "admin"}
+    assert service["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "admin"}
+
+
+@services_pods
+def test_services_stop_without_dropping_a_request(pod: Pod) -> None:
+    """A pause for the entry to forget the pod, then 30 s for what is in hand; the proxy goes first."""
+    pauses = [container["lifecycle"]["preStop"]["sleep"]["seconds"] for container in pod.spec["containers"]]
+
+    assert min(pauses) >= 5
+    assert pod.spec["terminationGracePeriodSeconds"] >= max(pauses) + 30
+    assert pauses == sorted(pauses, reverse=True)
+    assert len(set(pauses)) == len(pauses)
+
+
+@services_pods
+def test_services_are_spread_over_nodes(pod: Pod) -> None:
+    """Of each revision, over hosts and zones, as far as it goes."""
+    keys = [constraint["topologyKey"] for constraint in pod.spec["topologySpreadConstraints"]]
+
+    assert keys == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+    for constraint in pod.spec["topologySpreadConstraints"]:
+        assert manifests.selects(constraint["labelSelector"], pod.labels)

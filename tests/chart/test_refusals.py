@@ -1,0 +1,74 @@
+"""Wrong values are refused before anything reaches a cluster, with a sentence that says what is wrong."""
+
+import pytest
+
+from support import helm
+
+MINIMAL = str(helm.CHART / "ci/minimal-values.yaml")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "orderApi.replica=3",
+        "orderapi.replicas=3",
+        "orderApi.replicas=many",
+        "orderApi.replicas=-1",
+        "orderApi.image.tag=latest",
+        "orderApi.threads=0",
+        "orderApi.currencies={usd}",
+        "orderProcessor.reconcileIntervalSeconds=0",
+        "orderProcessor.resources.limits=null",
+        "kafka.bootstrapServers=kafka",
+        "kafka.groupProtocol=eager",
+        "mongodb.port=70000",
+        "logLevel=verbose",
+        "imageRegistry=registry.example.com",
+        "imagePullPolicy=Sometimes",
+        "certificates.duration=90",
+        "networkPolicy.entryPeers[0].podselector.app=x",
+        "monitoring.runbookUrl=runbooks",
+        "fullnameOverride=Shop",
+        "podDisruptionBudget.enabled=1",
+    ],
+)
+def test_the_schema_refuses(setting: str) -> None:
+    """A misspelt key or a value out of bounds is named by the values' schema."""
+    result = helm.template("--values", MINIMAL, "--set", setting)
+
+    assert result.returncode != 0
+    assert "values don't meet the specifications of the schema" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ("kafka.bootstrapServers=", "kafka.bootstrapServers is mandatory"),
+        ("auth.existingSecret=", "auth.existingSecret is mandatory"),
+        ("authApi.mongodb.existingSecret=", "authApi.mongodb.existingSecret is mandatory"),
+        ("orderProcessor.kafka.existingSecret=", "orderProcessor.kafka.existingSecret is mandatory"),
+        ("orderApi.tls.existingSecret=", "orderApi has no certificate"),
+        ("certificates.enabled=true", "certificates.enabled needs certificates.issuerRef.name"),
+        ("httpRoute.enabled=true", "httpRoute.enabled needs httpRoute.parentRefs"),
+        ("ingress.enabled=true,ingress.host=a.example", "there is no entry without TLS"),
+        (
+            "orderApi.autoscaling.enabled=true,orderApi.autoscaling.minReplicas=9,orderApi.autoscaling.maxReplicas=3",
+            "orderApi.autoscaling: minReplicas is above maxReplicas",
+        ),
+    ],
+)
+def test_contradictory_values_fail_with_a_sentence(settings: str, sentence: str) -> None:
+    """What the schema cannot know, the chart says before it renders."""
+    result = helm.template("--values", MINIMAL, "--set", settings)
+
+    assert result.returncode != 0
+    assert sentence in result.stderr
+
+
+def test_nothing_is_installed_without_values() -> None:
+    """The defaults name no server, so the chart asks for one."""
+    result = helm.template()
+
+    assert result.returncode != 0
+    assert "is mandatory" in result.stderr

@@ -1,0 +1,63 @@
+"""The chart renders, for every example of values, what Kubernetes and the operators take."""
+
+from pathlib import Path
+
+import pytest
+
+from support import helm, schemas
+
+EXAMPLES = sorted((helm.CHART / "ci").glob("*-values.yaml"))
+OVERLAYS = [helm.ROOT / "k8s/kind", helm.ROOT / "k8s/production"]
+
+
+def by_name(path: Path) -> str:
+    return path.stem
+
+
+@pytest.mark.parametrize("values", EXAMPLES, ids=by_name)
+def test_lint_finds_nothing(values: Path) -> None:
+    """`helm lint --strict` has no error and no warning."""
+    result = helm.run("helm", "lint", "--strict", str(helm.CHART), "--values", str(values))
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "[WARNING]" not in result.stdout
+
+
+@pytest.mark.parametrize("values", EXAMPLES, ids=by_name)
+def test_everything_rendered_satisfies_its_schema(values: Path) -> None:
+    """Core kinds and custom resources have no unknown field, no missing one and none of a wrong type."""
+    resources = helm.rendered(values)
+
+    assert [problem for resource in resources for problem in schemas.problems(resource)] == []
+    assert len(resources) > 15
+
+
+@pytest.mark.parametrize("folder", OVERLAYS, ids=by_name)
+def test_everything_around_the_chart_satisfies_its_schema(folder: Path) -> None:
+    """Kafka, MongoDB, certificates and the gateway too; EnvoyProxy's schema is too large to keep here."""
+    resources = [resource for resource in helm.kustomized(folder) if resource["kind"] != "EnvoyProxy"]
+
+    assert [problem for resource in resources for problem in schemas.problems(resource)] == []
+    assert {"Kafka", "KafkaTopic", "KafkaUser"} <= {resource["kind"] for resource in resources}
+
+
+def test_the_schemas_refuse_an_unknown_field() -> None:
+    """Otherwise the tests above would prove nothing."""
+    kafka = next(r for r in helm.kustomized(OVERLAYS[0]) if r["kind"] == "Kafka")
+    deployment = next(r for r in helm.rendered(EXAMPLES[0]) if r["kind"] == "Deployment")
+
+    assert schemas.problems(kafka | {"spec": kafka["spec"] | {"kafak": {}}})
+    assert schemas.problems(deployment | {"spec": deployment["spec"] | {"replica": 2}})
+    assert schemas.problems(deployment | {"spec": deployment["spec"] | {"revisionHistoryLimit": "five"}})
+
+
+@pytest.mark.parametrize("values", EXAMPLES, ids=by_name)
+def test_names_are_unique_and_in_the_namespace(values: Path) -> None:
+    """No two objects of one kind share a name, and none asks for a namespace of its own."""
+    resources = helm.rendered(values)
+    names = [(r["kind"], r["metadata"]["name"]) for r in resources]
+
+    assert len(set(names)) == len(names)
+    assert [
+        r["metadata"]["name"] for r in resources if r["metadata"].get("namespace", helm.NAMESPACE) != "retail"
+    ] == []
