@@ -1,0 +1,108 @@
+"""auth-api as gunicorn starts it, with nothing where MongoDB should be."""
+
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from auth_api.app import wsgi
+from shared import mongo
+from support import scrape
+from support.auth import PASSWORD, basic, write_key
+from support.pki import authority
+from support.wait import until
+
+END = datetime(2040, 1, 1, tzinfo=UTC)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def admin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """Set the variables; return the address of the admin port to be."""
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "ca.pem").write_bytes(authority(END))
+    port = free_port()
+    values = {
+        "ADMIN_BIND": f"127.0.0.1:{port}",
+        "MONGODB_URI": f"mongodb://auth-api:canary@127.0.0.1:{free_port()}/?tls=true",
+        "MONGODB_CA_FILE": str(tmp_path / "ca.pem"),
+        "AUTH_KEYS_DIR": str(tmp_path / "keys"),
+        "HASH_SLOTS": "8",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("shared.log.configure", lambda *_: None)
+    monkeypatch.setattr(mongo, "OPERATION_SECONDS", 0.3)
+    return f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def app(admin: str) -> Iterator[Flask]:  # noqa: ARG001 - its variables
+    app = wsgi()
+    yield app
+    app.extensions["shutdown"]()
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own address
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.mark.usefixtures("app")
+def test_it_lives_but_is_not_ready_and_says_why(admin: str, tmp_path: Path) -> None:
+    assert get(f"{admin}/livez") == (200, "ok")
+    status, why = get(f"{admin}/readyz")
+    assert (status, "no signing keys" in why) == (503, True)
+    write_key(tmp_path / "keys", "a")
+    time.sleep(1.1)  # the folder is looked at once a second
+    assert get(f"{admin}/readyz") == (503, "the indexes in MongoDB are not confirmed yet")
+
+
+@pytest.mark.usefixtures("app")
+def test_metrics_show_the_breaker_and_the_certificate(admin: str) -> None:
+    expiry = scrape.samples(admin, "certificate_expiry_timestamp_seconds")
+
+    assert scrape.breaker_state(admin, "mongodb") == "closed"
+    assert expiry == {("mongodb-ca",): END.timestamp()}
+
+
+def test_without_mongodb_it_answers_503_and_soon_at_once(app: Flask, tmp_path: Path) -> None:
+    write_key(tmp_path / "keys", "a")
+
+    def attempt(_: int) -> tuple[int, str, bool]:
+        answer = app.test_client().get("/api/token", headers=basic("alice", PASSWORD))
+        return answer.status_code, answer.get_json()["type"], "Retry-After" in answer.headers
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(attempt, range(8)))
+    started = time.perf_counter()
+    answers.append(attempt(8))
+
+    assert set(answers) == {(503, "unavailable", True)}
+    assert time.perf_counter() - started < mongo.OPERATION_SECONDS / 2
+
+
+def test_after_shutdown_no_thread_and_no_port_is_left(admin: str) -> None:
+    before = set(threading.enumerate())
+    wsgi().extensions["shutdown"]()
+
+    until(lambda: set(threading.enumerate()) <= before, "the end of every thread", every=0.01)
+    with pytest.raises(urllib.error.URLError):
+        get(f"{admin}/livez")
