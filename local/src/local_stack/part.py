@@ -34,7 +34,7 @@ class Process:
     def __init__(self, part: Part) -> None:
         rotate(part.log)
         command = [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), *part.command]
-        with part.log.open("ab") as log:
+        with os.fdopen(os.open(part.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
             self._popen = subprocess.Popen(
                 command,
                 env=part.environment,

@@ -16,6 +16,7 @@ from local_stack.part import Part
 from local_stack.ports import HOST, Ports
 
 GUNICORN = (sys.executable, "-m", "gunicorn", "--config", "python:shared.gunicorn_conf")
+PYTHON = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
 COMMANDS = {
     "order-api": (*GUNICORN, "order_api.app:wsgi()"),
     "auth-api": (*GUNICORN, "auth_api.app:wsgi()"),
@@ -56,7 +57,7 @@ class Wiring:
         return Part(
             name=name,
             command=COMMANDS[service],
-            environment=environment(PYTHONUNBUFFERED="1", **(variables | dict(extra))),
+            environment=environment(**PYTHON, **(variables | dict(extra))),
             log=self.folders.log / f"{name}.log",
             ready=lambda: is_ready(admin_url),
         )

@@ -1,0 +1,143 @@
+"""`local-stack run` and `local-stack clean`, the commands behind `make run` and `make clean`."""
+
+import argparse
+import os
+import select
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from local_stack import lock, report
+from local_stack.errors import StackError
+from local_stack.options import REPOSITORY, SERVICES, StackOptions
+from local_stack.stack import Stack
+from local_stack.tour import tour
+
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# What of the caller's environment the services are told.
+PASSED_ON = (
+    "AUTH_SIGNING_KID",
+    "HASH_SLOTS",
+    "HTTP_THREADS",
+    "KAFKA_GROUP_PROTOCOL",
+    "LOG_LEVEL",
+    "ORDERS_CURRENCIES",
+    "ORDERS_REQUIRE_TOKEN",
+    "PROCESSOR_REFUSED_ITEMS",
+    "RECONCILE_INTERVAL_SECONDS",
+)
+
+
+class Interrupted(BaseException):
+    """Somebody asked us to end."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; the exit code is 0 if it did what was asked."""
+    options = _parser().parse_args(arguments)
+    try:
+        sys.exit(clean(options.root) if options.command == "clean" else run(options))
+    except StackError as error:
+        sys.exit(f"local-stack: {error}")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Start the stack, show it, and serve until SIGINT or SIGTERM, or until the parent process is gone."""
+    console = Console(highlight=False, soft_wrap=True)
+    began = time.monotonic()
+    for signum in ENDS:
+        signal.signal(signum, _interrupt)
+    _end_with_parent()
+    served = False
+    try:
+        with Stack(_options(options), say=lambda sentence: report.event(console, sentence)) as stack:
+            try:
+                report.ready(console, time.monotonic() - began)
+                processed = tour(stack.base_url, Path(stack.ca), console)
+                if options.once:
+                    return 0 if processed else 1
+                report.summary(console, stack.file, options.root)
+                served = True
+                threading.Event().wait()
+            finally:
+                _ignore_signals()
+                report.event(console, "stopping")
+    except Interrupted:
+        report.event(console, "stopped; data, secrets and logs are kept")
+    return 0 if served else 1
+
+
+def clean(root: Path) -> int:
+    """Remove the stack's folder with all data and secrets; StackError while a stack runs there."""
+    if root.exists():
+        descriptor = lock.acquire(root)
+        shutil.rmtree(root)
+        os.close(descriptor)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="local-stack", description="The whole system on this machine.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run_parser = commands.add_parser("run", help="start everything, show it, and serve until Ctrl-C")
+    run_parser.add_argument("--once", action="store_true", help="end after the tour; exit code 0 if all went well")
+    run_parser.add_argument("--port-offset", type=int, default=0, help="add this to every usual port")
+    for service, replicas in zip(SERVICES, (2, 1, 1), strict=True):
+        run_parser.add_argument(f"--{service}", type=int, default=replicas, metavar="N", help="how many replicas")
+    for command in (run_parser, commands.add_parser("clean", help="remove data, secrets and logs")):
+        command.add_argument(
+            "--root",
+            type=Path,
+            default=REPOSITORY / ".local",
+            help="folder of data, secrets and logs (default: .local)",
+        )
+    return parser
+
+
+def _options(options: argparse.Namespace) -> StackOptions:
+    passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return StackOptions(
+        root=options.root,
+        ports=options.port_offset,
+        order_api=options.order_api,
+        auth_api=options.auth_api,
+        order_processor=options.order_processor,
+        extra_env=dict.fromkeys(SERVICES, passed_on),
+    )
+
+
+def _interrupt(_signum: int, _frame: FrameType | None) -> None:
+    _ignore_signals()  # Ctrl-C reaches us twice, from the terminal and from make
+    raise Interrupted
+
+
+def _ignore_signals() -> None:
+    for signum in ENDS:
+        signal.signal(signum, signal.SIG_IGN)
+
+
+def _end_with_parent() -> None:
+    """When the process that started us (make, a shell) is gone, end in good order as after SIGTERM."""
+    parent = os.getppid()
+    if parent == 1:
+        return
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    descriptor = os.pidfd_open(parent)
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+if __name__ == "__main__":
+    main()

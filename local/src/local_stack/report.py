@@ -1,0 +1,71 @@
+"""What `local-stack run` shows to a person besides the tour."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+PASSWORD = "correct-horse-battery"  # noqa: S105 - of an example
+
+
+def event(console: Console, sentence: str) -> None:
+    """Show what just happened."""
+    console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim] ", end="")
+    console.print(sentence, markup=False)
+
+
+def ready(console: Console, seconds: float) -> None:
+    """Say that all is ready, and how long it took."""
+    console.print()
+    console.rule(f"[bold green]ready[/bold green] after {seconds:.1f} s", style="green")
+
+
+def summary(console: Console, stack: dict[str, Any], root: Path) -> None:
+    """Show where everything is, and what to try."""
+    base = stack["base_url"]
+    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    table.add_row("API", base)
+    table.add_row("Documentation", f"{base}/docs (orders), {base}/api/docs (users and tokens)")
+    for service in stack["services"]:
+        name = f"{service['name']} {service['replica']}"
+        table.add_row(f"Metrics of {name}", f"{service['admin_url']}/metrics")
+    table.add_row("Logs", f"{_short(root / 'log')}/")
+    table.add_row(
+        "MongoDB and Kafka", f"{_short(root / 'clients')}/*.env hold client settings; admin.env may do everything"
+    )
+    table.add_row("All of this for programs", _short(root / "stack.json"))
+    console.print()
+    console.rule("[bold]where things are[/bold]", style="cyan")
+    console.print(table)
+    console.rule("[bold]try it[/bold]", style="cyan")
+    for line in _curl_lines(base, _short(Path(stack["ca"]))):
+        console.print(line, markup=False, style="green" if not line.startswith("#") else "dim")
+    console.print()
+    console.print("[bold]Ctrl-C[/bold] stops everything and keeps the data; [bold]make clean[/bold] removes it.")
+
+
+def _curl_lines(base: str, ca: str) -> list[str]:
+    curl, json = f"curl -s --cacert {ca}", "-H 'Content-Type: application/json'"
+    extract = "python3 -c 'import json, sys; print(json.load(sys.stdin)[\"access_token\"])'"
+    return [
+        "# register, get a token, place an order, see what became of it",
+        f"""{curl} {json} -d '{{"username": "ada", "password": "{PASSWORD}"}}' {base}/api/users""",
+        f"TOKEN=$({curl} -u ada:{PASSWORD} {base}/api/token | {extract})",
+        f"""{curl} -H "Authorization: Bearer $TOKEN" {json} \\""",
+        f"""  -d '{{"userid": "ada", "cost": "12.50", "orderitems": ["tea", "biscuits"]}}' {base}/order""",
+        f"""{curl} -H "Authorization: Bearer $TOKEN" '{base}/orderdetails?userid=ada'""",
+        "",
+    ]
+
+
+def _short(path: Path) -> str:
+    """Write a path relative to where the person is, if it lies below."""
+    path = path.resolve()
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else os.fspath(path)
