@@ -5,6 +5,7 @@ every caller through in half-open. Here a call is admitted first, runs without a
 pybreaker's state machine afterwards.
 """
 
+import sys
 import threading
 import time
 from collections import deque
@@ -121,6 +122,16 @@ class Breaker(CircuitBreakerListener):
     def is_open(self) -> bool:
         """True while calls would be refused without being tried."""
         return self._machine.current_state == STATE_OPEN and self._clock() < self._open_until
+
+    @property
+    def room(self) -> int:
+        """How many calls would be admitted now: no limit when closed, none while open, else the probes still free."""
+        with self._lock:
+            if self._machine.current_state == STATE_CLOSED:
+                return sys.maxsize
+            if self._machine.current_state == STATE_OPEN:
+                return MAX_PROBES if self._clock() >= self._open_until else 0
+            return MAX_PROBES - self._probes
 
     @property
     def retry_after(self) -> float:

@@ -1,0 +1,108 @@
+"""The outbox markers in MongoDB: the real thing behind `sweep.Outbox`."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from pymongo import WriteConcern
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from order_api import schema
+from order_api.store import call
+from order_api.sweep import CLAIM, FIRST_BACK_OFF, LONGEST_BACK_OFF, TOO_FAR_AHEAD, Backlog
+from shared import log
+from shared.breaker import Breaker
+from shared.mongo import Document, names_a_record
+
+Change = Document | list[Document]
+
+logger = log.get(__name__)
+
+
+class Markers:
+    """The `outbox` field of the orders, behind the MongoDB breaker."""
+
+    def __init__(self, database: Database[Document], breaker: Breaker) -> None:
+        self._admin = database.client.admin
+        self._orders: Collection[Document] = database[schema.COLLECTION]
+        self._majority = self._orders.with_options(read_concern=ReadConcern("majority"))
+        # A lost removal or release costs a duplicate or a delay, so it need not wait for a majority.
+        self._fast = self._orders.with_options(write_concern=WriteConcern(w=1))
+        self._breaker = breaker
+
+    def now(self) -> datetime:
+        """Return the database's clock."""
+        now: datetime = call(self._breaker, lambda: self._admin.command("hello"))["localTime"]
+        return now
+
+    def find_due(self, now: datetime, limit: int) -> list[str]:
+        """Return ids of PLACED orders whose `due` has passed, or is too far ahead, safe on a majority."""
+        found = call(self._breaker, lambda: [*self._majority.find(_due(now), {"_id": 1}).limit(limit)])
+        return [record["_id"] for record in found]
+
+    def claim(self, ids: Sequence[str], claim: str, now: datetime) -> None:
+        """Give those of `ids` that are still due to `claim` for 30 s, safe on a majority."""
+        change = {"$set": {"outbox.due": now + CLAIM, "outbox.claim": claim}, "$inc": {"outbox.attempts": 1}}
+        self._update(self._orders, ids, _due(now), change)
+
+    def find_claimed(self, ids: Sequence[str], claim: str) -> list[Document]:
+        """Return those of `ids` that carry `claim`, safe on a majority."""
+        query = {"_id": {"$in": [*ids]}, "status": "PLACED", "outbox.claim": claim}
+        return call(self._breaker, lambda: [*self._majority.find(query, {"history": 0})])
+
+    def release(self, ids: Sequence[str], claims: Sequence[str], jitter: float) -> None:
+        """Make those of `ids` that carry one of `claims` due again after a back-off of 1 to 20 s, by their attempts."""
+        doubled = {"$multiply": [_milliseconds(FIRST_BACK_OFF), {"$pow": [2, {"$subtract": ["$outbox.attempts", 1]}]}]}
+        delay = {"$multiply": [{"$min": [_milliseconds(LONGEST_BACK_OFF), doubled]}, 1 - jitter / 2]}
+        due = {"$add": ["$$NOW", delay]}
+        query = {"status": "PLACED", "outbox.claim": {"$in": [*claims]}}
+        self._update(self._fast, ids, query, [{"$set": {"outbox.due": due}}])
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Take the markers of `ids` away: their events are published."""
+        self._update(self._fast, ids, {}, {"$unset": {"outbox": ""}})
+
+    def backlog(self) -> Backlog:
+        """Return what is in the outbox, by the database's clock."""
+        age = {"$dateDiff": {"startDate": "$placed_at", "endDate": "$$NOW", "unit": "millisecond"}}
+        steps: list[Document] = [
+            {"$match": {"status": "PLACED", "outbox.due": {"$type": "date"}}},
+            {"$group": {"_id": None, "pending": {"$sum": 1}, "age": {"$max": age}}},
+        ]
+        found = call(self._breaker, lambda: [*self._orders.aggregate(steps)])
+        return Backlog(found[0]["pending"], max(0, found[0]["age"]) / 1000) if found else Backlog(0, 0)
+
+    def _update(self, orders: Collection[Document], ids: Sequence[str], query: Document, change: Change) -> None:
+        """Change those of `ids` that match `query`; when one order is refused, one by one, so that only it stays."""
+        if self._succeeds(lambda: orders.update_many({"_id": {"$in": [*ids]}} | query, change)):
+            return
+        for order_id in ids:
+            one = {"_id": order_id} | query
+            if not self._succeeds(partial(orders.update_one, one, change)):
+                logger.error("marker_refused", order_id=order_id)
+
+    def _succeeds(self, update: Callable[[], object]) -> bool:
+        """Make an update; tell whether no order was refused for its own sake, as by the validator."""
+        return call(self._breaker, partial(_try, update))
+
+
+def _try(update: Callable[[], object]) -> bool:
+    try:
+        update()
+    except PyMongoError as error:
+        if names_a_record(error):
+            return False
+        raise
+    return True
+
+
+def _due(now: datetime) -> Document:
+    passed = [{"outbox.due": {"$lte": now}}, {"outbox.due": {"$gt": now + TOO_FAR_AHEAD}}]
+    return {"status": "PLACED", "$or": passed}
+
+
+def _milliseconds(span: timedelta) -> int:
+    return int(span.total_seconds() * 1000)

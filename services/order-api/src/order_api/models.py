@@ -1,0 +1,87 @@
+"""What goes in and out over HTTP, as types; the OpenAPI document is made of them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from shared.money import Amount
+
+Status = Literal["PLACED", "PROCESSED", "FAILED"]
+ItemName = Annotated[str, Meta(min_length=1, max_length=200, description="the item's name")]
+Quantity = Annotated[int, Meta(ge=1, le=10_000)]
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217")]
+DecimalText = Annotated[str, Meta(pattern=r"^[0-9]{1,10}\.[0-9]{2}$", examples=["12.50"])]
+
+
+class OrderItem(Struct, forbid_unknown_fields=True, frozen=True):
+    """One line of an order; `price` is per unit."""
+
+    item: ItemName
+    quantity: Quantity = 1
+    price: Amount | None = None
+
+
+class OrderRequest(Struct, forbid_unknown_fields=True, frozen=True):
+    """An order as its client asks for it. An entry that is a string means one unit of that item."""
+
+    userid: Annotated[str, Meta(min_length=1, max_length=64)]
+    cost: Amount
+    orderitems: Annotated[list[ItemName | OrderItem], Meta(min_length=1, max_length=100)]
+    currency: Currency | None = None
+
+
+class OrderQuery(Struct, forbid_unknown_fields=True, frozen=True):
+    """The body of `GET /orderdetails`, as the original API has it: exactly one of the two."""
+
+    orderid: str | UnsetType = UNSET
+    userid: str | UnsetType = UNSET
+
+
+class ItemAnswer(Struct, frozen=True, omit_defaults=True):
+    """One line of an order as stored."""
+
+    item: str
+    quantity: int
+    price: DecimalText | None = None
+
+
+class HistoryEntry(Struct, frozen=True):
+    """One change of status: when, by which service or operator, and why."""
+
+    status: Status
+    at: datetime
+    by: str
+    reason: str | None
+
+
+class PlacedOrder(Struct, frozen=True, kw_only=True):
+    """The answer to `POST /order`. `orderid` and `order_reference` are the same string."""
+
+    order_reference: str
+    orderid: str
+    userid: str
+    status: Status
+    cost: DecimalText
+    currency: str
+    orderitems: list[ItemAnswer]
+    placed_at: datetime
+
+
+class OrderSummary(PlacedOrder, frozen=True, kw_only=True):
+    """An order in a list."""
+
+    processed_at: datetime | None
+
+
+class OrderDetails(OrderSummary, frozen=True, kw_only=True):
+    """An order by its id; `history` is oldest first, and its first entry is PLACED."""
+
+    history: list[HistoryEntry]
+
+
+class OrderPage(Struct, frozen=True):
+    """A page of a user's orders, newest first; `next_cursor` is null on the last one."""
+
+    items: list[OrderSummary]
+    next_cursor: str | None

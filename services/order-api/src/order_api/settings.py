@@ -1,0 +1,65 @@
+"""What order-api reads from its environment."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from shared import kafka
+from shared.service_settings import HttpSettings
+from shared.settings import boolean, env, file, load, settings, words
+
+_CODE = re.compile(r"[A-Z]{3}", re.ASCII)
+
+
+def currencies(text: str) -> tuple[str, ...]:
+    """Parse ISO codes of currencies with two decimals; the first is the default."""
+    codes = words(text)
+    if not codes or not all(map(_CODE.fullmatch, codes)):
+        raise ValueError(f"must be a list of three-letter codes such as USD,EUR, not {text!r}")
+    return codes
+
+
+def https(text: str) -> str:
+    """Parse an address that begins with https://."""
+    if not text.startswith("https://"):
+        raise ValueError(f"must begin with https://, not {text!r}")
+    return text
+
+
+@settings
+class Settings(HttpSettings):
+    """What the variables say."""
+
+    kafka_bootstrap_servers: str = env("KAFKA_BOOTSTRAP_SERVERS", help="host:port of brokers, comma-separated")
+    kafka_username: str = env("KAFKA_USERNAME", help="SCRAM user")
+    kafka_password: str = env("KAFKA_PASSWORD", secret=True, help="its password")
+    kafka_ca_file: Path = env("KAFKA_CA_FILE", file, help="certificate authority that the brokers' are checked against")
+    jwks_url: str = env("AUTH_JWKS_URL", https, help="where auth-api publishes its public keys")
+    jwks_ca_file: Path = env(
+        "AUTH_JWKS_CA_FILE", file, help="certificate authority that that address's is checked against"
+    )
+    issuer: str = env("AUTH_ISSUER", default="retail-orders", help="`iss` of the tokens")
+    audience: str = env("AUTH_AUDIENCE", default="retail-orders", help="`aud` of the tokens")
+    require_token: bool = env(
+        "ORDERS_REQUIRE_TOKEN", boolean, default="true", help="false: anyone may place an order, for any userid"
+    )
+    currencies: tuple[str, ...] = env(
+        "ORDERS_CURRENCIES", currencies, default="USD", help="currencies with two decimals; the first is the default"
+    )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings; raise SettingsError that names every missing or bad variable."""
+        return load(cls, environ)
+
+    @property
+    def kafka(self) -> kafka.Connection:
+        """Where Kafka is, and who we are there."""
+        return kafka.Connection(
+            bootstrap_servers=self.kafka_bootstrap_servers,
+            username=self.kafka_username,
+            password=self.kafka_password,
+            ca_file=self.kafka_ca_file,
+            client_id="order-api",
+        )

@@ -1,0 +1,133 @@
+"""Idempotency-Key: one order per user and key, whatever is repeated."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from order_api.store import OutcomeUnknown
+from support.orders import OrderService, order
+
+ITEMS = [{"item": "apple"}, "pear"]
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> OrderService:
+    return OrderService(tmp_path)
+
+
+def test_a_repeat_gives_the_first_answer_again_even_when_the_order_has_moved_on(service: OrderService) -> None:
+    first = service.place(key="k")
+    document = service.store.documents[first.json["orderid"]]
+    document |= {"status": "PROCESSED", "version": 2}
+    del document["outbox"]
+    service.clock.advance(3600)
+    again = service.place(key="k")
+
+    assert again.data == first.data
+    assert again.headers["Location"] == first.headers["Location"]
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert len(service.offered) == 1
+    assert service.count("orders_placed_total") == 1
+    assert service.count("orders_replayed_total") == 1
+
+
+def test_order_of_fields_defaults_and_quotes_make_no_difference(service: OrderService) -> None:
+    first = service.place(order(orderitems=ITEMS, cost=4), key="k")
+    same = {
+        "currency": "USD",
+        "orderitems": ["apple", {"quantity": 1, "item": "pear"}],
+        "cost": "4.00",
+        "userid": "alice",
+    }
+    again = service.place(same, key='"k"')
+
+    assert again.data == first.data
+
+
+@pytest.mark.parametrize("changes", [{"cost": "12.51"}, {"orderitems": ["pear"]}, {"orderitems": ["apple", "apple"]}])
+def test_another_body_under_the_same_key_is_refused(service: OrderService, changes: dict[str, object]) -> None:
+    service.place(key="k")
+    answer = service.place(order(**changes), key="k")
+
+    assert (answer.status_code, answer.json["type"]) == (422, "idempotency-key-reused")
+    assert len(service.store.documents) == 1
+
+
+def test_the_same_key_of_another_user_is_another_key(service: OrderService) -> None:
+    service.place(key="k")
+    answer = service.place(order(userid="bob"), user="bob", key="k")
+
+    assert answer.status_code == 200
+    assert "Idempotent-Replayed" not in answer.headers
+
+
+def test_orders_without_a_key_never_meet(service: OrderService) -> None:
+    service.place()
+    service.place()
+
+    assert len(service.store.documents) == 2
+
+
+def test_nothing_is_kept_for_a_refused_request(service: OrderService) -> None:
+    refused = service.place(order(cost=0), key="k")
+    accepted = service.place(key="k")
+
+    assert [refused.status_code, accepted.status_code] == [422, 200]
+
+
+@pytest.mark.parametrize("key", ["", '""', '"', "a b", 'a"b', '"a', "ä", "a" * 256, '"' + "a" * 256 + '"', "a\tb"])
+def test_a_key_of_bad_format_is_a_bad_request(service: OrderService, key: str) -> None:
+    assert service.place(key=key).status_code == 400
+    assert not service.store.documents
+
+
+def test_a_retry_after_an_unknown_outcome_settles_it(service: OrderService) -> None:
+    service.store.insert_error = OutcomeUnknown("tried")
+    service.store.insert_is_lost = False
+    unknown = service.place(key="k")
+    again = service.place(key="k")
+
+    assert unknown.status_code == 503
+    assert again.status_code == 200
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert len(service.store.documents) == 1
+
+
+def test_the_key_of_an_order_that_is_not_safe_yet_is_unavailable(service: OrderService) -> None:
+    first = service.place(key="k").json["orderid"]
+    service.store.unsafe.add(first)
+    answer = service.place(key="k")
+
+    assert (answer.status_code, answer.json["type"]) == (503, "unavailable")
+
+
+def test_a_duplicate_id_is_our_own_earlier_try_and_answered_from_it(service: OrderService) -> None:
+    service.place()
+    twin = OrderService(service.folder, service.store, service.server, clock=service.clock)
+    answer = twin.place()
+
+    assert answer.status_code == 200
+    assert "Idempotent-Replayed" not in answer.headers
+    assert len(service.store.documents) == 1
+
+
+def test_a_duplicate_id_that_is_not_safe_yet_is_an_unknown_outcome(service: OrderService) -> None:
+    reference = service.place().json["orderid"]
+    service.store.unsafe.add(reference)
+    twin = OrderService(service.folder, service.store, service.server, clock=service.clock)
+    answer = twin.place()
+
+    assert (answer.status_code, answer.json["type"]) == (503, "outcome-unknown")
+    assert answer.json["order_reference"] == reference
+
+
+def test_parallel_requests_with_one_key_make_one_order(service: OrderService) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: service.place(key="k"), range(40)))
+
+    assert {a.status_code for a in answers} == {200}
+    assert len({a.json["order_reference"] for a in answers}) == 1
+    assert sum("Idempotent-Replayed" not in a.headers for a in answers) == 1
+    assert len(service.store.documents) == 1
