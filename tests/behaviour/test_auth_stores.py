@@ -1,0 +1,243 @@
+"""Users and failed logins: what the fakes do, MongoDB does, as auth-api's own user and from two replicas."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+from auth_api.app import UserStore
+from auth_api.store import MongoFailures, MongoUsers, NameTaken
+from auth_api.throttle import WINDOW, Failures, Limit, Throttle, TooManyFailures
+from fakes.auth import FakeFailures, FakeUsers
+from local_stack.stack import Stack
+from shared import mongo
+from shared.breaker import Breaker
+from shared.metrics import BreakerMetrics
+from support.auth import Clock
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Stores:
+    """The stores of two replicas, and a way to let time pass."""
+
+    users: list[UserStore]
+    failures: list[Failures]
+    pass_time: Callable[[timedelta], None]
+    name: str = field(default_factory=lambda: f"u{secrets.token_hex(8)}")  # nobody else's, in a shared database
+
+    def limit(self, most: int) -> Limit:
+        return Limit(secrets.token_hex(8), most)
+
+
+def connect(variables: dict[str, str]) -> Database[mongo.Document]:
+    ca_file, database = Path(variables["MONGODB_CA_FILE"]), variables["MONGODB_DATABASE"]
+    return mongo.connect(variables["MONGODB_URI"], ca_file=ca_file, database=database, app_name="tests", pool=32)
+
+
+@pytest.fixture
+def fake() -> Stores:
+    clock = Clock()
+    failures = FakeFailures(clock)
+    return Stores([FakeUsers()] * 2, [failures] * 2, lambda delta: clock.advance(seconds=delta.total_seconds()))
+
+
+@pytest.fixture
+def databases(servers: Stack) -> Iterator[list[Database[mongo.Document]]]:
+    """Two replicas' connections, and the administrator's."""
+    databases = [connect(servers.client(user)) for user in ("auth-api", "auth-api", "admin")]
+    yield databases
+    for database in databases:
+        database.client.close()
+
+
+@pytest.fixture
+def real(databases: list[Database[mongo.Document]]) -> Stores:
+    *replicas, admin = databases
+    breakers = [Breaker("mongodb", BreakerMetrics(CollectorRegistry()), is_failure=mongo.is_failure) for _ in replicas]
+    users = [MongoUsers(d, b) for d, b in zip(replicas, breakers, strict=True)]
+    failures = [MongoFailures(d, b) for d, b in zip(replicas, breakers, strict=True)]
+
+    def pass_time(delta: timedelta) -> None:
+        earlier = {"$subtract": ["$$this.at", int(delta.total_seconds() * 1000)]}
+        moved = {"$map": {"input": "$attempts", "in": {"id": "$$this.id", "at": earlier}}}
+        admin["login_failures"].update_many({}, [{"$set": {"attempts": moved}}])
+
+    return Stores([*users], [*failures], pass_time)
+
+
+@pytest.fixture(params=["fake", "real"])
+def stores(request: pytest.FixtureRequest) -> Stores:
+    stores: Stores = request.getfixturevalue(request.param)
+    return stores
+
+
+def test_a_user_has_the_hash_it_was_stored_with(stores: Stores) -> None:
+    stores.users[0].add(stores.name, "hash", NOW)
+
+    assert stores.users[1].password_hash(stores.name) == "hash"
+
+
+def test_an_absent_user_has_none(stores: Stores) -> None:
+    assert stores.users[0].password_hash(stores.name) is None
+
+
+def test_a_name_is_taken_once_and_keeps_its_hash(stores: Stores) -> None:
+    stores.users[0].add(stores.name, "first", NOW)
+    with pytest.raises(NameTaken):
+        stores.users[1].add(stores.name, "second", NOW)
+
+    assert stores.users[1].password_hash(stores.name) == "first"
+
+
+def test_of_parallel_registrations_over_replicas_exactly_one_wins(stores: Stores) -> None:
+    def add(number: int) -> bool:
+        try:
+            stores.users[number % 2].add(stores.name, str(number), NOW)
+        except NameTaken:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        won = list(pool.map(add, range(64)))
+
+    assert won.count(True) == 1
+    assert stores.users[0].password_hash(stores.name) == str(won.index(True))
+
+
+def test_a_hash_is_replaced_only_if_it_is_still_the_old_one(stores: Stores) -> None:
+    stores.users[0].add(stores.name, "one", NOW)
+    stores.users[0].replace_hash(stores.name, "one", "two")
+    stores.users[1].replace_hash(stores.name, "one", "three")
+
+    assert stores.users[0].password_hash(stores.name) == "two"
+
+
+def test_replacing_the_hash_of_an_absent_user_makes_none(stores: Stores) -> None:
+    stores.users[0].replace_hash(stores.name, "one", "two")
+
+    assert stores.users[0].password_hash(stores.name) is None
+
+
+def test_nothing_is_known_of_a_fresh_key(stores: Stores) -> None:
+    assert [t.attempts for t in stores.failures[0].read([stores.limit(1).key]) if t.attempts] == []
+
+
+def test_attempts_are_added_until_the_limit_and_seen_by_all_replicas(stores: Stores) -> None:
+    limit = stores.limit(3)
+    for number in range(5):
+        stores.failures[number % 2].add([limit], f"attempt{number}")
+    (tally,) = stores.failures[1].read([limit.key])
+
+    assert tally.key == limit.key
+    assert [id_ for id_, _ in tally.attempts] == ["attempt0", "attempt1", "attempt2"]
+    assert all(tally.now - timedelta(seconds=30) < at <= tally.now for _, at in tally.attempts)
+
+
+def test_a_full_key_does_not_keep_the_attempt_from_the_others(stores: Stores) -> None:
+    full, free = stores.limit(0), stores.limit(1)
+    tallies = stores.failures[0].add([full, free], "attempt")
+
+    assert {t.key: [id_ for id_, _ in t.attempts] for t in tallies} == {full.key: [], free.key: ["attempt"]}
+
+
+def test_an_attempt_removed_makes_place_for_another(stores: Stores) -> None:
+    limit = stores.limit(1)
+    stores.failures[0].add([limit], "one")
+    stores.failures[1].remove([limit.key], "one")
+    (tally,) = stores.failures[0].add([limit], "two")
+
+    assert [id_ for id_, _ in tally.attempts] == ["two"]
+
+
+def test_removing_what_is_not_there_changes_nothing(stores: Stores) -> None:
+    limit = stores.limit(2)
+    stores.failures[0].add([limit], "one")
+    stores.failures[0].remove([limit.key, stores.limit(1).key], "other")
+
+    assert [len(t.attempts) for t in stores.failures[0].read([limit.key])] == [1]
+
+
+def test_attempts_leave_after_the_window_one_by_one(stores: Stores) -> None:
+    limit = stores.limit(2)
+    stores.failures[0].add([limit], "one")
+    stores.pass_time(WINDOW / 2)
+    stores.failures[0].add([limit], "two")
+    stores.pass_time(WINDOW / 2)
+    (tally,) = stores.failures[0].read([limit.key])
+
+    assert [id_ for id_, _ in tally.attempts] == ["two"]
+    (tally,) = stores.failures[0].add([limit], "three")
+    assert [id_ for id_, _ in tally.attempts] == ["two", "three"]
+
+
+def test_parallel_guesses_over_replicas_fill_the_limit_exactly(stores: Stores) -> None:
+    throttles = [Throttle(failures) for failures in stores.failures]
+
+    def guess(number: int) -> bool:
+        with suppress(TooManyFailures):
+            throttles[number % 2].begin(stores.name, "192.0.2.77")
+            return True
+        return False
+
+    with ThreadPoolExecutor(16) as pool:
+        counted = sum(pool.map(guess, range(150)))
+
+    assert counted == 10
+    stores.pass_time(WINDOW)
+
+
+def test_when_the_limit_is_reached_it_says_for_how_long(stores: Stores) -> None:
+    throttle = Throttle(stores.failures[0])
+    for _ in range(10):
+        throttle.begin(stores.name, "192.0.2.78")
+    stores.pass_time(timedelta(minutes=1))
+
+    with pytest.raises(TooManyFailures) as caught:
+        throttle.begin(stores.name, "192.0.2.78")
+    assert 210 < caught.value.retry_after <= 240
+    stores.pass_time(WINDOW)
+
+
+def test_mongodb_cleans_up_what_is_out_of_date(real: Stores, databases: list[Database[mongo.Document]]) -> None:
+    (store, other) = real.failures
+    assert isinstance(store, MongoFailures)
+    assert isinstance(other, MongoFailures)
+    for failures in (store, other, store):
+        failures.make_index()
+    indexes: dict[str, Any] = {i["name"]: i for i in databases[2]["login_failures"].list_indexes()}
+
+    assert set(indexes) == {"_id_", "changed_at_ttl"}
+    assert indexes["changed_at_ttl"]["expireAfterSeconds"] >= WINDOW.total_seconds()
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda db: db["users"].delete_one({"_id": "x"}),
+        lambda db: db["users"].drop(),
+        lambda db: db["users"].create_index("x"),
+        lambda db: db["login_failures"].delete_one({"_id": "x"}),
+        lambda db: db["login_failures"].drop(),
+        lambda db: db["orders"].find_one(),
+        lambda db: db["orders"].insert_one({}),
+        lambda db: db["another"].insert_one({}),
+        lambda db: db.command("usersInfo"),
+        lambda db: db.client["admin"]["system.users"].find_one(),
+    ],
+)
+def test_the_service_may_do_no_more_than_it_does(
+    databases: list[Database[mongo.Document]], verb: Callable[[Database[mongo.Document]], object]
+) -> None:
+    with pytest.raises(OperationFailure, match="not authorized"):
+        verb(databases[0])
