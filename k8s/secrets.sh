@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Makes the Secrets that kind needs, with random values, where they are missing. Values go through standard input only.
+#
+# CONTEXT, NAMESPACE: where
+set -euo pipefail
+
+kube() { kubectl --context "$CONTEXT" --namespace "$NAMESPACE" "$@"; }
+
+missing() { ! kube get secret "$1" --output name >/dev/null 2>&1; }
+
+random() { openssl rand -hex "$1"; }
+
+# secret NAME: makes it of `key: value` lines of standard input.
+secret() {
+    { printf 'apiVersion: v1\nkind: Secret\nmetadata: {name: %s}\nstringData:\n' "$1" && sed 's/^/  /'; } |
+        kube create --filename - >/dev/null
+}
+
+if missing mongodb-keyfile; then
+    printf 'keyfile: %s\n' "$(random 256)" | secret mongodb-keyfile
+fi
+if missing mongodb-root; then
+    printf 'username: root\npassword: %s\n' "$(random 24)" | secret mongodb-root
+fi
+for user in order-api auth-api order-processor operator; do
+    if missing "mongodb-$user"; then
+        password=$(random 24)
+        host=mongodb-0.mongodb.$NAMESPACE.svc.cluster.local:27017
+        printf 'password: %s\nuri: mongodb://%s:%s@%s/?replicaSet=rs0&authSource=retail\n' \
+            "$password" "$user" "$password" "$host" | secret "mongodb-$user"
+    fi
+done
+if missing signing-keys; then
+    key=$(openssl genpkey -algorithm ed25519)
+    printf '%s.pem: |\n%s\n' "$(date +%Y-%m)" "$(sed 's/^/  /' <<<"$key")" | secret signing-keys
+fi

@@ -1,0 +1,31 @@
+"""Tests of the system in the kind cluster that `make kind-up` made. They run only by `make kind-test[-short]`."""
+
+import os
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from support import kind
+from support.customer import Customer, https
+
+collect_ignore_glob = [] if os.environ.get("KIND_TESTS") else ["test_*.py"]
+
+
+@pytest.fixture(scope="session")
+def door() -> Iterator[httpx.Client]:
+    """A client outside the cluster that trusts our authority."""
+    with https(kind.DOOR, kind.AUTHORITY) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def customer(door: httpx.Client) -> Customer:
+    return Customer(door)
+
+
+@pytest.fixture(autouse=True)
+def everything_is_ready() -> None:
+    """Each test begins with all replicas serving, whatever the one before it did."""
+    for component in kind.COMPONENTS:
+        kind.rollout(component)

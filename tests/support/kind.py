@@ -1,0 +1,153 @@
+"""The kind cluster under test: what tests ask of it and do to it."""
+
+import json
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from retail_cli.load.options import Options
+from retail_cli.load.run import Summary, run
+from support import wait
+from support.stand_ins.kube import CONTEXT, NAMESPACE, kubectl, list_of
+
+ROOT = Path(__file__).resolve().parents[2]
+DOOR = "https://127.0.0.1:8443"
+AUTHORITY = ROOT / ".kind/ca.pem"
+COMPONENTS = ("auth-api", "order-api", "order-processor")
+__all__ = ["CONTEXT", "NAMESPACE", "kubectl", "list_of"]
+
+
+def rollout(component: str, seconds: int = 240) -> None:
+    """Wait until all replicas of a component's latest revision are available, and no other is left."""
+    kubectl("rollout", "status", f"deployment/retail-{component}", "--timeout", f"{seconds}s", timeout=seconds + 10)
+
+
+def pods(component: str) -> list[dict[str, Any]]:
+    """Return the pods of a component that are not on their way out."""
+    selector = f"app.kubernetes.io/instance=retail,app.kubernetes.io/component={component}"
+    items = json.loads(kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
+    return [pod for pod in items if "deletionTimestamp" not in pod["metadata"]]
+
+
+def restarts(component: str) -> int:
+    """Count the restarts of the containers of a component's pods."""
+    return sum(status["restartCount"] for pod in pods(component) for status in pod["status"]["containerStatuses"])
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    """Tell whether a pod says that it can serve."""
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+
+
+def ready_pods(component: str) -> int:
+    """Count the pods of a component that are ready."""
+    return sum(is_ready(pod) for pod in pods(component))
+
+
+def image(service: str = "order-processor") -> str:
+    """Return the image of a service that kind-up made."""
+    lines = (ROOT / ".kind/images").read_text().splitlines()
+    tags = dict(line.split() for line in lines)
+    return f"retail-orders/{service}:{tags[service]}"
+
+
+def python(pod: str, code: str, *, container: str | None = None, seconds: float = 60) -> str:
+    """Run Python code in a pod (or deployment/NAME) and return the last line that it prints."""
+    options = ["--container", container] if container else []
+    out = kubectl("exec", pod, *options, "--", "python", "-c", code, timeout=seconds)
+    return out.strip().rpartition("\n")[2]
+
+
+@contextmanager
+def pod_of_ours(name: str, labels: dict[str, str]) -> Iterator[str]:
+    """Run a pod of our image that does nothing, under the restricted standard, until the context ends."""
+    confined = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    kubectl("delete", "pod", name, "--ignore-not-found", "--wait=true")
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "terminationGracePeriodSeconds": 1,
+            "securityContext": {
+                "runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [
+                {
+                    "name": "idle",
+                    "image": image(),
+                    "command": ["python", "-c", "import time; time.sleep(3600)"],
+                    "securityContext": confined,
+                },
+            ],
+        },
+    }  # fmt: skip
+    kubectl("create", "--filename", "-", stdin=json.dumps(manifest))
+    try:
+        kubectl("wait", f"pod/{name}", "--for", "condition=Ready", "--timeout", "60s")
+        yield name
+    finally:
+        kubectl("delete", "pod", name, "--wait=false")
+
+
+@dataclass
+class Load:
+    """A load in the background; `summary` is there when the context has ended."""
+
+    summary: Summary | None = None
+    error: BaseException | None = None
+    sent: int = 0
+    stop: bool = False
+
+    @property
+    def result(self) -> Summary:
+        """What it did; fails the test if the load itself could not be made."""
+        assert self.summary is not None, self.error
+        return self.summary
+
+    def assert_nothing_failed(self) -> None:
+        """Every request was answered 200, and every order was processed once."""
+        assert self.result.statuses == {"200": self.result.sent}, self.result
+        self.assert_nothing_lost()
+
+    def assert_nothing_lost(self) -> None:
+        """Every order was settled and processed once, and every answer was an honest one."""
+        assert self.result.sent > 0
+        assert self.result.ok, self.result
+
+
+@contextmanager
+def load(rate: float = 50, *, seconds: float = 600, verify_seconds: float = 60) -> Iterator[Load]:
+    """Place orders at a rate through the door while the context lasts, at most for `seconds`; then verify each one."""
+    state = Load()
+
+    def enough(sent: int) -> bool:
+        state.sent = sent
+        return state.stop
+
+    def work() -> None:
+        try:
+            ledger = Path(tempfile.mkdtemp(prefix="retail-ledger-")) / "ledger.jsonl"
+            options = Options(
+                base_url=DOOR, ca_file=AUTHORITY, ledger=ledger, rate=rate, duration=seconds,
+                verify_seconds=verify_seconds,
+            )  # fmt: skip
+            state.summary = run(options, console=Console(quiet=True), enough=enough)
+        except BaseException as error:  # noqa: BLE001 - shown by `result`
+            state.error = error
+
+    thread = threading.Thread(target=work, name="load")
+    thread.start()
+    try:
+        wait.until(lambda: state.sent >= rate or state.error, "the load to begin", seconds=60)
+        yield state
+    finally:
+        state.stop = True
+        thread.join(timeout=seconds + 300)

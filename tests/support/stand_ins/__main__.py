@@ -1,0 +1,33 @@
+"""python -m support.stand_ins definitions | certificates [NAME...] | kafka IMAGE OWN-IMAGE (see the package)."""
+
+import sys
+from pathlib import Path
+
+from support.stand_ins import certificates, kafka, kube
+
+DEFINITIONS = Path(__file__).resolve().parents[2] / "chart/schemas"
+
+
+def install_definitions() -> None:
+    """Install the definitions of the operators that are not here; the gateway brings its own."""
+    for file in sorted(DEFINITIONS.glob("*.json")):
+        if not file.name.endswith(("gateway.networking.k8s.io.json", "gateway.envoyproxy.io.json")):
+            kube.kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(file))
+    kube.kubectl("wait", "--for", "condition=Established", "crd", "--all", "--timeout", "60s")
+
+
+def main() -> None:
+    """Do one operator's work once."""
+    match sys.argv[1:]:
+        case ["definitions"]:
+            install_definitions()
+        case ["certificates", *names]:
+            print("issued:", *certificates.reconcile(frozenset(names)))
+        case ["kafka", image, own_image]:
+            kafka.reconcile(image, own_image)
+        case _:
+            sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()
