@@ -63,7 +63,7 @@ def test_the_token_has_every_claim_and_header_of_the_contract(auth: AuthService)
         "access",
     )
     assert payload["iat"] == int(datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp())
-    assert PASSWORD not in str(payload)
+    assert set(payload) == {"sub", "iss", "aud", "exp", "iat", "jti", "type", "fresh"}
 
 
 def test_every_token_has_an_id_of_its_own(auth: AuthService) -> None:
