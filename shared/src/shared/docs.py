@@ -7,6 +7,7 @@ from flask import Blueprint, Flask, Response, jsonify
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from shared.problem import CONTENT_TYPE
+from shared.web import authentication
 
 PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'"
@@ -50,12 +51,14 @@ def register(app: Flask, document: dict[str, Any], *, prefix: str = "") -> None:
     pages = Blueprint("openapi", __name__)
 
     @pages.get(f"{prefix}/openapi.json")
+    @authentication("none")
     def openapi() -> Response:
         response: Response = jsonify(document)
         response.headers["Cache-Control"] = "public, max-age=300"
         return response
 
     @pages.get(f"{prefix}/docs")
+    @authentication("none")
     def docs() -> Response:
         # Flask's own redirect is absolute, and wrong behind a proxy that ends TLS.
         return Response(status=308, headers={"Location": f"{prefix}/docs/"})
@@ -75,3 +78,4 @@ def register(app: Flask, document: dict[str, Any], *, prefix: str = "") -> None:
 
     app.register_blueprint(pages)
     app.register_blueprint(ui)
+    authentication("none")(app.view_functions[f"{ui.name}.show"])

@@ -40,6 +40,7 @@ def blueprint(
     routes = Blueprint("auth", __name__)
 
     @routes.post("/api/users")
+    @web.authentication("none")
     def register() -> tuple[Response, int]:
         registration = web.read_json(Registration)
         password = accounts.check(registration)
@@ -49,6 +50,7 @@ def blueprint(
         return jsonify(username=registration.username), 201
 
     @routes.get("/api/token")
+    @web.authentication("basic")
     def token() -> Response:
         with _counted(metrics):
             name, password = accounts.basic_credentials(request.headers.get("Authorization"))
@@ -58,6 +60,7 @@ def blueprint(
         return jsonify(msgspec.to_builtins(answer))
 
     @routes.get("/.well-known/jwks.json")
+    @web.authentication("none")
     def jwks() -> Response:
         response: Response = jsonify(keys.keys().jwks)
         response.headers["Cache-Control"] = "public, max-age=300"
