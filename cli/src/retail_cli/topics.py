@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
+from order_processor.message import Message
 from order_processor.offsets import GroupOffsets
 from order_processor.reconcile import Reading
 from retail_cli.shapes import Copy
@@ -32,15 +33,10 @@ class KafkaAway(Exception):  # noqa: N818 - read as a state of Kafka
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as it lies in its topic."""
+    """A message as it lies in its topic, and since when."""
 
-    topic: str
-    partition: int
-    offset: int
+    message: Message
     at: datetime
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +63,11 @@ class Topics:
         scan = _Scan(self._consumer, starts)
         copies = []
         for record in scan:
-            if record.key == key:
-                scan.keep_only(record.partition)
-                handled = record.partition in group and group[record.partition].position > record.offset
-                copies.append(Copy(record.topic, record.partition, record.offset, record.at, handled))
+            m = record.message
+            if m.key == key:
+                scan.keep_only(m.partition)
+                handled = m.partition in group and group[m.partition].position > m.offset
+                copies.append(Copy(m.topic, m.partition, m.offset, record.at, handled))
         return Found(copies, scan.complete)
 
     def dead_letters(self, limit: int, orderid: str | None = None) -> Found[Record]:
@@ -83,8 +80,8 @@ class Topics:
             starts.append(kafka.TopicPartition(partition.topic, partition.partition, max(low, high - limit)))
         scan = _Scan(self._consumer, starts)
         key = None if orderid is None else orderid.encode()
-        records = [record for record in scan if orderid is None or record.key == key]
-        records.sort(key=lambda record: (record.at, record.offset), reverse=True)
+        records = [record for record in scan if orderid is None or record.message.key == key]
+        records.sort(key=lambda record: (record.at, record.message.offset), reverse=True)
         return Found(records[:limit], scan.complete and not cut and len(records) <= limit)
 
     def dead_letter(self, partition: int, offset: int) -> Record | None:
@@ -96,7 +93,7 @@ class Topics:
         if not low <= offset < high:
             return None
         first = next(iter(_Scan(self._consumer, [kafka.TopicPartition(DEAD_LETTER_TOPIC, partition, offset)])), None)
-        return first if first and first.offset == offset else None
+        return first if first and first.message.offset == offset else None
 
     def read(self) -> Reading:
         """Return where each partition of the events begins and ends, and where the group is."""
@@ -107,10 +104,12 @@ class Topics:
 
     @cached_property
     def _log(self) -> GroupOffsets:
-        return GroupOffsets(kafka.admin(self._connection, **QUIET), topic=TOPIC, group=GROUP)
+        return GroupOffsets(self._connection, topic=TOPIC, group=GROUP, **QUIET)
 
     def close(self) -> None:
-        """Close the consumer, if one was made."""
+        """Close the clients that were made."""
+        if "_log" in self.__dict__:
+            self._log.close()
         if self._made is not None:
             self._made.close()
 
@@ -178,21 +177,8 @@ class _Scan(Iterable[Record]):
                     continue
                 error = message.error()
                 if error is None:
-                    yield _record(message)
+                    yield Record(Message.of(message), datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC))
                 elif error.code() == END_OF_PARTITION:
                     self._open.discard(message.partition())
                 elif not error.retriable():
                     raise KafkaAway(error.str())
-
-
-def _record(message: kafka.Message) -> Record:
-    """Copy a message; what the driver's types call optional is there in every message that is no error."""
-    return Record(
-        topic=cast("str", message.topic()),
-        partition=cast("int", message.partition()),
-        offset=cast("int", message.offset()),
-        at=datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC),
-        key=message.key(),
-        value=message.value(),
-        headers=cast("list[tuple[str, bytes | None]]", message.headers() or []),
-    )

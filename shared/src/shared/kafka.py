@@ -8,30 +8,24 @@ from typing import Any
 from confluent_kafka import (
     OFFSET_INVALID,
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Message,
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from shared import log
 
 __all__ = [
     "OFFSET_INVALID",
-    "AdminClient",
     "Connection",
     "Consumer",
-    "ConsumerGroupTopicPartitions",
     "KafkaError",
     "KafkaException",
     "Message",
-    "OffsetSpec",
     "Producer",
     "TopicPartition",
-    "admin",
     "consumer",
     "producer",
 ]
@@ -90,11 +84,6 @@ def consumer(connection: Connection, group: str, on_error: Callable[[KafkaError]
         }
         | overrides
     )
-
-
-def admin(connection: Connection, **overrides: Any) -> AdminClient:
-    """Return an admin client."""
-    return AdminClient(_common(connection) | overrides)
 
 
 def _common(connection: Connection) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     handler = Handler(orders, dead_letters, metrics, refused_items=settings.refused_items)
     consumer = kafka.consumer(settings.kafka, GROUP, _kafka_error, **client_settings(settings.group_protocol))
     loop = Loop(consumer, handler, incremental=settings.group_protocol == "consumer")
-    offsets = GroupOffsets(kafka.admin(settings.kafka), topic=TOPIC, group=GROUP)
+    offsets = GroupOffsets(settings.kafka, topic=TOPIC, group=GROUP)
     watch = Watch(
         offsets,
         Reconciler(orders, offsets, metrics),
@@ -83,6 +83,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     finally:
         loop.finish(FINISH_SECONDS)
         watch.close()
+        offsets.close()
         dead_letters.close()
         database.client.close()
         admin.close()
