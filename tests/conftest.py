@@ -1,0 +1,38 @@
+"""The real servers that tests run on: their own folders and ports, started when first needed, stopped at the end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local_stack.stack import Stack, StackOptions
+from support.customer import Customer, https
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """MongoDB and Kafka with their users, topics and rights, and none of the services."""
+    root = tmp_path_factory.mktemp("servers")
+    with Stack(StackOptions(root=root, ports="free", order_api=0, auth_api=0, order_processor=0)) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole system: two replicas of order-api, auth-api, order-processor, and the HTTPS edge."""
+    with Stack(StackOptions(root=tmp_path_factory.mktemp("stack"), ports="free")) as stack:
+        yield stack
+
+
+@pytest.fixture
+def door(stack: Stack) -> Iterator[httpx.Client]:
+    """A client at the HTTPS door that trusts the stack's own certificate authority."""
+    with https(stack.file["base_url"], Path(stack.file["ca"])) as client:
+        yield client
+
+
+@pytest.fixture
+def customer(door: httpx.Client) -> Customer:
+    """A new customer with a token."""
+    return Customer(door)

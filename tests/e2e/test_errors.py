@@ -1,0 +1,157 @@
+"""Every error of every kind, whoever answers it, is a problem document with the right status."""
+
+import json
+import socket
+import ssl
+from typing import Any
+
+import httpx
+import pytest
+
+from support.customer import ORDER, Customer
+
+DEEP = "[" * 20 + "]" * 20
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """Assert that `answer` is a problem document of `status`, and return it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json()
+    assert document["status"] == status
+    assert {"type", "title", "detail", "instance", "request_id"} <= document.keys()
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Strict-Transport-Security" in answer.headers
+    assert not any(character.isdigit() for character in answer.headers.get("Server", ""))
+    if status in {429, 503}:
+        assert int(answer.headers["Retry-After"]) >= 1
+    return document
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/metrics", "/livez", "/readyz", "/order/x", "/api/nothing", "/.well-known/x"]
+)
+def test_an_unknown_path_is_404(door: httpx.Client, path: str) -> None:
+    problem(door.get(path), 404)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/order", "POST"),
+        ("POST", "/orderdetails", "GET"),
+        ("GET", "/api/users", "POST"),
+        ("PUT", "/api/token", "GET"),
+    ],
+)
+def test_an_unknown_method_is_405_with_allow(door: httpx.Client, method: str, path: str, allowed: str) -> None:
+    answer = door.request(method, path)
+
+    problem(answer, 405)
+    assert allowed in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"userid": NaN}',
+        b'{"userid": "a", "userid": "b"}',
+        b'{"userid": "\xff"}',
+        b"{} x",
+        DEEP.encode(),
+        b'{"a":' * 5000 + b"1" + b"}" * 5000,
+        b'{"cost": ' + b"1" * 5000 + b"}",
+        b'{"userid": "\\ud800"}',
+    ],
+    ids=["empty", "cut", "nan", "duplicate", "encoding", "trailing", "deep", "deeper", "long-number", "surrogate"],
+)
+def test_malformed_json_is_400(customer: Customer, body: bytes) -> None:
+    headers = customer.headers | {"Content-Type": "application/json"}
+
+    problem(customer.http.post("/order", content=body, headers=headers), 400)
+
+
+@pytest.mark.parametrize("field", ["userid", "cost", "currency", "orderitems"])
+@pytest.mark.parametrize("value", [{"$ne": None}, [{"$gt": ""}], None, True])
+def test_a_value_of_the_wrong_type_is_422_and_points_at_it(customer: Customer, field: str, value: object) -> None:
+    answer = customer.post({field: value})
+
+    errors = problem(answer, 422)["errors"]
+    assert errors[0]["pointer"].startswith(f"/{field}")
+
+
+def test_credentials_of_the_wrong_type_are_422(door: httpx.Client) -> None:
+    problem(door.post("/api/users", json={"username": {"$ne": None}, "password": "correct horse"}), 422)
+    problem(door.post("/api/users", json={"username": "someone", "password": {"$ne": None}}), 422)
+
+
+def test_a_body_above_64_kib_is_413(customer: Customer) -> None:
+    problem(customer.post({"orderitems": ["x" * 200] * 400}), 413)
+
+
+def test_another_media_type_is_415(customer: Customer) -> None:
+    headers = customer.headers | {"Content-Type": "text/plain"}
+
+    problem(customer.http.post("/order", content=json.dumps(ORDER), headers=headers), 415)
+
+
+def test_a_long_address_is_414(door: httpx.Client) -> None:
+    problem(door.get("/orderdetails?orderid=" + "x" * 40_000), 414)
+
+
+def test_headers_above_the_limit_are_431(door: httpx.Client) -> None:
+    problem(door.get("/orderdetails", headers={"X-Long": "x" * 40_000}), 431)
+
+
+def test_no_token_or_a_bad_one_is_401_and_says_how(door: httpx.Client) -> None:
+    missing = door.get("/orderdetails", params={"orderid": "x"})
+    bad = door.get("/orderdetails", params={"orderid": "x"}, headers={"Authorization": "Bearer x.y.z"})
+    basic = door.get("/api/token", auth=("nobody", "wrong password"))
+
+    problem(missing, 401)
+    problem(bad, 401)
+    problem(basic, 401)
+    assert bad.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
+    assert missing.headers["WWW-Authenticate"].startswith("Bearer")
+    assert basic.headers["WWW-Authenticate"].startswith("Basic")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [(b"NONSENSE\r\n\r\n", 400), (b"GET / HTTP/1.1\r\n\r\n", 400), (b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", 505)],
+    ids=["no-http", "no-host", "version"],
+)
+def test_what_is_no_http_request_is_refused_as_a_problem(door: httpx.Client, request_line: bytes, status: int) -> None:
+    head, body = _raw(door, request_line)
+
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"application/problem+json" in head
+    assert json.loads(body)["status"] == status
+
+
+def test_plain_http_is_not_served(door: httpx.Client) -> None:
+    with socket.create_connection((str(door.base_url.host), door.base_url.port or 443), timeout=5) as plain:
+        plain.sendall(b"GET /orderdetails HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = plain.recv(4096)
+
+    assert not answer or answer.startswith(b"HTTP/1.1 400")
+
+
+def _raw(door: httpx.Client, request: bytes) -> tuple[bytes, bytes]:
+    """Send bytes over TLS and return head and body of the answer."""
+    host, port = str(door.base_url.host), door.base_url.port or 443
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with (
+        socket.create_connection((host, port), timeout=10) as tcp,
+        context.wrap_socket(tcp, server_hostname=host) as tls,
+    ):
+        tls.sendall(request)
+        answer = b""
+        while chunk := tls.recv(65536):
+            answer += chunk
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head, body

@@ -1,0 +1,58 @@
+"""One key, one order, whoever repeats it how often and at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from support.customer import Customer
+
+
+def test_200_parallel_posts_with_one_key_make_one_order(customer: Customer) -> None:
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda _: _settled(customer, "parallel"), range(200)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["order_reference"] for answer in answers}) == 1
+    assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
+    assert len(customer.get(userid=customer.name, limit=100).json()["items"]) == 1
+
+
+def test_the_same_key_with_another_body_is_refused(customer: Customer) -> None:
+    customer.place(key="once")
+
+    refused = customer.post({"cost": "8.50"}, key="once")
+
+    assert refused.status_code == 422
+
+
+def test_the_same_order_in_other_words_is_the_same_order(customer: Customer) -> None:
+    first = customer.place(key="words")
+
+    again = customer.post(
+        {"orderitems": [{"item": "apple"}, {"quantity": 3, "item": "pear"}], "cost": 7.5}, key='"words"'
+    )
+
+    assert again.status_code == 200
+    assert again.json()["order_reference"] == first
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
+def test_another_users_key_is_separate(customer: Customer, door: httpx.Client) -> None:
+    other = Customer(door)
+
+    assert customer.place(key="shared-key") != other.place(key="shared-key")
+
+
+def test_a_refused_request_keeps_nothing_of_its_key(customer: Customer) -> None:
+    assert customer.post({"cost": "0"}, key="again").status_code == 422
+
+    assert customer.post(key="again").status_code == 200
+
+
+def _settled(customer: Customer, key: str) -> httpx.Response:
+    """Repeat on 503: the insert that won the race may not be safe yet, and the answer says so."""
+    for _ in range(20):
+        answer = customer.post(key=key)
+        if answer.status_code != 503:
+            break
+    return answer

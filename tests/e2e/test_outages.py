@@ -1,0 +1,146 @@
+"""What customers see while a dependency is away, and that everything heals by itself."""
+
+import functools
+import signal
+import statistics
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from local_stack.stack import Stack
+from support import scrape, wait
+from support.customer import Customer
+
+
+@pytest.fixture(autouse=True)
+def healed(stack: Stack) -> Iterator[None]:
+    """Leave every part running for the next test."""
+    yield
+    for part in ("mongodb-0", "kafka-0"):
+        stack.start(part)
+    wait.until(lambda: all(scrape.ready(url) for url in _admin_urls(stack)), "every service ready", seconds=60)
+
+
+def test_kafka_away_is_invisible_to_customers(stack: Stack, customer: Customer) -> None:
+    """Every order is accepted while Kafka is down, as fast as before, and processed after its return."""
+    _latencies(customer, 50)
+    before = _latencies(customer, 200)
+    stack.stop("kafka-0")
+    during = _latencies(customer, 200)
+    references = [customer.place() for _ in range(20)]
+    wait.until(lambda: _all_states(stack, "order-api", "kafka") & {"open", "half_open"}, "a Kafka breaker opening")
+    after_opening = _latencies(customer, 100)
+    ready = [scrape.ready(url) for url in _admin_urls(stack, "order-api")]
+    stack.start("kafka-0")
+
+    assert ready == [True, True]
+    for reference in references:
+        customer.processed(reference, seconds=90)
+    wait.until(lambda: _all_states(stack, "order-api", "kafka") == {"closed"}, "the Kafka breakers closing", seconds=60)
+    assert statistics.median(during) <= 1.5 * statistics.median(before)
+    assert statistics.median(after_opening) <= 1.5 * statistics.median(before)
+    p99 = [_p99(times) * 1000 for times in (before, during, after_opening)]
+    print("p99 of POST /order in ms: before {:.1f}, Kafka down {:.1f}, breaker open {:.1f}".format(*p99))
+
+
+def test_mongodb_away_is_answered_at_once_and_honestly(stack: Stack, customer: Customer) -> None:
+    """503 with Retry-After; within milliseconds of the service's own time once its breaker is open; then it heals."""
+    stack.stop("mongodb-0")
+    wait.until(lambda: _opened(stack, customer), "the MongoDB breakers of both replicas opening", seconds=60)
+    started = time.perf_counter()
+    answers = [customer.post() for _ in range(20)]
+    took = (time.perf_counter() - started) / len(answers)
+    not_ready = [scrape.ready(url) for url in _admin_urls(stack, "order-api")]
+    login = customer.http.get("/api/token", auth=(customer.name, customer.password))
+    stack.start("mongodb-0")
+
+    assert {answer.status_code for answer in answers} == {503}
+    assert {answer.json()["type"] for answer in answers} == {"unavailable"}
+    assert all(int(answer.headers["Retry-After"]) >= 1 for answer in answers)
+    assert not_ready == [False, False]
+    assert login.status_code == 503
+    wait.until(lambda: customer.post().status_code == 200, "orders accepted again", seconds=60)
+    wait.until(lambda: _all_states(stack, "order-api", "mongodb") == {"closed"}, "the breakers closing", seconds=60)
+    customer.processed(customer.place())
+    print(f"an answer with the breaker open takes {took * 1000:.1f} ms through the door")
+
+
+def test_a_service_started_without_mongodb_waits_for_it(stack: Stack, customer: Customer) -> None:
+    """Not ready and 503 without the unique index; it serves when MongoDB is there, without another restart."""
+    stack.stop("mongodb-0")
+    for part in ("order-api-0", "order-api-1"):
+        stack.stop(part)
+        stack.start(part)
+    refused = wait.until(lambda: _answer(customer, 503), "an honest answer from the new processes")
+    ready = [scrape.ready(url) for url in _admin_urls(stack, "order-api")]
+    stack.start("mongodb-0")
+
+    assert refused.json()["type"] == "unavailable"
+    assert ready == [False, False]
+    wait.until(lambda: _answer(customer, 200), "orders accepted", seconds=60)
+    customer.processed(customer.place())
+
+
+def test_a_replica_killed_in_the_middle_of_a_request_is_503(stack: Stack, customer: Customer) -> None:
+    """The request is not sent again; the answer says that its outcome is unknown, and the key settles it."""
+    with ThreadPoolExecutor(4) as pool:
+        stack.signal("mongodb-0", signal.SIGSTOP)
+        in_flight = [pool.submit(customer.post, key=f"killed-{n}") for n in range(4)]
+        time.sleep(0.5)  # well below the 2 s after which they would be answered
+        for part in ("order-api-0", "order-api-1"):
+            stack.kill(part)
+        stack.signal("mongodb-0", signal.SIGCONT)
+        answers = [request.result() for request in in_flight]
+
+    assert {answer.status_code for answer in answers} == {503}
+    assert all(answer.headers["Content-Type"] == "application/problem+json" for answer in answers)
+    assert all("Retry-After" in answer.headers for answer in answers)
+    for number in range(4):
+        settled = functools.partial(_answer, customer, 200, key=f"killed-{number}")
+        customer.processed(wait.until(settled, "the key settling it", seconds=60).json()["order_reference"])
+    assert len(customer.get(userid=customer.name, limit=100).json()["items"]) == 4
+
+
+def test_one_dead_replica_is_not_noticed(stack: Stack, customer: Customer) -> None:
+    stack.stop("order-api-0")
+    try:
+        statuses = [customer.post().status_code for _ in range(20)]
+    finally:
+        stack.start("order-api-0")
+
+    assert statuses == [200] * 20
+
+
+def _admin_urls(stack: Stack, name: str | None = None) -> list[str]:
+    return [s["admin_url"] for s in stack.file["services"] if name in {None, s["name"]}]
+
+
+def _all_states(stack: Stack, service: str, breaker: str) -> set[str]:
+    return {scrape.breaker_state(url, breaker) for url in _admin_urls(stack, service)}
+
+
+def _opened(stack: Stack, customer: Customer) -> bool:
+    customer.post()
+    return _all_states(stack, "order-api", "mongodb") == {"open"}
+
+
+def _answer(customer: Customer, status: int, key: str | None = None) -> httpx.Response | None:
+    answer = customer.post(key=key)
+    return answer if answer.status_code == status else None
+
+
+def _latencies(customer: Customer, count: int) -> list[float]:
+    """Place `count` orders one after another, all of which must be accepted; return the seconds each took."""
+    times = []
+    for _ in range(count):
+        started = time.perf_counter()
+        customer.place()
+        times.append(time.perf_counter() - started)
+    return times
+
+
+def _p99(times: list[float]) -> float:
+    return sorted(times)[int(len(times) * 0.99)]
