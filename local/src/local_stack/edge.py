@@ -50,6 +50,8 @@ http {{
     }}
 }}
 """
+# max_fails=0: a refused connection costs nothing and goes to the next replica; a service that closed two connections is
+# not left out, for it may be the only one.
 UPSTREAM = """\
     upstream {name} {{
 {servers}
@@ -84,5 +86,5 @@ def part(folders: Folders, authority: Authority, *, port: int, upstreams: Mappin
 
 
 def _upstream(name: str, ports: Sequence[int]) -> str:
-    servers = "\n".join(f"        server {HOST}:{port} max_fails=2 fail_timeout=2s;" for port in ports)
+    servers = "\n".join(f"        server {HOST}:{port} max_fails=0;" for port in ports)
     return UPSTREAM.format(name=name, servers=servers)

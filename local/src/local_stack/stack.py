@@ -126,6 +126,13 @@ class Stack:
         """Wait until the parts (all, if none is named) are ready; StackError with the end of the log if not."""
         self._supervisor.await_ready(*(parts or self._names), seconds=seconds)
 
+    def prepare(self) -> None:
+        """Bring users, rights and topics to what the files in `k8s` say, as every start does. Safe to repeat."""
+        if self._options.mongo_members:
+            self._mongodb.prepare()
+        if self._options.brokers:
+            self._kafka.prepare()
+
     # -- how it comes and goes --
 
     def _build(self) -> None:

@@ -1,0 +1,152 @@
+"""What each user may do at MongoDB and Kafka: no more than its service needs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from confluent_kafka.admin import AdminClient, ConfigResource
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
+
+from local_stack.stack import Stack
+from shared import kafka
+from shared.kafka import Connection
+
+UNAUTHORIZED, AUTHENTICATION_FAILED = 13, 18
+TOPICS = Path(__file__).parents[2] / "k8s" / "kafka" / "topics.yaml"
+
+
+def database(stack: Stack, user: str, **options: Any) -> Any:
+    values = stack.client(user)
+    client: MongoClient[dict[str, Any]] = MongoClient(
+        values["MONGODB_URI"], tlsCAFile=values["MONGODB_CA_FILE"], serverSelectionTimeoutMS=10_000, **options
+    )
+    return client[values["MONGODB_DATABASE"]]
+
+
+def connection(stack: Stack, user: str, **changes: str) -> Connection:
+    values = stack.client(user) | changes
+    return Connection(
+        bootstrap_servers=values["KAFKA_BOOTSTRAP_SERVERS"],
+        username=user,
+        password=values["KAFKA_PASSWORD"],
+        ca_file=Path(values["KAFKA_CA_FILE"]),
+        client_id="test",
+    )
+
+
+def administrator(stack: Stack) -> AdminClient:
+    values = stack.client("admin")
+    return AdminClient(
+        {
+            "bootstrap.servers": values["KAFKA_BOOTSTRAP_SERVERS"],
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": values["KAFKA_USERNAME"],
+            "sasl.password": values["KAFKA_PASSWORD"],
+            "ssl.ca.location": values["KAFKA_CA_FILE"],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("user", "collection", "operation"),
+    [
+        ("order-api", "users", "find_one"),
+        ("order-api", "orders", "delete_one"),
+        ("auth-api", "orders", "find_one"),
+        ("auth-api", "users", "delete_one"),
+        ("order-processor", "orders", "insert_one"),
+        ("order-processor", "orders", "delete_one"),
+        ("order-processor", "users", "find_one"),
+        ("operator", "orders", "delete_one"),
+        ("operator", "users", "find_one"),
+    ],
+)
+def test_mongodb_refuses_what_a_service_does_not_need(
+    servers: Stack, user: str, collection: str, operation: str
+) -> None:
+    db = database(servers, user)
+    with db.client, pytest.raises(OperationFailure) as refusal:
+        getattr(db[collection], operation)({"_id": "none"})
+
+    assert refusal.value.code == UNAUTHORIZED
+
+
+def test_mongodb_refuses_a_wrong_password_and_nobody(servers: Stack) -> None:
+    wrong, nobody = database(servers, "order-api", password="wrong"), database(servers, "order-api", username="nobody")
+    for db in (wrong, nobody):
+        with db.client, pytest.raises(OperationFailure) as refusal:
+            db.orders.find_one()
+
+        assert refusal.value.code == AUTHENTICATION_FAILED
+
+
+@pytest.mark.parametrize(
+    ("user", "topic", "refused"),
+    [
+        ("order-api", "orders.placed", False),
+        ("order-api", "orders.placed.dlq", True),
+        ("order-processor", "orders.placed", True),
+        ("order-processor", "orders.placed.dlq", False),
+        ("operator", "orders.placed", True),
+        ("operator", "orders.placed.dlq", True),
+    ],
+)
+def test_a_user_writes_only_to_its_own_topic(servers: Stack, user: str, topic: str, refused: bool) -> None:
+    producer = kafka.producer(connection(servers, user), lambda _error: None, **{"enable.idempotence": False})
+    codes: list[int] = []
+    producer.produce(topic, b"{}", on_delivery=lambda error, _message: codes.append(error.code() if error else 0))
+
+    assert producer.flush(20) == 0
+    assert codes == [kafka.KafkaError.TOPIC_AUTHORIZATION_FAILED if refused else 0]
+
+
+@pytest.mark.parametrize(("user", "group"), [("order-api", "order-processor"), ("order-processor", "another-group")])
+def test_a_user_joins_no_group_but_its_own(servers: Stack, user: str, group: str) -> None:
+    errors: list[Any] = []
+    consumer = kafka.consumer(connection(servers, user), group, errors.append)
+    consumer.subscribe(["orders.placed"])
+    try:
+        message = consumer.poll(20)
+
+        error = message.error() if message else None
+        assert error
+        assert error.code() in {
+            kafka.KafkaError.GROUP_AUTHORIZATION_FAILED,
+            kafka.KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        }
+    finally:
+        consumer.close()
+
+
+def test_topics_have_the_settings_of_the_strimzi_resources(servers: Stack) -> None:
+    admin = administrator(servers)
+    topics = admin.list_topics(timeout=15).topics
+    with TOPICS.open(encoding="utf-8") as file:
+        for resource in yaml.safe_load_all(file):
+            name, spec = resource["metadata"]["name"], resource["spec"]
+            config = ConfigResource(ConfigResource.Type.TOPIC, name)
+            present = admin.describe_configs([config])[config].result(15)
+            wanted = {key: str(value) for key, value in spec["config"].items()}
+            wanted["min.insync.replicas"] = "1"  # one broker here
+
+            assert len(topics[name].partitions) == spec["partitions"]
+            assert {key: present[key].value for key in wanted} == wanted
+
+
+def test_an_unknown_topic_is_not_made_by_asking_for_it(servers: Stack) -> None:
+    admin = administrator(servers)
+
+    assert "no.such.topic" not in admin.list_topics(timeout=15).topics
+    admin.list_topics("no.such.topic", timeout=15)
+    assert "no.such.topic" not in admin.list_topics(timeout=15).topics
+
+
+def test_setting_up_again_changes_nothing(servers: Stack) -> None:
+    servers.prepare()
+
+    db = database(servers, "order-api")
+    with db.client:
+        assert db.orders.find_one({"_id": "none"}) is None

@@ -1,0 +1,223 @@
+"""What the supervisor promises, shown with small processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from local_stack.errors import StackError
+from local_stack.part import LOG_BYTES, Part
+from local_stack.supervisor import Supervisor
+from support import wait
+
+SLEEP = "exec sleep 300"
+DEAF = "trap '' TERM; while :; do sleep 0.1; done"
+WITH_CHILD = "sleep 301 & wait"
+Add = Callable[..., Part]
+
+
+class Desk:
+    """Takes what the supervisor says."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.changes = 0
+
+    def changed(self) -> None:
+        self.changes += 1
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path, desk: Desk) -> Iterator[Supervisor]:
+    lock = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
+    supervisor = Supervisor(lock=lock, on_change=desk.changed, say=desk.said.append)
+    yield supervisor
+    supervisor.close()
+    os.close(lock)
+
+
+@pytest.fixture
+def add(supervisor: Supervisor, tmp_path: Path) -> Add:
+    def add(script: str, name: str = "part", **more: object) -> Part:
+        part = Part(
+            name=name,
+            command=["/bin/sh", "-c", script],
+            environment={"PATH": os.environ["PATH"]},
+            log=tmp_path / f"{name}.log",
+            ready=lambda: True,
+            **more,  # type: ignore[arg-type]
+        )
+        supervisor.add([part])
+        return part
+
+    return add
+
+
+def runs(pid: int) -> bool:
+    """Tell whether the process is there, and more than a zombie."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def another_pid(supervisor: Supervisor, than: int, seconds: float = 10) -> int:
+    def changed() -> int | None:
+        pid = supervisor.pids().get("part")
+        return pid if pid != than else None
+
+    return wait.until(changed, "a new process", seconds=seconds, every=0.02)
+
+
+def test_a_killed_part_is_started_again_and_said_so(supervisor: Supervisor, add: Add, desk: Desk) -> None:
+    add(SLEEP)
+    supervisor.start("part")
+    first = supervisor.pids()["part"]
+    changes = desk.changes
+
+    os.kill(first, signal.SIGKILL)
+    second = another_pid(supervisor, first)
+
+    assert runs(second)
+    assert desk.said == [f"part (pid {first}) was killed by SIGKILL: starting it again in 0.5 s"]
+    wait.until(lambda: desk.changes >= changes + 2, "the change to be told twice: its end and its start")
+
+
+def test_a_part_that_keeps_dying_is_started_ever_later_but_at_most_5_seconds_later(
+    supervisor: Supervisor, add: Add, desk: Desk
+) -> None:
+    add("exit 3")
+    supervisor.start("part")
+    wait.until(lambda: len(desk.said) >= 3, "three deaths")
+
+    delays = [sentence.rpartition(" in ")[2] for sentence in desk.said[:3]]
+    assert delays == ["0.5 s", "1 s", "2 s"]
+    assert "ended with code 3" in desk.said[0]
+    with pytest.raises(StackError, match="part ends as soon as it is started"):
+        supervisor.await_ready("part", seconds=30)
+
+
+def test_what_a_dead_part_left_behind_is_ended_before_it_is_started_again(supervisor: Supervisor, add: Add) -> None:
+    add(WITH_CHILD)
+    supervisor.start("part")
+    first = supervisor.pids()["part"]
+    child = wait.until(lambda: psutil.Process(first).children(), "the part's child")[0].pid
+
+    os.kill(first, signal.SIGKILL)
+    another_pid(supervisor, first)
+
+    assert not runs(child)
+
+
+def test_stop_asks_with_the_parts_own_signal_and_holds_it_down(supervisor: Supervisor, add: Add) -> None:
+    part = add("trap 'echo asked; exit 0' QUIT; while :; do sleep 0.05; done", stop_signal=signal.SIGQUIT)
+    supervisor.start("part")
+    time.sleep(0.2)  # the shell sets its trap; nothing shows when
+
+    supervisor.stop("part")
+
+    assert supervisor.pids() == {}
+    assert part.log.read_text() == "asked\n"
+    time.sleep(0.7)  # longer than the first back-off
+    assert supervisor.pids() == {}
+
+
+def test_a_part_that_does_not_end_when_asked_is_killed(supervisor: Supervisor, add: Add) -> None:
+    add(DEAF)
+    supervisor.start("part")
+    pid = supervisor.pids()["part"]
+    began = time.monotonic()
+
+    supervisor.stop("part", seconds=0.5)
+
+    assert not runs(pid)
+    assert time.monotonic() - began < 5
+
+
+def test_a_part_is_held_down_after_its_death_if_its_policy_says_so_until_it_is_started(
+    supervisor: Supervisor, add: Add, desk: Desk
+) -> None:
+    add(SLEEP)
+    supervisor.start("part")
+    supervisor.restart_policy("part", enabled=False)
+
+    supervisor.kill("part")
+
+    wait.until(lambda: desk.said, "the death to be told")
+    assert desk.said[0].endswith("held down")
+    assert supervisor.pids() == {}
+    supervisor.start("part")
+    assert "part" in supervisor.pids()
+
+
+def test_an_unknown_part_is_an_error_that_names_the_known_ones(supervisor: Supervisor, add: Add) -> None:
+    add(SLEEP)
+
+    with pytest.raises(StackError, match="there is no part 'parrot': the parts are part"):
+        supervisor.stop("parrot")
+
+
+def test_a_long_log_is_moved_aside_when_the_part_starts(supervisor: Supervisor, add: Add) -> None:
+    part = add("echo fresh; exec sleep 300")
+    part.log.write_bytes(b"x" * (LOG_BYTES + 1))
+
+    supervisor.start("part")
+
+    wait.until(lambda: part.log.exists() and part.log.read_text() == "fresh\n", "the new log")
+    assert part.log.with_name("part.log.1").stat().st_size == LOG_BYTES + 1
+    assert part.log.stat().st_mode & 0o777 == 0o600
+
+
+def test_parts_get_nothing_of_the_callers_environment(
+    supervisor: Supervisor, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONGODB_URI", "mongodb://elsewhere")
+    part = add("env; exec sleep 300")
+
+    supervisor.start("part")
+
+    text = wait.until(part.log.read_text, "the part's environment")
+    assert "elsewhere" not in text
+
+
+VICTIM = """
+import os, pathlib, sys
+from local_stack.part import Part
+from local_stack.supervisor import Supervisor
+root = pathlib.Path(sys.argv[1])
+supervisor = Supervisor(lock=os.open(root / "lock", os.O_CREAT | os.O_RDWR), on_change=lambda: None, say=print)
+script = "sleep 302 & (trap '' TERM INT HUP; sleep 303) & wait"
+supervisor.add([Part(name="part", command=["/bin/sh", "-c", script], environment={"PATH": os.environ["PATH"]},
+                     log=root / "part.log", ready=lambda: True)])
+supervisor.start("part")
+print(supervisor.pids()["part"], flush=True)
+sys.stdin.read()
+"""
+
+
+def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    victim = subprocess.Popen(
+        [sys.executable, "-c", VICTIM, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert victim.stdin
+    assert victim.stdout
+    with victim.stdin, victim.stdout:
+        part = psutil.Process(int(victim.stdout.readline()))
+        wait.until(lambda: len(part.children(recursive=True)) >= 2, "the part's children")
+        family = [*psutil.Process(victim.pid).children(recursive=True)]
+
+        victim.kill()
+        victim.wait(10)
+
+        wait.until(lambda: not any(runs(process.pid) for process in family), "all to be gone", seconds=5)
