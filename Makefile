@@ -49,6 +49,7 @@ clean: ## Remove the data, secrets, logs and the environment of this checkout (r
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 -include k8s/kind.mk
+-include tests/faults/faults.mk
 
 .venv/.ready: locks/dev.txt locks/bootstrap.txt $(MEMBERS:%=%/pyproject.toml) locks/install.sh
 	@PYTHON=$(PYTHON) locks/install.sh

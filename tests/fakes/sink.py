@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared import events
-from shared.kafka import KafkaError
+from shared.kafka import KafkaError, KafkaException
 
 Report = Callable[[Any, Any], None]
 TIMED_OUT = KafkaError(KafkaError._MSG_TIMED_OUT)
-FENCED = KafkaError(KafkaError._FATAL, "the sequence of this producer is lost", True)  # noqa: FBT003 - its own signature
+FENCED = KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "a gap", True)  # noqa: FBT003 - its own signature
+BROKEN = KafkaError(KafkaError._FATAL)
 PURGED = KafkaError(KafkaError._PURGE_QUEUE)
 
 
@@ -21,6 +22,7 @@ class FakeSink:
     log: list[events.OrderPlaced] = field(default_factory=list)
     is_up: bool = True
     refusal: Exception | None = None
+    fatal: Exception | None = None
     waiting: list[tuple[events.OrderPlaced, Report]] = field(default_factory=list)
 
     def produce(self, topic: str, *, key: bytes, value: bytes, headers: list[Any], on_delivery: Report) -> None:
@@ -29,7 +31,15 @@ class FakeSink:
         assert topic == events.TOPIC
         self.waiting.append((events.decode(key, value, headers), on_delivery))
 
+    def break_down(self) -> None:
+        """Fail fatally, as the real one does: the next poll raises it, and `produce` an error that looks mild."""
+        self.is_up = False
+        self.fatal, self.refusal = KafkaException(FENCED), KafkaException(BROKEN)
+
     def poll(self, _timeout: float) -> int:
+        if self.fatal:
+            fatal, self.fatal = self.fatal, None
+            raise fatal
         if not self.is_up:
             return 0
         return self._report(None)

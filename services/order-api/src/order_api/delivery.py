@@ -16,6 +16,7 @@ from shared.metrics import OrderMetrics
 FIRST_RESTART_BACK_OFF = 1.0
 LONGEST_RESTART_BACK_OFF = 20.0
 PURGE_SECONDS = 1.0
+FATAL = "_FATAL"  # what `produce` raises after a fatal error, though it is not marked as one
 logger = log.get(__name__)
 
 
@@ -110,7 +111,7 @@ class Delivery:
 
     def serve(self) -> None:
         """Take the reports that are there, and replace a broken producer when its back-off is over."""
-        self._sink.poll(0)
+        self._take_reports(lambda: self._sink.poll(0))
         if self._is_broken and self._clock() >= self._next_restart:
             self._restart()
 
@@ -126,7 +127,7 @@ class Delivery:
 
     def close(self, timeout: float) -> None:
         """Wait up to `timeout` seconds for the reports, give the rest up, and end the producer."""
-        if left := self._sink.flush(timeout):
+        if left := self._take_reports(lambda: self._sink.flush(timeout)):
             logger.warning("events_left_to_the_sweep", count=left)
         self._give_up()
 
@@ -150,7 +151,8 @@ class Delivery:
             self._on_error(error.args[0])
 
     def _on_error(self, error: Fault) -> None:
-        if error.fatal() and not self._is_broken:
+        fatal = error.fatal() or error.name() == FATAL
+        if fatal and not self._is_broken:
             logger.error("producer_broken", error=error.name())
             longest = min(LONGEST_RESTART_BACK_OFF, FIRST_RESTART_BACK_OFF * 2**self._restarts)
             self._next_restart = self._clock() + longest * (1 - self._jitter() / 2)
@@ -166,4 +168,12 @@ class Delivery:
     def _give_up(self) -> None:
         """Have every event that is still out reported as failed, so that the sink can be let go."""
         self._sink.purge()
-        self._sink.flush(PURGE_SECONDS)
+        self._take_reports(lambda: self._sink.flush(PURGE_SECONDS))
+
+    def _take_reports(self, ask: Callable[[], int]) -> int:
+        """Be called back for what is reported. The client raises a fatal error here, and tells no callback of it."""
+        try:
+            return ask()
+        except KafkaException as error:
+            self._on_error(error.args[0])
+            return 0

@@ -1,0 +1,13 @@
+# The fault suite: real servers, real kills. Results go to .results/faults.
+
+.PHONY: test-faults
+test-faults: .venv/.ready ## Run the whole fault suite (hours; goes on where it stopped; ROW=n for one row, SEED=n).
+	@FAULTS=full exec $(BIN)/pytest tests/faults --timeout 14400 $(ARGS)
+
+.PHONY: test-faults-short
+test-faults-short: .venv/.ready ## Run a short form of every row of the fault suite (20 minutes; ROW=n for one row).
+	@FAULTS=short exec $(BIN)/pytest tests/faults --timeout 600 $(ARGS)
+
+.PHONY: guarantees
+guarantees: .venv/.ready ## Write docs/guarantees.md from the last results of the fault suite.
+	@PYTHONPATH=tests exec $(BIN)/python -m faults.harness.report
