@@ -1,13 +1,14 @@
-# ruff: noqa: SLF001 - librdkafka's own errors begin with an underscore
 """The consumer's loop, one turn at a time: take events, have them handled, commit; in an outage pause and try again."""
 
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from random import random
 from typing import Any, Protocol
 
 from order_processor.batch import Batch
+from order_processor.commits import Commits
 from order_processor.handler import is_outage
 from order_processor.message import Message, Partition
 from shared import crash, log
@@ -19,24 +20,6 @@ BATCH = 500
 TAKE_SECONDS = 0.1
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
-# What a broker answers to the commit of one who has lost the partition, or its place in the group, or whose topic is
-# gone: another will get the events again, which is harmless.
-REFUSED_COMMITS = frozenset(
-    {
-        KafkaError.ILLEGAL_GENERATION,
-        KafkaError.UNKNOWN_MEMBER_ID,
-        KafkaError.REBALANCE_IN_PROGRESS,
-        KafkaError.FENCED_MEMBER_EPOCH,
-        KafkaError.STALE_MEMBER_EPOCH,
-        KafkaError.FENCED_INSTANCE_ID,
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError.UNKNOWN_TOPIC_ID,
-        KafkaError._ASSIGNMENT_LOST,
-        KafkaError._UNKNOWN_PARTITION,
-        KafkaError._UNKNOWN_TOPIC,
-        KafkaError._NO_OFFSET,
-    }
-)
 
 logger = log.get(__name__)
 
@@ -63,6 +46,7 @@ class Loop:
         self,
         consumer: Any,
         handler: Handles,
+        commits: Commits,
         *,
         incremental: bool,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -71,6 +55,7 @@ class Loop:
     ) -> None:
         self._consumer = consumer
         self._handler = handler
+        self._commits = commits
         self._assign = consumer.incremental_assign if incremental else consumer.assign
         self._now = now
         self._clock = clock
@@ -91,21 +76,27 @@ class Loop:
         self._take(self._consumer.consume(BATCH, TAKE_SECONDS))
         if self._batch and self._clock() >= self._next_try:
             self._go_on(self._batch)
+        self._commits.send(self._consumer)
         self.finished_at = self._clock()
 
     def finish(self, seconds: float) -> None:
-        """End what is in hand, for at most `seconds`; then leave the group."""
+        """End what is in hand and commit it, for at most `seconds`; then leave the group, for at most as long again."""
         give_up = self._clock() + seconds
         try:
-            while self._batch and self._clock() < give_up:
+            self._consumer.pause(self._consumer.assignment())  # so that a turn brings answers and no more events
+            self._paused = True
+            while not self.is_idle and self._clock() < give_up:
                 self.turn()
         finally:
-            self._consumer.close()
+            # Without brokers, close() never comes back: then the process ends without it, and the group times it out.
+            closing = threading.Thread(target=self._consumer.close, name="close", daemon=True)
+            closing.start()
+            closing.join(seconds)
 
     @property
     def is_idle(self) -> bool:
-        """True when nothing is in hand."""
-        return self._batch is None
+        """True when nothing is in hand, and everything that was is known to be committed."""
+        return self._batch is None and self._commits.are_answered
 
     def _take(self, messages: Iterable[ClientMessage]) -> None:
         good = []
@@ -122,15 +113,14 @@ class Loop:
         crash.point("before-update")
         try:
             self._handler.handle(batch)
-            if not batch.todo:
-                crash.point("before-commit")
-                self._commit(batch.done)
         except Exception as error:  # noqa: BLE001 - whatever happens, the events stay in hand
             self._hold(batch, error)
         else:
             if batch.todo:
                 self._hold(batch, None)
             else:
+                crash.point("before-commit")
+                self._commits.add(batch.done)
                 self._let_go()
 
     def _hold(self, batch: Batch, error: Exception | None) -> None:
@@ -157,21 +147,6 @@ class Loop:
             self._consumer.resume(self._consumer.assignment())
             self._paused = False
 
-    def _commit(self, offsets: dict[Partition, int]) -> None:
-        """Commit and wait for the answer. Raise KafkaException, unless it is refused because others have taken over."""
-        if not offsets:
-            return
-        wanted = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
-        try:
-            answers: Sequence[TopicPartition] = self._consumer.commit(offsets=wanted, asynchronous=False)
-            errors = [answer.error for answer in answers if answer.error]
-        except KafkaException as error:
-            errors = [error.args[0]]
-        for refusal in errors:
-            if refusal.code() not in REFUSED_COMMITS:
-                raise KafkaException(refusal)
-            logger.info("commit_refused", error=refusal.name())
-
     def _assigned(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
         """Take partitions; paused ones while a batch is held. The client assigns them itself unless this does."""
         self.held |= _keys(partitions)
@@ -181,13 +156,15 @@ class Loop:
         logger.info("partitions_assigned", partitions=sorted(p.partition for p in partitions))
 
     def _revoked(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
-        """Commit what is done of these partitions, and forget the rest of their events: another will get them."""
+        """Commit what is done of these partitions, and forget the rest of their events: another will get them.
+
+        The client leaves them only when the broker has answered.
+        """
         keys = _keys(partitions)
         if self._batch:
-            try:
-                self._commit({key: offset for key, offset in self._batch.done.items() if key in keys})
-            except KafkaException as error:
-                logger.info("commit_refused", error=error.args[0].name())
+            self._commits.add({key: offset for key, offset in self._batch.done.items() if key in keys})
+        if not self._commits.are_answered:
+            self._commits.send_now(self._consumer)
         self._drop(keys)
         logger.info("partitions_revoked", partitions=sorted(p.partition for p in partitions))
 
@@ -198,6 +175,7 @@ class Loop:
 
     def _drop(self, keys: frozenset[Partition]) -> None:
         self.held -= keys
+        self._commits.drop(keys)
         if self._batch:
             self._batch.drop(keys)
             if not self._batch.done:  # nothing is left that a pause could be for

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
+from order_processor.commits import Commits
 from order_processor.consumer import Loop
 from order_processor.consumer import settings as client_settings
 from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetters
@@ -26,7 +27,7 @@ from shared.metrics import BreakerMetrics, ProcessorMetrics
 from shared.settings import SettingsError
 
 POOL = 4  # the loop and reconciliation, with room for monitoring
-FINISH_SECONDS = 10.0
+FINISH_SECONDS = 6.0  # for the batch in hand, and again for leaving the group
 STALLED_SECONDS = 60.0  # as max.poll.interval.ms: by then the group has given the partitions to others
 
 logger = log.get(__name__)
@@ -62,8 +63,10 @@ def run(settings: Settings, stop: threading.Event) -> None:
     orders = Orders(database, breaker)
     dead_letters = DeadLetters(lambda: kafka.producer(settings.kafka, _kafka_error, **PRODUCER_SETTINGS))
     handler = Handler(orders, dead_letters, metrics, refused_items=settings.refused_items)
-    consumer = kafka.consumer(settings.kafka, GROUP, _kafka_error, **client_settings(settings.group_protocol))
-    loop = Loop(consumer, handler, incremental=settings.group_protocol == "consumer")
+    commits = Commits()
+    own = client_settings(settings.group_protocol) | {"on_commit": commits.answered}
+    consumer = kafka.consumer(settings.kafka, GROUP, _kafka_error, **own)
+    loop = Loop(consumer, handler, commits, incremental=settings.group_protocol == "consumer")
     offsets = GroupOffsets(settings.kafka, topic=TOPIC, group=GROUP)
     watch = Watch(
         offsets,
@@ -81,8 +84,9 @@ def run(settings: Settings, stop: threading.Event) -> None:
             loop.turn()
         logger.info("stopping")
     finally:
+        watch.stop()
         loop.finish(FINISH_SECONDS)
-        watch.close()
+        watch.join()
         offsets.close()
         dead_letters.close()
         database.client.close()

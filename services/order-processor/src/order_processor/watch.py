@@ -18,7 +18,7 @@ logger = log.get(__name__)
 
 
 class Watch:
-    """Runs in a thread of its own from `start` to `close`. After a failure it comes back sooner: 0.2 s, doubling."""
+    """Runs in a thread of its own from `start` to `stop`. After a failure it comes back sooner: 0.2 s, doubling."""
 
     def __init__(
         self,
@@ -42,10 +42,13 @@ class Watch:
         """Begin."""
         self._thread.start()
 
-    def close(self) -> None:
-        """Stop; a call in progress has its own limits of time."""
+    def stop(self) -> None:
+        """Begin nothing more."""
         self._stop.set()
-        self._thread.join(timeout=10)
+
+    def join(self) -> None:
+        """Wait for the call in progress, which has its own limits of time."""
+        self._thread.join(timeout=5)
 
     def _run(self) -> None:
         failures = 0
