@@ -131,12 +131,12 @@ class FakeTopics:
 
     def dead_letters(self, limit: int, orderid: str | None = None) -> Found[Record]:
         self._reach()
-        found = [r for r in self.letters if orderid is None or r.key == orderid.encode()]
+        found = [r for r in self.letters if orderid is None or r.message.key == orderid.encode()]
         return Found(found[:limit], complete=len(found) <= limit)
 
     def dead_letter(self, partition: int, offset: int) -> Record | None:
         self._reach()
-        return next((r for r in self.letters if (r.partition, r.offset) == (partition, offset)), None)
+        return next((r for r in self.letters if (r.message.partition, r.message.offset) == (partition, offset)), None)
 
     def _reach(self) -> None:
         if self.away:

@@ -8,6 +8,7 @@ from pymongo.errors import WriteError
 from typer.testing import CliRunner, Result
 
 from fakes.operator import NOW, FakeOrders, FakeSession, FakeTopics, order
+from order_processor.message import Message
 from retail_cli.main import app
 from retail_cli.topics import Record
 
@@ -34,7 +35,7 @@ def letter(offset: int, key: bytes | None, value: bytes | None = b"{}", **own: s
         "last_failure": "2026-01-02T03:04:06+00:00",
     } | own
     headers: list[tuple[str, bytes | None]] = [(f"dead_letter_{k}", v.encode()) for k, v in details.items()]
-    return Record("orders.placed.dlq", 0, offset, NOW, key, value, [("ce_type", b"\xff"), *headers])
+    return Record(Message("orders.placed.dlq", 0, offset, key, value, [("ce_type", b"\xff"), *headers]), NOW)
 
 
 def failed(orderid: str) -> dict[str, Any]:

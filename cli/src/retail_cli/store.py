@@ -25,7 +25,7 @@ class OrderReader:
 
     def now(self) -> datetime:
         """Return the database's clock, by which everything here counts."""
-        now: datetime = self._database.command("hello")["localTime"]
+        now: datetime = self._database.command("hello", codec_options=self._database.codec_options)["localTime"]
         return now
 
     def find(self, orderid: str) -> Document | None:

@@ -191,8 +191,15 @@ def _pairs(*pairs: tuple[str, Any]) -> Table:
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table | Text:
     if not rows:
-        return Text.assemble((title, "bold"), ": none")
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+        return Text.assemble((f"\n{title}", "bold"), ": none")
+    table = Table(
+        title=f"\n{title}",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+    )
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:

@@ -76,17 +76,17 @@ def outbox(counts: Document) -> OutboxReport:
 def orderid(record: Record) -> str | None:
     """Return the order that a dead letter claims to be about: its key, if that is text."""
     try:
-        return record.key.decode() if record.key else None
+        return record.message.key.decode() if record.message.key else None
     except UnicodeDecodeError:
         return None
 
 
 def dead_letter(record: Record, statuses: Mapping[str, str]) -> DeadLetter:
     """Show a dead letter; `statuses` holds those of the orders that exist."""
-    said = details([(name, value) for name, value in record.headers if value is not None])
+    said = details(record.message.headers)
     claimed = orderid(record)
     return DeadLetter(
-        id=f"{record.partition}:{record.offset}",
+        id=f"{record.message.partition}:{record.message.offset}",
         orderid=claimed,
         order_status=statuses.get(claimed) if claimed else None,
         source=f"{said.get('topic', '?')} {said.get('partition', '?')}:{said.get('offset', '?')}",
@@ -95,14 +95,14 @@ def dead_letter(record: Record, statuses: Mapping[str, str]) -> DeadLetter:
         attempts=_number(said.get("attempts")),
         first_failed_at=said.get("first_failure"),
         last_failed_at=said.get("last_failure"),
-        size=_number(said.get("value_length")) if record.value is None else len(record.value),
+        size=_number(said.get("value_length")) if record.message.value is None else len(record.message.value),
     )
 
 
 def dead_letter_detail(record: Record, statuses: Mapping[str, str]) -> DeadLetterDetail:
     """Show a dead letter with its headers and value."""
-    value, encoding = _text(record.value)
-    headers = [(name, _text(value)[0] or "") for name, value in record.headers]
+    value, encoding = _text(record.message.value)
+    headers = [(name, _text(value)[0] or "") for name, value in record.message.headers]
     return DeadLetterDetail(dead_letter(record, statuses), headers, value, encoding)
 
 

@@ -1,0 +1,317 @@
+"""The operator's command on real MongoDB and real Kafka, as the user `operator`."""
+
+import json
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+from typer.testing import CliRunner, Result
+
+from local_stack.stack import Stack
+from order_api import orders as rules
+from order_api import schema
+from order_api.models import OrderItem
+from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetter, DeadLetters
+from order_processor.message import Message
+from retail_cli.main import app, quiet
+from shared import events, kafka, mongo
+from shared.money import Amount
+from shared.mongo import Document
+from support import wait
+from support.customer import Customer
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    quiet()
+    yield
+    structlog.reset_defaults()
+
+
+def retail(stack: Stack, *arguments: str, **changed: str) -> Result:
+    """Run the command with the operator's settings in the environment."""
+    return CliRunner().invoke(app, arguments, env=stack.client("operator") | changed)
+
+
+def said(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def database(stack: Stack, user: str) -> Database[Document]:
+    client = stack.client(user)
+    ca = Path(client["MONGODB_CA_FILE"])
+    return mongo.connect(client["MONGODB_URI"], ca_file=ca, database=client["MONGODB_DATABASE"], app_name="t", pool=2)
+
+
+def connection(stack: Stack, user: str) -> kafka.Connection:
+    client = stack.client(user)
+    return kafka.Connection(
+        bootstrap_servers=client["KAFKA_BOOTSTRAP_SERVERS"],
+        username=client["KAFKA_USERNAME"],
+        password=client["KAFKA_PASSWORD"],
+        ca_file=Path(client["KAFKA_CA_FILE"]),
+        client_id="test",
+    )
+
+
+def publish(stack: Stack, message: tuple[bytes, bytes, Any]) -> None:
+    """Write a message to the topic of events, as order-api may."""
+    producer = kafka.producer(connection(stack, "order-api"), lambda _error: None)
+    key, value, headers = message
+    producer.produce(events.TOPIC, key=key, value=value, headers=headers)
+    assert producer.flush(20) == 0
+
+
+def bury(stack: Stack, key: bytes | None, value: bytes) -> None:
+    """Write a dead letter, as order-processor does."""
+    now = datetime.now(UTC)
+    message = Message(events.TOPIC, 3, 14, key, value, [("ce_type", b"nonsense")])
+    letters = DeadLetters(
+        lambda: kafka.producer(connection(stack, "order-processor"), lambda _error: None, **PRODUCER_SETTINGS)
+    )
+    assert letters.send([DeadLetter(message, events.BrokenEvent("no order at all"), 1, now, now)]) == {}
+
+
+class Shelf:
+    """Puts orders into MongoDB as order-api would, and in the state that a test needs."""
+
+    def __init__(self, orders: Any) -> None:
+        self.orders = orders
+
+    def put(self, *, age: float = 0.0, **changed: Any) -> str:
+        now = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=age)
+        orderid = rules.new_id(now, secrets.token_bytes(rules.RANDOM_BYTES))
+        order = rules.Order("alice", Amount(1250), "USD", (OrderItem("apple", 2, Amount(625)),))
+        self.orders.insert_one(rules.document(order, order_id=orderid, now=now) | changed)
+        return orderid
+
+    def put_failed(self, reason: str) -> str:
+        orderid = self.put()
+        entry = {"status": "FAILED", "at": datetime.now(UTC), "by": "order-processor", "reason": reason}
+        update = {"$set": {"status": "FAILED"}, "$unset": {"outbox": ""}, "$push": {"history": entry}}
+        self.orders.update_one({"_id": orderid}, update | {"$inc": {"version": 1}})
+        return orderid
+
+    def put_unmarked(self, **changed: Any) -> str:
+        orderid = self.put(**changed)
+        self.orders.update_one({"_id": orderid}, {"$unset": {"outbox": ""}})
+        return orderid
+
+
+@pytest.fixture
+def shelf(servers: Stack) -> Iterator[Shelf]:
+    """The orders of servers that no service runs on; what a test puts there is taken away again."""
+    as_service, as_admin = database(servers, "order-api"), database(servers, "admin")
+    schema.ensure(as_service[schema.COLLECTION])
+    yield Shelf(as_service.orders)
+    as_admin.orders.delete_many({"userid": "alice"})
+    as_service.client.close()
+    as_admin.client.close()
+
+
+def test_a_failed_order_is_found_redriven_and_redriven_only_once(servers: Stack, shelf: Shelf) -> None:
+    orderid = shelf.put_failed("we do not sell apples")
+    listed = said(retail(servers, "dead-letters", "list", "--json"))
+    dry = said(retail(servers, "dead-letters", "redrive", "--all", "--dry-run", "--json"))
+
+    first = said(retail(servers, "dead-letters", "redrive", orderid, "--reason", "sold again", "--json"))
+    second = said(retail(servers, "dead-letters", "redrive", orderid, "--json"))
+
+    assert [f["reason"] for f in listed["failed_orders"] if f["orderid"] == orderid] == ["we do not sell apples"]
+    assert {"orderid": orderid, "outcome": "would redrive", "detail": "it is FAILED"} in dry["orders"]
+    assert [one["outcome"] for one in first["orders"]] == ["redriven"]
+    assert [(one["outcome"], one["detail"]) for one in second["orders"]] == [("nothing to do", "it is PLACED")]
+    order = said(retail(servers, "orders", "show", orderid, "--json"))["order"]
+    assert (order["status"], order["version"]) == ("PLACED", 3)
+    assert [(h["status"], h["by"], h["reason"]) for h in order["history"]][-1] == ("PLACED", "operator", "sold again")
+    assert order["outbox"]["attempts"] == 0
+
+
+def test_a_thousand_failed_orders_are_redriven_at_once(servers: Stack, shelf: Shelf) -> None:
+    orderids = {shelf.put() for _ in range(1000)}
+    entry = {"status": "FAILED", "at": datetime.now(UTC), "by": "order-processor", "reason": "for a test"}
+    shelf.orders.update_many(
+        {"_id": {"$in": list(orderids)}},
+        {"$set": {"status": "FAILED"}, "$unset": {"outbox": ""}, "$push": {"history": entry}},
+    )
+
+    report = said(retail(servers, "dead-letters", "redrive", "--all", "--json"))
+
+    assert {one["orderid"] for one in report["orders"] if one["outcome"] == "redriven"} >= orderids
+    assert shelf.orders.count_documents({"_id": {"$in": list(orderids)}, "status": "PLACED"}) == 1000
+
+
+def test_an_unknown_order_is_refused(servers: Stack) -> None:
+    assert retail(servers, "orders", "show", "nobody").exit_code == 1
+    assert retail(servers, "dead-letters", "redrive", "nobody").exit_code == 1
+
+
+def test_dead_letters_are_listed_and_shown_with_their_cause(servers: Stack, shelf: Shelf) -> None:
+    orderid = shelf.put()
+    bury(servers, orderid.encode(), b"\xffpoison")
+    bury(servers, None, b"{}")
+
+    listed = said(retail(servers, "dead-letters", "list", "--json"))["events"]
+    letter = next(one for one in listed if one["orderid"] == orderid)
+    detail = said(retail(servers, "dead-letters", "show", letter["id"], "--json"))
+    of_the_order = said(retail(servers, "orders", "show", orderid, "--json"))["dead_letters"]
+
+    assert listed[0]["orderid"] is None
+    assert (letter["order_status"], letter["source"], letter["error"]) == (
+        "PLACED",
+        "orders.placed 3:14",
+        "BrokenEvent",
+    )
+    assert (letter["message"], letter["attempts"], letter["size"]) == ("no order at all", 1, 7)
+    assert (detail["value"], detail["encoding"]) == ("/3BvaXNvbg==", "base64")
+    assert ["ce_type", "nonsense"] in detail["headers"]
+    assert of_the_order == [letter]
+    assert said(retail(servers, "dead-letters", "redrive", letter["id"], "--json"))["orders"][0]["orderid"] == orderid
+    assert retail(servers, "dead-letters", "show", "0:999999").exit_code == 1
+    assert retail(servers, "dead-letters", "show", "77:0").exit_code == 1
+
+
+def test_show_finds_every_copy_of_the_event(servers: Stack, shelf: Shelf) -> None:
+    orderid = shelf.put()
+    event = rules.event(shelf.orders.find_one({"_id": orderid}))
+    publish(servers, events.encode(event))
+    publish(servers, events.encode(event))
+
+    report = said(retail(servers, "orders", "show", orderid, "--json"))
+
+    assert report["complete"] is True
+    assert [copy["topic"] for copy in report["events"]] == ["orders.placed"] * 2
+    assert len({copy["partition"] for copy in report["events"]}) == 1
+    assert report["events"][0]["offset"] < report["events"][1]["offset"]
+    assert [copy["handled"] for copy in report["events"]] == [False, False]
+
+
+def test_stuck_orders_and_the_outbox_are_counted_by_the_databases_clock(servers: Stack, shelf: Shelf) -> None:
+    before = said(retail(servers, "outbox", "status", "--json"))
+    waiting = shelf.put(age=400)
+    lost = shelf.put_unmarked(age=1, rearmed=5)
+    unhandled = shelf.put_unmarked(age=300)
+    fresh = shelf.put(age=1)
+
+    stuck = {one["orderid"]: one for one in said(retail(servers, "orders", "stuck", "--json"))["orders"]}
+    after = said(retail(servers, "outbox", "status", "--json"))
+
+    assert {waiting, lost, unhandled} <= stuck.keys()
+    assert fresh not in stuck
+    assert stuck[waiting]["waits_for"].startswith("Kafka")
+    assert stuck[unhandled]["waits_for"].startswith("the processor")
+    assert 400 <= stuck[waiting]["age_seconds"] < 500
+    assert after["pending"] - before["pending"] == 2
+    assert after["awaiting_processing"] - before["awaiting_processing"] == 2
+    assert after["oldest_seconds"] >= 400
+
+
+def test_the_operator_may_neither_make_orders_nor_write_events(servers: Stack) -> None:
+    as_operator = database(servers, "operator")
+    with pytest.raises(OperationFailure, match="not authorized"):
+        as_operator.orders.insert_one({"_id": "mine"})
+    with pytest.raises(OperationFailure, match="not authorized"):
+        as_operator.users.find_one()
+    as_operator.client.close()
+
+    outcomes: list[Any] = []
+    producer = kafka.producer(connection(servers, "operator"), lambda _error: None, **{"enable.idempotence": False})
+    producer.produce(events.TOPIC, b"{}", on_delivery=lambda error, _message: outcomes.append(error and error.name()))
+    producer.flush(20)
+    assert outcomes == ["TOPIC_AUTHORIZATION_FAILED"]
+
+
+@pytest.fixture(params=["nobody listens", "nobody answers"])
+def dead_port(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A port behind which there is no server: it refuses, or it takes what is sent and says nothing."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if request.param == "nobody answers":
+            server.listen(64)
+        yield server.getsockname()[1]
+
+
+def test_a_dead_mongodb_is_one_sentence_and_exit_code_3_within_10_s(servers: Stack, dead_port: int) -> None:
+    uri = servers.client("operator")["MONGODB_URI"]
+    host = uri.split("@")[1].split("/")[0]
+    begun = time.monotonic()
+
+    result = retail(servers, "outbox", "status", MONGODB_URI=uri.replace(host, f"127.0.0.1:{dead_port}"))
+
+    assert result.exit_code == 3
+    assert result.stderr.startswith("retail: MongoDB is away: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert uri.split("@")[0].split(":")[2] not in result.output
+    assert time.monotonic() - begun < 10
+
+
+def test_a_dead_kafka_is_one_sentence_and_exit_code_3_within_10_s(servers: Stack, shelf: Shelf, dead_port: int) -> None:
+    orderid = shelf.put()
+    begun = time.monotonic()
+
+    result = retail(servers, "orders", "show", orderid, KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{dead_port}")
+
+    assert result.exit_code == 3
+    assert f"Order {orderid}" in result.stdout
+    assert "Kafka is away: 127.0.0.1:" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert time.monotonic() - begun < 10
+
+
+def test_a_wrong_kafka_password_is_said_to_be_one(servers: Stack) -> None:
+    result = retail(servers, "dead-letters", "list", KAFKA_PASSWORD="wrong")
+
+    assert result.exit_code == 3
+    assert "authentication" in result.stderr.lower()
+
+
+def test_an_order_is_followed_through_the_running_system(stack: Stack, customer: Customer) -> None:
+    orderid = customer.place()
+    customer.processed(orderid)
+
+    report = wait.until(lambda: _handled(stack, orderid), "the event of a processed order is handled")
+
+    assert report["order"]["status"] == "PROCESSED"
+    assert [h["status"] for h in report["order"]["history"]] == ["PLACED", "PROCESSED"]
+    assert len(report["events"]) == 1
+    assert said(retail(stack, "breakers", "--stack", str(stack_file(stack)), "--json"))["replicas"]
+
+
+def test_a_lost_event_is_given_back_by_hand(stack: Stack, customer: Customer) -> None:
+    first = customer.place()
+    customer.processed(first)
+    wait.until(lambda: _handled(stack, first), "the group is at the end of the topic")
+    stack.stop("order-processor-0")  # so that no reconciliation but ours runs
+    as_service = database(stack, "order-api")
+    try:
+        lost = Shelf(as_service.orders).put_unmarked()
+        dry = said(retail(stack, "orders", "reconcile", "--dry-run", "--json"))
+        report = said(retail(stack, "orders", "reconcile", "--json"))
+    finally:
+        stack.start("order-processor-0")
+
+    assert (dry["outcome"], dry["rearmed"]) == ("rearmed", 1)
+    assert (report["outcome"], report["rearmed"]) == ("rearmed", 1)
+    order = wait.until(
+        lambda: as_service.orders.find_one({"_id": lost, "status": "PROCESSED"}), "the order is PROCESSED", seconds=60
+    )
+    as_service.client.close()
+    assert order["rearmed"] == 1
+
+
+def stack_file(stack: Stack) -> Path:
+    return Path(stack.ca).parents[1] / "stack.json"
+
+
+def _handled(stack: Stack, orderid: str) -> Any:
+    report = said(retail(stack, "orders", "show", orderid, "--json"))
+    return report if report["events"] and all(copy["handled"] for copy in report["events"]) else None
