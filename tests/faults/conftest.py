@@ -90,9 +90,7 @@ def pytest_runtest_makereport(
     if _row(item) and (call.when == "call" or report.failed or report.skipped):
         result = _result(item)
         result.outcome = {"passed": "passed", "skipped": "not run"}.get(report.outcome, "failed")
-        result.reason = "" if report.passed else str(report.longrepr)[-4000:]
-        if report.skipped and call.excinfo:
-            result.reason = str(call.excinfo.value)
+        result.reason = str(call.excinfo.value)[:2000] if call.excinfo else ""
         result.seconds = round(time.monotonic() - item.stash[STARTED], 1)
         result.figures = item.stash.get(MEASURED, {})
         result.save()

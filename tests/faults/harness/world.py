@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from faults.harness.checker import Verdict, check
 from local_stack.options import StackOptions
 from local_stack.stack import Stack
 from retail_cli.load import Options, Summary, run
+from retail_cli.load.answers import OK
 from retail_cli.load.ledger import Account, read
 from retail_cli.load.progress import percentile
 from support import scrape, wait
+from support.customer import Customer, https
 
 INSIDE = Path(__file__).parents[1] / "inside"
 SERVICES = ("order-api", "auth-api", "order-processor")
@@ -85,6 +88,7 @@ class World:
             readConcernLevel="majority",
         )
         self.orders = self.mongo["retail"]["orders"]
+        self.probe()
 
     def close(self) -> None:
         """Stop everything."""
@@ -157,11 +161,16 @@ class World:
         assert verdict.heal_seconds <= within, verdict
         return verdict
 
+    def longest_wait(self, run_: Run) -> float:
+        """Return the longest time in seconds from placed to processed."""
+        mine = {"userid": {"$in": [*run_.account().users]}, "status": "PROCESSED"}
+        return max((d["processed_at"] - d["placed_at"]).total_seconds() for d in self.orders.find(mine))
+
     def explain(self, verdict: Verdict, *runs: Run) -> str:
         """Tell a failed verdict with the whole history of the first orders concerned."""
         lines = [str(verdict)]
         events = topic.events(self.stack)
-        for order in list(verdict.broken)[:5]:
+        for order in list(verdict.broken)[:3]:
             lines += [f"--- {order}", *self._history(order, runs)]
             lines += [str(event) for event in events if event.order == order]
         return "\n".join(lines)
@@ -173,8 +182,8 @@ class World:
         files = [run_.ledger for run_ in runs] + sorted((self.folder / "log").glob("*.log*"))
         for file in files:
             with file.open(encoding="utf-8", errors="replace") as text:
-                found = [line.strip() for line in text if any(needle in line for needle in needles)]
-            yield from (f"{file.name}: {line[:600]}" for line in found[:20])
+                found = [line.strip() for line in text if any(f'"{needle}"' in line for needle in needles)]
+            yield from (f"{file.name}: {line[:300]}" for line in found[:10])
 
     # Faults
 
@@ -239,6 +248,14 @@ class World:
             self.tell(part)
             (self._orders_folder / f"{self._admin_port(part)}.json").unlink()
         self.await_ready()
+        self.probe()
+
+    def probe(self, seconds: float = 60) -> None:
+        """Wait until an order is accepted and processed: all is whole again."""
+        with https(self.stack.base_url, self.stack.ca) as http:
+            customer = Customer(http)
+            accepted = wait.until(partial(_accepted, customer), "an order accepted", seconds=seconds)
+            customer.processed(accepted, seconds=seconds)
 
     def primary(self) -> str:
         """Return the part that is MongoDB's primary."""
@@ -260,6 +277,11 @@ class World:
             return all(scrape.ready(url) for url in self.admin_urls())
         except OSError:
             return False
+
+
+def _accepted(customer: Customer) -> str | None:
+    answer = customer.post()
+    return str(answer.json()["order_reference"]) if answer.status_code == OK else None
 
 
 def _load(run_: Run, options: Options, over: threading.Event, orders: int) -> None:

@@ -85,8 +85,13 @@ class DeadLetters:
                 errors[place] = error.args[0]
             except BufferError:
                 errors[place] = KafkaError(KafkaError._QUEUE_FULL)
-        producer.flush(DELIVERY_SECONDS + 1)
-        if any(error.fatal() or error.code() == KafkaError._FATAL for error in errors.values()):
+        told = list(errors.values())
+        try:
+            producer.flush(DELIVERY_SECONDS + 1)
+        except KafkaException as error:  # the client raises a fatal error here, and calls back nobody
+            told.append(error.args[0])
+        told += errors.values()
+        if any(error.fatal() or error.code() == KafkaError._FATAL for error in told):
             logger.error("dead_letter_producer_replaced")
             self._producer = None
         return dict(errors)

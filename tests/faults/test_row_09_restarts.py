@@ -1,0 +1,137 @@
+"""Rows 9 to 11, 19 and 26: processes that come, go, hang, or die all at once."""
+
+import os
+import random
+import time
+from typing import Any
+
+import psutil
+from faults.harness.scale import pick
+from faults.harness.world import World
+from support import wait
+
+SERVICES = ("order-api", "auth-api", "order-processor")
+SOAK_SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
+
+
+def test_row_09_rolling_restart(small: World, figures: dict[str, Any]) -> None:
+    """Every service is restarted, one replica after the other, under load: no request fails."""
+    ends = []
+    with small.load(pick(10_000, 1_500), rate=pick(100, 50)) as run:
+        for _ in range(pick(10, 1)):
+            for part in (p for service in SERVICES for p in small.parts(service)):
+                began = time.monotonic()
+                small.stack.stop(part)
+                ends.append(time.monotonic() - began)
+                small.stack.start(part)
+        healed_at = time.time()
+
+    tries = list(run.account().tries())
+    failed = [t for t in tries if t.outcome != "ok"]
+    figures |= {"restarts": len(ends), "longest_stop_seconds": round(max(ends), 1), "failed_requests": len(failed)}
+    small.prove(run, figures=figures, healed_at=healed_at, within=60)
+    assert max(ends) < 30
+    assert not failed, failed[:5]
+
+
+def test_row_10_consumers_come_and_go(small: World, figures: dict[str, Any]) -> None:
+    """Processors join and leave, in good order and by kill -9, under load."""
+    random_ = random.Random(small.seed)
+    changes = pick(50, 6)
+    with small.load(pick(10_000, 1_200), rate=40) as run:
+        for number in range(changes):
+            part = random_.choice(small.parts("order-processor"))
+            (small.stack.kill if number % 2 else small.stack.stop)(part)
+            small.stack.start(part)
+            time.sleep(random_.uniform(0, 2))
+        healed_at = time.time()
+
+    figures["changes"] = changes
+    small.prove(run, figures=figures, healed_at=healed_at, within=60)
+    figures["longest_wait_seconds"] = small.longest_wait(run)
+    assert figures["longest_wait_seconds"] <= 20
+
+
+def test_row_11_zombie_processor(small: World, figures: dict[str, Any]) -> None:
+    """A processor hangs (SIGSTOP) until others have its partitions, then goes on with its old batch."""
+    hang = pick(120, 25)  # twice the longest pause between two polls; the short form twice the session's 10 s
+    with small.load(pick(10_000, 1_200), rate=40) as run:
+        small.pause("order-processor-0")
+        stopped_at = time.time()
+        wait.until(lambda: time.time() - stopped_at > hang, "the zombie's time", seconds=hang + 5, every=0.5)
+        small.resume("order-processor-0")
+        healed_at = time.time()
+        wait.until(lambda: _rejoined(small), "the zombie back in the group", seconds=60)
+
+    figures["hang_seconds"] = hang
+    small.prove(run, figures=figures, healed_at=healed_at, within=60)
+    figures["longest_wait_seconds"] = small.longest_wait(run)
+    assert figures["longest_wait_seconds"] <= 20
+
+
+def test_row_19_everything_killed(cluster: World, figures: dict[str, Any]) -> None:
+    """Every process of the system is killed with -9 at once, and restarted in random order."""
+    random_ = random.Random(cluster.seed)
+    rounds = pick(5, 1)
+    with cluster.load(pick(10_000, 600), rate=30, settle_seconds=300) as run:
+        for _ in range(rounds):
+            parts = cluster.parts()
+            for part in parts:
+                cluster.stack.restart_policy(part, enabled=False)
+            cluster.kill(*parts)
+            random_.shuffle(parts)
+            for part in parts:
+                cluster.stack.start(part, wait=False)
+            cluster.stack.await_ready(seconds=180)
+            cluster.probe()
+        healed_at = time.time()
+
+    figures |= {"kills": rounds * len(cluster.parts()), "longest_outage_seconds": run.widest_gap()}
+    cluster.prove(run, figures=figures, healed_at=healed_at, within=60)
+
+
+if pick(full=True, short=False):
+
+    def test_row_26_soak(cluster: World, figures: dict[str, Any]) -> None:
+        """A random fault a minute, anywhere, for a long time (SOAK_SECONDS, ten minutes by default)."""
+        random_ = random.Random(cluster.seed)
+        faults = 0
+        with cluster.load(1, rate=50, at_most=SOAK_SECONDS + 600, settle_seconds=300) as run:
+            before = _resources(cluster)
+            ends_at = time.monotonic() + SOAK_SECONDS
+            while time.monotonic() < ends_at:
+                part = random_.choice(cluster.parts())
+                if random_.random() < 0.5:
+                    cluster.stack.kill(part)
+                else:
+                    cluster.pause(part)
+                    time.sleep(random_.uniform(1, 8))
+                    cluster.resume(part)
+                faults += 1
+                time.sleep(random_.uniform(5, 15))
+            cluster.stack.await_ready(seconds=180)
+            cluster.probe()
+            healed_at = time.time()
+            after = _resources(cluster)
+
+        figures |= {"faults": faults, "seconds": SOAK_SECONDS, "before": before, "after": after}
+        cluster.prove(run, figures=figures, healed_at=healed_at, within=180)
+
+
+def _rejoined(world: World) -> bool:
+    log = world.log("order-processor-0")
+    return log.rfind('"partitions_assigned"') > log.rfind('"partitions_lost"') >= 0
+
+
+def _resources(world: World) -> dict[str, Any]:
+    """Return memory in MiB, open files and threads of every service process with its children."""
+    found = {}
+    for part in (p for service in SERVICES for p in world.parts(service)):
+        top = psutil.Process(world.stack.pids[part])
+        tree = [top, *top.children(recursive=True)]
+        found[part] = {
+            "mib": round(sum(p.memory_info().rss for p in tree) / 2**20),
+            "files": sum(p.num_fds() for p in tree),
+            "threads": sum(p.num_threads() for p in tree),
+        }
+    return found
