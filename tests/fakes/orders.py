@@ -77,7 +77,7 @@ class FakeOrders:
         self._fail()
         return self._now()
 
-    def find_due(self, now: datetime, limit: int) -> Sequence[str]:
+    def find_due(self, now: datetime, limit: int) -> list[str]:
         with self._lock:
             self._fail()
             due = [d for d in map(self._seen, self.documents.values()) if d and _is_due(d, now)]
@@ -91,7 +91,7 @@ class FakeOrders:
                     marker = document["outbox"]
                     marker |= {"due": now + CLAIM, "claim": claim, "attempts": marker["attempts"] + 1}
 
-    def find_claimed(self, ids: Sequence[str], claim: str) -> Sequence[Document]:
+    def find_claimed(self, ids: Sequence[str], claim: str) -> list[Document]:
         with self._lock:
             self._fail()
             found = [self._seen(self.documents.get(order_id)) for order_id in ids]

@@ -15,7 +15,7 @@ Document = dict[str, Any]
 _AMOUNT: Document = {
     "description": "Exact, above zero, at most two decimals; a number or a string.",
     "oneOf": [
-        {"type": "number", "exclusiveMinimum": 0, "maximum": 9999999999.99, "multipleOf": 0.01},
+        {"type": "number", "exclusiveMinimum": 0, "maximum": 9999999999.99},
         {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?$"},
     ],
     "examples": ["12.50", 12.5],

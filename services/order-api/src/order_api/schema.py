@@ -19,6 +19,12 @@ INDEXES = [
     IndexModel([("userid", ASCENDING), ("_id", DESCENDING)], name="newest_of_user"),
     IndexModel([("userid", ASCENDING), ("status", ASCENDING), ("_id", DESCENDING)], name="newest_of_user_by_status"),
     IndexModel([("outbox.due", ASCENDING)], name="outbox_due", partialFilterExpression={"status": "PLACED"}),
+    # for operators: few orders fail, and they are looked for among all
+    IndexModel(
+        [("status", ASCENDING), ("_id", DESCENDING)],
+        name="newest_failed",
+        partialFilterExpression={"status": "FAILED"},
+    ),
 ]
 
 _WHOLE = ["int", "long"]

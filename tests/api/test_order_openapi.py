@@ -1,0 +1,151 @@
+"""The description of order-api, held against its routes, its models and its answers."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from order_api import models
+from order_api.routes import PROBLEMS
+from order_api.store import OutcomeUnknown
+from support.orders import OrderService, order
+
+Schema = dict[str, Any]
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> OrderService:
+    return OrderService(tmp_path)
+
+
+@pytest.fixture
+def document(service: OrderService) -> Schema:
+    answer = service.client.get("/openapi.json")
+    assert answer.headers["Cache-Control"].startswith("public")
+    return dict(answer.get_json())
+
+
+def schema(document: Schema, name: str) -> Draft202012Validator:
+    return Draft202012Validator(document | {"$ref": f"#/components/schemas/{name}"})
+
+
+def test_it_is_valid_openapi_3_1(document: Schema) -> None:
+    validate(document)
+
+    assert document["openapi"].startswith("3.1")
+
+
+def test_it_has_every_route_and_no_other(service: OrderService, document: Schema) -> None:
+    rules = service.client.application.url_map.iter_rules()
+    served = {(r.rule, m) for r in rules if r.endpoint.startswith("orders.") for m in (r.methods or set()) - {"HEAD"}}
+
+    assert {(path, m.upper()) for path, operations in document["paths"].items() for m in operations} == served
+
+
+def test_its_schemas_have_the_fields_of_the_models(document: Schema) -> None:
+    for name, described in document["components"]["schemas"].items():
+        if model := getattr(models, name, None):
+            fields = msgspec.structs.fields(model)
+            assert set(described["properties"]) == {f.encode_name for f in fields}
+            assert set(described.get("required", ())) == {f.encode_name for f in fields if f.required}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"cost": 12},
+        {"cost": 12.5},
+        {"cost": "0"},
+        {"cost": "1.234"},
+        {"cost": None},
+        {"currency": "USD"},
+        {"currency": "usd"},
+        {"orderitems": []},
+        {"orderitems": [""]},
+        {"orderitems": ["a" * 201]},
+        {"orderitems": ["a"] * 101},
+        {"orderitems": [{"item": "a", "quantity": 0}]},
+        {"orderitems": [{"item": "a", "quantity": 2, "price": "1.00"}, "b"]},
+        {"orderitems": [{"item": "a", "colour": "red"}]},
+        {"userid": {"$ne": None}},
+        {"discount": 1},
+    ],
+)
+def test_the_schema_of_a_request_takes_what_the_service_takes(
+    service: OrderService, document: Schema, changes: dict[str, Any]
+) -> None:
+    body = order(**changes)
+    status = service.place(body).status_code
+
+    assert status in {200, 422}
+    if changes != {"cost": "0"}:  # a pattern cannot say "above zero"
+        assert schema(document, "OrderRequest").is_valid(body) == (status == 200)
+
+
+def test_answers_are_as_described(service: OrderService, document: Schema) -> None:
+    items = ["apple", {"item": "pear", "quantity": 2, "price": 3}]
+    placed = service.place(order(orderitems=items))
+    detail = service.read(f"?orderid={placed.json['orderid']}")
+    page = service.read("?userid=alice")
+    absent = service.read("?orderid=x")
+    refused = service.place(order(cost=0))
+    service.store.insert_error = OutcomeUnknown("tried")
+    unknown = service.place()
+
+    schema(document, "PlacedOrder").validate(placed.json)
+    schema(document, "OrderDetails").validate(detail.json)
+    schema(document, "OrderPage").validate(page.json)
+    for problem in (absent, refused, unknown):
+        schema(document, "Problem").validate(problem.json)
+
+
+def test_it_describes_every_problem_that_an_error_becomes(document: Schema) -> None:
+    examples = {"retry_after": 1.0, "order_id": "x", "pointer": "/x"}
+    statuses = {make(type("Example", (), examples)()).status for make in PROBLEMS.values()}
+
+    described = {int(s) for path in document["paths"].values() for o in path.values() for s in o["responses"]}
+    assert statuses <= described
+
+
+def test_it_says_whether_a_token_is_needed(tmp_path: Path, document: Schema) -> None:
+    opened = OrderService(tmp_path, environ={"ORDERS_REQUIRE_TOKEN": "false", "ORDERS_CURRENCIES": "EUR,USD"})
+    other = opened.client.get("/openapi.json").get_json()
+
+    assert document["paths"]["/order"]["post"]["security"] == [{"token": []}]
+    assert other["paths"]["/order"]["post"]["security"] == []
+    assert "EUR, USD" in str(other["components"]["schemas"]["OrderRequest"]["properties"]["currency"])
+
+
+def test_there_is_a_page_to_read_it_with_nothing_from_elsewhere(service: OrderService) -> None:
+    page = service.client.get("/docs/")
+
+    assert page.status_code == 200
+    assert b"/openapi.json" in page.data
+    assert b'src="http' not in page.data
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/nowhere", 404), ("GET", "/order", 405), ("DELETE", "/orderdetails", 405), ("OPTIONS", "/order", 405)],
+)
+def test_other_paths_and_methods_are_problems(service: OrderService, method: str, path: str, status: int) -> None:
+    answer = service.client.open(path, method=method)
+
+    assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
+    assert ("Allow" in answer.headers) == (status == 405)
+
+
+def test_every_route_declares_its_authentication(service: OrderService) -> None:
+    app = service.client.application
+    declared = {
+        rule.rule: getattr(app.view_functions[rule.endpoint], "authentication", None)
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("orders.")
+    }
+
+    assert declared == {"/order": "bearer", "/orderdetails": "bearer"}

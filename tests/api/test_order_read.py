@@ -1,0 +1,222 @@
+"""GET /orderdetails through the Flask client."""
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from fakes.orders import away
+from support.orders import OrderService, order
+from support.wait import until
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> OrderService:
+    return OrderService(tmp_path)
+
+
+def process(service: OrderService, order_id: str) -> None:
+    """Do what order-processor does."""
+    document = service.store.documents[order_id]
+    at = service.clock.now + timedelta(seconds=1)
+    document["history"].append({"status": "PROCESSED", "at": at, "by": "order-processor", "reason": None})
+    document |= {"status": "PROCESSED", "version": 2, "processed_at": at}
+
+
+def test_an_order_is_read_at_its_location_with_its_history(service: OrderService) -> None:
+    placed = service.place()
+    process(service, placed.json["orderid"])
+    answer = service.client.get(placed.headers["Location"], headers=service.bearer())
+
+    assert answer.status_code == 200
+    assert answer.json == placed.json | {
+        "status": "PROCESSED",
+        "processed_at": "2030-01-01T12:00:01.123000Z",
+        "history": [
+            {"status": "PLACED", "at": "2030-01-01T12:00:00.123000Z", "by": "order-api", "reason": None},
+            {"status": "PROCESSED", "at": "2030-01-01T12:00:01.123000Z", "by": "order-processor", "reason": None},
+        ],
+    }
+    assert answer.headers["ETag"] == f'"{placed.json["orderid"]}.2"'
+
+
+def test_the_id_may_come_in_a_json_body_as_the_original_has_it(service: OrderService) -> None:
+    placed = service.place()
+    one = service.read(body={"orderid": placed.json["orderid"]})
+    page = service.read(body={"userid": "alice"})
+
+    assert one.json["orderid"] == placed.json["orderid"]
+    assert [item["orderid"] for item in page.json["items"]] == [placed.json["orderid"]]
+
+
+@pytest.mark.parametrize(
+    ("status", "query", "body"),
+    [
+        (400, "", None),
+        (400, "?orderid=a&userid=alice", None),
+        (400, "?orderid=a", {"orderid": "a"}),
+        (400, "?orderid=a", {"userid": "alice"}),
+        (400, "?orderid=a&orderid=b", None),
+        (400, "?userid=alice&limit=1&limit=2", None),
+        (400, "?order_id=a", None),
+        (400, "?orderid=a&limit=1", None),
+        (400, "?orderid=a&cursor=x", None),
+        (400, "?orderid=a&status=PLACED", None),
+        (400, "?userid=alice&wait=1", None),
+        (400, "?userid=alice&limit=0", None),
+        (400, "?userid=alice&limit=101", None),
+        (400, "?userid=alice&limit=ten", None),
+        (400, "?userid=alice&limit=", None),
+        (400, "?userid=alice&limit=-1", None),
+        (400, "?userid=alice&limit=%D9%A1", None),
+        (400, "?userid=alice&status=placed", None),
+        (400, "?userid=alice&cursor=nonsense", None),
+        (400, "?orderid=a&wait=31", None),
+        (400, "?orderid=a&wait=x", None),
+        (400, "", {}),
+        (422, "", {"orderid": "a", "userid": "alice"}),
+        (422, "", {"orderid": {"$ne": None}}),
+        (422, "", {"userid": {"$ne": None}}),
+        (422, "", {"userid": None}),
+        (422, "", {"userid": "alice", "limit": 1}),
+        (422, "", ["alice"]),
+        (403, "?userid=bob", None),
+        (403, "?userid=", None),
+        (403, "", {"userid": "bob"}),
+    ],
+)
+def test_a_bad_question_is_refused(service: OrderService, status: int, query: str, body: Any) -> None:
+    answer = service.read(query, body=body)
+
+    assert answer.status_code == status
+    assert answer.content_type == "application/problem+json"
+
+
+def test_a_body_that_is_not_json_is_refused(service: OrderService) -> None:
+    def get(body: bytes, content_type: str) -> int:
+        answer = service.client.get("/orderdetails", data=body, content_type=content_type, headers=service.bearer())
+        return answer.status_code
+
+    assert get(b'{"userid": "alice"', "application/json") == 400
+    assert get(b'{"userid": "alice"}', "text/plain") == 415
+    assert get(b" " * 65_537, "application/json") == 413
+
+
+@pytest.mark.parametrize("malformed", ["", "x", "../x", "%00", "0" * 3000, "%ff", "{}"])
+def test_absent_foreign_and_malformed_ids_are_the_same_404(service: OrderService, malformed: str) -> None:
+    foreign = service.place(order(userid="bob"), user="bob").json["orderid"]
+    absent = "01a20f67-0d04-7dd3-8543-1dffca081978"
+    answers = [service.read(f"?orderid={order_id}").json for order_id in (foreign, absent, malformed)]
+
+    assert [answer["status"] for answer in answers] == [404] * 3
+    assert len({str({k: v for k, v in a.items() if k != "request_id"}) for a in answers}) == 1
+
+
+def test_an_order_that_a_majority_does_not_have_yet_is_unavailable_rather_than_absent(service: OrderService) -> None:
+    reference = service.place().json["orderid"]
+    service.store.unsafe.add(reference)
+    mine, foreign = service.read(f"?orderid={reference}"), service.read(f"?orderid={reference}", user="bob")
+
+    assert (mine.status_code, mine.json["type"]) == (503, "unavailable")
+    assert mine.headers["Retry-After"] == "1"
+    assert foreign.status_code == 404
+
+
+def test_a_database_that_is_away_is_unavailable(service: OrderService) -> None:
+    service.store.error = away()
+
+    for query in ("?orderid=a", "?userid=alice"):
+        answer = service.read(query)
+        assert (answer.status_code, answer.json["type"]) == (503, "unavailable")
+        assert answer.headers["Retry-After"] == "4"
+
+
+def test_an_unchanged_order_is_not_sent_again(service: OrderService) -> None:
+    placed = service.place()
+    query, tag = f"?orderid={placed.json['orderid']}", placed.headers["ETag"]
+    same = service.read(query, **{"If-None-Match": f'"other", W/{tag}'})
+    process(service, placed.json["orderid"])
+    changed = service.read(query, **{"If-None-Match": tag})
+
+    assert (same.status_code, same.data, same.headers["ETag"]) == (304, b"", tag)
+    assert "Content-Type" not in same.headers
+    assert changed.status_code == 200
+
+
+def test_pages_are_newest_first_and_linked(service: OrderService) -> None:
+    placed = []
+    for _ in range(5):
+        service.clock.advance(1)
+        placed.append(service.place().json["orderid"])
+    service.place(order(userid="bob"), user="bob")
+    pages, query = [], "?userid=alice&limit=2"
+    while query:
+        answer = service.read(query)
+        pages.append([item["orderid"] for item in answer.json["items"]])
+        link = answer.headers.get("Link")
+        query = f"?{urlsplit(link.removeprefix('<').partition('>')[0]).query}" if link else ""
+        if link:
+            assert link.endswith('>; rel="next"')
+            assert parse_qs(query[1:])["cursor"] == [answer.json["next_cursor"]]
+
+    assert pages == [placed[4:2:-1], placed[2:0:-1], placed[:1]]
+    assert answer.json["next_cursor"] is None
+    assert "history" not in answer.json["items"][0]
+    assert answer.json["items"][0]["processed_at"] is None
+
+
+def test_a_full_last_page_has_no_next_one(service: OrderService) -> None:
+    service.place()
+
+    assert service.read("?userid=alice&limit=1").json["next_cursor"] is None
+
+
+def test_a_list_can_be_of_one_status_and_its_link_keeps_it(service: OrderService) -> None:
+    ids = [service.place().json["orderid"] for _ in range(3)]
+    process(service, ids[1])
+    processed = service.read("?userid=alice&status=PROCESSED").json
+    placed = service.read("?userid=alice&status=PLACED&limit=1")
+
+    assert [item["orderid"] for item in processed["items"]] == [ids[1]]
+    assert "status=PLACED" in placed.headers["Link"]
+
+
+def test_a_wait_ends_as_soon_as_the_status_changes(service: OrderService) -> None:
+    reference = service.place().json["orderid"]
+    timer = threading.Timer(0.2, process, (service, reference))
+    timer.start()
+    answer = service.read(f"?orderid={reference}&wait=30")
+    timer.join()
+
+    assert answer.json["status"] == "PROCESSED"
+
+
+def test_a_wait_ends_after_its_time_with_the_order_as_it_is(service: OrderService) -> None:
+    reference = service.place().json["orderid"]
+
+    assert service.read(f"?orderid={reference}&wait=1").json["status"] == "PLACED"
+
+
+def test_at_most_a_quarter_of_the_threads_wait(service: OrderService) -> None:
+    reference = service.place().json["orderid"]
+    answers: list[Any] = []
+
+    def wait() -> None:
+        answers.append(service.read(f"?orderid={reference}&wait=30"))
+
+    waiting = [threading.Thread(target=wait) for _ in range(2)]  # of 8 threads
+    for thread in waiting:
+        thread.start()
+    until(lambda: service.waiting._places._value == 0, "both to wait")
+    third = service.read(f"?orderid={reference}&wait=30")
+    was_waiting = len(answers) == 0
+    service.waiting.stop()
+    for thread in waiting:
+        thread.join(5)
+
+    assert third.status_code == 200
+    assert was_waiting
+    assert [answer.status_code for answer in answers] == [200, 200]

@@ -1,0 +1,177 @@
+"""Who may ask: access tokens, and what becomes of bad ones."""
+
+import json
+from base64 import urlsafe_b64encode
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from order_api import tokens
+from order_api.keys import UNKNOWN_KID_SECONDS
+from support.orders import KeyServer, OrderService, order
+
+PAST = datetime.now(UTC) - timedelta(hours=1)
+FUTURE = datetime.now(UTC) + timedelta(hours=1)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> OrderService:
+    return OrderService(tmp_path)
+
+
+def ask(service: OrderService, authorization: str | None) -> Any:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    return service.client.get("/orderdetails?userid=alice", headers=headers)
+
+
+def unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
+    parts = [urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, claims)]
+    return ".".join([*parts, ""])
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer ", "Basic YWxpY2U6cHc=", "Token x"])
+def test_without_a_token_the_answer_says_what_to_send(service: OrderService, authorization: str | None) -> None:
+    answer = ask(service, authorization)
+
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="retail-orders"'
+    assert answer.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": PAST},
+        {"exp": None},
+        {"exp": "tomorrow"},
+        {"iat": None},
+        {"iat": FUTURE},
+        {"nbf": FUTURE},
+        {"jti": None},
+        {"type": None},
+        {"type": "refresh"},
+        {"sub": None},
+        {"sub": 7},
+        {"sub": {"$ne": None}},
+        {"iss": "somebody"},
+        {"iss": None},
+        {"aud": "somebody"},
+        {"aud": None},
+        {"typ": "JWT"},
+    ],
+)
+def test_a_token_that_is_not_ours_in_every_claim_is_invalid(service: OrderService, changes: dict[str, Any]) -> None:
+    answer = ask(service, f"Bearer {service.server.token('alice', **changes)}")
+
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="retail-orders", error="invalid_token"'
+
+
+def test_forged_tokens_are_invalid_whatever_the_library_makes_of_them(service: OrderService) -> None:
+    good = service.server.token("alice")
+    claims = jwt.decode(good, options={"verify_signature": False})
+    header = {"alg": "EdDSA", "typ": "at+jwt", "kid": "k1"}
+    other_key = jwt.encode(claims, Ed25519PrivateKey.generate(), "EdDSA", headers=header)
+    public = service.server.private["k1"].public_key().public_bytes_raw()
+    forged = [
+        "x",
+        "a.b.c",
+        good[:-4],
+        good + "x",
+        other_key,
+        unsigned(header | {"alg": "none"}, claims),
+        jwt.encode(claims, public, "HS256", headers=header | {"alg": "HS256"}),
+        unsigned(header | {"kid": ["k1"]}, claims),
+        unsigned({"alg": "EdDSA"}, claims),
+        unsigned(header, claims | {"exp": 1e400}),
+        "é.é.é",
+    ]
+
+    for token in forged:
+        answer = ask(service, f"Bearer {token}")
+        assert (answer.status_code, answer.json["status"]) == (401, 401), token
+        assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+
+
+def test_the_scheme_is_taken_in_any_case(service: OrderService) -> None:
+    assert ask(service, f"bearer {service.server.token('alice')}").status_code == 200
+
+
+def test_until_keys_were_fetched_nobody_is_told_that_a_token_is_bad(tmp_path: Path) -> None:
+    server = KeyServer()
+    server.is_up = False
+    service = OrderService(tmp_path, server=server)
+    unavailable = ask(service, f"Bearer {server.token('alice')}")
+    server.is_up = True
+    service.keys.refresh()
+    served = ask(service, f"Bearer {server.token('alice')}")
+
+    assert (unavailable.status_code, unavailable.json["type"]) == (503, "unavailable")
+    assert served.status_code == 200
+
+
+def test_keys_are_kept_while_auth_api_is_away(service: OrderService) -> None:
+    service.server.is_up = False
+    service.keys.refresh()
+
+    assert ask(service, f"Bearer {service.server.token('alice')}").status_code == 200
+
+
+def test_a_new_key_is_fetched_when_it_is_met_at_most_every_30_seconds(service: OrderService) -> None:
+    service.server.rotate("k2")
+    met = ask(service, f"Bearer {service.server.token('alice', 'k2')}")
+    service.server.rotate("k3")
+    token = service.server.token("alice", "k3")
+    too_soon = ask(service, f"Bearer {token}")
+    fetches = service.server.fetches
+    service.clock.advance(UNKNOWN_KID_SECONDS)
+    later = ask(service, f"Bearer {token}")
+
+    assert [met.status_code, too_soon.status_code, later.status_code] == [200, 401, 200]
+    assert fetches == 2  # the first one at start
+
+
+def test_a_verified_token_is_not_verified_again_until_its_key_is_withdrawn(
+    service: OrderService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.server.rotate("k2")
+    service.keys.refresh()
+    token = service.server.token("alice", "k2")
+    first = ask(service, f"Bearer {token}")
+    with monkeypatch.context() as patch:
+        patch.setattr(tokens, "decode_token", None)
+        second = ask(service, f"Bearer {token}")
+    del service.server.private["k2"]
+    service.keys.refresh()
+    withdrawn = ask(service, f"Bearer {token}")
+
+    assert [first.status_code, second.status_code, withdrawn.status_code] == [200, 200, 401]
+
+
+def test_a_remembered_token_ends_when_it_ends(service: OrderService, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = datetime.now(UTC) - timedelta(seconds=5)  # within the leeway of verification, so still good when first met
+    header = f"Bearer {service.server.token('alice', exp=ends)}"
+    first = ask(service, header)
+    monkeypatch.setattr(tokens, "decode_token", None)
+
+    assert first.status_code == 200
+    assert ask(service, header).status_code == 401
+
+
+def test_the_memory_for_tokens_is_bounded(service: OrderService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "CACHE_LIMIT", 2)
+    headers = [f"Bearer {service.server.token('alice', jti=str(n))}" for n in range(4)]
+
+    for header in headers * 2:
+        assert ask(service, header).status_code == 200
+
+
+def test_identity_comes_from_the_token_alone(service: OrderService) -> None:
+    service.place(order(userid="bob"), user="bob")
+
+    assert service.read("?userid=bob").status_code == 403
+    assert service.read("?userid=bob", user="bob").json["items"][0]["userid"] == "bob"
