@@ -108,7 +108,8 @@ def _pod(cluster: str, pool: Resource, image: str, own_image: str) -> dict[str, 
     heap = f"-Xms{options.get('-Xms', '256m')} -Xmx{options.get('-Xmx', '512m')}"
     probe = {"tcpSocket": {"port": 9093}, "periodSeconds": 3, "failureThreshold": 40}
     user = {"runAsNonRoot": True, "runAsUser": 1001, "runAsGroup": 1001, "fsGroup": 1001}
-    return {
+    template: dict[str, Any] = pool["spec"].get("template", {}).get("pod", {})
+    return template | {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 30,

@@ -1,0 +1,164 @@
+"""Whatever an administrator does to the system while orders come in: no request fails, and no order is lost."""
+
+import json
+import subprocess
+import time
+
+import pytest
+
+from support import kind, wait
+
+
+@pytest.mark.short
+@pytest.mark.parametrize("component", kind.COMPONENTS)
+def test_a_rolling_restart_fails_no_request(component: str) -> None:
+    """`kubectl rollout restart` at 50 orders/s: every one is answered 200 and processed once."""
+    with kind.load() as load:
+        kind.kubectl("rollout", "restart", f"deployment/retail-{component}")
+        kind.rollout(component)
+
+    load.assert_nothing_failed()
+
+
+def helm(*arguments: str) -> str:
+    """Run helm in the cluster and return what it printed."""
+    command = ["helm", "--kube-context", kind.CONTEXT, "--namespace", kind.NAMESPACE, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def retag(service: str) -> str:
+    """Give the service's image a second tag that the workers know too, and return it."""
+    tag = kind.image(service).rpartition(":")[2] + "-again"
+    name = f"retail-orders/{service}:{tag}"
+    subprocess.run(["docker", "tag", kind.image(service), name], check=True, timeout=30)
+    cluster = kind.CONTEXT.removeprefix("kind-")
+    load = [
+        "kind",
+        "load",
+        "docker-image",
+        "--quiet",
+        "--name",
+        cluster,
+        "--nodes",
+        f"{cluster}-worker,{cluster}-worker2",
+    ]
+    subprocess.run([*load, name], check=True, timeout=240)
+    return tag
+
+
+def test_upgrade_and_rollback_fail_no_request() -> None:
+    """New image tags and changed values by `helm upgrade`, then back by `helm rollback`, at 50 orders/s."""
+    tags = [
+        f"{key}.image.tag={retag(service)}"
+        for key, service in (("orderApi", "order-api"), ("authApi", "auth-api"), ("orderProcessor", "order-processor"))
+    ]
+    before = json.loads(helm("history", "retail", "--output", "json"))[-1]["revision"]
+    with kind.load() as load:
+        helm("upgrade", "retail", str(kind.ROOT / "charts/retail-orders"), "--reuse-values",
+             "--set", ",".join([*tags, "orderApi.threads=24", "logLevel=debug"]))  # fmt: skip
+        for component in kind.COMPONENTS:
+            kind.rollout(component)
+        upgraded = {c["image"] for c in kind.pods("order-api")[0]["spec"]["containers"]}
+        helm("rollback", "retail", str(before))
+        for component in kind.COMPONENTS:
+            kind.rollout(component)
+
+    load.assert_nothing_failed()
+    assert any(image.endswith("-again") for image in upgraded)
+    assert not any(c["image"].endswith("-again") for c in kind.pods("order-api")[0]["spec"]["containers"])
+
+
+def test_each_pod_deleted_in_turn_fails_no_request() -> None:
+    """`kubectl delete pod` of every pod of ours, one after the other, at 50 orders/s."""
+    deleted = []
+    with kind.load() as load:
+        for component in kind.COMPONENTS:
+            for pod in kind.pods(component):
+                deleted.append(pod["metadata"]["name"])
+                kind.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=true", timeout=120)
+                kind.rollout(component)
+
+    load.assert_nothing_failed()
+    assert len(deleted) == 2 * len(kind.COMPONENTS)
+
+
+def test_a_drained_worker_fails_no_request() -> None:
+    """Draining the worker that holds neither MongoDB nor Kafka moves its pods without a failed request."""
+    (node,) = [
+        n["metadata"]["name"]
+        for n in kind.list_of("nodes")
+        if not {"retail-orders/data", "node-role.kubernetes.io/control-plane"} & set(n["metadata"]["labels"])
+    ]
+    try:
+        with kind.load() as load:
+            kind.kubectl("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=240s", timeout=250)
+            for component in kind.COMPONENTS:
+                kind.rollout(component)
+    finally:
+        kind.kubectl("uncordon", node)
+
+    load.assert_nothing_failed()
+
+
+@pytest.mark.parametrize("pod", ["mongodb-0", "retail-broker-0"])
+def test_a_servers_pod_deleted_loses_nothing(pod: str) -> None:
+    """While MongoDB's or Kafka's only pod is away there is 503 at worst; with Kafka away not even that."""
+    with kind.load(30, verify_seconds=180) as load:
+        kind.kubectl("delete", "pod", pod, "--wait=true", timeout=120)
+        wait.until(
+            lambda: kind.is_ready(json.loads(kind.kubectl("get", "pod", pod, "--output", "json"))), f"{pod} ready",
+            seconds=120, every=1,
+        )  # fmt: skip
+        before = load.sent
+        wait.until(lambda: load.sent > before + 60, "orders after the return", seconds=60)
+
+    load.assert_nothing_lost()
+    assert set(load.result.statuses) <= ({"200", "503"} if pod == "mongodb-0" else {"200"}), load.result
+
+
+def scale(stateful_set: str, replicas: int) -> None:
+    kind.kubectl("scale", f"statefulset/{stateful_set}", "--replicas", str(replicas))
+    if replicas:
+        kind.kubectl("rollout", "status", f"statefulset/{stateful_set}", "--timeout", "120s", timeout=130)
+
+
+def ready_becomes(component: str, count: int) -> None:
+    wait.until(lambda: kind.ready_pods(component) == count, f"{component}: {count} ready", seconds=60, every=1)
+
+
+def test_without_mongodb_the_apis_are_unready_but_not_restarted() -> None:
+    """MongoDB scaled to 0 for a minute: no replica serves, none is restarted, all recover by themselves."""
+    apis = ("order-api", "auth-api")
+    restarts = {component: kind.restarts(component) for component in kind.COMPONENTS}
+    scale("mongodb", 0)
+    try:
+        for component in apis:
+            ready_becomes(component, 0)
+        time.sleep(45)  # longer than a liveness probe takes to give up: three times ten seconds
+    finally:
+        scale("mongodb", 1)
+    for component in apis:
+        ready_becomes(component, 2)
+
+    assert {component: kind.restarts(component) for component in kind.COMPONENTS} == restarts
+
+
+def test_without_kafka_orders_are_accepted_and_processed_later() -> None:
+    """Kafka scaled to 0: the APIs stay ready, every order is answered 200, and all are processed when it is back."""
+    restarts = {component: kind.restarts(component) for component in kind.COMPONENTS}
+    with kind.load(20, verify_seconds=180) as load:
+        scale("retail-broker", 0)
+        wait.until(
+            lambda: not kind.kubectl("get", "pod", "retail-broker-0", "--ignore-not-found"), "Kafka gone",
+            seconds=60, every=1,
+        )  # fmt: skip
+        before = load.sent
+        wait.until(lambda: load.sent > before + 600, "30 s of orders without Kafka", seconds=90)
+        ready = {component: kind.ready_pods(component) for component in ("order-api", "auth-api")}
+        scale("retail-broker", 1)
+
+    load.assert_nothing_failed()
+    assert ready == {"order-api": 2, "auth-api": 2}
+    assert {component: kind.restarts(component) for component in kind.COMPONENTS} == restarts

@@ -1,0 +1,90 @@
+"""The system as it was installed: an order through the door, every pod confined, every resource accepted."""
+
+import json
+import subprocess
+
+import httpx
+import pytest
+
+from support import kind
+from support.customer import Customer
+
+pytestmark = pytest.mark.short
+
+
+def test_an_order_through_the_door_is_processed(customer: Customer) -> None:
+    """A client outside the cluster registers, gets a token, places an order and reads it PROCESSED."""
+    order = customer.processed(customer.place())
+
+    assert [entry["status"] for entry in order["history"]] == ["PLACED", "PROCESSED"]
+
+
+def test_the_door_leads_to_both_apis_and_hides_the_rest(door: httpx.Client) -> None:
+    """Documents of both, problem documents for what is not there, and no admin port from outside."""
+    assert "paths" in door.get("/openapi.json").json()
+    assert "paths" in door.get("/api/openapi.json").json()
+    for path in ("/livez", "/readyz", "/metrics", "/nowhere"):
+        answer = door.get(path)
+
+        assert answer.status_code == 404
+        assert answer.headers["Content-Type"].startswith("application/problem+json")
+
+
+def test_proxies_keep_their_promises(door: httpx.Client, customer: Customer) -> None:
+    """What the proxies answer themselves is a problem document too, and the client's own address is what counts."""
+    large = customer.post({"orderitems": ["x" * 200] * 100, "note": "x" * 70_000})
+    headers = door.get("/orderdetails", headers={"X-Filler": "x" * 40_000})
+
+    assert large.status_code == 413
+    assert large.headers["Content-Type"].startswith("application/problem+json")
+    assert headers.status_code == 431
+
+
+def test_helm_test_places_an_order() -> None:
+    """`helm test` does it through the Services, with our own image."""
+    helm = ["helm", "--kube-context", kind.CONTEXT, "--namespace", kind.NAMESPACE]
+    done = subprocess.run(
+        [*helm, "test", "retail", "--logs", "--timeout", "150s"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "PROCESSED" in done.stdout
+
+
+def test_the_namespace_enforces_the_restricted_standard() -> None:
+    """It is enforced, every pod was admitted, and one that asks for more is not."""
+    namespace = json.loads(kind.kubectl("get", "namespace", kind.NAMESPACE, "--output", "json"))
+    running = kind.list_of("pods")
+    greedy = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "greedy"},
+              "spec": {"containers": [{"name": "greedy", "image": kind.image()}]}}  # fmt: skip
+    with pytest.raises(RuntimeError, match="violates PodSecurity"):
+        kind.kubectl("create", "--dry-run=server", "--filename", "-", stdin=json.dumps(greedy))
+
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert {"mongodb", "retail-kafka", "retail-orders"} <= {
+        pod["metadata"]["labels"].get("app.kubernetes.io/name") or pod["metadata"]["labels"].get("strimzi.io/name")
+        for pod in running
+    }
+
+
+def test_our_resources_were_taken_by_the_operators_definitions() -> None:
+    """The API server has our Kafka, users, topics, certificates and routes, as its own schemas let them in."""
+    for kind_of in ("kafka", "kafkanodepool", "kafkatopic", "kafkauser", "certificate", "issuer", "httproute",
+                    "backendtlspolicy", "gateway", "clienttrafficpolicy", "backendtrafficpolicy"):  # fmt: skip
+        assert kind.list_of(kind_of), kind_of
+
+
+def test_routes_and_policies_are_accepted_by_the_gateway() -> None:
+    """No condition of the route, of a policy or of the gateway is false."""
+    for kind_of in ("httproute", "backendtlspolicy", "gateway", "clienttrafficpolicy", "backendtrafficpolicy"):
+        for resource in kind.list_of(kind_of):
+            status = resource["status"]
+            groups = [status, *status.get("parents", []), *status.get("ancestors", []), *status.get("listeners", [])]
+            conditions = [c for group in groups for c in group.get("conditions", [])]
+
+            assert conditions, resource["metadata"]["name"]
+            assert [c for c in conditions if c["status"] != "True" and c["type"] != "Conflicted"] == []
