@@ -21,7 +21,9 @@ from order_api import schema
 from order_api.models import OrderItem
 from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetter, DeadLetters
 from order_processor.message import Message
+from order_processor.store import UNMARKED
 from retail_cli.main import app, quiet
+from retail_cli.store import MARKED
 from shared import events, kafka, mongo
 from shared.money import Amount
 from shared.mongo import Document
@@ -213,6 +215,16 @@ def test_stuck_orders_and_the_outbox_are_counted_by_the_databases_clock(servers:
     assert after["pending"] - before["pending"] == 2
     assert after["awaiting_processing"] - before["awaiting_processing"] == 2
     assert after["oldest_seconds"] >= 400
+
+
+@pytest.mark.parametrize("query", [MARKED, UNMARKED, {"status": "FAILED"}], ids=["marked", "unmarked", "failed"])
+def test_no_search_reads_the_whole_collection(shelf: Shelf, query: Document) -> None:
+    shelf.put()
+
+    plan = shelf.orders.find(query).sort("_id", -1).limit(10).explain()["queryPlanner"]["winningPlan"]
+
+    assert "IXSCAN" in str(plan)
+    assert "COLLSCAN" not in str(plan)
 
 
 def test_the_operator_may_neither_make_orders_nor_write_events(servers: Stack) -> None:
