@@ -1,0 +1,188 @@
+"""MongoDB's query and update language, as far as the services use it; what they do not use is refused, not ignored.
+
+Held to a real server by tests/behaviour/test_documents.py.
+"""
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+Document = dict[str, Any]
+Update = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+_ABSENT = object()
+_ORDERINGS = {"$lt": operator.lt, "$lte": operator.le, "$gt": operator.gt, "$gte": operator.ge}
+
+
+def copied(value: T) -> T:
+    """Return a copy of a document or of a part of it."""
+    copy: Any = value
+    if isinstance(value, dict):
+        copy = {name: copied(part) for name, part in value.items()}
+    elif isinstance(value, list):
+        copy = [copied(part) for part in value]
+    result: T = copy
+    return result
+
+
+def matches(document: Document, query: Mapping[str, Any]) -> bool:
+    """Tell whether a document is found by a query."""
+    return all(
+        any(matches(document, part) for part in condition)
+        if path == "$or"
+        else _holds(value_at(document, path), condition)
+        for path, condition in query.items()
+    )
+
+
+def updated(document: Document, update: Update, now: datetime) -> Document:
+    """Return the document as an update leaves it; `now` is the server's clock."""
+    result = copied(document)
+    if isinstance(update, Mapping):
+        for name, changes in update.items():
+            for path, argument in changes.items():
+                _CHANGES[name](result, path, argument, now)
+        return result
+    for stage in update:
+        computed = {path: evaluate(expression, result, now) for path, expression in _only(stage, "$set").items()}
+        for path, value in computed.items():
+            _set(result, path, value, now)
+    return result
+
+
+def projected(document: Document, projection: Mapping[str, Any] | None) -> Document:
+    """Return the fields asked for, or all but those refused; `{"$slice": -1}` keeps the last element of an array."""
+    if not projection:
+        return copied(document)
+    if not any(projection.values()):
+        return copied({name: value for name, value in document.items() if name not in projection})
+    wanted = {name: document[name] for name in ("_id", *projection) if name in document}
+    for name, how in projection.items():
+        if isinstance(how, Mapping) and name in wanted:
+            if how != {"$slice": -1}:
+                raise NotImplementedError(how)
+            wanted[name] = wanted[name][-1:]
+    return copied(wanted)
+
+
+def evaluate(expression: Any, document: Document, now: datetime) -> Any:
+    """Compute an aggregation expression."""
+    if expression == "$$NOW":
+        return now
+    if isinstance(expression, str) and expression.startswith("$"):
+        value = value_at(document, expression[1:])
+        return None if value is _ABSENT else value
+    if isinstance(expression, list):
+        return [evaluate(part, document, now) for part in expression]
+    if isinstance(expression, Mapping):
+        ((name, argument),) = expression.items()
+        if name == "$dateDiff":
+            return _date_difference({key: evaluate(part, document, now) for key, part in argument.items()})
+        return _EXPRESSIONS[name](evaluate(argument, document, now))
+    return expression
+
+
+def value_at(document: Document, path: str) -> Any:
+    """Return what is at a dotted path, or a mark of its own for nothing."""
+    value: Any = document
+    for name in path.split("."):
+        if not isinstance(value, dict) or name not in value:
+            return _ABSENT
+        value = value[name]
+    return value
+
+
+def _holds(value: Any, condition: Any) -> bool:
+    if not (isinstance(condition, Mapping) and any(name.startswith("$") for name in condition)):
+        return _equals(value, condition)
+    return all(_operator_holds(value, name, argument) for name, argument in condition.items())
+
+
+def _operator_holds(value: Any, name: str, argument: Any) -> bool:
+    if name in _ORDERINGS:  # values of different types do not compare
+        return type(value) is type(argument) and bool(_ORDERINGS[name](value, argument))
+    match name:
+        case "$eq":
+            return _equals(value, argument)
+        case "$in":
+            return any(_equals(value, one) for one in argument)
+        case "$not":
+            return not _holds(value, argument)
+        case "$exists":
+            return (value is not _ABSENT) is bool(argument)
+        case "$type" if argument == "date":
+            return isinstance(value, datetime)
+    raise NotImplementedError(name)
+
+
+def _equals(value: Any, wanted: Any) -> bool:
+    return (value is _ABSENT or value is None) if wanted is None else bool(value == wanted)
+
+
+def _parent(document: Document, path: str) -> tuple[Document, str]:
+    *parents, last = path.split(".")
+    for name in parents:
+        document = document.setdefault(name, {})
+    return document, last
+
+
+def _set(document: Document, path: str, argument: Any, _: datetime) -> None:
+    parent, name = _parent(document, path)
+    parent[name] = copied(argument)
+
+
+def _unset(document: Document, path: str, _argument: Any, _: datetime) -> None:
+    if value_at(document, path) is not _ABSENT:
+        parent, name = _parent(document, path)
+        del parent[name]
+
+
+def _increase(document: Document, path: str, argument: int, _: datetime) -> None:
+    parent, name = _parent(document, path)
+    parent[name] = parent.get(name, 0) + argument
+
+
+def _push(document: Document, path: str, argument: Any, _: datetime) -> None:
+    parent, name = _parent(document, path)
+    parent.setdefault(name, []).append(copied(argument))
+
+
+def _set_now(document: Document, path: str, _argument: Any, now: datetime) -> None:
+    _set(document, path, now, now)
+
+
+def _only(stage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    if list(stage) != [name]:
+        raise NotImplementedError(stage)
+    fields: Mapping[str, Any] = stage[name]
+    return fields
+
+
+def _added(values: Sequence[Any]) -> Any:
+    times = [value for value in values if isinstance(value, datetime)]
+    numbers = sum(value for value in values if not isinstance(value, datetime))
+    return times[0] + timedelta(milliseconds=numbers) if times else numbers
+
+
+def _date_difference(parts: Mapping[str, Any]) -> int:
+    if parts["unit"] != "millisecond":
+        raise NotImplementedError(parts["unit"])
+    return int((parts["endDate"] - parts["startDate"]) / timedelta(milliseconds=1))
+
+
+_CHANGES: dict[str, Callable[[Document, str, Any, datetime], None]] = {
+    "$set": _set,
+    "$unset": _unset,
+    "$inc": _increase,
+    "$push": _push,
+    "$currentDate": _set_now,
+}
+_EXPRESSIONS: dict[str, Callable[[Any], Any]] = {
+    "$add": _added,
+    "$multiply": lambda values: values[0] * values[1],
+    "$subtract": lambda values: values[0] - values[1],
+    "$pow": lambda values: values[0] ** values[1],
+    "$min": min,
+}

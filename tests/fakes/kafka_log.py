@@ -1,0 +1,289 @@
+"""One topic of Kafka and one consumer group in memory, below the real publisher, consumer loop and dead letters.
+
+A test decides when an event is taken by the log, when its report comes, who owns which partition, and when the topic
+is deleted and made anew.
+"""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from order_processor.reconcile import Offsets, Reading
+from shared.kafka import KafkaError, KafkaException, TopicPartition
+
+BROKEN = b"{"
+Headers = list[tuple[str, bytes]]
+Report = Callable[[KafkaError | None, Any], None]
+
+
+class Event(NamedTuple):
+    """One message of a partition, with confluent_kafka's accessors."""
+
+    of_topic: str
+    of_partition: int
+    at: int
+    with_key: bytes | None
+    with_value: bytes | None
+    with_headers: Headers
+
+    def topic(self) -> str:
+        return self.of_topic
+
+    def partition(self) -> int:
+        return self.of_partition
+
+    def offset(self) -> int:
+        return self.at
+
+    def key(self) -> bytes | None:
+        return self.with_key
+
+    def value(self) -> bytes | None:
+        return self.with_value
+
+    def headers(self) -> Headers:
+        return self.with_headers
+
+    def timestamp(self) -> tuple[int, int]:
+        return (0, 0)
+
+    def error(self) -> None:
+        return None
+
+
+@dataclass(eq=False)
+class Sending:
+    """An event that a producer has taken, and what is to be told of it."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    on_delivery: Report
+
+
+class Topic:
+    """The log and what the group has committed."""
+
+    def __init__(self, name: str, partitions: int = 2) -> None:
+        self.name = name
+        self.partitions: list[list[Event]] = [[] for _ in range(partitions)]
+        self.committed: dict[int, int] = {}
+        self.members: list[Consumer] = []
+        self.ever: set[str] = set()  # the keys of all that was ever in the log
+        self.before: Callable[[str], None] = lambda _: None  # is told of what is about to happen, and may raise
+        self.error: KafkaError | None = None  # what the brokers answer to commits and questions
+
+    def append(self, key: bytes | None, value: bytes | None, headers: Headers) -> None:
+        """Take an event at the end of its key's partition."""
+        number = zlib.crc32(key or b"") % len(self.partitions)
+        event = Event(self.name, number, len(self.partitions[number]), key, value, headers)
+        self.partitions[number].append(event)
+        self.ever.add((key or b"").decode())
+
+    def make_anew(self, *, keep_committed: bool) -> None:
+        """Delete the topic and make it again, empty: every member loses its partitions and gets them anew."""
+        self.partitions = [[] for _ in self.partitions]
+        if not keep_committed:
+            self.committed.clear()
+        for member in self.members:
+            member.take_away()
+
+    def join(self, member: "Consumer") -> None:
+        """Share the partitions anew; a member that keeps one reads on where it was."""
+        self.members.append(member)
+        self._share()
+
+    def leave(self, member: "Consumer") -> None:
+        """Share the partitions of one who has left, was killed or did not poll for too long."""
+        if member in self.members:
+            self.members.remove(member)
+            self._share()
+
+    def held(self) -> set[int]:
+        """Return the partitions that a member still holds."""
+        return {number for member in self.members for number in member.positions}
+
+    def read(self) -> Reading:
+        """Return the offsets of every partition, as `offsets.GroupOffsets` does."""
+        self.before("read offsets")
+        if self.error:
+            raise KafkaException(self.error)
+        return {n: Offsets(0, len(events), self.committed.get(n)) for n, events in enumerate(self.partitions)}
+
+    def _share(self) -> None:
+        for place, member in enumerate(self.members):
+            member.give({n for n in range(len(self.partitions)) if n % len(self.members) == place})
+
+
+class Producer:
+    """A producer. What it has taken waits until `deliver` or `fail`; the report waits for `poll` or `flush`.
+
+    `obliging` delivers at `flush`, as the wait for the dead letters' reports needs it.
+    """
+
+    def __init__(self, topics: dict[str, Topic], *, obliging: bool = False) -> None:
+        self._topics = topics
+        self._obliging = obliging
+        self._reports: list[Callable[[], None]] = []
+        self.taken: list[tuple[str, Sending]] = []
+        self.trouble: Callable[[], Exception | None] = lambda: None
+        self._fatal: KafkaException | None = None
+        self._is_fatal_told = False
+
+    def produce(
+        self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers, on_delivery: Report
+    ) -> None:
+        error = self._fatal or self.trouble()
+        if error:
+            raise error
+        self.taken.append((topic, Sending(key, value, headers, on_delivery)))
+
+    def deliver(self) -> None:
+        """Have the log take the oldest event."""
+        if self.taken:
+            topic, sending = self.taken.pop(0)
+            self._topics[topic].append(sending.key, sending.value, sending.headers)
+            self._reports.append(lambda: sending.on_delivery(None, None))
+
+    def spoil(self) -> None:
+        """Break the value of the oldest event."""
+        if self.taken:
+            self.taken[0][1].value = BROKEN
+
+    def fail(self, *, stored: bool, fatal: bool = False) -> None:
+        """Give up the oldest event; `stored`: it is in the log all the same; `fatal`: the producer is broken by it."""
+        if self.taken:
+            topic, sending = self.taken.pop(0)
+            if stored:
+                self._topics[topic].append(sending.key, sending.value, sending.headers)
+            error = KafkaError(KafkaError._MSG_TIMED_OUT)
+            self._reports.append(lambda: sending.on_delivery(error, None))
+        if fatal:
+            self._fatal = KafkaException(KafkaError(KafkaError._FATAL))
+
+    def poll(self, _timeout: float) -> int:
+        reports, self._reports = self._reports, []
+        for report in reports:
+            report()
+        if self._fatal and not self._is_fatal_told:
+            self._is_fatal_told = True
+            raise self._fatal
+        return len(reports)
+
+    def flush(self, _timeout: float) -> int:
+        while self._obliging and self.taken:
+            self.deliver()
+        self.poll(0)
+        return len(self.taken)
+
+    def purge(self) -> None:
+        while self.taken:
+            self.fail(stored=False)
+
+    def close(self) -> bool:
+        return True
+
+
+class Consumer:
+    """A member of the group, in the eyes of `consumer.Loop` (incremental assignment).
+
+    The answer to a commit comes with the next `consume`.
+    """
+
+    def __init__(self, topic: Topic, on_commit: Callable[[KafkaError | None, Sequence[TopicPartition]], None]) -> None:
+        self._on_commit = on_commit
+        self._answers: list[Callable[[], None]] = []
+        self._topic = topic
+        self._due: set[int] = set()  # what the group gives to this member; it notices at its next `consume`
+        self._lost = False
+        self._position: dict[int, int] = {}
+        self._paused: set[int] = set()
+        self._callbacks: dict[str, Callable[..., None]] = {}
+
+    def subscribe(self, topics: Sequence[str], **callbacks: Callable[..., None]) -> None:
+        if list(topics) != [self._topic.name]:
+            raise NotImplementedError(topics)
+        self._callbacks = callbacks
+        self._topic.join(self)
+
+    def give(self, partitions: set[int]) -> None:
+        """Tell what this member owns from now on."""
+        self._due = partitions
+
+    @property
+    def positions(self) -> Mapping[int, int]:
+        """What this member holds, and from where it reads on."""
+        return self._position
+
+    def take_away(self) -> None:
+        """Tell that everything is lost, positions included."""
+        self._lost = True
+
+    def consume(self, count: int, _timeout: float) -> list[Event]:
+        self._answer()
+        self._rebalance()
+        self._answer()  # the client lets go of partitions only when it has the answers about them
+        events: list[Event] = []
+        for number in sorted(set(self._position) - self._paused):
+            log = self._topic.partitions[number]
+            if self._position[number] > len(log):
+                self._position[number] = 0  # out of range: auto.offset.reset=earliest
+            taken = log[self._position[number] :][: count - len(events)]
+            self._position[number] += len(taken)
+            events += taken
+        return events
+
+    def commit(self, *, offsets: Sequence[TopicPartition], asynchronous: bool) -> None:
+        if not asynchronous:
+            raise NotImplementedError
+        self._topic.before("commit")
+        error = self._topic.error
+        if self not in self._topic.members or any(o.partition not in self._position for o in offsets):
+            error = KafkaError(KafkaError.ILLEGAL_GENERATION)
+        if error is None:
+            self._topic.committed |= {o.partition: o.offset for o in offsets}
+        self._answers.append(lambda: self._on_commit(error, offsets))
+
+    def _answer(self) -> None:
+        answers, self._answers = self._answers, []
+        for answer in answers:
+            answer()
+
+    def assignment(self) -> list[TopicPartition]:
+        return self._named(self._position)
+
+    def incremental_assign(self, partitions: Sequence[TopicPartition]) -> None:
+        """Do nothing: the partitions are assigned when the callback returns in any case."""
+
+    def pause(self, partitions: Sequence[TopicPartition]) -> None:
+        self._paused |= {partition.partition for partition in partitions}
+
+    def resume(self, partitions: Sequence[TopicPartition]) -> None:
+        self._paused -= {partition.partition for partition in partitions}
+
+    def close(self) -> None:
+        self._topic.leave(self)
+
+    def _rebalance(self) -> None:
+        if self not in self._topic.members:  # it was away for too long, and comes back
+            self._lost = True
+            self._topic.join(self)
+        if self._lost:
+            self._lost = False
+            self._drop({*self._position}, "on_lost")
+        self._drop({*self._position} - self._due, "on_revoke")
+        gained = self._due - self._topic.held()  # what another has yet to let go of comes later
+        if gained:
+            self._callbacks["on_assign"](self, self._named(gained))
+            self._position |= {number: self._topic.committed.get(number, 0) for number in gained}
+
+    def _drop(self, partitions: set[int], callback: str) -> None:
+        if partitions:
+            self._callbacks[callback](self, self._named(partitions))
+            self._paused -= partitions
+            for number in partitions:
+                del self._position[number]
+
+    def _named(self, partitions: Any) -> list[TopicPartition]:
+        return [TopicPartition(self._topic.name, number) for number in sorted(partitions)]

@@ -1,0 +1,200 @@
+"""The calls of pymongo that the services make, answered by a replica set in memory."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pymongo import IndexModel
+from pymongo.errors import (
+    AutoReconnect,
+    DuplicateKeyError,
+    NetworkTimeout,
+    ServerSelectionTimeoutError,
+    WriteError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.results import InsertOneResult, UpdateResult
+from pymongo.write_concern import WriteConcern
+
+from fakes import documents
+from fakes.documents import Document, Update
+from fakes.replica_set import ReplicaSet, Trouble
+
+
+class Session:
+    """A causally consistent session: a majority read in it waits until all that it has seen is safe, or gone."""
+
+    def __init__(self) -> None:
+        self.has_read = False
+
+
+class Database:
+    """A database handle, which is its own client and admin database too: majority writes, local reads."""
+
+    def __init__(self, servers: ReplicaSet) -> None:
+        self._servers = servers
+
+    @property
+    def client(self) -> "Database":
+        return self
+
+    @property
+    def admin(self) -> "Database":
+        return self
+
+    def command(self, name: str, *_: Any, **__: Any) -> Document:
+        if name not in ("hello", "ping", "collMod"):
+            raise NotImplementedError(name)
+        _meet(self._servers.before(name))
+        return {"localTime": self._servers.now()}
+
+    @contextmanager
+    def start_session(self, *, causal_consistency: bool) -> Iterator[Session]:
+        if not causal_consistency:
+            raise NotImplementedError
+        yield Session()
+
+    def create_collection(self, _name: str, **_: Any) -> None:
+        """Do nothing: documents are refused by `ReplicaSet.refused` only."""
+
+    def get_collection(self, _name: str, **options: Any) -> "Collection":
+        return Collection(self._servers, local=True, majority=True).with_options(**options)
+
+    def __getitem__(self, name: str) -> "Collection":
+        return self.get_collection(name)
+
+
+class Collection:
+    """A collection handle with its concerns."""
+
+    def __init__(self, servers: ReplicaSet, *, local: bool, majority: bool) -> None:
+        self._servers = servers
+        self._local = local
+        self._majority = majority
+
+    @property
+    def database(self) -> Database:
+        return Database(self._servers)
+
+    @property
+    def name(self) -> str:
+        return "orders"
+
+    def create_indexes(self, indexes: Sequence[IndexModel]) -> None:
+        """Take the unique ones to heart."""
+        for index in indexes:
+            if index.document.get("unique"):
+                self._servers.index([*index.document["key"]], index.document.get("partialFilterExpression", {}))
+
+    def with_options(
+        self, *, read_concern: ReadConcern | None = None, write_concern: WriteConcern | None = None
+    ) -> "Collection":
+        local = self._local if read_concern is None else read_concern.level != "majority"
+        majority = (
+            self._majority if write_concern is None else write_concern.document.get("w", "majority") == "majority"
+        )
+        return Collection(self._servers, local=local, majority=majority)
+
+    def find(
+        self,
+        query: Mapping[str, Any],
+        projection: Any = None,
+        *,
+        limit: int = 0,
+        batch_size: int = 0,
+        session: Session | None = None,
+    ) -> "Cursor":
+        _ = batch_size
+        _meet(self._servers.before("find"))
+        if session and session.has_read and not self._local:
+            self._servers.settle()
+        if session:
+            session.has_read = True
+        shown = self._servers.primary if self._local else self._servers.view
+        found = [document for document in shown.values() if documents.matches(document, query)]
+        return Cursor([documents.projected(document, projection) for document in found]).limit(limit)
+
+    def find_one(
+        self, query: Mapping[str, Any], projection: Any = None, *, session: Session | None = None
+    ) -> Document | None:
+        return next(iter(self.find(query, projection, limit=1, session=session)), None)
+
+    def aggregate(self, steps: Sequence[Mapping[str, Any]]) -> list[Document]:
+        """Understand one `$match` followed by one `$group` of everything, with `$sum: 1` and `$max`."""
+        match, group = steps
+        found, now = self.find(match["$match"]), self._servers.now()
+        wanted = {name: how for name, how in group["$group"].items() if name != "_id"}
+        rows = [*found]
+        totals: Document = {"_id": None}
+        for name, how in wanted.items():
+            if how == {"$sum": 1}:
+                totals[name] = len(rows)
+            else:
+                totals[name] = max((documents.evaluate(how["$max"], row, now) for row in rows), default=None)
+        return [totals] if rows else []
+
+    def insert_one(self, document: Document) -> InsertOneResult:
+        """Insert; as the driver does, repeat it once when the primary changes meanwhile, unless the write survived."""
+        copied = documents.copied(document)
+        self._send("insert", lambda: self._servers.insert(copied))
+        try:
+            self._servers.acknowledge(majority=self._majority)
+        except AutoReconnect:
+            if self._servers.primary.get(copied["_id"]) != copied:
+                self._send("insert", lambda: self._servers.insert(copied))
+            self._servers.acknowledge(majority=self._majority)
+        return InsertOneResult(copied["_id"], acknowledged=True)
+
+    def update_one(self, query: Mapping[str, Any], update: Update) -> UpdateResult:
+        return self._update(query, update, many=False)
+
+    def update_many(self, query: Mapping[str, Any], update: Update) -> UpdateResult:
+        """Update; the driver does not repeat it."""
+        return self._update(query, update, many=True)
+
+    def _update(self, query: Mapping[str, Any], update: Update, *, many: bool) -> UpdateResult:
+        changed: list[int] = []
+        self._send("update", lambda: changed.append(self._servers.update(query, update, many=many)))
+        self._servers.acknowledge(majority=self._majority)
+        return UpdateResult({"n": sum(changed), "nModified": sum(changed)}, acknowledged=True)
+
+    def _send(self, operation: str, do: Callable[[], None]) -> None:
+        trouble = self._servers.before(operation)
+        if trouble is Trouble.LATE:
+            self._servers.late.append(lambda: _quietly(do))
+        if trouble is Trouble.UNANSWERED:
+            do()
+        if trouble in (Trouble.LOST, Trouble.LATE, Trouble.UNANSWERED):
+            raise NetworkTimeout("timed out")
+        _meet(trouble)
+        do()
+
+
+class Cursor:
+    """What a find returns."""
+
+    def __init__(self, found: list[Document]) -> None:
+        self._found = found
+
+    def limit(self, count: int) -> "Cursor":
+        return Cursor(self._found[:count] if count else self._found)
+
+    def sort(self, name: str, direction: int) -> "Cursor":
+        return Cursor(sorted(self._found, key=lambda document: document[name], reverse=direction < 0))
+
+    def __iter__(self) -> Iterator[Document]:
+        return iter(self._found)
+
+
+def _meet(trouble: Trouble | None) -> None:
+    if trouble is Trouble.REFUSED:
+        raise ServerSelectionTimeoutError("no primary")
+    if trouble is not None:
+        raise AutoReconnect("connection reset")
+
+
+def _quietly(do: Callable[[], None]) -> None:
+    try:
+        do()
+    except (DuplicateKeyError, WriteError):
+        return

@@ -1,0 +1,140 @@
+"""A MongoDB replica set in memory, below the real stores: one primary whose newest writes a failover rolls back.
+
+It keeps one collection with its unique indexes, and answers the calls of pymongo that the services make. A test decides
+when writes reach a majority, when the primary changes, and which operation meets a trouble.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any, NamedTuple
+
+from pymongo.errors import AutoReconnect, DuplicateKeyError, WriteError
+
+from fakes import documents
+from fakes.documents import Document, Update
+
+DOCUMENT_VALIDATION = 121
+
+
+class Trouble(Enum):
+    """What can happen to an operation; the caller sees an error each time."""
+
+    REFUSED = auto()  # no primary is found: nothing is sent
+    LOST = auto()  # sent, and never done
+    LATE = auto()  # given up by the client, and done later
+    UNANSWERED = auto()  # done, but not known to a majority, and the answer never comes
+
+
+class Write(NamedTuple):
+    """One entry of the oplog."""
+
+    id: str
+    before: Document | None
+    after: Document
+
+
+class ReplicaSet:
+    """The servers.
+
+    `primary` is what a local read shows, `view` what a majority read shows. `before` is asked about every operation;
+    `waiting` is called while a write waits for its majority, so that a test can have other things happen then.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.now = now
+        self.primary: dict[str, Document] = {}
+        self.view: dict[str, Document] = {}
+        self.before: Callable[[str], Trouble | None] = lambda _: None
+        self.waiting: Callable[[], None] = lambda: None
+        self.refused: set[str] = set()  # ids of orders whose every update the validator refuses
+        self._unique: list[tuple[list[str], Document]] = []  # the fields of each index, and which documents are in it
+        self.late: list[Callable[[], None]] = []
+        self._uncommitted: list[Write] = []
+        self._unseen: list[Write] = []  # committed, but a new primary does not show it yet
+        self._seen: list[Write] = []
+        self._term = 0
+
+    def replicate(self, count: int | None = None) -> None:
+        """Let the oldest uncommitted writes reach a majority."""
+        for write in self._uncommitted[:count]:
+            self._unseen.append(write)
+        del self._uncommitted[:count]
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Let the majority view show all that is committed."""
+        for write in self._unseen:
+            self.view[write.id] = write.after
+        self._seen += self._unseen
+        self._unseen.clear()
+
+    def fail_over(self, *, kept: int = 0, trailing: int = 0) -> None:
+        """Change the primary: `kept` uncommitted writes survive, and the majority view trails by `trailing` writes."""
+        self._term += 1
+        for write in reversed(self._uncommitted[kept:]):
+            _restore(self.primary, write)
+        del self._uncommitted[kept:]
+        for _ in range(min(trailing, len(self._seen))):
+            write = self._seen.pop()
+            self._unseen.insert(0, write)
+            _restore(self.view, write)
+
+    def arrive(self) -> None:
+        """Let the oldest late operation be done."""
+        if self.late:
+            self.late.pop(0)()
+
+    def index(self, fields: list[str], part: Document) -> None:
+        """Have no two documents that match `part` share the values of `fields`."""
+        if (fields, part) not in self._unique:
+            self._unique.append((fields, part))
+
+    def insert(self, document: Document) -> None:
+        """Insert on the primary; raise DuplicateKeyError."""
+        if document["_id"] in self.primary or any(self._collides(document, *index) for index in self._unique):
+            raise DuplicateKeyError("E11000 duplicate key error", 11000)
+        self._write(Write(document["_id"], None, documents.copied(document)))
+
+    def update(self, query: Mapping[str, Any], update: Update, *, many: bool) -> int:
+        """Update on the primary; raise WriteError at the first document that is refused."""
+        found = [document for document in self.primary.values() if documents.matches(document, query)]
+        changed = 0
+        for document in found if many else found[:1]:
+            if document["_id"] in self.refused:
+                raise WriteError("Document failed validation", DOCUMENT_VALIDATION)
+            after = documents.updated(document, update, self.now())
+            if after != document:
+                changed += 1
+                self._write(Write(document["_id"], document, after))
+        return changed
+
+    def acknowledge(self, *, majority: bool) -> None:
+        """Wait for what the write concern asks for; raise AutoReconnect when the primary changes meanwhile."""
+        if not majority:
+            return
+        term = self._term
+        self.waiting()
+        if term != self._term:
+            raise AutoReconnect("connection closed: the primary has stepped down")
+        self.replicate()
+
+    def settle(self) -> None:
+        """Wait until all that was written before is safe or, after a failover, gone."""
+        self.waiting()
+        self.replicate()
+
+    def _collides(self, document: Document, fields: list[str], part: Document) -> bool:
+        same = part | {field: documents.value_at(document, field) for field in fields}
+        return documents.matches(document, part) and any(documents.matches(o, same) for o in self.primary.values())
+
+    def _write(self, write: Write) -> None:
+        self.primary[write.id] = write.after
+        self._uncommitted.append(write)
+
+
+def _restore(state: dict[str, Document], write: Write) -> None:
+    if write.before is None:
+        del state[write.id]
+    else:
+        state[write.id] = write.before

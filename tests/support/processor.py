@@ -1,0 +1,106 @@
+"""order-processor's parts over MongoDB and Kafka in memory, as its tests talk to them."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from fakes.mongo_client import Database
+from fakes.replica_set import ReplicaSet
+from order_processor.batch import Batch
+from order_processor.dead_letters import DeadLetter
+from order_processor.handler import Handler
+from order_processor.message import Message
+from order_processor.store import Orders
+from shared import events, mongo
+from shared.breaker import Breaker
+from shared.events import TOPIC, Item, OrderPlaced
+from shared.kafka import KafkaError
+from shared.metrics import BreakerMetrics, ProcessorMetrics
+from shared.mongo import Document
+
+PLACED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+TAKEN_AT = PLACED_AT + timedelta(seconds=2)
+
+
+def event(order_id: str, *items: str) -> OrderPlaced:
+    """Return the event of an order."""
+    return OrderPlaced(order_id, "alice", "12.50", "USD", [Item(item) for item in items or ("apple",)], PLACED_AT)
+
+
+def message(order_id: str, *items: str, offset: int = 0, partition: int = 0, **changes: Any) -> Message:
+    """Return the message of an order's event, as a consumer takes it; `changes` spoil it."""
+    key, value, headers = events.encode(event(order_id, *items))
+    taken: dict[str, Any] = {"key": key, "value": value, "headers": headers} | changes
+    return Message(TOPIC, partition, offset, **taken)
+
+
+def document(order_id: str, *, marked: bool = False, **changes: Any) -> Document:
+    """Return an order as order-api stores it; `marked` if its event is not known to be published."""
+    outbox = {"outbox": {"due": PLACED_AT, "attempts": 0, "claim": None, "traceparent": None}} if marked else {}
+    placed = {"status": "PLACED", "at": PLACED_AT, "by": "order-api", "reason": None}
+    return {
+        "_id": order_id,
+        "userid": "alice",
+        "cost": 1250,
+        "currency": "USD",
+        "orderitems": [{"item": "apple", "quantity": 1}],
+        "status": "PLACED",
+        "version": 1,
+        "placed_at": PLACED_AT,
+        "processed_at": None,
+        "history": [placed],
+        "rearmed": 0,
+        **outbox,
+    } | changes
+
+
+class Tray:
+    """Takes dead letters. While `error` is set it refuses all."""
+
+    def __init__(self) -> None:
+        self.letters: list[DeadLetter] = []
+        self.error: KafkaError | None = None
+
+    def send(self, letters: Sequence[DeadLetter]) -> dict[int, KafkaError]:
+        if self.error:
+            return dict.fromkeys(range(len(letters)), self.error)
+        self.letters += letters
+        return {}
+
+
+class Bench:
+    """A handler over a replica set in memory."""
+
+    def __init__(self, *orders: Document, decide: Callable[..., Any] | None = None) -> None:
+        self.servers = ReplicaSet(lambda: TAKEN_AT)
+        for order in orders:
+            self.servers.insert(order)
+        self.servers.replicate()
+        self.tray = Tray()
+        self.registry = CollectorRegistry()
+        self.metrics = ProcessorMetrics(self.registry)
+        breaker = Breaker("mongodb", BreakerMetrics(self.registry), is_failure=mongo.is_failure)
+        database: Any = Database(self.servers)
+        self.orders = Orders(database, breaker)
+        own: dict[str, Any] = {"decide": decide} if decide else {}
+        self.handler = Handler(
+            self.orders, self.tray, self.metrics, refused_items={"poison"}, now=lambda: TAKEN_AT, **own
+        )
+
+    def handle(self, *messages: Message, times: int = 1) -> Batch:
+        """Hand a batch of messages in, as often as `times` says."""
+        batch = Batch(TAKEN_AT)
+        batch.add(messages)
+        for _ in range(times):
+            self.handler.handle(batch)
+        return batch
+
+    def status(self, order_id: str) -> str:
+        status: str = self.servers.view[order_id]["status"]
+        return status
+
+    def count(self, name: str, **labels: str) -> float:
+        """Return the value of a metric's sample."""
+        return self.registry.get_sample_value(name, labels) or 0.0
