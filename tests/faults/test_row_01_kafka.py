@@ -6,8 +6,9 @@ from functools import partial
 from typing import Any
 
 from faults.harness import topic
+from faults.harness.load import Run
 from faults.harness.scale import pick
-from faults.harness.world import Run, World
+from faults.harness.world import World
 from shared.events import TOPIC
 from support import wait
 

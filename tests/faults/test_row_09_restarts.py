@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import psutil
+
 from faults.harness.scale import pick
 from faults.harness.world import World
 from support import wait

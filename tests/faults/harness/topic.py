@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from typing import Any
 
 from faults.harness.checker import Event
 from faults.harness.settings import administrator, connection
@@ -43,6 +44,12 @@ def messages(stack: Stack, topic: str) -> list[kafka.Message]:
         return _read(consumer, ends)
     finally:
         consumer.close()
+
+
+def headers(message: kafka.Message) -> list[tuple[str, bytes | None]]:
+    """Return the message's headers."""
+    found: Any = message.headers() or []
+    return list(found)
 
 
 def place(message: kafka.Message) -> tuple[int, int]:

@@ -5,61 +5,29 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from pymongo import MongoClient
-from rich.console import Console
 
-from faults.harness import topic
+from faults.harness import logs, topic
 from faults.harness.checker import Verdict, check
+from faults.harness.load import Run, work
 from local_stack.options import StackOptions
 from local_stack.stack import Stack
-from retail_cli.load import Options, Summary, run
+from retail_cli.load import Options
 from retail_cli.load.answers import OK
-from retail_cli.load.ledger import Account, read
-from retail_cli.load.progress import percentile
+from retail_cli.load.ledger import Account
 from support import scrape, wait
 from support.customer import Customer, https
 
 INSIDE = Path(__file__).parents[1] / "inside"
 SERVICES = ("order-api", "auth-api", "order-processor")
 Document = dict[str, Any]
-
-
-@dataclass
-class Run:
-    """A load at work. `ledger` can be read at any time, `summary` once it has ended."""
-
-    ledger: Path
-    began: float
-    summary: Summary | None = None
-    trouble: BaseException | None = None
-
-    def account(self) -> Account:
-        """Return what is in the ledger by now."""
-        return read(self.ledger)
-
-    def p99(self, begin: float, end: float) -> float:
-        """Return the 99th percentile in ms of the tries answered with an order that began within, Unix time."""
-        return percentile(self._times(begin, end), 0.99)
-
-    def median(self, begin: float, end: float) -> float:
-        """Return the median of the same."""
-        return percentile(self._times(begin, end), 0.5)
-
-    def widest_gap(self) -> float:
-        """Return the longest time in seconds in which no order was accepted, from the first to the last accepted."""
-        ends = sorted(t.at + t.ms / 1000 for t in self.account().tries() if t.outcome == "ok")
-        return round(max((b - a for a, b in pairwise(ends)), default=0.0), 2)
-
-    def _times(self, begin: float, end: float) -> list[float]:
-        return sorted(t.ms for t in self.account().tries(begin, end) if t.outcome == "ok")
 
 
 class World:
@@ -120,7 +88,7 @@ class World:
             **more,
         )
         over = threading.Event()
-        thread = threading.Thread(target=_load, args=(run_, options, over, orders), name="load")
+        thread = threading.Thread(target=work, args=(run_, options, over, orders), name="load")
         print(f"load {name}: seed {self.seed}, ledger {run_.ledger}")
         thread.start()
         try:
@@ -164,26 +132,17 @@ class World:
     def longest_wait(self, run_: Run) -> float:
         """Return the longest time in seconds from placed to processed."""
         mine = {"userid": {"$in": [*run_.account().users]}, "status": "PROCESSED"}
-        return max((d["processed_at"] - d["placed_at"]).total_seconds() for d in self.orders.find(mine))
+        waits: list[float] = [(d["processed_at"] - d["placed_at"]).total_seconds() for d in self.orders.find(mine)]
+        return max(waits)
 
     def explain(self, verdict: Verdict, *runs: Run) -> str:
         """Tell a failed verdict with the whole history of the first orders concerned."""
         lines = [str(verdict)]
         events = topic.events(self.stack)
         for order in list(verdict.broken)[:3]:
-            lines += [f"--- {order}", *self._history(order, runs)]
+            lines += [f"--- {order}", *logs.history(self.folder, self.orders, order, [run_.ledger for run_ in runs])]
             lines += [str(event) for event in events if event.order == order]
         return "\n".join(lines)
-
-    def _history(self, order: str, runs: Sequence[Run]) -> Iterator[str]:
-        document = self.orders.find_one({"$or": [{"_id": order}, {"idempotency.key": order}]})
-        yield f"document: {document}"
-        needles = {order, (document or {}).get("idempotency", {}).get("key", order)}
-        files = [run_.ledger for run_ in runs] + sorted((self.folder / "log").glob("*.log*"))
-        for file in files:
-            with file.open(encoding="utf-8", errors="replace") as text:
-                found = [line.strip() for line in text if any(f'"{needle}"' in line for needle in needles)]
-            yield from (f"{file.name}: {line[:300]}" for line in found[:10])
 
     # Faults
 
@@ -230,6 +189,11 @@ class World:
     def total(self, service: str, metric: str) -> float:
         """Return the sum of a metric over its labels and the service's replicas."""
         return sum(sum(scrape.samples(url, metric).values()) for url in self.admin_urls(service))
+
+    def samples_of(self, service: str, metric: str, label: str) -> float:
+        """Return the sum of a metric's samples that carry the label's value, over the service's replicas."""
+        found = [scrape.samples(url, metric) for url in self.admin_urls(service)]
+        return sum((value for samples in found for labels, value in samples.items() if label in labels), 0.0)
 
     def await_ready(self, seconds: float = 90) -> float:
         """Wait until every service says that it can serve; return how many seconds it took."""
@@ -282,11 +246,3 @@ class World:
 def _accepted(customer: Customer) -> str | None:
     answer = customer.post()
     return str(answer.json()["order_reference"]) if answer.status_code == OK else None
-
-
-def _load(run_: Run, options: Options, over: threading.Event, orders: int) -> None:
-    enough: Callable[[int], bool] = lambda sent: over.is_set() and sent >= orders  # noqa: E731
-    try:
-        run_.summary = run(options, console=Console(quiet=True), enough=enough)
-    except BaseException as error:  # noqa: BLE001 - told to the test's own thread
-        run_.trouble = error

@@ -1,14 +1,16 @@
 """Runs first in every service process of a fault test, which has this folder on PYTHONPATH: sets up what was ordered.
 
-`FAULT_ORDERS` names a JSON file, read once at start, whose members are all optional: `crash_point` (see shared.crash),
-`clock_offset` in seconds, `clock_jumps` (a list of offsets, one after the other, a second each), `mutant` (a module of
-`mutants` to spoil this process with). So a fault needs no new settings of the service, only a restart.
+In the folder `FAULT_ORDERS` there may be a JSON file for this process, named after its admin port and read once at
+start. Its members are all optional: `environ` (variables to set), `crash_point` (see shared.crash), `clock_offset` in
+seconds, `clock_jumps` (offsets, one after the other, a second each), `dns_fails` (a file: while it exists, no name is
+resolved), `mutant` (a module of `mutants` to spoil this process with). So a fault needs a restart, and no new setting.
 """
 
 import itertools
 import json
 import os
 import runpy
+import socket
 import threading
 import time
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Any
 
 
 def _orders() -> dict[str, Any]:
-    file = Path(os.environ.get("FAULT_ORDERS", ""))
+    file = Path(os.environ.get("FAULT_ORDERS", "")) / f"{os.environ.get('ADMIN_BIND', '').rpartition(':')[2]}.json"
     orders: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return orders
 
@@ -40,10 +42,25 @@ def _travel(offsets: list[float]) -> None:
         threading.Thread(target=jump, daemon=True).start()
 
 
+def _fail_dns_while(file: Path) -> None:
+    """Have Python resolve no name and no address while `file` exists."""
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(*arguments: Any, **options: Any) -> Any:
+        if file.exists():
+            raise socket.gaierror(socket.EAI_AGAIN, "a fault of the test: no name is resolved")
+        return resolve(*arguments, **options)
+
+    socket.getaddrinfo = getaddrinfo
+
+
 _ordered = _orders()
+os.environ.update(_ordered.get("environ", {}))
 if "crash_point" in _ordered:
     os.environ["CRASH_POINT"] = _ordered["crash_point"]
 if offsets := _ordered.get("clock_jumps") or [o for o in [_ordered.get("clock_offset")] if o]:
     _travel(offsets)
+if "dns_fails" in _ordered:
+    _fail_dns_while(Path(_ordered["dns_fails"]))
 if "mutant" in _ordered:
     runpy.run_path(str(Path(__file__).parent / "mutants" / f"{_ordered['mutant']}.py"))

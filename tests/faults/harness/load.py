@@ -1,0 +1,51 @@
+"""A load at work in a thread of its own, and what its ledger tells by now."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from rich.console import Console
+
+from retail_cli.load import Options, Summary, run
+from retail_cli.load.ledger import Account, read
+from retail_cli.load.progress import percentile
+
+
+@dataclass
+class Run:
+    """A load at work. `ledger` can be read at any time, `summary` once it has ended."""
+
+    ledger: Path
+    began: float
+    summary: Summary | None = None
+    trouble: BaseException | None = None
+
+    def account(self) -> Account:
+        """Return what is in the ledger by now."""
+        return read(self.ledger)
+
+    def p99(self, begin: float, end: float) -> float:
+        """Return the 99th percentile in ms of the tries answered with an order that began within, Unix time."""
+        return percentile(self._times(begin, end), 0.99)
+
+    def median(self, begin: float, end: float) -> float:
+        """Return the median of the same."""
+        return percentile(self._times(begin, end), 0.5)
+
+    def widest_gap(self) -> float:
+        """Return the longest time in seconds in which no order was accepted, from the first to the last accepted."""
+        ends = sorted(t.at + t.ms / 1000 for t in self.account().tries() if t.outcome == "ok")
+        return round(max((b - a for a, b in pairwise(ends)), default=0.0), 2)
+
+    def _times(self, begin: float, end: float) -> list[float]:
+        return sorted(t.ms for t in self.account().tries(begin, end) if t.outcome == "ok")
+
+
+def work(run_: Run, options: Options, over: threading.Event, orders: int) -> None:
+    enough: Callable[[int], bool] = lambda sent: over.is_set() and sent >= orders  # noqa: E731
+    try:
+        run_.summary = run(options, console=Console(quiet=True), enough=enough)
+    except BaseException as error:  # noqa: BLE001 - told to the test's own thread
+        run_.trouble = error
