@@ -116,12 +116,12 @@ class Routes:
         return self._page(user, given)
 
     def _one(self, user: str, order_id: str, *, wait: int) -> Response:
-        structlog.contextvars.bind_contextvars(order_id=order_id[:64])
         record = self.store.find(order_id, user)
         if record is None:
             if self.store.is_on_its_way(order_id, user):
                 raise unavailable("this order is not safe yet; ask again", 1)
             raise Problem(404, "there is no such order")
+        structlog.contextvars.bind_contextvars(order_id=order_id)  # only now is it known to be an id
         if wait:
             record = self.waiting.until_changed(record, lambda: self.store.find(order_id, user), wait)
         tag = orders.etag(order_id, record["version"])

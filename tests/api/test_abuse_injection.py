@@ -1,0 +1,203 @@
+"""Two hundred operators, queries and paths in every field of both APIs: none is ever more than a text."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from werkzeug.test import TestResponse
+
+from support.abuse import Both, assert_refused
+from support.auth import PASSWORD, basic
+from support.orders import order
+
+OPERATORS = [
+    *("$ne", "$eq", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$type", "$regex", "$where", "$expr"),
+    *("$or", "$and", "$nor", "$not", "$all", "$elemMatch", "$size", "$mod", "$function", "$accumulator", "$set"),
+    *("$unset", "$rename", "$lookup", "$merge", "$out", "$comment", "$jsonSchema", "$text", "$oid", "$date", "$binary"),
+]
+VALUES: list[Any] = [None, "", [None], {"$ne": None}, "this.password"]
+STRUCTURES = [{operator: value} for operator in OPERATORS for value in VALUES]
+TEXTS = [
+    '{"$ne": null}',
+    '{"$gt": ""}',
+    "[$ne]",
+    "$where",
+    "$ne",
+    "' || '1'=='1",
+    "'; return true; var x='",
+    "' OR 1=1 --",
+    "admin'--",
+    "true, $where: '1 == 1'",
+    "1; sleep(1000)",
+    "db.users.drop()",
+    "alice\0",
+    "alice\0' || 1",
+    "alice%00",
+    "alice\r\nX-Injected: 1",
+    "alice.bob",
+    "alice*",
+    ".*",
+    "^a",
+    "../../etc/passwd",
+    "..\\..\\windows",
+    "%2e%2e%2f",
+    "file:///etc/passwd",
+    "${jndi:ldap://evil.example/a}",
+    "{{7*7}}",
+    "${7*7}",
+    "<script>alert(1)</script>",
+    "`id`",
+    "$(id)",
+    "|id",
+    "\u202ealice",
+    "\uff41\uff4c\uff49\uff43\uff45",
+    "alice\u200b",
+    "ALICE",
+    " alice",
+    "alice ",
+]
+ALL: list[Any] = [*STRUCTURES, *TEXTS]
+
+
+class Watched(Both):
+    """Both services, with an order of alice's that mallory wants; no store may ever be asked with more than a text."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.order_id = self.orders.place(user="alice").get_json()["orderid"]
+        users, orders = self.auth.users, self.orders.store
+        for store, name in ((users, "password_hash"), (users, "add"), (orders, "find"), (orders, "newest")):
+            setattr(store, name, self._only_texts(getattr(store, name)))
+
+    @staticmethod
+    def _only_texts(method: Any) -> Any:
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            for value in (*args[:2], *kwargs.values()):
+                assert value is None or isinstance(value, str | int), value
+            return method(*args, **kwargs)
+
+        return checked
+
+    def as_mallory(self, method: str, path: str, **sent: Any) -> TestResponse:
+        return self.orders.client.open(path, method=method, headers=self.orders.bearer("mallory"), **sent)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    both = Watched(tmp_path_factory.mktemp("both"))
+    yield both
+    assert set(both.auth.users.hashes) == {"alice"}
+    assert {d["userid"] for d in both.orders.store.documents.values()} <= {"alice", "mallory"}
+
+
+def test_there_are_at_least_200() -> None:
+    assert len(ALL) >= 200
+
+
+@pytest.mark.parametrize("field", ["username", "password"])
+def test_a_structure_in_a_registration_is_refused(both: Watched, field: str) -> None:
+    for payload in STRUCTURES:
+        body = {"username": "bob", "password": PASSWORD} | {field: payload}
+        assert_refused(both.auth.client.post("/api/users", json=body), 422)
+
+
+def test_a_text_that_is_no_name_is_refused(both: Watched) -> None:
+    for payload in TEXTS:
+        if payload != "alice.bob":
+            assert_refused(both.auth.client.post("/api/users", json={"username": payload, "password": PASSWORD}), 422)
+
+
+@pytest.mark.parametrize("field", ["userid", "cost", "currency", "orderitems", "item", "quantity", "price"])
+def test_a_structure_in_an_order_is_refused(both: Watched, field: str) -> None:
+    for payload in STRUCTURES:
+        line: dict[str, Any] = {"item": "apple", "quantity": 1, "price": "12.50"}
+        body = order(userid="mallory", orderitems=[line])
+        (line if field in line else body)[field] = payload
+        assert_refused(both.as_mallory("POST", "/order", json=body), 422)
+
+
+@pytest.mark.parametrize("field", ["userid", "cost", "currency", "quantity", "price"])
+def test_a_text_in_an_order_where_none_belongs_is_refused(both: Watched, field: str) -> None:
+    for payload in TEXTS:
+        line: dict[str, Any] = {"item": "apple", "quantity": 1, "price": "12.50"}
+        body = order(userid="mallory", orderitems=[line])
+        (line if field in line else body)[field] = payload
+        assert_refused(both.as_mallory("POST", "/order", json=body), 403, 422)
+
+
+def test_a_text_as_an_item_is_kept_as_it_is(both: Watched) -> None:
+    for payload in TEXTS:
+        answer = both.as_mallory("POST", "/order", json=order(userid="mallory", orderitems=[payload]))
+        assert answer.status_code == 200
+        assert answer.get_json()["orderitems"][0]["item"] == payload
+
+
+@pytest.mark.parametrize("field", ["orderid", "userid"])
+def test_a_structure_as_an_id_in_a_body_is_refused(both: Watched, field: str) -> None:
+    for payload in STRUCTURES:
+        assert_refused(both.as_mallory("GET", "/orderdetails", json={field: payload}), 422)
+
+
+@pytest.mark.parametrize("field", ["orderid", "userid"])
+@pytest.mark.parametrize("place", ["query", "body"])
+def test_no_id_finds_somebody_elses_order(both: Watched, field: str, place: str) -> None:
+    for payload in ALL:
+        text = payload if isinstance(payload, str) else json.dumps(payload)
+        if place == "query":
+            answer = both.as_mallory("GET", f"/orderdetails?{field}={quote(text)}")
+        else:
+            answer = both.as_mallory("GET", "/orderdetails", json={field: text})
+        assert_refused(answer, 403, 404)
+
+
+@pytest.mark.parametrize("field", ["userid", "orderid"])
+def test_an_operator_in_a_parameters_name_is_refused(both: Watched, field: str) -> None:
+    for operator in OPERATORS:
+        for path in (f"{field}[{operator}]=", f"{field}=mallory&{field}[{operator}]=x", f"{operator}=1"):
+            assert_refused(both.as_mallory("GET", f"/orderdetails?{quote(path, safe='=&')}"), 400)
+
+
+@pytest.mark.parametrize("field", ["cursor", "status", "limit"])
+def test_a_list_is_narrowed_by_nothing_that_is_not_its_own(both: Watched, field: str) -> None:
+    for payload in ALL:
+        text = payload if isinstance(payload, str) else json.dumps(payload)
+        assert_refused(both.as_mallory("GET", f"/orderdetails?userid=mallory&{field}={quote(text)}"), 400)
+
+
+def test_a_wait_is_a_number(both: Watched) -> None:
+    for payload in ALL:
+        text = payload if isinstance(payload, str) else json.dumps(payload)
+        assert_refused(both.as_mallory("GET", f"/orderdetails?orderid={both.order_id}&wait={quote(text)}"), 400)
+
+
+def test_an_idempotency_key_is_a_text_of_its_user(both: Watched) -> None:
+    for payload in ALL:
+        text = payload if isinstance(payload, str) else json.dumps(payload)
+        if not text.isascii() or set(text) & set("\r\n"):
+            continue  # no client can send it in a header
+        headers = both.orders.bearer("mallory") | {"Idempotency-Key": text}
+        answer = both.orders.client.post("/order", json=order(userid="mallory"), headers=headers)
+        if answer.status_code == 200:
+            assert answer.get_json()["userid"] == "mallory"
+        else:
+            assert_refused(answer, 400)
+
+
+def test_no_pair_of_credentials_logs_in(both: Watched) -> None:
+    for number, payload in enumerate(ALL):
+        text = payload if isinstance(payload, str) else json.dumps(payload)
+        for name, password in ((text, text), ("alice", text), (text, PASSWORD)):
+            address = {"X-Forwarded-For": f"10.0.{number // 100}.{number % 100}"}
+            answer = both.auth.client.get("/api/token", headers=basic(name, password) | address)
+            assert_refused(answer, 401, 429)
+
+
+@pytest.mark.parametrize("service", ["auth", "orders"])
+def test_no_path_leads_anywhere(both: Watched, service: str) -> None:
+    client = getattr(both, service).client
+    for payload in TEXTS:
+        for path in (f"/{quote(payload)}", f"/api/{quote(payload)}", f"/order/{quote(payload)}"):
+            assert_refused(client.get(path, headers=both.orders.bearer("mallory")), 404)

@@ -1,0 +1,108 @@
+"""Other people's orders: as absent as those that were never placed, byte for byte."""
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.abuse import assert_refused
+from support.orders import OrderService, order
+
+USERS = [f"user{n}" for n in range(8)]
+ORDERS_EACH = 4
+SAME_ID = {"X-Request-ID": "same"}
+ABSENT = "01890a5d-ac96-774b-bcce-b302099a8057"
+MALFORMED = ["", "x", "0", "None", "null", "\0", "a" * 5000, "../" * 10, "é", ABSENT.upper(), ABSENT + " "]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> OrderService:
+    return OrderService(tmp_path_factory.mktemp("orders"))
+
+
+@pytest.fixture(scope="module")
+def placed(service: OrderService) -> dict[str, list[Any]]:
+    """Each user's orders, as they were answered."""
+    return {
+        user: [service.place(order(userid=user), user=user, key=f"{user}-{n}").get_json() for n in range(ORDERS_EACH)]
+        for user in USERS
+    }
+
+
+def test_everybody_reads_their_own(service: OrderService, placed: dict[str, list[Any]]) -> None:
+    for user in USERS:
+        for mine in placed[user]:
+            assert service.read(f"?orderid={mine['orderid']}", user=user).get_json()["orderid"] == mine["orderid"]
+        listed = service.read(f"?userid={user}", user=user).get_json()["items"]
+        assert {item["orderid"] for item in listed} == {mine["orderid"] for mine in placed[user]}
+
+
+@pytest.mark.parametrize("place", ["query", "body", "with an ETag", "with a wait"])
+def test_an_order_of_another_user_is_as_an_absent_one(
+    service: OrderService, placed: dict[str, list[Any]], place: str
+) -> None:
+    def read(order_id: str, user: str) -> Any:
+        if place == "body":
+            return service.read(user=user, body={"orderid": order_id}, **SAME_ID)
+        headers = SAME_ID | ({"If-None-Match": "*"} if place == "with an ETag" else {})
+        return service.read(
+            f"?orderid={order_id}" + ("&wait=30" if place == "with a wait" else ""), user=user, **headers
+        )
+
+    for reader, owner in product(USERS, USERS):
+        if reader == owner:
+            continue
+        absent = read(ABSENT, reader)
+        assert_refused(absent, 404)
+        for theirs in placed[owner]:
+            answer = read(theirs["orderid"], reader)
+            assert (answer.status_code, answer.data) == (404, absent.data)
+            assert list(answer.headers) == list(absent.headers)
+
+
+@pytest.mark.parametrize("order_id", MALFORMED)
+def test_a_malformed_id_is_as_an_absent_one(service: OrderService, order_id: str) -> None:
+    absent = service.read(user="user0", body={"orderid": ABSENT}, **SAME_ID)
+    answer = service.read(user="user0", body={"orderid": order_id}, **SAME_ID)
+
+    assert (answer.status_code, answer.data) == (404, absent.data)
+
+
+def test_lists_of_others_are_403_whether_they_exist_or_not(service: OrderService, placed: dict[str, list[Any]]) -> None:
+    assert placed
+    answers = [
+        service.read(user="user0", body={"userid": userid}, **SAME_ID) for userid in ("user1", "nobody", "", "USER0")
+    ]
+
+    for answer in answers:
+        assert_refused(answer, 403)
+    assert len({answer.data for answer in answers}) == 1
+
+
+def test_a_cursor_of_another_user_shows_none_of_their_orders(
+    service: OrderService, placed: dict[str, list[Any]]
+) -> None:
+    cursor = service.read("?userid=user1&limit=1", user="user1").get_json()["next_cursor"]
+    page = service.read(f"?userid=user0&cursor={cursor}", user="user0").get_json()
+
+    assert {item["userid"] for item in page["items"]} <= {"user0"}
+    assert placed
+
+
+def test_nobody_orders_for_another(tmp_path: Path) -> None:
+    service = OrderService(tmp_path)
+
+    for reader, owner in product(USERS, USERS):
+        if reader != owner:
+            assert_refused(service.place(order(userid=owner), user=reader), 403)
+    assert service.store.documents == {}
+
+
+def test_a_key_of_another_user_replays_nothing(service: OrderService, placed: dict[str, list[Any]]) -> None:
+    for theirs in range(ORDERS_EACH):
+        answer = service.place(order(userid="user0"), user="user0", key=f"user1-{theirs}")
+
+        assert answer.status_code == 200
+        assert "Idempotent-Replayed" not in answer.headers
+        assert answer.get_json()["orderid"] not in {mine["orderid"] for mine in placed["user1"]}

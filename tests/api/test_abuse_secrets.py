@@ -1,0 +1,56 @@
+"""Canary secrets in every field of every request: none comes up in logs, metrics, tracebacks or answers."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from support.canary import SECRET
+
+TESTS = Path(__file__).parents[1]
+
+
+class Output(NamedTuple):
+    """What both APIs wrote and answered."""
+
+    log: str
+    answers: list[str]
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Output:
+    """In a process of its own, since logging is set up for real."""
+    answers = tmp_path_factory.mktemp("canary") / "answers"
+    run = subprocess.run(
+        [sys.executable, "-m", "support.canary", str(answers)],
+        cwd=TESTS,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-2000:]
+    return Output(run.stdout, [json.loads(line) for line in answers.read_text().splitlines()])
+
+
+def test_the_requests_were_answered_and_logged(output: Output) -> None:
+    """Else the tests below would prove nothing."""
+    lines = [json.loads(line) for line in output.log.splitlines()]
+    statuses = {line["status"] for line in lines if line["event"] == "request"}
+
+    assert {200, 201, 400, 401, 404, 409, 415, 422, 503} <= statuses
+    assert sum(line["event"] == "unexpected_error" for line in lines) >= 6
+    assert len(output.answers) > 40
+
+
+def test_no_secret_is_in_a_log_line_not_even_of_a_defect(output: Output) -> None:
+    assert "exception" in output.log
+    assert [line for line in output.log.splitlines() if SECRET in line] == []
+
+
+def test_no_secret_is_in_an_answer_or_a_metric(output: Output) -> None:
+    assert [text for text in output.answers if SECRET in text] == []

@@ -1,0 +1,56 @@
+"""Both APIs side by side, for requests that mean no good."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from werkzeug.test import TestResponse
+
+from support.auth import PASSWORD, AuthService, write_key
+from support.orders import OrderService, order
+
+MEMBERS = {"type", "title", "status", "detail", "instance", "request_id"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A call that takes a JSON body, and a body that it answers with success."""
+
+    name: str
+    method: str
+    path: str
+    good: dict[str, Any]
+
+
+TARGETS = (
+    Target("register", "POST", "/api/users", {"username": "carol", "password": PASSWORD}),
+    Target("place", "POST", "/order", order()),
+    Target("read", "GET", "/orderdetails", {"userid": "alice"}),
+)
+
+
+class Both:
+    """auth-api, with the user alice, and order-api, with a token of hers."""
+
+    def __init__(self, folder: Path) -> None:
+        write_key(folder, "k1")
+        self.auth = AuthService(folder)
+        self.auth.register("alice")
+        self.orders = OrderService(folder)
+
+    def send(self, target: Target, body: bytes, content_type: str = "application/json", **headers: str) -> TestResponse:
+        service = self.auth if target.name == "register" else self.orders
+        token = {} if target.name == "register" else self.orders.bearer()
+        return service.client.open(
+            target.path, method=target.method, data=body, content_type=content_type, headers=token | headers
+        )
+
+
+def assert_refused(answer: TestResponse, *statuses: int) -> None:
+    """Assert that the answer is a problem document of one of the statuses, and says nothing of our insides."""
+    assert answer.status_code in statuses, (answer.status_code, answer.text[:500])
+    assert answer.content_type == "application/problem+json"
+    document = answer.get_json()
+    assert set(document) >= MEMBERS
+    assert document["status"] == answer.status_code
+    assert not any(word in answer.text for word in ("Traceback", "File \\", ".py", "site-packages", "Error("))

@@ -1,0 +1,87 @@
+"""Runs both APIs with their real logs on standard output, on requests full of secrets; see test_abuse_secrets.
+
+Answers and metrics go to the file named by the first argument, one JSON string a line.
+"""
+
+import json
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NoReturn
+from unittest.mock import patch
+
+from prometheus_client import generate_latest
+from pymongo.errors import AutoReconnect
+
+from shared import log
+from support.abuse import Both
+from support.auth import basic
+from support.orders import order
+
+SECRET = "canary-7f3a"
+
+
+def main(folder: Path, answers: Path) -> None:
+    """Send everything, and write what came back."""
+    log.configure("canary", "debug")
+    both = Both(folder)
+    texts = [answer.text for answer in tour(both)]
+    texts += [str(dict(answer.headers)) for answer in tour(both)]
+    texts += [generate_latest(service.registry).decode() for service in (both.auth, both.orders)]
+    answers.write_text("\n".join(json.dumps(text) for text in texts), encoding="utf-8")
+
+
+def tour(both: Both) -> list[Any]:
+    """Return the answers to requests that carry a secret each; none of these may be repeated by anyone."""
+    auth, orders, bearer = both.auth.client, both.orders.client, both.orders.bearer()
+    token = {"Authorization": f"Bearer {SECRET}.{SECRET}.{SECRET}"}
+    own = {"X-Secret": SECRET, "Cookie": f"session={SECRET}", "User-Agent": SECRET, "Referer": f"https://{SECRET}"}
+    answers = [
+        auth.post("/api/users", json={"username": "carol", "password": f"{SECRET}-password"}, headers=own),
+        auth.post("/api/users", json={"username": "carol", "password": f"{SECRET}-password"}),
+        auth.post("/api/users", json={"username": "carol", "password": SECRET[:5]}),
+        auth.post("/api/users", json={"username": "carol", "password": SECRET * 50}),
+        auth.post("/api/users", data=f'{{"password": "{SECRET}"', content_type="application/json"),
+        auth.post("/api/users", data=f'{{"a": "{SECRET}", "a": 1}}', content_type="application/json"),
+        auth.post("/api/users", json={"username": "carol", "password": {"x": SECRET}}),
+        auth.post("/api/users", data=SECRET, content_type="text/plain"),
+        auth.get("/api/token", headers=basic("carol", f"{SECRET}-password") | own),
+        auth.get("/api/token", headers=basic("carol", f"{SECRET}-wrong")),
+        auth.get("/api/token", headers=basic(SECRET, SECRET)),  # a password typed where the name belongs
+        auth.get("/api/token", headers={"Authorization": f"Basic {SECRET}"}),
+        auth.get("/api/token", headers=token),
+        orders.get("/orderdetails?userid=alice", headers=token | own),
+        orders.get(f"/orderdetails?orderid={SECRET}", headers=bearer | {"X-Request-ID": f"{SECRET} {SECRET}"}),
+        orders.get(f"/nowhere?token={SECRET}", headers=bearer),
+        orders.get(f"/orderdetails?userid=alice&cursor={SECRET}", headers=bearer),
+        orders.get(f"/orderdetails?orderid=x&wait={SECRET}", headers=bearer),
+        orders.post("/order", json=order(cost=SECRET), headers=bearer),
+        orders.post("/order", json=order(orderitems=[{"item": {"x": SECRET}}]), headers=bearer),
+        orders.post("/order", data=f"[{SECRET}", headers=bearer, content_type="application/json"),
+        orders.post("/order", json=order(), headers=bearer | {"Idempotency-Key": f'"{SECRET}'}),
+        orders.post("/order", json=order(), headers=bearer | {"Idempotency-Key": SECRET}),
+    ]
+    return [*answers, *broken(both)]
+
+
+def broken(both: Both) -> list[Any]:
+    """Return the answers while the stores fail, first as MongoDB does, then by a defect of ours."""
+    answers = []
+    for error in (AutoReconnect("gone"), RuntimeError("a defect")):
+        both.auth.users.error = error
+        answers.append(both.auth.register("dave", f"{SECRET}-password"))
+        answers.append(both.auth.token("alice", f"{SECRET}-password"))
+        both.auth.users.error = None
+    with patch.object(both.orders.store, "insert", defect):
+        answers.append(both.orders.place(order(orderitems=[SECRET]), key=f"{SECRET}-2"))
+    return answers
+
+
+def defect(document: dict[str, Any]) -> NoReturn:
+    """Fail with the document in a local variable."""
+    raise RuntimeError("a defect with a document of " + str(len(document)))
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as temporary:
+        main(Path(temporary), Path(sys.argv[1]))
