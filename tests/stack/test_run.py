@@ -1,7 +1,14 @@
-"""`local-stack run` as a person starts, watches, breaks and ends it: a real system in a folder and on ports of its own."""
+"""`local-stack run` as a person starts, breaks and ends it: a real system in a folder and on ports of its own.
 
+The tests build on one another, in this order: the first run ends with its supervisor killed, the second goes on with
+its data and ends with Ctrl-C, the third loses its parent while it starts.
+"""
+
+import json
 import os
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,35 +20,35 @@ import psutil
 import pytest
 
 from local_stack import ports
+from local_stack.services import is_ready
 from support import wait
 from support.customer import Customer, https
 
 COMMAND = Path(sys.executable).parent / "local-stack"
-READY_SECONDS = 150
-KINDS = ["order-api", "auth-api", "order-processor"]
+PARTS = ["edge", "order-api-0", "auth-api-0", "order-processor-0", "mongodb", "kafka"]
 
 
 class Run:
-    """One run of the command, in a process group of its own, as a shell starts it."""
+    """A shell and the command as its child, in a process group of their own, as `make run` is."""
 
     def __init__(self, root: Path, offset: int, *arguments: str) -> None:
         self.root = root
-        self.output = root.with_suffix(".out")
-        command = [COMMAND, "run", "--root", root, "--port-offset", str(offset), *arguments]
-        with self.output.open("ab") as output:
-            self.process = subprocess.Popen(command, stdout=output, stderr=output, process_group=0)
+        self.output = root.with_suffix(f".{offset}.out")
+        command = [str(COMMAND), "run", "--root", str(root), "--port-offset", str(offset), *arguments]
+        with self.output.open("wb") as output:
+            script = f"{shlex.join(command)}; exit $?"  # the shell stays
+            self.shell = subprocess.Popen(["/bin/sh", "-c", script], stdout=output, stderr=output, process_group=0)
+        self.pid = wait.until(psutil.Process(self.shell.pid).children, "the command")[0].pid
+        self._customers: list[httpx.Client] = []
 
-    def ready(self) -> "Run":
-        wait.until(lambda: self.said("Ctrl-C") or self.process.poll() is not None, "the summary", seconds=READY_SECONDS)
-        assert self.process.poll() is None, self.output.read_text()
+    def await_line(self, text: str, seconds: float = 150) -> "Run":
+        wait.until(lambda: text in self.output.read_text() or self.shell.poll() is not None, text, seconds=seconds)
+        assert self.shell.poll() is None, self.output.read_text()
         return self
-
-    def said(self, text: str) -> bool:
-        return text in self.output.read_text()
 
     @property
     def file(self) -> dict[str, Any]:
-        document: dict[str, Any] = read_json(self.root / "stack.json")
+        document: dict[str, Any] = json.loads((self.root / "stack.json").read_text())
         return document
 
     @property
@@ -51,15 +58,222 @@ class Run:
         services = {f"{s['name']}-{s['replica']}": s["pid"] for s in stack["services"]}
         return services | {kind: stack[kind]["pid"] for kind in ("mongodb", "kafka", "edge")}
 
+    def healed(self, part: str) -> bool:
+        """Tell whether the part answers: on its admin port, or on the port that it is for."""
+        stack = self.file
+        addresses = {
+            "edge": stack["base_url"],
+            "kafka": stack["kafka"]["bootstrap"],
+            "mongodb": stack["mongodb"]["uri"].partition("/retail")[0],
+        }
+        if address := addresses.get(part):
+            return ports.listening(int(address.rpartition(":")[2]))
+        service = next(s for s in stack["services"] if part == f"{s['name']}-{s['replica']}")
+        return is_ready(service["admin_url"])
+
     def customer(self) -> Customer:
-        return Customer(https(self.file["base_url"], self.file["ca"]))
+        client = https(self.file["base_url"], self.file["ca"])
+        self._customers.append(client)
+        return Customer(client)
 
     def family(self) -> list[psutil.Process]:
-        """The command's process and all that it has started and its children have started."""
-        own = psutil.Process(self.process.pid)
+        """The command's process and all below it."""
+        own = psutil.Process(self.pid)
         return [own, *own.children(recursive=True)]
 
     def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            self.process.wait(40)
+        for client in self._customers:
+            client.close()
+        if self.shell.poll() is None:
+            os.killpg(self.shell.pid, signal.SIGINT)
+        self.shell.wait(40)
+
+
+def free_offset() -> int:
+    """Return an offset at which all usual ports are free."""
+    usual = [getattr(ports.fixed(), name) + n for name in ports.Ports.__slots__ for n in range(3)]
+    return wait.until(
+        lambda: next((o for o in range(1000, 12_000, 137) if not any(ports.in_use(p + o) for p in usual)), None),
+        "free ports",
+    )
+
+
+def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+def gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("run") / "stack"
+
+
+@pytest.fixture(scope="module")
+def run(root: Path) -> Iterator[Run]:
+    """The first run."""
+    run = Run(root, free_offset()).await_line("Ctrl-C")
+    yield run
+    run.end()
+
+
+@pytest.fixture(scope="module")
+def kept(run: Run) -> tuple[Customer, str]:
+    """A customer, and an order that must outlive all that follows."""
+    customer = run.customer()
+    return customer, customer.place()
+
+
+def test_the_tour_shows_the_requests_and_their_answers_without_secrets(run: Run) -> None:
+    output = run.output.read_text()
+
+    assert "POST /api/users" in output
+    assert "The order was PROCESSED" in output
+    for secret in secrets(run):
+        assert secret not in output
+
+
+def test_stack_json_says_where_every_part_is(run: Run) -> None:
+    stack = run.file
+
+    assert list(stack) == ["base_url", "ca", "services", "mongodb", "kafka", "edge"]
+    assert [(s["name"], s["replica"]) for s in stack["services"]] == [
+        ("order-api", 0),
+        ("order-api", 1),
+        ("auth-api", 0),
+        ("order-processor", 0),
+    ]
+    assert Path(stack["ca"]).is_absolute()
+    with https(stack["base_url"], stack["ca"]) as client:
+        assert client.get("/openapi.json").status_code == 200
+    for service in stack["services"]:
+        assert httpx.get(f"{service['admin_url']}/readyz").status_code == 200
+    family = {process.pid for process in run.family()}
+    assert set(run.pids.values()) <= family
+
+
+def test_only_the_owner_can_read_what_the_stack_keeps(run: Run) -> None:
+    open_to_others = [path for path in [run.root, *run.root.rglob("*")] if path.lstat().st_mode & 0o077]
+
+    assert not open_to_others
+
+
+def test_no_secret_shows_in_a_process_list_or_a_log(run: Run) -> None:
+    shown = [" ".join(process.cmdline()) for process in run.family()]
+    shown += [json.dumps(process.environ()) for process in run.family()[1:]]
+    shown += [path.read_text(errors="replace") for path in (run.root / "log").iterdir()]
+
+    for secret in secrets(run):
+        assert not [text[:200] for text in shown if secret in text]
+
+
+def secrets(run: Run) -> list[str]:
+    files = [path for path in (run.root / "secrets").iterdir() if "-uri-" not in path.name]
+    assert len(files) >= 9
+    return [path.read_text() for path in files]
+
+
+def test_client_settings_name_the_servers_and_their_user(run: Run) -> None:
+    text = (run.root / "clients" / "operator.env").read_text()
+
+    values = dict(line.split("=", 1) for line in text.splitlines())
+    assert values["KAFKA_BOOTSTRAP_SERVERS"] == run.file["kafka"]["bootstrap"]
+    assert values["KAFKA_USERNAME"] == "operator"
+    assert values["MONGODB_URI"].startswith("mongodb://operator:")
+
+
+def test_a_second_start_and_a_removal_are_refused_while_it_runs(run: Run) -> None:
+    for command in ("run", "clean"):
+        refused = call(command, "--root", run.root)
+
+        assert refused.returncode == 1
+        assert refused.stderr == (
+            f"local-stack: a stack is already running in {run.root} (pid {run.pid}): "
+            f"stop it with Ctrl-C there, or with 'kill {run.pid}'\n"
+        )
+
+
+def test_a_port_in_use_is_one_sentence_that_names_its_user(tmp_path: Path) -> None:
+    offset = free_offset()
+    with socket.create_server(("127.0.0.1", 8443 + offset)):
+        refused = call("run", "--root", tmp_path / "stack", "--port-offset", str(offset))
+
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"local-stack: port {8443 + offset}, which edge needs, is in use by {psutil.Process().name()} "
+        f"(pid {os.getpid()}): end that, or use other ports with --port-offset 1000\n"
+    )
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_killed_is_started_again_and_the_system_goes_on(run: Run, kept: tuple[Customer, str], part: str) -> None:
+    customer, _ = kept
+    before = run.pids[part]
+    remains = psutil.Process(before).children(recursive=True)
+
+    os.kill(before, signal.SIGKILL)
+
+    wait.until(lambda: run.pids[part] not in {None, before}, "another pid in stack.json", seconds=15)
+    assert all(gone(process) for process in remains)
+    wait.until(lambda: run.healed(part), f"{part} to be ready again", seconds=120)
+    accepted = wait.until(lambda: place(customer), "an order to be accepted", seconds=60)
+    customer.processed(accepted)
+    wait.until(lambda: f"{before}) was killed by SIGKILL" in run.output.read_text(), "a word about it")
+
+
+def place(customer: Customer) -> str | None:
+    """Return an order's reference, or None if it was refused with 503 and Retry-After, the only allowed refusal."""
+    answer = customer.post()
+    if answer.status_code == 503:
+        assert answer.headers["Retry-After"]
+        return None
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["order_reference"])
+
+
+def test_nothing_outlives_a_supervisor_that_is_killed(run: Run, kept: tuple[Customer, str]) -> None:
+    assert kept
+    family = run.family()
+    assert len(family) > len(PARTS)
+
+    os.kill(run.pid, signal.SIGKILL)
+
+    wait.until(lambda: all(gone(process) for process in family), "all to be gone", seconds=10)
+
+
+def test_the_next_start_needs_no_cleaning_and_has_the_data_and_ctrl_c_ends_all(
+    root: Path, kept: tuple[Customer, str]
+) -> None:
+    customer, reference = kept
+    second = Run(root, free_offset() + 1).await_line("Ctrl-C")
+    try:
+        with https(second.file["base_url"], second.file["ca"]) as client:
+            customer.http = client
+            assert customer.processed(reference)["status"] == "PROCESSED"
+            token = client.get("/api/token", auth=(customer.name, customer.password))
+            assert token.status_code == 200
+        family = second.family()
+
+        os.killpg(second.shell.pid, signal.SIGINT)  # as a terminal does it: to the shell and the command at once
+
+        second.shell.wait(30)
+        wait.until(lambda: all(gone(process) for process in family), "all to be gone", seconds=5)
+        assert not (root / "stack.json").exists()
+        assert second.output.read_text().endswith("stopped; data, secrets and logs are kept\n")
+    finally:
+        second.end()
+
+
+def test_it_ends_when_its_parent_is_killed_and_then_can_be_removed(root: Path) -> None:
+    third = Run(root, free_offset()).await_line("MongoDB is ready")
+    family = third.family()
+
+    third.shell.kill()
+    third.shell.wait(5)
+
+    wait.until(lambda: all(gone(process) for process in family), "all to be gone", seconds=30)
+    removed = call("clean", "--root", root)
+    assert (removed.returncode, removed.stderr) == (0, "")
+    assert not root.exists()

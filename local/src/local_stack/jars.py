@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jgo.maven import MavenContext, PythonResolver
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from local_stack.errors import StackError
+
+if TYPE_CHECKING:
+    from jgo.maven import MavenContext
 
 KAFKA_VERSION = "4.3.1"
 
@@ -62,6 +65,8 @@ def _locked() -> list[Jar]:
 
 
 def _fetch(jars: list[Jar], folder: Path) -> None:
+    from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - half a second that only the first start needs
+
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns) as progress, tempfile.TemporaryDirectory(dir=folder.parent) as repository:
         task = progress.add_task(f"fetching Kafka {KAFKA_VERSION}, once", total=0)
@@ -77,7 +82,7 @@ def _fetch(jars: list[Jar], folder: Path) -> None:
                 progress.update(task, description=f"fetching Kafka {KAFKA_VERSION}, once: {jar.artifact}")
 
 
-def _fetch_one(maven: MavenContext, jar: Jar, folder: Path) -> Jar:
+def _fetch_one(maven: "MavenContext", jar: Jar, folder: Path) -> Jar:
     try:
         path = maven.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
     except (OSError, RuntimeError) as error:

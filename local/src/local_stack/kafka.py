@@ -62,11 +62,12 @@ class Kafka:
         ]
         formats = [
             subprocess.Popen(
-                [*java, "kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(config)],
+                [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", str(config)],
                 env=environment(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
+                umask=0o077,
             )
             for config in new
         ]

@@ -97,11 +97,11 @@ class Folders:
 
     def data(self, part: str) -> Path:
         """What the part keeps."""
-        return private.folder(self.root / "data" / part)
+        return private.folder(private.folder(self.root / "data") / part)
 
     def config(self, part: str) -> Path:
         """What the part is told at each start."""
-        return private.folder(self.root / "config" / part)
+        return private.folder(private.folder(self.root / "config") / part)
 
 
 def environment(**more: str) -> dict[str, str]:
