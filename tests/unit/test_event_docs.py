@@ -1,4 +1,7 @@
-"""The description of the events says what the code does. `python tests/unit/test_event_docs.py` writes the schema anew."""
+"""The description of the events says what the code does.
+
+`PYTHONPATH=tests python tests/unit/test_event_docs.py` writes the schema anew.
+"""
 
 import json
 from pathlib import Path
@@ -85,9 +88,7 @@ def test_the_documented_headers_are_those_of_a_dead_letter(asyncapi: dict[str, A
 def test_topics_group_and_limits_are_those_of_the_code_and_of_the_cluster(asyncapi: dict[str, Any]) -> None:
     placed, dead = asyncapi["channels"]["ordersPlaced"], asyncapi["channels"]["deadLetters"]
     resources = yaml.safe_load_all((ROOT / "k8s" / "kafka" / "topics.yaml").read_text())
-    topics = {
-        resource["spec"].get("topicName", resource["metadata"]["name"]): resource["spec"] for resource in resources
-    }
+    topics = {resource["metadata"]["name"]: resource["spec"] for resource in resources}
 
     assert (placed["address"], dead["address"]) == (TOPIC, DEAD_LETTER_TOPIC)
     assert asyncapi["operations"]["processOrder"]["bindings"]["kafka"]["groupId"]["const"] == GROUP
