@@ -103,7 +103,7 @@ class FakeOrders:
             for document in self._changeable(ids):
                 marker = document.get("outbox")
                 if marker and document["status"] == "PLACED" and marker["claim"] in claims:
-                    delay = min(LONGEST_BACK_OFF, FIRST_BACK_OFF * 2 ** (marker["attempts"] - 1))
+                    delay = min(LONGEST_BACK_OFF, FIRST_BACK_OFF * 2 ** min(marker["attempts"] - 1, 10))
                     marker["due"] = self._now() + delay * (1 - jitter / 2)
 
     def remove(self, ids: Sequence[str]) -> None:

@@ -321,6 +321,19 @@ def test_a_fatal_error_replaces_the_producer_after_a_back_off_and_loses_nothing(
     assert len(shop.published()) == 1
 
 
+def test_a_fatal_error_that_poll_raises_replaces_the_producer_and_fails_what_was_out(shop: Shop) -> None:
+    shop.sink.is_up = False
+    shop.place()
+    shop.step()
+    shop.sink.break_down()
+    for _ in range(4):
+        shop.step(2)
+
+    assert len(shop.sinks) == 2
+    assert len(shop.published()) == 1
+    assert shop.markers() == []
+
+
 def test_producers_that_break_again_and_again_are_replaced_ever_more_slowly(shop: Shop) -> None:
     pauses = []
     for _ in range(7):

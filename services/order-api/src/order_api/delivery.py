@@ -171,9 +171,13 @@ class Delivery:
         self._take_reports(lambda: self._sink.flush(PURGE_SECONDS))
 
     def _take_reports(self, ask: Callable[[], int]) -> int:
-        """Be called back for what is reported. The client raises a fatal error here, and tells no callback of it."""
-        try:
-            return ask()
-        except KafkaException as error:
-            self._on_error(error.args[0])
-            return 0
+        """Be called back for what is reported. The client raises a fatal error here, once, and tells no callback of it.
+
+        What was to be reported after it is asked for again, or the breaker would wait for it for ever.
+        """
+        for _ in range(2):
+            try:
+                return ask()
+            except KafkaException as error:
+                self._on_error(error.args[0])
+        return 0

@@ -35,7 +35,9 @@ class Markers:
 
     def now(self) -> datetime:
         """Return the database's clock."""
-        now: datetime = call(self._breaker, lambda: self._admin.command("hello"))["localTime"]
+        aware = self._orders.codec_options  # a command by itself answers in naive times
+        hello = call(self._breaker, lambda: self._admin.command("hello", codec_options=aware))
+        now: datetime = hello["localTime"]
         return now
 
     def find_due(self, now: datetime, limit: int) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from shared import kafka
+from shared.kafka_settings import KafkaSettings
 from shared.service_settings import HttpSettings
 from shared.settings import boolean, env, file, load, settings, words
 
@@ -28,13 +28,9 @@ def https(text: str) -> str:
 
 
 @settings
-class Settings(HttpSettings):
+class Settings(KafkaSettings, HttpSettings):
     """What the variables say."""
 
-    kafka_bootstrap_servers: str = env("KAFKA_BOOTSTRAP_SERVERS", help="host:port of brokers, comma-separated")
-    kafka_username: str = env("KAFKA_USERNAME", help="SCRAM user")
-    kafka_password: str = env("KAFKA_PASSWORD", secret=True, help="its password")
-    kafka_ca_file: Path = env("KAFKA_CA_FILE", file, help="certificate authority that the brokers' are checked against")
     jwks_url: str = env("AUTH_JWKS_URL", https, help="where auth-api publishes its public keys")
     jwks_ca_file: Path = env(
         "AUTH_JWKS_CA_FILE", file, help="certificate authority that that address's is checked against"
@@ -52,14 +48,3 @@ class Settings(HttpSettings):
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings; raise SettingsError that names every missing or bad variable."""
         return load(cls, environ)
-
-    @property
-    def kafka(self) -> kafka.Connection:
-        """Where Kafka is, and who we are there."""
-        return kafka.Connection(
-            bootstrap_servers=self.kafka_bootstrap_servers,
-            username=self.kafka_username,
-            password=self.kafka_password,
-            ca_file=self.kafka_ca_file,
-            client_id="order-api",
-        )
