@@ -3,22 +3,16 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from shared.settings import SettingsError, env, file, settings, variables
+from shared.kafka_settings import KafkaSettings
+from shared.service_settings import MongoSettings
+from shared.settings import SettingsError, settings, variables
 
 LOCAL_ENV_FILE = Path(".local/clients/operator.env")
 
 
 @settings
-class OperatorSettings:
+class OperatorSettings(KafkaSettings, MongoSettings):
     """What the variables say."""
-
-    mongodb_uri: str = env("MONGODB_URI", secret=True, help="MongoDB's address with the operator's name and password")
-    mongodb_ca_file: Path = env("MONGODB_CA_FILE", file, help="certificate authority that MongoDB's is checked against")
-    mongodb_database: str = env("MONGODB_DATABASE", default="retail", help="name of the database")
-    kafka_bootstrap_servers: str = env("KAFKA_BOOTSTRAP_SERVERS", help="Kafka's addresses, comma-separated")
-    kafka_username: str = env("KAFKA_USERNAME", help="the operator's name in Kafka")
-    kafka_password: str = env("KAFKA_PASSWORD", secret=True, help="the operator's password in Kafka")
-    kafka_ca_file: Path = env("KAFKA_CA_FILE", file, help="certificate authority that Kafka's is checked against")
 
 
 def choose(env_file: Path | None, environ: Mapping[str, str], folder: Path) -> Mapping[str, str]:

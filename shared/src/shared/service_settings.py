@@ -7,16 +7,22 @@ from shared.settings import address, env, file, integer, settings
 
 
 @settings
-class ServiceSettings:
-    """What each service has: logs, the admin port, MongoDB."""
+class MongoSettings:
+    """Where MongoDB is, and who we are there: always TLS."""
+
+    mongodb_uri: str = env("MONGODB_URI", secret=True, help="MongoDB's address with our name and password")
+    mongodb_ca_file: Path = env("MONGODB_CA_FILE", file, help="certificate authority that MongoDB's is checked against")
+    mongodb_database: str = env("MONGODB_DATABASE", default="retail", help="name of the database")
+
+
+@settings
+class ServiceSettings(MongoSettings):
+    """What each service has: MongoDB, logs, the admin port."""
 
     log_level: str = env("LOG_LEVEL", log.level, default="info", help="debug, info, warning or error")
     admin_bind: tuple[str, int] = env(
         "ADMIN_BIND", address, default="127.0.0.1:9090", help="where /livez, /readyz and /metrics listen"
     )
-    mongodb_uri: str = env("MONGODB_URI", secret=True, help="MongoDB's address with the service's name and password")
-    mongodb_ca_file: Path = env("MONGODB_CA_FILE", file, help="certificate authority that MongoDB's is checked against")
-    mongodb_database: str = env("MONGODB_DATABASE", default="retail", help="name of the database")
 
 
 @settings
