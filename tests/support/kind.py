@@ -3,7 +3,7 @@
 import json
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +62,18 @@ def python(pod: str, code: str, *, container: str | None = None, seconds: float 
     options = ["--container", container] if container else []
     out = kubectl("exec", pod, *options, "--", "python", "-c", code, timeout=seconds)
     return out.strip().rpartition("\n")[2]
+
+
+def evaluate(pod: str, prelude: str, expressions: Sequence[str], *, container: str | None = None) -> dict[str, str]:
+    """Evaluate Python expressions in a pod, all at the same time, and return what each gave, as text."""
+    code = f"""{prelude}
+import concurrent.futures, json
+expressions = {list(expressions)!r}
+with concurrent.futures.ThreadPoolExecutor(len(expressions)) as pool:
+    print(json.dumps(dict(zip(expressions, pool.map(lambda text: str(eval(text)), expressions)))))
+"""
+    answers: dict[str, str] = json.loads(python(pod, code, container=container, seconds=120))
+    return answers
 
 
 @contextmanager
