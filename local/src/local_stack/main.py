@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+import httpx
 from rich.console import Console
 
 from local_stack import lock, report
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         with Stack(_options(options), say=lambda sentence: report.event(console, sentence)) as stack:
             try:
                 report.ready(console, time.monotonic() - began)
-                processed = tour(stack.base_url, Path(stack.ca), console)
+                processed = _tour(stack, console)
                 if options.once:
                     return 0 if processed else 1
                 report.summary(console, stack.file, options.root)
@@ -72,6 +73,13 @@ def run(options: argparse.Namespace) -> int:
     except Interrupted:
         report.event(console, "stopped; data, secrets and logs are kept")
     return 0 if served else 1
+
+
+def _tour(stack: Stack, console: Console) -> bool:
+    try:
+        return tour(stack.base_url, Path(stack.ca), console)
+    except httpx.HTTPError as error:
+        raise StackError(f"the tour through {stack.base_url} broke off: {error}") from error
 
 
 def clean(root: Path) -> int:

@@ -5,9 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 PASSWORD = "correct-horse-battery"  # noqa: S105 - of an example
 
@@ -27,22 +25,19 @@ def ready(console: Console, seconds: float) -> None:
 def summary(console: Console, stack: dict[str, Any], root: Path) -> None:
     """Show where everything is, and what to try."""
     base = stack["base_url"]
-    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    table.add_row("API", base)
-    table.add_row("Documentation", f"{base}/docs (orders), {base}/api/docs (users and tokens)")
-    for service in stack["services"]:
-        name = f"{service['name']} {service['replica']}"
-        table.add_row(f"Metrics of {name}", f"{service['admin_url']}/metrics")
-    table.add_row("Logs", f"{_short(root / 'log')}/")
-    table.add_row(
-        "MongoDB and Kafka", f"{_short(root / 'clients')}/*.env hold client settings; admin.env may do everything"
-    )
-    table.add_row("All of this for programs", _short(root / "stack.json"))
+    rows = [("API", base), ("Documentation", f"{base}/docs for orders, {base}/api/docs for users and tokens")]
+    rows += [(f"Metrics of {s['name']}-{s['replica']}", f"{s['admin_url']}/metrics") for s in stack["services"]]
+    rows += [
+        ("Logs", f"{_short(root / 'log')}/"),
+        ("Client settings", f"{_short(root / 'clients')}/*.env for MongoDB and Kafka; admin.env may do everything"),
+        ("For programs", f"{_short(root / 'stack.json')} says all of this, and stays true"),
+    ]
+    width = max(len(title) for title, _ in rows)
     console.print()
     console.rule("[bold]where things are[/bold]", style="cyan")
-    console.print(table)
+    for title, place in rows:
+        console.print(f"  [bold]{title:{width}}[/bold]  {place}")
+    console.print()
     console.rule("[bold]try it[/bold]", style="cyan")
     for line in _curl_lines(base, _short(Path(stack["ca"]))):
         console.print(line, markup=False, style="green" if not line.startswith("#") else "dim")

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 PROCESSED_SECONDS = 60.0
+ONE_LINE = 110  # characters
 HIDDEN = {"access_token", "password"}
 
 
@@ -78,7 +79,13 @@ TEA = {"item": "tea", "quantity": 2}
 
 
 def _show(document: dict[str, Any]) -> str:
-    return json.dumps({k: _cut(v) if k in HIDDEN else v for k, v in document.items()}, ensure_ascii=False)
+    """Write JSON for reading: on one line if it is short, else a line for each member."""
+    members = [
+        f"{json.dumps(name)}: {json.dumps(_cut(value) if name in HIDDEN else value, ensure_ascii=False)}"
+        for name, value in document.items()
+    ]
+    line = f"{{{', '.join(members)}}}"
+    return line if len(line) <= ONE_LINE else "{\n      " + ",\n      ".join(members) + "\n  }"
 
 
 def _cut(secret: str) -> str:
