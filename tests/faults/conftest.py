@@ -7,22 +7,15 @@ import os
 import re
 import time
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from faults.harness.results import Result
 from faults.harness.scale import SCALE
-from local_stack.options import StackOptions
 
 collect_ignore_glob = [] if SCALE else ["test_row_*.py"]
-SEED = int(os.environ.get("SEED", "20261124"))
-WORLDS: dict[str, dict[str, Any]] = {
-    "small": {"order_processor": 3},
-    "cluster": {"brokers": 3, "mongo_members": 3, "order_processor": 2},
-}
+WORLDS = ("small", "tight", "proxied", "cluster")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -46,7 +39,7 @@ def _row(item: pytest.Item) -> int:
 
 
 def _world(item: pytest.Item) -> int:
-    names = ["", *WORLDS]
+    names = ("", *WORLDS)
     used = [name for name in getattr(item, "fixturenames", ()) if name in WORLDS]
     return names.index(used[0]) if used else 0
 
@@ -97,41 +90,18 @@ def pytest_runtest_makereport(
     return report
 
 
-class Worlds:
-    """At most one world is up at a time: this is for a machine with two cores."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._up: dict[str, Any] = {}
-        self._stack = ExitStack()
-
-    def get(self, name: str) -> Any:
-        """Return the world, started."""
-        from faults.harness.world import World  # noqa: PLC0415 - not needed for the harness' own tests
-
-        if name not in self._up:
-            self.close()
-            world = World(StackOptions(root=self._folder / name, **WORLDS[name]), seed=SEED)
-            self._stack.callback(world.close)
-            world.start()
-            self._up = {name: world}
-        return self._up[name]
-
-    def close(self) -> None:
-        """Stop what is up."""
-        self._up = {}
-        self._stack.close()
-
-
 @pytest.fixture(scope="session")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Whatever worlds the rows need, one after the other."""
+    from faults.harness.worlds import Worlds  # noqa: PLC0415 - the harness' own tests need no stack
+
     worlds = Worlds(tmp_path_factory.mktemp("worlds"))
     yield worlds
     worlds.close()
 
 
 @pytest.fixture
-def small(worlds: Worlds) -> Iterator[Any]:
+def small(worlds: Any) -> Iterator[Any]:
     """One broker, one MongoDB member, two order-api, one order-processor; whole at the beginning of each row."""
     world = worlds.get("small")
     yield world
@@ -139,7 +109,15 @@ def small(worlds: Worlds) -> Iterator[Any]:
 
 
 @pytest.fixture
-def cluster(worlds: Worlds) -> Iterator[Any]:
+def proxied(worlds: Any) -> Iterator[Any]:
+    """As small, but the services reach MongoDB and Kafka through proxies."""
+    world = worlds.get("proxied")
+    yield world
+    world.heal()
+
+
+@pytest.fixture
+def cluster(worlds: Any) -> Iterator[Any]:
     """Three brokers, three MongoDB members, two order-api, two order-processors."""
     world = worlds.get("cluster")
     yield world

@@ -1,7 +1,6 @@
 """A load at work in a thread of its own, and what its ledger tells by now."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -44,7 +43,9 @@ class Run:
 
 
 def work(run_: Run, options: Options, over: threading.Event, orders: int) -> None:
-    enough: Callable[[int], bool] = lambda sent: over.is_set() and sent >= orders  # noqa: E731
+    def enough(sent: int) -> bool:
+        return over.is_set() and sent >= orders
+
     try:
         run_.summary = run(options, console=Console(quiet=True), enough=enough)
     except BaseException as error:  # noqa: BLE001 - told to the test's own thread

@@ -62,6 +62,10 @@ class Proxy:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every connection, the listening and the thread."""
         self.refuse()
         self._call(self._end_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,8 @@ from pymongo import MongoClient
 from faults.harness import logs, topic
 from faults.harness.checker import Verdict, check
 from faults.harness.load import Run, work
+from faults.harness.proxied import proxied as with_proxies
+from faults.harness.proxy import Proxy
 from local_stack.options import StackOptions
 from local_stack.stack import Stack
 from retail_cli.load import Options
@@ -33,7 +35,7 @@ Document = dict[str, Any]
 class World:
     """One stack of one shape. Rows share it, so each must leave it healed; `heal` sees to that."""
 
-    def __init__(self, options: StackOptions, *, seed: int) -> None:
+    def __init__(self, options: StackOptions, *, seed: int, proxied: bool = False) -> None:
         self.seed = seed
         self.folder = options.root
         self._orders_folder = options.root / "fault-orders"
@@ -41,12 +43,14 @@ class World:
         inside = {"PYTHONPATH": str(INSIDE), "FAULT_ORDERS": str(self._orders_folder)}
         extra = {service: dict(options.extra_env.get(service, {})) | inside for service in SERVICES}
         self.stack = Stack(replace(options, extra_env=extra))
+        self._proxied = proxied
         self._runs = 0
         self._told_at: dict[str, int] = {}
 
     def start(self) -> None:
         """Start everything, and connect as administrator."""
-        self.stack.__enter__()
+        with with_proxies() if self._proxied else nullcontext():
+            self.stack.__enter__()
         admin = self.stack.client("admin")
         self.mongo: MongoClient[Document] = MongoClient(
             admin["MONGODB_URI"],
@@ -62,6 +66,18 @@ class World:
         """Stop everything."""
         self.mongo.close()
         self.stack.__exit__(None, None, None)
+        for proxy in [*self.mongodb_proxies, *self.kafka_proxies]:
+            proxy.close()
+
+    @property
+    def mongodb_proxies(self) -> list[Proxy]:
+        """What stands between the services and MongoDB's members, in a proxied world."""
+        return getattr(self.stack._mongodb, "proxies", [])
+
+    @property
+    def kafka_proxies(self) -> list[Proxy]:
+        """What stands between the services and the brokers, in a proxied world."""
+        return getattr(self.stack._kafka, "proxies", [])
 
     # Load
 
@@ -204,6 +220,8 @@ class World:
     def heal(self) -> None:
         """Take every fault away, and wait until the system is whole."""
         told = [part for part in self._services() if (self._orders_folder / f"{self._admin_port(part)}.json").exists()]
+        for proxy in [*self.mongodb_proxies, *self.kafka_proxies]:
+            proxy.heal()
         for part in self.stack.parts:
             self.stack.signal(part, signal.SIGCONT)
             self.stack.restart_policy(part, enabled=True)

@@ -1,0 +1,42 @@
+"""The worlds that rows run in, by name; at most one is up at a time: this is for a machine with two cores."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from faults.harness.world import World
+from local_stack.options import StackOptions
+
+SEED = int(os.environ.get("SEED", "20261124"))
+SHAPES: dict[str, dict[str, Any]] = {
+    "small": {"order_processor": 3},
+    "tight": {},
+    "proxied": {"order_processor": 2},
+    "cluster": {"brokers": 3, "mongo_members": 3, "order_processor": 2},
+}
+
+
+class Worlds:
+    """Starts the world that is asked for, and ends the one before."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._name = ""
+        self._stack = ExitStack()
+
+    def get(self, name: str) -> World:
+        """Return the world, started."""
+        if name != self._name:
+            self.close()
+            options = StackOptions(root=self.folder / name, **SHAPES[name])
+            self._world = World(options, seed=SEED, proxied=name == "proxied")
+            self._stack.callback(self._world.close)
+            self._world.start()
+            self._name = name
+        return self._world
+
+    def close(self) -> None:
+        """Stop what is up."""
+        self._name = ""
+        self._stack.close()

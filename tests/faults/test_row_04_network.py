@@ -1,0 +1,109 @@
+"""Rows 4 and 21: connections that are slow, swallow, break, or arrive in slivers; names that are not resolved."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faults.harness import logs
+from faults.harness.proxy import Proxy
+from faults.harness.scale import pick
+from faults.harness.world import World
+from support import wait
+
+OWN_LIMIT_MS = 2_500  # an operation's 2 s, and what is allowed above
+
+
+@pytest.mark.parametrize("toxic", ["latency", "black-hole", "reset", "slicer"])
+def test_row_04_bad_network_to_kafka(proxied: World, figures: dict[str, Any], toxic: str) -> None:
+    """The network to Kafka is bad: orders are accepted at the usual speed, and all are processed afterwards."""
+    proxy = proxied.kafka_proxies[0]
+    lasting = pick(60, 15)
+    with proxied.load(pick(10_000, 600), rate=40, at_most=1200) as run:
+        wait.until(lambda: time.time() - run.began > 5, "a baseline", seconds=10)
+        spoilt_at = time.time()
+        _spoil(proxy, toxic, lasting)
+        healed_at = time.time()
+        proxy.heal()
+
+    before, during = run.p99(run.began, spoilt_at), run.p99(spoilt_at, healed_at)
+    figures |= {"toxic_seconds": lasting, "p99_before_ms": round(before, 1), "p99_ms": round(during, 1)}
+    proxied.prove(run, figures=figures, healed_at=healed_at, within=60)
+    assert all(t.outcome == "ok" for t in run.account().tries())
+    assert run.median(spoilt_at, healed_at) <= 1.5 * run.median(run.began, spoilt_at)
+
+
+@pytest.mark.parametrize("toxic", ["latency", "black-hole", "reset", "slicer"])
+def test_row_04_bad_network_to_mongodb(proxied: World, figures: dict[str, Any], toxic: str) -> None:
+    """The network to MongoDB is bad: honest answers in time, and nothing is lost, invented or doubled."""
+    proxy = proxied.mongodb_proxies[0]
+    lasting = pick(60, 10)
+    with proxied.load(pick(10_000, 400), rate=30, at_most=1200, settle_seconds=180) as run:
+        wait.until(lambda: time.time() - run.began > 3, "a baseline", seconds=10)
+        spoilt_at = time.time()
+        _spoil(proxy, toxic, lasting)
+        healed_at = time.time()
+        proxy.heal()
+
+    own = max(line["duration_ms"] for line in logs.requests(proxied.folder, "order-api", spoilt_at))
+    figures |= {"toxic_seconds": lasting, "longest_own_ms": round(own), "outage_seconds": run.widest_gap()}
+    proxied.prove(run, figures=figures, healed_at=healed_at, within=60)
+    assert own <= OWN_LIMIT_MS
+
+
+def test_row_21_names_not_resolved(proxied: World, figures: dict[str, Any], tmp_path: Path) -> None:
+    """No name or address is resolved in order-api, and its connections break: honest answers, and recovery."""
+    lasting = pick(30, 10)
+    flag = tmp_path / "dns-fails"
+    for part in proxied.parts("order-api"):
+        proxied.tell(part, dns_fails=str(flag))
+    with proxied.load(pick(3_000, 500), rate=30, settle_seconds=120) as run:
+        flag.touch()
+        broken_at = time.time()
+        proxied.mongodb_proxies[0].reset()
+        time.sleep(lasting)
+        flag.unlink()
+        healed_at = time.time()
+        wait.until(lambda: time.time() - healed_at > 12, "recovery", seconds=15)
+
+    first = min(t.at for t in run.account().tries(healed_at) if t.outcome == "ok")
+    own = max(line["duration_ms"] for line in logs.requests(proxied.folder, "order-api", broken_at))
+    figures |= {"seconds": lasting, "recovery_seconds": round(first - healed_at, 1), "longest_own_ms": round(own)}
+    proxied.prove(run, figures=figures, healed_at=healed_at, within=60)
+    assert first - healed_at <= 10
+    assert own <= OWN_LIMIT_MS
+
+
+def test_row_21_connections_exhausted(proxied: World, figures: dict[str, Any]) -> None:
+    """Sixty-four clients at once while every answer of MongoDB is late: no thread waits beyond its limit."""
+    lasting = pick(30, 10)
+    proxy = proxied.mongodb_proxies[0]
+    with proxied.load(1, rate=0, in_flight=64, settle_seconds=120, at_most=120) as run:
+        proxy.toxics.latency = 0.4
+        spoilt_at = time.time()
+        time.sleep(lasting)
+        proxy.heal()
+        healed_at = time.time()
+
+    own = max(line["duration_ms"] for line in logs.requests(proxied.folder, "order-api", spoilt_at))
+    figures |= {"seconds": lasting, "longest_own_ms": round(own)}
+    proxied.prove(run, figures=figures, healed_at=healed_at, within=60)
+    assert own <= OWN_LIMIT_MS
+
+
+def _spoil(proxy: Proxy, toxic: str, seconds: float) -> None:
+    """Spoil the connections for so long, one way or another."""
+    if toxic == "latency":
+        proxy.toxics.latency, proxy.toxics.jitter = 1.0, 0.5  # each way
+    elif toxic == "black-hole":
+        proxy.toxics.hole = True
+    elif toxic == "slicer":
+        proxy.toxics.slice_bytes = 16
+    over = threading.Event()
+    ends_at = time.monotonic() + seconds
+    while time.monotonic() < ends_at:
+        if toxic == "reset":
+            proxy.reset()
+        over.wait(1)

@@ -1,0 +1,122 @@
+"""Rows 20 and 24: clocks that are wrong, and the breaker's own conduct."""
+
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from prometheus_client import CollectorRegistry
+
+from faults.harness.scale import pick
+from faults.harness.world import World
+from shared.breaker import MAX_PROBES, OPEN_SECONDS, Breaker, CircuitOpen
+from shared.metrics import BreakerMetrics
+from support import scrape, wait
+
+HOUR = 3600
+CLOCKS: dict[str, dict[str, Any]] = {
+    "fast": {"clock_offset": HOUR},
+    "slow": {"clock_offset": -HOUR},
+    "jumping": {"clock_jumps": [0, 300, -300, HOUR, -HOUR]},
+}
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+@pytest.mark.parametrize("service", ["order-api", "order-processor"])
+def test_row_20_one_clock_is_wrong(small: World, figures: dict[str, Any], service: str, clock: str) -> None:
+    """The clock of one process is an hour fast, an hour slow, or jumps."""
+    part = f"{service}-0"
+    small.tell(part, **CLOCKS[clock])
+    with small.load(pick(10_000, 400), rate=40) as run:
+        wait.until(lambda: time.time() - run.began > pick(60, 6), "time with the clock", seconds=90, every=0.5)
+    small.tell(part)
+
+    figures["refused_tokens"] = sum(t.status == 401 for t in run.account().tries())
+    small.prove(run, figures=figures, healed_at=time.time(), within=60)
+
+
+@pytest.fixture
+def breaker() -> tuple[Breaker, CollectorRegistry]:
+    registry = CollectorRegistry()
+    return Breaker("mongodb", BreakerMetrics(registry)), registry
+
+
+def _call(breaker: Breaker, seconds: float, *, fails: bool) -> str:
+    try:
+        permit = breaker.acquire()
+    except CircuitOpen:
+        return "rejected"
+    time.sleep(seconds)
+    if fails:
+        permit.failed()
+        return "failed"
+    permit.ok()
+    return "ok"
+
+
+def test_row_24_calls_do_not_wait_for_each_other(breaker: Any, figures: dict[str, Any]) -> None:
+    """Sixty-four threads with calls of 100 ms through one breaker end within 250 ms."""
+    guard, _ = breaker
+    with ThreadPoolExecutor(64) as pool:
+        ready = threading.Barrier(65)
+        calls = [pool.submit(lambda: (ready.wait(), _call(guard, 0.1, fails=False))[1]) for _ in range(64)]
+        ready.wait()
+        started = time.monotonic()
+        outcomes = Counter(call.result() for call in calls)
+        took = time.monotonic() - started
+
+    figures |= {"calls": 64, "milliseconds": round(took * 1000)}
+    assert outcomes == {"ok": 64}
+    assert took <= 6.4 / pick(25, 4)  # one after the other they would take 6.4 s
+
+
+def test_row_24_opens_and_lets_few_probes_through(breaker: Any, figures: dict[str, Any]) -> None:
+    """With four calls in five failing it opens within 20; half-open it lets at most three through; metrics tell so."""
+    guard, registry = breaker
+    before_open = [_call(guard, 0, fails=number % 5 != 0) for number in range(25)]
+    opened_after = before_open.index("rejected")
+    opened_at = time.monotonic()
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=1)):  # no wall clock decides
+        early = _call(guard, 0, fails=False)
+    wait.until(lambda: guard.state != "open" or _probing(guard), "half-open", seconds=10, every=0.01)
+    open_seconds = time.monotonic() - opened_at
+    with ThreadPoolExecutor(64) as pool:
+        outcomes = Counter(pool.map(lambda _: _call(guard, 0.2, fails=True), range(64)))
+
+    truth = Counter(before_open) + Counter([early]) + outcomes
+    told = {
+        result: registry.get_sample_value("circuit_breaker_calls_total", {"breaker": "mongodb", "result": result})
+        for result in ("ok", "failed", "rejected")
+    }
+    figures |= {"opened_after": opened_after, "probes": outcomes["failed"], "open_seconds": round(open_seconds, 2)}
+    assert opened_after <= 20
+    assert early == "rejected"
+    assert abs(open_seconds - OPEN_SECONDS) <= 0.2 * OPEN_SECONDS
+    assert outcomes["failed"] <= MAX_PROBES
+    assert told == {result: truth[result] for result in told}
+
+
+def _probing(guard: Breaker) -> bool:
+    return guard.room > 0
+
+
+def test_row_24_every_replica_tells_the_truth(small: World, figures: dict[str, Any]) -> None:
+    """While MongoDB is away each replica shows its breaker open, and closed after its return."""
+    urls = small.admin_urls("order-api")
+    with small.load(pick(2_000, 300), rate=40, settle_seconds=120) as run:
+        small.stack.stop("mongodb-0")
+        wait.until(lambda: _states(urls) == {"open"} or _states(urls) == {"open", "half_open"}, "open", seconds=60)
+        figures["states_away"] = sorted(_states(urls))
+        small.stack.start("mongodb-0")
+        healed_at = time.time()
+        wait.until(lambda: _states(urls) == {"closed"}, "closed breakers", seconds=60)
+
+    small.prove(run, figures=figures, healed_at=healed_at, within=60)
+
+
+def _states(urls: list[str]) -> set[str]:
+    return {scrape.breaker_state(url, "mongodb") for url in urls}

@@ -1,0 +1,100 @@
+"""Rows 22 and 25: a disk without room, and a backlog of many events."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faults.harness.scale import pick
+from faults.harness.world import World
+from faults.harness.worlds import Worlds
+from order_api import orders
+from order_api.models import OrderItem
+from shared.money import Amount
+from support import wait
+
+TMPFS_MIB = 700
+PENDING = int(os.environ.get("PENDING", str(pick(100_000, 5_000))))
+
+
+@pytest.fixture
+def tight(worlds: Worlds) -> Iterator[World]:
+    """A world whose MongoDB lives on a disk of 700 MiB; needs the right to mount."""
+    disk = worlds.folder / "tight" / "data" / "mongodb-0"
+    disk.mkdir(parents=True, mode=0o700)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={TMPFS_MIB}m,mode=700", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not let us mount a small file system: needs root")
+    try:
+        yield worlds.get("tight")
+    finally:
+        worlds.close()
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_row_22_disk_full(tight: World, figures: dict[str, Any]) -> None:
+    """MongoDB's disk is full: no order is half written, honest answers, and recovery once there is room."""
+    disk = tight.folder / "data" / "mongodb-0"
+    full = pick(60, 12)
+    with tight.load(pick(4_000, 500), rate=40, settle_seconds=180, items=100) as run:
+        _fill(disk / "filler")
+        filled_at = time.time()
+        wait.until(lambda: time.time() - filled_at > full, "time without room", seconds=full + 10, every=0.5)
+        refused = sum(t.outcome != "ok" for t in run.account().tries(filled_at))
+        (disk / "filler").unlink()
+        tight.stack.start("mongodb-0")
+        healed_at = time.time()
+        tight.probe()
+
+    first = min(t.at for t in run.account().tries(healed_at) if t.outcome == "ok")
+    figures |= {"full_seconds": full, "not_accepted": refused, "recovery_seconds": round(first - healed_at, 1)}
+    tight.prove(run, figures=figures, healed_at=healed_at, within=60)
+    assert refused > 0  # the disk really was full
+    assert first - healed_at <= 15
+
+
+def test_row_25_backlog(small: World, figures: dict[str, Any]) -> None:
+    """Many events wait (PENDING, 100,000 by default): they drain while orders go on, and the index is empty after."""
+    with small.load(pick(5_000, 600), rate=20, at_most=1800) as run:
+        small.stack.stop("kafka-0")
+        _pile_up(small, PENDING)
+        small.stack.start("kafka-0")
+        began = time.time()
+        wait.until(lambda: _marked(small) < PENDING / 100, "the drain", seconds=1500, every=0.5)
+        seconds = time.time() - began
+
+    mine = {"userid": "backlog"}
+    wait.until(lambda: not small.orders.count_documents(mine | {"status": "PLACED"}), "all processed", seconds=600)
+    figures |= {"pending": PENDING, "drained_per_second": round(PENDING / seconds), "seconds": round(seconds, 1)}
+    small.prove(run, figures=figures, healed_at=time.time(), within=180)
+    assert _marked(small) == 0
+    once = {"status": "PROCESSED", "history": {"$size": 2}}
+    assert small.orders.count_documents(mine | once) == PENDING
+
+
+def _fill(filler: Path) -> None:
+    """Write zeros until there is no room."""
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(2**20))
+        except OSError:
+            return
+
+
+def _pile_up(world: World, count: int) -> None:
+    order = orders.Order("backlog", Amount(100), "USD", (OrderItem("apple"),))
+    due = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=10)
+    for start in range(0, count, 1000):
+        batch = range(start, min(count, start + 1000))
+        ids = (orders.new_id(due, os.urandom(orders.RANDOM_BYTES)) for _ in batch)
+        world.orders.insert_many([orders.document(order, order_id=order_id, now=due) for order_id in ids])
+
+
+def _marked(world: World) -> int:
+    return world.orders.count_documents({"status": "PLACED", "outbox.due": {"$type": "date"}})
