@@ -1,6 +1,7 @@
 """Initiate the replica set, then make each role of roles.json and the user that has it. Safe to repeat.
 
-A user that is there gets the role and the password of its Secret again, so this is also how a password is changed.
+A user that is there gets the role and the password of its Secret again, so this is also how a password is changed, and
+mongod reads its certificate again.
 """
 
 import json
@@ -58,6 +59,7 @@ def main() -> None:
         timeoutMS=30_000,
     )
     initiate(client.admin)
+    client.admin.command("rotateCertificates")  # a renewed certificate is served from now on
     database = client["retail"]
     for name, privileges in json.loads(ROLES.read_text()).items():
         create_or_update(database, "Role", name, privileges=privileges, roles=[])

@@ -20,14 +20,6 @@ def test_a_rolling_restart_fails_no_request(component: str) -> None:
     load.assert_nothing_failed()
 
 
-def helm(*arguments: str) -> str:
-    """Run helm in the cluster and return what it printed."""
-    command = ["helm", "--kube-context", kind.CONTEXT, "--namespace", kind.NAMESPACE, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def retag(service: str) -> str:
     """Give the service's image a second tag that the workers know too, and return it."""
     tag = kind.image(service).rpartition(":")[2] + "-again"
@@ -54,16 +46,9 @@ def test_upgrade_and_rollback_fail_no_request() -> None:
         f"{key}.image.tag={retag(service)}"
         for key, service in (("orderApi", "order-api"), ("authApi", "auth-api"), ("orderProcessor", "order-processor"))
     ]
-    before = json.loads(helm("history", "retail", "--output", "json"))[-1]["revision"]
-    with kind.load() as load:
-        helm("upgrade", "retail", str(kind.ROOT / "charts/retail-orders"), "--reuse-values",
-             "--set", ",".join([*tags, "orderApi.threads=24", "logLevel=debug"]))  # fmt: skip
-        for component in kind.COMPONENTS:
-            kind.rollout(component)
+    with kind.load() as load, kind.release_restored():
+        kind.upgrade(*tags, "orderApi.threads=24", "logLevel=debug")
         upgraded = {c["image"] for c in kind.pods("order-api")[0]["spec"]["containers"]}
-        helm("rollback", "retail", str(before))
-        for component in kind.COMPONENTS:
-            kind.rollout(component)
 
     load.assert_nothing_failed()
     assert any(image.endswith("-again") for image in upgraded)

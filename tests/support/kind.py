@@ -1,6 +1,7 @@
 """The kind cluster under test: what tests ask of it and do to it."""
 
 import json
+import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -48,6 +49,34 @@ def is_ready(pod: dict[str, Any]) -> bool:
 def ready_pods(component: str) -> int:
     """Count the pods of a component that are ready."""
     return sum(is_ready(pod) for pod in pods(component))
+
+
+def helm(*arguments: str) -> str:
+    """Run helm in the cluster and return what it printed."""
+    command = ["helm", "--kube-context", CONTEXT, "--namespace", NAMESPACE, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def upgrade(*settings: str) -> None:
+    """Upgrade the release to the chart of this checkout with a few values changed, and wait for its pods."""
+    changes = [option for setting in settings for option in ("--set", setting)]
+    helm("upgrade", "retail", str(ROOT / "charts/retail-orders"), "--reuse-values", *changes)
+    for component in COMPONENTS:
+        rollout(component)
+
+
+@contextmanager
+def release_restored() -> Iterator[None]:
+    """Roll the release back to what it was when the context ends."""
+    before = json.loads(helm("history", "retail", "--output", "json"))[-1]["revision"]
+    try:
+        yield
+    finally:
+        helm("rollback", "retail", str(before))
+        for component in COMPONENTS:
+            rollout(component)
 
 
 def image(service: str = "order-processor") -> str:

@@ -1,0 +1,104 @@
+"""Certificates, passwords and signing keys are changed while orders come in: nothing is refused, nothing is lost."""
+
+import hashlib
+import json
+import ssl
+import subprocess
+
+import httpx
+
+from support import kind, wait
+from support.customer import Customer
+from support.stand_ins import certificates, kafka, kube
+
+SERVED = """
+import ssl
+certificate = ssl.get_server_certificate(({host!r}, {port}), timeout=10)
+import hashlib; print(hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest())
+"""
+
+
+def in_secret(name: str) -> str:
+    """Return the certificate that a Secret holds, as PEM."""
+    data = kube.secret_data(name)
+    assert data is not None
+    return data["tls.crt"]
+
+
+def digest(certificate: str) -> str:
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest()
+
+
+def set_up_mongodb_again() -> None:
+    """Run the Job once more, which makes mongod read its certificate."""
+    resources = subprocess.run(
+        ["kubectl", "kustomize", str(kind.ROOT / "k8s/kind")], capture_output=True, text=True, check=True, timeout=30
+    ).stdout
+    job = next(text for text in resources.split("---\n") if "\nkind: Job\n" in text)
+    kind.kubectl("delete", "job", "mongodb-set-up", "--ignore-not-found")
+    kind.kubectl("apply", "--filename", "-", stdin=job.replace("retail-orders/order-processor:dev", kind.image()))
+    kind.kubectl("wait", "job/mongodb-set-up", "--for", "condition=Complete", "--timeout", "120s", timeout=130)
+
+
+def test_renewed_certificates_are_served_and_nothing_fails() -> None:
+    """All four are renewed at 30 orders/s: gateway, both APIs and MongoDB serve the new ones, and nobody notices."""
+    with kind.load(30) as load:
+        names = frozenset({"door", "mongodb", "retail-order-api", "retail-auth-api"})
+        assert set(certificates.reconcile(names)) == names
+        wait.until(
+            lambda: ssl.get_server_certificate(("127.0.0.1", 8443), timeout=10) == in_secret("door-tls"),
+            "the gateway to serve its new certificate", seconds=120, every=2,
+        )  # fmt: skip
+        fresh = digest(in_secret("retail-auth-api-tls"))
+        code = SERVED.format(host="retail-auth-api", port=8443)
+        wait.until(
+            lambda: kind.python("deployment/retail-order-api", code, container="order-api") == fresh,
+            "the pods to serve their new certificate", seconds=240, every=5,
+        )  # fmt: skip
+        set_up_mongodb_again()
+        code = SERVED.format(host="mongodb-0.mongodb", port=27017)
+        served = kind.python("deployment/retail-order-api", code, container="order-api")
+
+    load.assert_nothing_failed()
+    assert served == digest(in_secret("mongodb-tls"))
+
+
+def test_new_kafka_passwords_lose_nothing() -> None:
+    """Strimzi makes a new password for a user whose Secret is deleted; a rolling restart brings it to the pods."""
+    users = ("order-api", "order-processor")
+    before = {user: kube.secret_data(user) for user in users}
+    with kind.load(30) as load:
+        kind.kubectl("delete", "secret", *users)
+        kafka.reconcile_entities()
+        for user in users:
+            kind.kubectl("rollout", "restart", f"deployment/retail-{user}")
+        for user in users:
+            kind.rollout(user)
+
+    load.assert_nothing_failed()
+    assert all(kube.secret_data(user) != before[user] for user in users)
+
+
+def test_new_signing_keys_refuse_no_token(door: httpx.Client) -> None:
+    """A key is added, then signs: every token issued meanwhile is good for an order at once, and old ones stay good."""
+    keys = kube.secret_data("signing-keys")
+    assert keys is not None
+    old = max(keys).removesuffix(".pem")
+    made = subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "ed25519"], capture_output=True, text=True, check=True, timeout=30
+    ).stdout
+    with kind.release_restored(), kind.load(20) as load:
+        patch = {"stringData": {f"{old}-next.pem": made}}
+        kind.kubectl("patch", "secret", "signing-keys", "--patch-file", "/dev/stdin", stdin=json.dumps(patch))
+        kind.upgrade(f"auth.signingKid={old}")  # publishes both, signs with the old one
+        kind.kubectl("rollout", "restart", "deployment/retail-auth-api")
+        kind.rollout("auth-api")
+        published = {key["kid"] for key in door.get("/.well-known/jwks.json").json()["keys"]}
+        first = Customer(door)
+        kind.upgrade(f"auth.signingKid={old}-next")
+        for _ in range(10):  # both replicas, and both of order-api
+            Customer(door).place()
+        first.place()
+
+    load.assert_nothing_failed()
+    assert published == {*(name.removesuffix(".pem") for name in keys), f"{old}-next"}

@@ -1,0 +1,29 @@
+"""The autoscaler adds replicas of order-api under load and takes them away again, and no request notices."""
+
+import json
+
+from support import kind, wait
+
+
+def replicas() -> int:
+    """Return how many replicas the Deployment has that are ready."""
+    deployment = json.loads(kind.kubectl("get", "deployment", "retail-order-api", "--output", "json"))
+    return int(deployment["status"].get("readyReplicas", 0))
+
+
+def test_load_adds_a_replica_and_its_end_takes_it_away() -> None:
+    """From two to three or more and back, at 50 orders/s and then at a few, with no failed request."""
+    with kind.release_restored():
+        kind.upgrade(
+            "orderApi.autoscaling.enabled=true", "orderApi.autoscaling.minReplicas=2",
+            "orderApi.autoscaling.maxReplicas=3", "orderApi.autoscaling.targetCPUUtilizationPercentage=40",
+            "orderApi.autoscaling.scaleDownStabilizationSeconds=15",
+        )  # fmt: skip
+        wait.until(lambda: replicas() == 2, "two replicas at rest", seconds=180, every=2)
+        with kind.load(50) as load:
+            wait.until(lambda: replicas() >= 3, "a third replica", seconds=240, every=2)
+        with kind.load(1) as calm:
+            wait.until(lambda: replicas() == 2, "two replicas again", seconds=300, every=2)
+
+    load.assert_nothing_failed()
+    calm.assert_nothing_failed()

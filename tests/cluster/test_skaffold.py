@@ -1,0 +1,75 @@
+"""The inner loop: `skaffold run` deploys this checkout, `skaffold dev` serves a changed file at once."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support import kind, wait
+from support.customer import Customer
+
+FOLDERS = ("charts", "cli", "locks", "services", "shared")
+FILES = ("Dockerfile", ".dockerignore", "skaffold.yaml")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Path]:
+    """A copy of what Skaffold works on, so that a test may change it; the release is put back afterwards."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    for folder in FOLDERS:
+        shutil.copytree(kind.ROOT / folder, tmp_path / folder, ignore=ignore)
+    for file in FILES:
+        shutil.copy(kind.ROOT / file, tmp_path / file)
+    with kind.release_restored():
+        yield tmp_path
+
+
+def skaffold(*arguments: str) -> list[str]:
+    return ["skaffold", *arguments, "--kube-context", kind.CONTEXT, "--interactive=false"]
+
+
+def test_run_deploys_the_checkout(checkout: Path, door: httpx.Client) -> None:
+    """Build, load, upgrade; then an order is processed by what was deployed."""
+    started = time.monotonic()
+    done = subprocess.run(
+        skaffold("run", "--tail=false"), cwd=checkout, capture_output=True, text=True, check=False, timeout=600
+    )
+
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    customer = Customer(door)
+    assert customer.processed(customer.place())
+    print(f"skaffold run: {time.monotonic() - started:.0f} s")
+
+
+@pytest.mark.timeout(900)
+def test_dev_serves_a_changed_file(checkout: Path, door: httpx.Client) -> None:
+    """A Python file is changed; the running API serves it, without a new image."""
+    file = checkout / "services/order-api/src/order_api/openapi.py"
+    before = door.get("/openapi.json").json()["info"]["title"]
+    assert before in file.read_text()
+    log = (checkout / "dev.log").open("w+")
+    process = subprocess.Popen(
+        skaffold("dev", "--cleanup=false", "--tail=false"), cwd=checkout, stdout=log, stderr=log, start_new_session=True
+    )
+    try:
+        text = checkout / "dev.log"
+        wait.until(lambda: "Watching for changes" in text.read_text(), "skaffold dev to watch", seconds=600, every=1)
+        file.write_text(file.read_text().replace(before, "Changed while it runs"))
+        started = time.monotonic()
+        wait.until(lambda: title(door) == "Changed while it runs", "the change to be served", seconds=60)
+        print(f"skaffold dev: a change is live after {time.monotonic() - started:.1f} s")
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(timeout=60)
+
+
+def title(door: httpx.Client) -> str:
+    """Return the title that is served; nothing while the worker reloads."""
+    answer = door.get("/openapi.json")
+    return str(answer.json()["info"]["title"]) if answer.status_code == 200 else ""
