@@ -80,7 +80,7 @@ def test_the_set_is_fetched_again_after_5_minutes_and_sooner_while_that_fails() 
     failing = [cache.refresh() for _ in range(7)]
     server.is_up = True
 
-    assert failing == [0.5, 1, 2, 4, 8, 15, 15]
+    assert failing == [0.5, 1, 2, 4, 5, 5, 5]
     assert cache.refresh() == REFRESH_SECONDS
 
 

@@ -56,7 +56,7 @@ def create_app(
     randomness: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Flask:
     """Return the API on the given store; `offer` takes the event of each stored order, and never waits."""
-    app = Flask("order_api")
+    app = Flask("order_api", static_folder=None)
     web.defaults(app, metrics=HttpMetrics(registry), trusted_proxies=settings.trusted_proxies)
     web.explain(app, routes.PROBLEMS)
     views = Routes(

@@ -16,7 +16,7 @@ from shared import log
 REFRESH_SECONDS = 300.0
 UNKNOWN_KID_SECONDS = 30.0
 FIRST_BACK_OFF = 0.5
-LONGEST_BACK_OFF = 15.0
+LONGEST_BACK_OFF = 5.0
 FETCH_SECONDS = 2.0
 MAX_BYTES = 64 * 1024
 Keys = Mapping[str, Any]
@@ -66,7 +66,7 @@ def parse(body: bytes) -> Keys:
 class KeyCache:
     """The key set, refreshed every 5 minutes by a thread of its own, and for an unknown key at most every 30 s.
 
-    Safe for threads. Until the first fetch succeeds it is tried again with a back-off of 0.5 to 15 s.
+    Safe for threads. Until the first fetch succeeds it is tried again with a back-off of 0.5 to 5 s.
     """
 
     def __init__(
