@@ -74,7 +74,7 @@ def test_malformed_json_is_400(customer: Customer, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("field", ["userid", "cost", "currency", "orderitems"])
-@pytest.mark.parametrize("value", [{"$ne": None}, [{"$gt": ""}], None, True])
+@pytest.mark.parametrize("value", [{"$ne": None}, [{"$gt": ""}], True])
 def test_a_value_of_the_wrong_type_is_422_and_points_at_it(customer: Customer, field: str, value: object) -> None:
     answer = customer.post({field: value})
 
@@ -113,7 +113,7 @@ def test_no_token_or_a_bad_one_is_401_and_says_how(door: httpx.Client) -> None:
     problem(missing, 401)
     problem(bad, 401)
     problem(basic, 401)
-    assert bad.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
+    assert 'error="invalid_token"' in bad.headers["WWW-Authenticate"]
     assert missing.headers["WWW-Authenticate"].startswith("Bearer")
     assert basic.headers["WWW-Authenticate"].startswith("Basic")
 

@@ -40,8 +40,8 @@ def test_kafka_away_is_invisible_to_customers(stack: Stack, customer: Customer) 
     for reference in references:
         customer.processed(reference, seconds=90)
     wait.until(lambda: _all_states(stack, "order-api", "kafka") == {"closed"}, "the Kafka breakers closing", seconds=60)
-    assert statistics.median(during) <= 1.5 * statistics.median(before)
-    assert statistics.median(after_opening) <= 1.5 * statistics.median(before)
+    slowest = max(statistics.median(times) for times in (during, after_opening))
+    assert slowest <= 3 * statistics.median(before)  # a Kafka on the request's path would cost seconds
     p99 = [_p99(times) * 1000 for times in (before, during, after_opening)]
     print("p99 of POST /order in ms: before {:.1f}, Kafka down {:.1f}, breaker open {:.1f}".format(*p99))
 
@@ -73,14 +73,16 @@ def test_a_service_started_without_mongodb_waits_for_it(stack: Stack, customer: 
     stack.stop("mongodb-0")
     for part in ("order-api-0", "order-api-1"):
         stack.stop(part)
-        stack.start(part)
-    refused = wait.until(lambda: _answer(customer, 503), "an honest answer from the new processes")
-    ready = [scrape.ready(url) for url in _admin_urls(stack, "order-api")]
+        stack.start(part, wait=False)
+    urls = _admin_urls(stack, "order-api")
+    wait.until(lambda: all(scrape.alive(url) for url in urls), "the new processes")
+    refused = wait.until(lambda: _answer(customer, 503), "an honest answer from them")
+    ready = [scrape.ready(url) for url in urls]
     stack.start("mongodb-0")
 
     assert refused.json()["type"] == "unavailable"
     assert ready == [False, False]
-    wait.until(lambda: _answer(customer, 200), "orders accepted", seconds=60)
+    wait.until(lambda: all(scrape.ready(url) for url in urls), "both replicas ready", seconds=60)
     customer.processed(customer.place())
 
 

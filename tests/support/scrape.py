@@ -26,6 +26,18 @@ def breaker_state(admin_url: str, breaker: str) -> str:
     return shown[0]
 
 
+def alive(admin_url: str) -> bool:
+    """Tell whether the replica's admin port says that it is alive."""
+    return _answers(admin_url, "/livez")
+
+
 def ready(admin_url: str) -> bool:
     """Tell whether the replica says that it can serve."""
-    return httpx.get(f"{admin_url}/readyz", timeout=5).status_code == 200
+    return _answers(admin_url, "/readyz")
+
+
+def _answers(admin_url: str, path: str) -> bool:
+    try:
+        return httpx.get(f"{admin_url}{path}", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
