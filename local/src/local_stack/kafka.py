@@ -31,6 +31,35 @@ rootLogger.appenderRef.out.ref = out
 logger.server.name = kafka.server.KafkaServer
 logger.server.level = info
 """
+# What every broker has; where it is and how many there are comes to it.
+SETTINGS: dict[str, object] = {
+    "process.roles": "broker,controller",
+    "listener.security.protocol.map": "CLIENT:SASL_SSL,INTERNAL:SSL,CONTROLLER:SSL",
+    "inter.broker.listener.name": "INTERNAL",
+    "controller.listener.names": "CONTROLLER",
+    "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+    "listener.name.client.scram-sha-512.sasl.jaas.config": (
+        "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+    ),
+    "listener.name.internal.ssl.client.auth": "required",
+    "listener.name.controller.ssl.client.auth": "required",
+    "ssl.keystore.type": "PEM",
+    "ssl.truststore.type": "PEM",
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "auto.create.topics.enable": "false",
+    "offsets.topic.num.partitions": 3,
+    "group.initial.rebalance.delay.ms": 0,
+    # a dead member's partitions are taken over after 10 s instead of 45 s
+    "group.consumer.session.timeout.ms": 10_000,
+    "group.consumer.min.session.timeout.ms": 10_000,
+    # a killed broker may register again after 4 s instead of 9 s
+    "broker.session.timeout.ms": 4_000,
+    "broker.heartbeat.interval.ms": 1_000,
+    "num.network.threads": 2,
+    "num.io.threads": 4,
+    "log.segment.bytes": 64 * 2**20,
+    "log.cleaner.dedupe.buffer.size": 16 * 2**20,
+}
 
 
 class Kafka:
@@ -111,48 +140,22 @@ class Kafka:
         addresses = {listener: f"{listener}://{HOST}:{port}" for listener, port in listeners.items()}
         replication = len(self._nodes)
         trusted = [ADMIN, *(f"kafka-{n}" for n in self._nodes)]
-        settings = {
-            "process.roles": "broker,controller",
+        settings = SETTINGS | {
             "node.id": node,
             "log.dirs": self._folders.data(name),
             "controller.quorum.voters": ",".join(f"{n}@{HOST}:{ports.kafka_controller + n}" for n in self._nodes),
             "listeners": ",".join(addresses.values()),
             "advertised.listeners": f"{addresses['CLIENT']},{addresses['INTERNAL']}",
-            "listener.security.protocol.map": "CLIENT:SASL_SSL,INTERNAL:SSL,CONTROLLER:SSL",
-            "inter.broker.listener.name": "INTERNAL",
-            "controller.listener.names": "CONTROLLER",
-            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
-            "listener.name.client.scram-sha-512.sasl.jaas.config": (
-                "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-            ),
-            "listener.name.internal.ssl.client.auth": "required",
-            "listener.name.controller.ssl.client.auth": "required",
-            "ssl.keystore.type": "PEM",
             "ssl.keystore.location": self._authority.issue(name),
-            "ssl.truststore.type": "PEM",
             "ssl.truststore.location": self._authority.certificate,
-            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": ";".join(["User:admin", *(f"User:CN={name}" for name in trusted)]),
-            "auto.create.topics.enable": "false",
             "default.replication.factor": replication,
             "offsets.topic.replication.factor": replication,
-            "offsets.topic.num.partitions": 3,
             "transaction.state.log.replication.factor": replication,
             "transaction.state.log.min.isr": min(2, replication),
             "share.coordinator.state.topic.replication.factor": replication,
             "share.coordinator.state.topic.min.isr": min(2, replication),
             "min.insync.replicas": min(2, replication),
-            "group.initial.rebalance.delay.ms": 0,
-            # a dead member's partitions are taken over after 10 s instead of 45 s
-            "group.consumer.session.timeout.ms": 10_000,
-            "group.consumer.min.session.timeout.ms": 10_000,
-            # a killed broker may register again after 4 s instead of 9 s
-            "broker.session.timeout.ms": 4_000,
-            "broker.heartbeat.interval.ms": 1_000,
-            "num.network.threads": 2,
-            "num.io.threads": 4,
-            "log.segment.bytes": 64 * 2**20,
-            "log.cleaner.dedupe.buffer.size": 16 * 2**20,
         }
         lines = "".join(f"{key}={value}\n" for key, value in settings.items())
         return private.write(self._folders.config(name) / "server.properties", lines)

@@ -52,7 +52,7 @@ def create_app(
     now: Callable[[], datetime] = utc_now,
 ) -> Flask:
     """Return the API on the given stores; what it counts goes to `registry`."""
-    app = Flask("auth_api")
+    app = Flask("auth_api", static_folder=None)
     web.defaults(app, metrics=HttpMetrics(registry), trusted_proxies=settings.trusted_proxies)
     web.explain(app, routes.PROBLEMS)
     tokens.configure(app, issuer=settings.issuer, audience=settings.audience)

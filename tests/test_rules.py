@@ -1,0 +1,211 @@
+"""Rules over the whole system, read from its files: where things may be used, and which lists must agree."""
+
+import ast
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import flask
+import pytest
+
+import auth_api.settings
+import order_api.settings
+from auth_api.openapi import DOCUMENT as AUTH_DOCUMENT
+from order_api import openapi as order_openapi
+from shared.settings import variables
+from support.auth import AuthService, write_key
+from support.orders import OrderService
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted(
+    path for member in ("shared", "services/*", "local", "cli") for path in ROOT.glob(f"{member}/src/**/*.py")
+)
+# Business rules: they know nothing of HTTP, databases or brokers.
+DOMAIN = (
+    "auth_api/accounts.py",
+    "auth_api/throttle.py",
+    "order_api/models.py",
+    "order_api/orders.py",
+    "order_processor/processing.py",
+    "order_processor/transitions.py",
+    "shared/events.py",
+    "shared/money.py",
+    "shared/problem.py",
+    "shared/strict_json.py",
+)
+WIRING = {"wsgi", "create_app", "main", "run"}
+# Where the process's environment is read, besides the settings that these hand it to.
+READS_ENVIRONMENT = {
+    "auth_api/app.py",
+    "order_api/app.py",
+    "order_processor/main.py",
+    "retail_cli/main.py",
+    "shared/crash.py",
+    "shared/gunicorn_conf.py",
+}
+LOCKS = {
+    "order-api": {"present": {"flask", "gunicorn", "pyjwt", "confluent-kafka", "pymongo"}, "absent": {"argon2-cffi"}},
+    "auth-api": {"present": {"flask", "gunicorn", "pyjwt", "argon2-cffi", "pymongo"}, "absent": {"confluent-kafka"}},
+    "order-processor": {
+        "present": {"confluent-kafka", "pymongo"},
+        "absent": {"flask", "gunicorn", "pyjwt", "argon2-cffi", "cryptography"},
+    },
+}
+TEST_TOOLS = {"pytest", "ruff", "mypy", "hypothesis"}
+
+
+def name(path: Path) -> str:
+    """Return the path from its package on."""
+    return str(path).rpartition("/src/")[2]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield every module that the file imports, by its full name, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def test_the_sources_are_found() -> None:
+    """Else the rules below would hold of nothing."""
+    names = {name(path) for path in SOURCES}
+
+    assert len(names) > 50
+    assert set(DOMAIN) | READS_ENVIRONMENT <= names
+
+
+@pytest.mark.parametrize("domain", DOMAIN)
+def test_business_rules_import_the_standard_library_msgspec_and_each_other(domain: str) -> None:
+    (path,) = [path for path in SOURCES if name(path) == domain]
+    ours = {module.removesuffix(".py").replace("/", ".") for module in DOMAIN}
+    foreign = {
+        module
+        for module in imports(path)
+        if module.partition(".")[0] not in {*sys.stdlib_module_names, "msgspec"}
+        and module not in ours
+        and module.rpartition(".")[0] not in ours
+    }
+
+    assert foreign == set()
+
+
+def test_kafka_is_imported_in_one_place() -> None:
+    """The local stack's set-up of topics and rights apart, which no service does."""
+    users = {name(p) for p in SOURCES if any(m.partition(".")[0] == "confluent_kafka" for m in imports(p))}
+
+    assert users == {"shared/kafka.py", "local_stack/kafka_admin.py"}
+
+
+def test_flask_is_imported_by_the_apis_and_the_shared_wires_only() -> None:
+    users = {name(p) for p in SOURCES if any(m.partition(".")[0] == "flask" for m in imports(p))}
+
+    assert {user.partition("/")[0] for user in users} == {"shared", "auth_api", "order_api"}
+
+
+def test_no_service_imports_another() -> None:
+    """The operator's command apart, which moves orders by the processor's own transitions."""
+    services = {"auth_api", "order_api", "order_processor", "local_stack", "retail_cli"}
+    crossings = {
+        (owner, other)
+        for path in SOURCES
+        if (owner := name(path).partition("/")[0])
+        for other in {module.partition(".")[0] for module in imports(path)} & (services - {owner})
+    }
+
+    assert crossings <= {("retail_cli", "order_processor")}
+
+
+def test_the_environment_is_read_where_processes_begin() -> None:
+    users = {name(p) for p in SOURCES if "os.environ" in p.read_text() or "getenv" in p.read_text()}
+
+    assert {user for user in users if not user.startswith("local_stack/")} == READS_ENVIRONMENT
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_a_module_has_at_most_250_lines_and_a_function_50(path: Path) -> None:
+    long = {f.name for f in functions(path) if (f.end_lineno or 0) - f.lineno >= 50}
+
+    assert path.read_text(encoding="utf-8").count("\n") <= 250
+    assert long <= WIRING
+
+
+def routes(app: flask.Flask) -> Iterator[tuple[str, str, Any]]:
+    """Yield path, method and view of every route but the pages' assets."""
+    for rule in app.url_map.iter_rules():
+        for method in (rule.methods or set()) - {"HEAD"}:
+            yield rule.rule, method.lower(), app.view_functions[rule.endpoint]
+
+
+@pytest.mark.parametrize("service", ["auth-api", "order-api", "order-api without tokens"])
+def test_every_route_declares_its_authentication_and_the_document_says_the_same(tmp_path: Path, service: str) -> None:
+    if service == "auth-api":
+        write_key(tmp_path, "a")
+        app, document = AuthService(tmp_path).client.application, AUTH_DOCUMENT
+    else:
+        need = service == "order-api"
+        app = OrderService(tmp_path, environ={"ORDERS_REQUIRE_TOKEN": str(need)}).client.application
+        document = order_openapi.document(require_token=need, currencies=("USD",), version="1")
+    schemes = {key: scheme["scheme"] for key, scheme in document["components"]["securitySchemes"].items()}
+    seen = set()
+    for path, method, view in routes(app):
+        assert view.authentication in {"none", "basic", "bearer"}, f"{method} {path}"
+        if described := document["paths"].get(path, {}).get(method):
+            declared = [schemes[key] for need in described["security"] for key in need] or ["none"]
+            assert declared == [view.authentication], f"{method} {path}"
+            seen.add(path)
+        else:
+            assert re.fullmatch(r"(/api)?/(docs(/.*)?|openapi\.json)", path), f"{path} is described nowhere"
+
+    assert seen == set(document["paths"])
+
+
+def test_the_readme_has_the_table_of_settings_of_today() -> None:
+    """`python docs/settings_table.py` writes it."""
+    spec = importlib.util.spec_from_file_location("settings_table", ROOT / "docs/settings_table.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    assert module.filled(readme) == readme
+    assert readme.count("| `MONGODB_URI` |") == 1
+
+
+def test_what_gunicorn_reads_is_in_the_settings_of_both_apis() -> None:
+    source = (ROOT / "shared/src/shared/gunicorn_conf.py").read_text(encoding="utf-8")
+    read = dict(re.findall(r'os\.environ\.get\("([A-Z_]+)", "([^"]+)"\)', source))
+    for settings in (auth_api.settings.Settings, order_api.settings.Settings):
+        defaults = {v.name: v.default for v in variables(settings)}
+
+        assert read == {variable: defaults[variable] for variable in read}
+    assert set(read) == {"HTTP_BIND", "HTTP_THREADS", "LOG_LEVEL"}
+
+
+@pytest.mark.parametrize("service", LOCKS)
+def test_a_services_lock_has_its_own_dependencies_and_none_of_its_siblings(service: str) -> None:
+    text = (ROOT / f"locks/{service}.txt").read_text(encoding="utf-8")
+    locked = set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
+
+    assert LOCKS[service]["present"] <= locked
+    assert locked & (LOCKS[service]["absent"] | TEST_TOOLS) == set()
+
+
+@pytest.mark.parametrize("lock", sorted(path.name for path in (ROOT / "locks").glob("*.txt")))
+def test_a_lock_has_a_hash_for_each_package_and_no_address(lock: str) -> None:
+    text = (ROOT / "locks" / lock).read_text(encoding="utf-8")
+    packages = re.findall(r"^[a-z0-9-]+==.*(?:\n    --hash=sha256:[0-9a-f]{64}.*)+", text, re.MULTILINE)
+
+    assert len(packages) == len(re.findall(r"^[a-z]", text, re.MULTILINE)) > 0
+    assert "://" not in text
