@@ -1,0 +1,137 @@
+"""Requests that no client library would send, to auth-api under gunicorn: refused, and believed in nothing."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from support.auth import write_key
+from support.pki import authority
+from support.wait import until
+
+ACCEPTED = b"GET /nowhere HTTP/1.1\r\nHost: api\r\nConnection: close\r\n"
+POST = b"POST /api/users HTTP/1.1\r\nHost: api\r\nConnection: close\r\nContent-Type: application/json\r\n"
+MALFORMED = {
+    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "no version": b"GET /nowhere\r\n\r\n",
+    "an unknown version": b"GET /nowhere HTTP/9.9\r\nHost: api\r\n\r\n",
+    "a blank in the header's name": ACCEPTED + b"X-A : b\r\n\r\n",
+    "no colon": ACCEPTED + b"X-A\r\n\r\n",
+    "a folded header": ACCEPTED + b"X-A: b\r\n c\r\n\r\n",
+    "a null byte in a header": ACCEPTED + b"X-A: b\0c\r\n\r\n",
+    "a bare carriage return in a header": ACCEPTED + b"X-A: b\rX-B: c\r\n\r\n",
+    "two lengths": POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x",
+    "a negative length": POST + b"Content-Length: -2\r\n\r\n{}",
+    "a length with a sign": POST + b"Content-Length: +2\r\n\r\n{}",
+    "length and chunks": POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "an unknown transfer coding": POST + b"Transfer-Encoding: chunked, x\r\n\r\n0\r\n\r\n",
+    "chunked not last": POST + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+    "a bad chunk size": POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+    "a negative chunk size": POST + b"Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
+    "a header of 9,000 bytes": ACCEPTED + b"X-A: " + b"a" * 9000 + b"\r\n\r\n",
+    "a request line of 5,000 bytes": b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: api\r\n\r\n",
+    "100 headers": ACCEPTED + b"X-A: b\r\n" * 100 + b"\r\n",
+}
+
+
+class Server(NamedTuple):
+    port: int
+    log: Path
+
+    def send(self, request: bytes) -> int:
+        """Return the status of the answer; 0 if the connection is closed without one."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(request)
+            answer = b""
+            try:
+                while data := connection.recv(65_536):
+                    answer += data
+            except ConnectionResetError:
+                pass
+        found = re.match(rb"HTTP/1\.1 (\d{3}) ", answer)
+        return int(found[1]) if found else 0
+
+    def requests(self) -> list[dict[str, object]]:
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == "request"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """auth-api without MongoDB."""
+    folder = tmp_path_factory.mktemp("gunicorn")
+    (folder / "ca.crt").write_bytes(authority())
+    write_key(folder, "a")
+    port, admin, nowhere = free_ports(3)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "ADMIN_BIND": f"127.0.0.1:{admin}",
+        "HTTP_BIND": f"127.0.0.1:{port}",
+        "MONGODB_URI": f"mongodb://127.0.0.1:{nowhere}/",
+        "MONGODB_CA_FILE": str(folder / "ca.crt"),
+        "AUTH_KEYS_DIR": str(folder),
+    }
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:shared.gunicorn_conf", "auth_api.app:wsgi()"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=environ, cwd=folder, stdout=log, stderr=log)
+    try:
+        until(lambda: process.poll() is None and serves(port), "auth-api to listen", seconds=60)
+        yield Server(port, folder / "log")
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def free_ports(count: int) -> list[int]:
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+def serves(port: int) -> bool:
+    try:
+        return Server(port, Path()).send(ACCEPTED + b"\r\n") == 404
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("request_", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_request_is_refused_and_the_next_one_served(server: Server, request_: bytes) -> None:
+    status = server.send(request_)
+
+    assert status == 0 or 400 <= status < 500 or status in {501, 505}
+    assert server.send(ACCEPTED + b"\r\n") == 404
+
+
+@pytest.mark.parametrize(
+    ("headers", "client"),
+    [
+        (b"", "127.0.0.1"),
+        (b"X-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1"),
+        (b"X_Forwarded_For: 203.0.113.9\r\n", "127.0.0.1"),
+        (b"X-Forwarded-For: 192.0.2.2\r\nX_Forwarded_For: 203.0.113.9\r\n", "192.0.2.2"),
+        (b"X_Forwarded_For: 203.0.113.9\r\nX-Forwarded-For: 192.0.2.3\r\n", "192.0.2.3"),
+        (b"X-Forwarded-For: 203.0.113.9, 192.0.2.4\r\n", "192.0.2.4"),
+    ],
+)
+def test_only_the_proxys_own_header_says_who_the_client_is(server: Server, headers: bytes, client: str) -> None:
+    """A name with underscores would look the same to the application: gunicorn drops it."""
+    before = len(server.requests())
+    server.send(ACCEPTED + headers + b"\r\n")
+    until(lambda: len(server.requests()) > before, "the request's line in the log")
+
+    assert server.requests()[-1]["client"] == client
+
+
+def test_none_of_it_was_an_error_of_ours(server: Server) -> None:
+    assert len(server.requests()) > len(MALFORMED)
+    assert not any(word in server.log.read_text() for word in ("Traceback", "unexpected_error", "Exception"))
