@@ -98,7 +98,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     lock = os.open(root / "lock", os.O_CREAT | os.O_RDWR)
     server = ThreadingHTTPServer(("127.0.0.1", ports.order_api), Service)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    supervisor = Supervisor(lock=lock, on_change=lambda: None, say=print)
+    supervisor = Supervisor(lock=lock, file=root / "stack.json", on_change=lambda: None, say=print)
     supervisor.add([edge.part(folders, authority, port=ports.edge, upstreams=upstreams)])
     supervisor.start("edge")
     supervisor.await_ready("edge", seconds=20)

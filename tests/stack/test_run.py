@@ -241,6 +241,7 @@ def test_nothing_outlives_a_supervisor_that_is_killed(run: Run, kept: tuple[Cust
     os.kill(run.pid, signal.SIGKILL)
 
     wait.until(lambda: all(gone(process) for process in family), "all to be gone", seconds=10)
+    wait.until(lambda: not (run.root / "stack.json").exists(), "stack.json to be removed", seconds=5)
 
 
 def test_the_next_start_needs_no_cleaning_and_has_the_data_and_ctrl_c_ends_all(

@@ -41,7 +41,7 @@ def desk() -> Desk:
 @pytest.fixture
 def supervisor(tmp_path: Path, desk: Desk) -> Iterator[Supervisor]:
     lock = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
-    supervisor = Supervisor(lock=lock, on_change=desk.changed, say=desk.said.append)
+    supervisor = Supervisor(lock=lock, file=tmp_path / "stack.json", on_change=desk.changed, say=desk.said.append)
     yield supervisor
     supervisor.close()
     os.close(lock)
@@ -196,7 +196,8 @@ import os, pathlib, sys
 from local_stack.part import Part
 from local_stack.supervisor import Supervisor
 root = pathlib.Path(sys.argv[1])
-supervisor = Supervisor(lock=os.open(root / "lock", os.O_CREAT | os.O_RDWR), on_change=lambda: None, say=print)
+lock = os.open(root / "lock", os.O_CREAT | os.O_RDWR)
+supervisor = Supervisor(lock=lock, file=root / "stack.json", on_change=lambda: None, say=print)
 script = "sleep 302 & (trap '' TERM INT HUP; sleep 303) & wait"
 supervisor.add([Part(name="part", command=["/bin/sh", "-c", script], environment={"PATH": os.environ["PATH"]},
                      log=root / "part.log", ready=lambda: True)])

@@ -19,6 +19,7 @@ daemon off;
 {user}pid {folder}/nginx.pid;
 error_log /dev/stderr warn;
 worker_processes 2;
+worker_rlimit_nofile 8192;
 worker_shutdown_timeout 8s;
 events {{
     worker_connections 4096;

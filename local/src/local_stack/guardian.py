@@ -2,7 +2,8 @@
 
 The parent-death signal reaches the supervisor's own children; the guardian also finds the children's children, such as
 nginx's workers. It reads `+PGID` and `-PGID` lines from its standard input, whose end is the supervisor's end. It
-shares the supervisor's lock, so that the next start waits until all is gone.
+shares the supervisor's lock, so that the next start waits until all is gone; its last act is to remove stack.json,
+which would not be true any more.
 """
 
 import os
@@ -19,9 +20,9 @@ GONE_SECONDS = 10.0
 class Guardian:
     """The supervisor's end of it. Safe to use from one thread."""
 
-    def __init__(self, lock: int) -> None:
-        """`lock` is the file descriptor of the lock to share."""
-        command = [sys.executable, "-I", "-S", __file__]
+    def __init__(self, lock: int, file: Path) -> None:
+        """`lock` is the file descriptor of the lock to share, `file` is removed at the end."""
+        command = [sys.executable, "-I", "-S", __file__, str(file)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, pass_fds=[lock], start_new_session=True, bufsize=0
         )
@@ -80,6 +81,7 @@ def main() -> None:
             os.killpg(group, signal.SIGKILL)
     for group in groups:
         end_group(group, GONE_SECONDS)
+    Path(sys.argv[1]).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ class Stack:
         self._options = options
         self._say = say
         self._root = options.root.resolve()
+        self._file = self._root / "stack.json"
         self._complete = False
 
     def __enter__(self) -> Self:
@@ -91,7 +92,7 @@ class Stack:
     @property
     def file(self) -> dict[str, Any]:
         """What stack.json says at this moment."""
-        document: dict[str, Any] = json.loads((self._root / "stack.json").read_text(encoding="utf-8"))
+        document: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
         return document
 
     def client(self, user: str) -> dict[str, str]:
@@ -158,7 +159,7 @@ class Stack:
 
     def _start(self) -> None:
         """Start MongoDB and Kafka together; what needs only the one does not wait for the other."""
-        self._supervisor = Supervisor(lock=self._lock, on_change=self._write_file, say=self._say)
+        self._supervisor = Supervisor(lock=self._lock, file=self._file, on_change=self._write_file, say=self._say)
         mongodb = self._launch(self._mongodb.parts())
         kafka = self._launch(self._kafka.parts())
         if mongodb:
@@ -200,8 +201,8 @@ class Stack:
         with ExitStack() as ends:
             ends.callback(os.close, self._lock)
             ends.callback(self._supervisor.close)
-            ends.callback((self._root / "stack.json").unlink, missing_ok=True)
             self._complete = False
+            self._file.unlink(missing_ok=True)
             for kinds, seconds in STOP_ORDER:
                 self._supervisor.stop(*(name for name in self._names if name.startswith(kinds)), seconds=seconds)
 
@@ -209,7 +210,7 @@ class Stack:
 
     def _write_file(self) -> None:
         if self._complete:
-            private.write(self._root / "stack.json", json.dumps(self._describe(), indent=2) + "\n")
+            private.write(self._file, json.dumps(self._describe(), indent=2) + "\n")
 
     def _describe(self) -> dict[str, Any]:
         pids = self.pids

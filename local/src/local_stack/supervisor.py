@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from local_stack.errors import StackError
 from local_stack.guardian import Guardian
@@ -36,11 +37,12 @@ class Supervisor:
     """All processes are made by one thread that lives until `close`: the parent-death signal follows the thread.
 
     Every method may be called from any thread. `on_change` is called after each start and end of a process, from the
-    supervisor's thread; `say` takes a sentence for a person.
+    supervisor's thread; `say` takes a sentence for a person. `lock` is held until the last process is gone, however it
+    goes; then `file` is removed.
     """
 
-    def __init__(self, *, lock: int, on_change: Callable[[], None], say: Callable[[str], None]) -> None:
-        self._guardian = Guardian(lock)
+    def __init__(self, *, lock: int, file: Path, on_change: Callable[[], None], say: Callable[[str], None]) -> None:
+        self._guardian = Guardian(lock, file)
         self._on_change = on_change
         self._say = say
         self._states: dict[str, _State] = {}
