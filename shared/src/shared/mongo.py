@@ -34,6 +34,7 @@ def connect(uri: str, *, ca_file: Path, database: str, app_name: str, pool: int)
         retryWrites=True,
         retryReads=True,
         timeoutMS=int(OPERATION_SECONDS * 1000),
+        serverSelectionTimeoutMS=int(OPERATION_SECONDS * 1000),  # else close() looks for a server for 30 s
         maxPoolSize=pool,
         maxConnecting=4,
         heartbeatFrequencyMS=1000,
