@@ -17,16 +17,17 @@ API_POINTS = [
     ("after-produce", "before-removal"),
     ("after-removal", "after-claim"),
 ]
+PASSAGES = {"before-removal": 8, "after-removal": 8, "after-claim": 1}  # once a batch, not once an order
 PROCESSOR_POINTS = ["before-update", "before-commit"]
 
 
 @pytest.mark.parametrize("points", API_POINTS, ids="+".join)
 def test_row_06_order_api_killed_at_a_point(small: World, figures: dict[str, Any], points: tuple[str, str]) -> None:
     """order-api is killed with -9 at named points of its own path."""
-    kills = pick(100, 3)
-    with small.load(pick(4_000, 400), rate=40, at_most=1800) as run:
+    kills = pick(100, 2)
+    with small.load(pick(4_000, 300), rate=40, at_most=1800) as run:
         for replica, point in enumerate(points):
-            small.tell(f"order-api-{replica}", crash_point=f"{point}:{15 + 10 * replica}")
+            small.tell(f"order-api-{replica}", crash_point=f"{point}:{PASSAGES.get(point, 15)}")
         if "after-claim" in points:  # the sweep finds work only when the fast path could not do it
             _stir_the_sweep(small, points, kills)
         wait.until(lambda: min(_crashes(small, n) for n in (0, 1)) >= kills, "kills", seconds=1500, every=0.5)

@@ -1,6 +1,9 @@
 """A load at work in a thread of its own, and what its ledger tells by now."""
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +13,9 @@ from rich.console import Console
 from retail_cli.load import Options, Summary, run
 from retail_cli.load.ledger import Account, read
 from retail_cli.load.progress import percentile
+from support import wait
+
+BEGIN_SECONDS = 90.0
 
 
 @dataclass
@@ -42,11 +48,35 @@ class Run:
         return sorted(t.ms for t in self.account().tries(begin, end) if t.outcome == "ok")
 
 
-def work(run_: Run, options: Options, over: threading.Event, orders: int) -> None:
-    def enough(sent: int) -> bool:
-        return over.is_set() and sent >= orders
+@contextmanager
+def at_work(options: Options, orders: int) -> Iterator[Run]:
+    """Place orders while the block runs and until at least `orders` were sent; settle them; then return.
 
+    The block begins when a second's orders, or all, are sent.
+    """
+    run_ = Run(options.ledger, time.time())
+    over = threading.Event()
+
+    def work() -> None:
+        try:
+            enough = lambda sent: over.is_set() and sent >= orders  # noqa: E731 - short as it is
+            run_.summary = run(options, console=Console(quiet=True), enough=enough)
+        except BaseException as error:  # noqa: BLE001 - told to the test's own thread
+            run_.trouble = error
+
+    def has_begun() -> bool:
+        if run_.trouble:
+            raise run_.trouble
+        return run_.ledger.exists() and len(run_.account().entries) >= min(orders, options.rate)
+
+    thread = threading.Thread(target=work, name="load")
+    thread.start()
     try:
-        run_.summary = run(options, console=Console(quiet=True), enough=enough)
-    except BaseException as error:  # noqa: BLE001 - told to the test's own thread
-        run_.trouble = error
+        wait.until(has_begun, "the load", seconds=BEGIN_SECONDS)
+        run_.began = time.time()
+        yield run_
+    finally:
+        over.set()
+        thread.join((options.duration or 0) + options.settle_seconds + BEGIN_SECONDS)
+    if run_.trouble:
+        raise run_.trouble

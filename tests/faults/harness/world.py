@@ -1,7 +1,6 @@
 """A running system with everything a row needs: load with a ledger, faults by part, and a judge."""
 
 import json
-import os
 import signal
 import threading
 import time
@@ -16,14 +15,13 @@ from pymongo import MongoClient
 
 from faults.harness import logs, topic
 from faults.harness.checker import Verdict, check
-from faults.harness.load import Run, work
+from faults.harness.load import Run, at_work
 from faults.harness.proxied import proxied as with_proxies
 from faults.harness.proxy import Proxy
 from local_stack.options import StackOptions
 from local_stack.stack import Stack
 from retail_cli.load import Options
 from retail_cli.load.answers import OK
-from retail_cli.load.ledger import Account
 from support import scrape, wait
 from support.customer import Customer, https
 
@@ -88,60 +86,40 @@ class World:
         The ledger lies in the stack's folder; seed and run's name are printed.
         """
         self._runs += 1
-        name = f"{os.environ.get('PYTEST_CURRENT_TEST', 'x').split('::')[-1][:24].split(' ')[0]}-{self._runs}"
-        name = "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")
-        run_ = Run(self.folder / "ledgers" / name, time.time())
         options = Options(
-            base_url=self.stack.file["base_url"],
-            ca_file=Path(self.stack.file["ca"]),
-            ledger=run_.ledger,
+            base_url=self.stack.base_url,
+            ca_file=Path(self.stack.ca),
+            ledger=self.folder / "ledgers" / f"{self._runs}.jsonl",
             rate=rate,
             duration=at_most,
             users=users,
             seed=self.seed,
-            run=name,
+            run=f"{self.folder.name}-{self._runs}",
             verify_seconds=0,
             **more,
         )
-        over = threading.Event()
-        thread = threading.Thread(target=work, args=(run_, options, over, orders), name="load")
-        print(f"load {name}: seed {self.seed}, ledger {run_.ledger}")
-        thread.start()
-        try:
-            wait.until(lambda: run_.ledger.exists() and self._sent(run_) >= min(orders, rate), "the load", seconds=90)
-            run_.began = time.time()
+        print(f"load {options.run}: seed {self.seed}, ledger {options.ledger}")
+        with at_work(options, orders) as run_:
             yield run_
-        finally:
-            over.set()
-            thread.join(at_most + options.settle_seconds + 60)
-        if run_.trouble:
-            raise run_.trouble
-
-    @staticmethod
-    def _sent(run_: Run) -> int:
-        return len(run_.account().entries)
 
     # The judge
 
-    def judge(self, *runs: Run, healed_at: float, within: float, may_fail: bool = False) -> Verdict:
-        """Wait until no order of the runs is PLACED, at most `within` seconds after `healed_at`; then check all."""
-        users = [user for run_ in runs for user in run_.account().users]
-        mine = {"userid": {"$in": users}}
+    def judge(self, run_: Run, *, healed_at: float, within: float, may_fail: bool = False) -> Verdict:
+        """Wait until no order of the run is PLACED, at most `within` seconds after `healed_at`; then check all."""
+        account = run_.account()
+        mine = {"userid": {"$in": [*account.users]}}
         while self.orders.count_documents(mine | {"status": "PLACED"}) and time.time() < healed_at + within:
             time.sleep(0.5)
-        account = Account(seed=self.seed)
-        for part in (run_.account() for run_ in runs):
-            account.users |= part.users
-            account.entries |= part.entries
-            account.reads_dishonest += part.reads_dishonest
         events = [e for e in topic.events(self.stack) if e.user in account.users]
         return check(account, list(self.orders.find(mine)), events, healed_at=healed_at, may_fail=may_fail)
 
-    def prove(self, *runs: Run, figures: Document, healed_at: float, within: float, may_fail: bool = False) -> Verdict:
+    def prove(
+        self, run_: Run, *, figures: Document, healed_at: float, within: float, may_fail: bool = False
+    ) -> Verdict:
         """Judge, keep the figures, and fail the test with the orders' whole history if a promise is broken."""
-        verdict = self.judge(*runs, healed_at=healed_at, within=within, may_fail=may_fail)
+        verdict = self.judge(run_, healed_at=healed_at, within=within, may_fail=may_fail)
         figures.update(verdict.figures)
-        assert verdict.ok, self.explain(verdict, *runs)
+        assert verdict.ok, self.explain(verdict, run_)
         assert verdict.heal_seconds <= within, verdict
         return verdict
 
@@ -151,12 +129,12 @@ class World:
         waits: list[float] = [(d["processed_at"] - d["placed_at"]).total_seconds() for d in self.orders.find(mine)]
         return max(waits)
 
-    def explain(self, verdict: Verdict, *runs: Run) -> str:
+    def explain(self, verdict: Verdict, run_: Run) -> str:
         """Tell a failed verdict with the whole history of the first orders concerned."""
         lines = [str(verdict)]
         events = topic.events(self.stack)
         for order in list(verdict.broken)[:3]:
-            lines += [f"--- {order}", *logs.history(self.folder, self.orders, order, [run_.ledger for run_ in runs])]
+            lines += [f"--- {order}", *logs.history(self.folder, self.orders, order, [run_.ledger])]
             lines += [str(event) for event in events if event.order == order]
         return "\n".join(lines)
 

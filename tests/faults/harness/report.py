@@ -1,0 +1,162 @@
+"""Writes docs/guarantees.md from the result files: `make guarantees`. Says what ran and what did not, and no more."""
+
+import string
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from faults.harness.results import REPOSITORY, Result, load_all
+
+TARGET = REPOSITORY / "docs" / "guarantees.md"
+TEMPLATE = Path(__file__).with_name("guarantees.template.md")
+FAULTS = ("kills", "failovers", "hangs", "restarts", "changes", "hang_ups", "poison", "faults")
+COUNTED = {
+    "seed", "orders", "accepted", "refused", "unsettled", "lost", "invented", "doubled", "dishonest", "events",
+    "repeated_events", "failed", "heal_seconds", "p99_ms", "p99_before_ms", *FAULTS,
+}  # fmt: skip
+ALL_ROWS = tuple(range(1, 31))
+
+
+class Guarantee(NamedTuple):
+    """A promise, what a buyer has of it, and the rows that prove it."""
+
+    promise: str
+    meaning: str
+    rows: tuple[int, ...]
+
+
+GUARANTEES = (
+    Guarantee(
+        "Nothing is lost",
+        "An order that was answered with 200 is there, and is processed, or failed with a stated reason.",
+        ALL_ROWS,
+    ),
+    Guarantee(
+        "Nothing is invented", "There is no order, and no event, that nobody placed or that was refused.", ALL_ROWS
+    ),
+    Guarantee("One effect", "An order is processed once, whatever is repeated, replayed or restarted.", ALL_ROWS),
+    Guarantee(
+        "Honest answers",
+        "Only 2xx, 4xx and 503; 429 and 503 say when to come again; 'nothing was done' is said only when it is so.",
+        ALL_ROWS,
+    ),
+    Guarantee(
+        "A repeat is safe",
+        "The same Idempotency-Key gives the same order, however often and however broken the requests are.",
+        (6, 15, 16, 29, 30),
+    ),
+    Guarantee("Kafka is off the request path", "Orders are accepted at the usual speed without Kafka.", (1, 2, 3, 4)),
+    Guarantee("It heals by itself", "After the last fault every order is done within a minute (three when the "
+              "topic was lost).", (1, 2, 3, 4, 5, 15, 16, 17, 18, 19, 22)),
+    Guarantee("Updates are not noticed", "Every service is restarted under load, and no request fails.", (9,)),
+)  # fmt: skip
+
+
+def main() -> None:
+    """Write the document from the full form's results, and from the short form's for rows that the full has not run."""
+    results = {(r.row, r.part): r for scale in ("short", "full") for r in load_all(scale)}
+    ordered = [results[key] for key in sorted(results)]
+    if not ordered:
+        raise SystemExit("there are no results yet: run 'make test-faults-short' first")
+    template = string.Template(TEMPLATE.read_text(encoding="utf-8"))
+    text = template.substitute(
+        summary=_summary(ordered), guarantees=_guarantees(ordered), rows=_rows(ordered), missing=_missing(ordered)
+    )
+    TARGET.write_text(text, encoding="utf-8")
+    print(f"{TARGET} is written from {len(ordered)} results")
+
+
+def _summary(results: Sequence[Result]) -> str:
+    ran = [r for r in results if r.outcome != "not run"]
+    passed = sum(r.outcome == "passed" for r in ran)
+    days = sorted(r.at[:10] for r in results)
+    full = sum(r.scale == "full" for r in results)
+    when = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
+    return (
+        f"{len(ran)} parts ran ({full} in full, {len(results) - full} in their short form) on {when}: {passed} passed, "
+        f"{len(ran) - passed} failed, {len(results) - len(ran)} could not be run. {_total(ran, 'orders'):,} orders, "
+        f"{sum(map(_faults, ran)):,} faults; lost {_total(ran, 'lost')}, invented {_total(ran, 'invented')}, doubled "
+        f"{_total(ran, 'doubled')}, dishonest answers {_total(ran, 'dishonest')}."
+    )
+
+
+def _guarantees(results: Sequence[Result]) -> str:
+    rows = []
+    for promise, meaning, numbers in GUARANTEES:
+        mine = [r for r in results if r.row in numbers and r.outcome != "not run"]
+        figures = (
+            f"{_total(mine, 'orders'):,} orders, {sum(map(_faults, mine)):,} faults: lost {_total(mine, 'lost')}, "
+            f"invented {_total(mine, 'invented')}, doubled {_total(mine, 'doubled')}, "
+            f"dishonest {_total(mine, 'dishonest')}; slowest healing {_worst(mine, 'heal_seconds'):g} s"
+        )
+        proof = "all rows" if numbers == ALL_ROWS else "rows " + ", ".join(map(str, numbers))
+        rows.append((f"**{promise}**", meaning, proof, figures))
+    return _table(("promise", "what it means for a buyer", "proved by", "last figures"), rows)
+
+
+def _rows(results: Sequence[Result]) -> str:
+    rows = []
+    for r in results:
+        f = r.figures
+        broken = "/".join(str(f.get(name, "-")) for name in ("lost", "invented", "doubled", "dishonest"))
+        p99 = f"{f['p99_before_ms']:g} → {f['p99_ms']:g}" if "p99_before_ms" in f else f"{f.get('p99_ms', '-')}"
+        heal = f"{f['heal_seconds']:g}" if "heal_seconds" in f else "-"
+        rows.append(
+            (
+                str(r.row),
+                r.title.rstrip("."),
+                _outcome(r),
+                f"{f.get('orders', 0):,}",
+                f"{_faults(r) or '-'}",
+                broken,
+                heal,
+                p99,
+                _further(f),
+                f"`{r.test}`",
+            )
+        )
+    head = ("row", "what happens", "outcome", "orders", "faults", "lost/invented/doubled/dishonest", "healed after s")
+    return _table((*head, "p99 ms", "further figures", "test"), rows)
+
+
+def _outcome(result: Result) -> str:
+    words = f"{result.outcome} ({result.scale})"
+    return f"**{words}**: {result.reason.splitlines()[0][:120]}" if result.outcome != "passed" else words
+
+
+def _missing(results: Sequence[Result]) -> str:
+    there = {r.row for r in results}
+    absent = [n for n in (*range(1, 23), 24, 25, 26, 28, 29, 30) if n not in there]
+    return f"Rows without a result: {', '.join(map(str, absent))}." if absent else "Every row has a result."
+
+
+def _further(figures: dict[str, Any]) -> str:
+    return "; ".join(f"{k.replace('_', ' ')} {_short(v)}" for k, v in figures.items() if k not in COUNTED)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_short(v)}" for k, v in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _faults(result: Result) -> int:
+    values = (result.figures.get(name, 0) for name in FAULTS)
+    return sum(sum(v.values()) if isinstance(v, dict) else v for v in values)
+
+
+def _total(results: Iterable[Result], name: str) -> int:
+    return sum(r.figures.get(name, 0) for r in results)
+
+
+def _worst(results: Iterable[Result], name: str) -> float:
+    return max((r.figures.get(name, 0.0) for r in results), default=0.0)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    main()
