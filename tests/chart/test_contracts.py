@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 import auth_api.settings
 import order_api.settings
 import order_processor.settings
+import retail_cli.settings
 from shared import events, metrics
 from shared.settings import variables
 from support import helm, manifests
@@ -24,6 +25,7 @@ SETTINGS = {
     "order-api": order_api.settings.Settings,
     "auth-api": auth_api.settings.Settings,
     "order-processor": order_processor.settings.Settings,
+    "operator": retail_cli.settings.OperatorSettings,
 }
 GUNICORN = {"HTTP_BIND", "HTTP_THREADS"}  # read by shared.gunicorn_conf
 
@@ -70,7 +72,7 @@ def test_kafka_users_are_those_of_the_services() -> None:
     defaults = yaml.safe_load((helm.CHART / "values.yaml").read_text())
 
     assert set(users) == {"order-api", "order-processor", "operator"}
-    for component in ("orderApi", "orderProcessor"):
+    for component in ("orderApi", "orderProcessor", "operator"):
         assert defaults[component]["kafka"]["username"] in users
         assert values[component]["kafka"]["existingSecret"] in users
     named = {

@@ -105,7 +105,7 @@ def test_what_one_policy_lets_out_the_other_lets_in(resources: list[dict[str, An
                         pairs += 1
 
                         assert lets_in(policies, sender, receiver, rule["ports"][0]["port"]), (sender, receiver)
-    assert pairs >= 6
+    assert pairs >= 3
 
 
 def lets_in(policies: list[dict[str, Any]], sender: Pod, receiver: Pod, port: str) -> bool:
@@ -135,7 +135,7 @@ def test_replicas_belong_to_the_autoscaler_where_there_is_one(resources: list[di
             assert scaled[name]["metrics"][0]["containerResource"]["container"] in containers
         replicas = deployment["spec"].get("replicas") or scaled[name]["minReplicas"]
         assert (name in budgets) == (replicas > 1)
-        assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+        assert replicas == 1 or deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
 
 
 def test_everything_on_has_every_kind() -> None:

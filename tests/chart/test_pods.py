@@ -9,6 +9,7 @@ from support import helm, manifests
 from support.manifests import Pod
 
 EXAMPLES = sorted((helm.CHART / "ci").glob("*-values.yaml"))
+SERVICE = re.compile("Deployment/.*-(order-api|auth-api|order-processor)")
 VOLUMES = {"configMap", "secret", "projected", "emptyDir", "persistentVolumeClaim"}
 
 
@@ -22,7 +23,7 @@ def every_pod() -> Iterator[tuple[str, Pod]]:
 
 PODS = dict(every_pod())
 services_pods = pytest.mark.parametrize(
-    "pod", [pod for name, pod in PODS.items() if "Deployment" in name], ids=[n for n in PODS if "Deployment" in n]
+    "pod", [pod for name, pod in PODS.items() if SERVICE.search(name)], ids=[n for n in PODS if SERVICE.search(n)]
 )
 
 
@@ -32,8 +33,11 @@ def pod(request: pytest.FixtureRequest) -> Pod:
 
 
 def test_there_are_pods_to_look_at() -> None:
-    """Three Deployments and a test pod for each example; MongoDB and its Job on kind."""
-    assert len(PODS) == 4 * len(EXAMPLES) + 2
+    """Three Deployments and a test pod for each example, an operator for two; MongoDB and its Job on kind."""
+    services = [name for name in PODS if SERVICE.search(name)]
+
+    assert len(services) == 3 * len(EXAMPLES)
+    assert len(PODS) == 4 * len(EXAMPLES) + 4
 
 
 def test_pod_is_restricted(pod: Pod) -> None:

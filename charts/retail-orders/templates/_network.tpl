@@ -18,11 +18,11 @@ spec:
       {{- include "retail-orders.selectorLabels" . | nindent 6 }}
 {{- end }}
 
-{{/* The admin port: Prometheus, and order-processor, where the operator's command runs. The kubelet always gets through. */}}
+{{/* The admin port: the operator's command, and Prometheus. The kubelet always gets through. */}}
 {{- define "retail-orders.adminIngress" -}}
 - ports: [{port: admin}]
   from:
-    {{- include "retail-orders.ownPeer" (dict "root" .root "name" "order-processor") | nindent 4 }}
+    {{- include "retail-orders.ownPeer" (dict "root" .root "name" "operator") | nindent 4 }}
     {{- with .root.Values.networkPolicy.metricsPeers }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

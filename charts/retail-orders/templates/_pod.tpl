@@ -94,6 +94,10 @@ lifecycle:
 {{- define "retail-orders.commonEnv" -}}
 - {name: LOG_LEVEL, value: {{ .root.Values.logLevel | quote }}}
 - {name: ADMIN_BIND, value: "0.0.0.0:9090"}
+{{ include "retail-orders.mongodbEnv" . }}
+{{- end }}
+
+{{- define "retail-orders.mongodbEnv" -}}
 - {name: MONGODB_URI_FILE, value: /etc/retail/mongodb-uri}
 - {name: MONGODB_DATABASE, value: {{ .root.Values.mongodb.database | quote }}}
 - {name: MONGODB_CA_FILE, value: {{ ternary "/etc/retail/mongodb-ca.crt" "/etc/ssl/certs/ca-certificates.crt" (ne .root.Values.mongodb.ca.existingSecret "") }}}

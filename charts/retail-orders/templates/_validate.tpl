@@ -6,7 +6,11 @@
 {{- if not .Values.auth.existingSecret }}
 {{- fail "auth.existingSecret is mandatory: name the Secret with the Ed25519 keys that sign tokens (KID.pem)" }}
 {{- end }}
-{{- range $name, $values := dict "orderApi" .Values.orderApi "authApi" .Values.authApi "orderProcessor" .Values.orderProcessor }}
+{{- $components := dict "orderApi" .Values.orderApi "authApi" .Values.authApi "orderProcessor" .Values.orderProcessor }}
+{{- if .Values.operator.enabled }}
+{{- $_ := set $components "operator" .Values.operator }}
+{{- end }}
+{{- range $name, $values := $components }}
 {{- if not $values.mongodb.existingSecret }}
 {{- fail (printf "%s.mongodb.existingSecret is mandatory: name the Secret whose key %q is the connection string of its MongoDB user" $name $values.mongodb.key) }}
 {{- end }}
@@ -20,7 +24,7 @@
 {{- fail (printf "%s has no certificate: set %s.tls.existingSecret, or certificates.enabled with an issuer" $name $name) }}
 {{- end }}
 {{- end }}
-{{- if gt (int $values.autoscaling.minReplicas) (int $values.autoscaling.maxReplicas) }}
+{{- if and (hasKey $values "autoscaling") (gt (int $values.autoscaling.minReplicas) (int $values.autoscaling.maxReplicas)) }}
 {{- fail (printf "%s.autoscaling: minReplicas is above maxReplicas" $name) }}
 {{- end }}
 {{- end }}
