@@ -1,5 +1,6 @@
 """Kafka clients, made one way: SASL_SSL, SCRAM-SHA-512, explicit commits. Nothing else imports confluent_kafka."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +16,6 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from shared import log
-
 __all__ = [
     "OFFSET_INVALID",
     "Connection",
@@ -30,7 +29,9 @@ __all__ = [
     "producer",
 ]
 
-logger = log.get(__name__)
+# Takes the client's own lines, which else go to standard error and are no JSON. They wait for a poll, without bound: so
+# it is only for a client that is always polled.
+LOGGER = logging.getLogger("librdkafka")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,7 @@ def consumer(connection: Connection, group: str, on_error: Callable[[KafkaError]
             "check.crcs": True,
             "max.poll.interval.ms": 60_000,
             "error_cb": on_error,
+            "logger": LOGGER,
         }
         | overrides
     )
