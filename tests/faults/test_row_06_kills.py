@@ -2,11 +2,12 @@
 
 import re
 import time
+from functools import partial
 from typing import Any
 
 import pytest
 
-from faults.harness.scale import pick
+from faults.harness.scale import name, pick
 from faults.harness.world import World
 from support import wait
 
@@ -18,20 +19,23 @@ API_POINTS = [
     ("after-removal", "after-claim"),
 ]
 PASSAGES = {"before-removal": 8, "after-removal": 8, "after-claim": 1}  # once a batch, not once an order
+Points = tuple[str, str]
 PROCESSOR_POINTS = ["before-update", "before-commit"]
 
 
-@pytest.mark.parametrize("points", API_POINTS, ids="+".join)
-def test_row_06_order_api_killed_at_a_point(small: World, figures: dict[str, Any], points: tuple[str, str]) -> None:
+@pytest.mark.parametrize("plan", pick([[pair] for pair in API_POINTS], [API_POINTS]), ids=name)
+def test_row_06_order_api_killed_at_a_point(small: World, figures: dict[str, Any], plan: list[Points]) -> None:
     """order-api is killed with -9 at named points of its own path."""
     kills = pick(100, 2)
-    with small.load(pick(4_000, 300), rate=40, at_most=1800) as run:
-        for replica, point in enumerate(points):
-            small.tell(f"order-api-{replica}", crash_point=f"{point}:{PASSAGES.get(point, 15)}")
-        if "after-claim" in points:  # the sweep finds work only when the fast path could not do it
-            _stir_the_sweep(small, points, kills)
-        wait.until(lambda: min(_crashes(small, n) for n in (0, 1)) >= kills, "kills", seconds=1500, every=0.5)
-        figures["kills"] = {point: _crashes(small, replica) for replica, point in enumerate(points)}
+    figures["kills"] = {}
+    with small.load(pick(4_000, 1_000), rate=40, at_most=3600) as run:
+        for points in plan:
+            for replica, point in enumerate(points):
+                small.tell(f"order-api-{replica}", crash_point=f"{point}:{PASSAGES.get(point, 15)}")
+            if "after-claim" in points:  # the sweep finds work only when the fast path could not do it
+                _stir_the_sweep(small, points, kills)
+            wait.until(partial(_have_crashed, small, kills), "kills", seconds=1500, every=0.5)
+            figures["kills"] |= {point: _crashes(small, replica) for replica, point in enumerate(points)}
         for replica in (0, 1):
             small.tell(f"order-api-{replica}")
         small.await_ready()
@@ -68,20 +72,26 @@ def test_row_07_without_kills_events_are_not_repeated(small: World, figures: dic
     assert verdict.repeated_events <= 0.01 * verdict.events
 
 
-@pytest.mark.parametrize("point", PROCESSOR_POINTS)
-def test_row_08_processor_killed_around_its_write(small: World, figures: dict[str, Any], point: str) -> None:
+@pytest.mark.parametrize("plan", pick([[point] for point in PROCESSOR_POINTS], [PROCESSOR_POINTS]), ids=name)
+def test_row_08_processor_killed_around_its_write(small: World, figures: dict[str, Any], plan: list[str]) -> None:
     """order-processor is killed with -9 before its update, or between update and commit."""
-    kills = pick(200, 3)
+    kills = pick(200, 2)
+    figures["kills"] = {}
     with small.load(pick(10_000, 600), rate=40, at_most=3600) as run:
         small.stack.stop("order-processor-1")
         small.stack.stop("order-processor-2")  # so that every batch meets the point
-        small.tell("order-processor-0", crash_point=f"{point}:4")
-        wait.until(lambda: _lives(small) > kills, "kills", seconds=3000, every=0.5)
-        figures["kills"] = _lives(small) - 1
+        for point in plan:
+            small.tell("order-processor-0", crash_point=f"{point}:4")
+            wait.until(lambda: _lives(small) > kills, "kills", seconds=3000, every=0.5)
+            figures["kills"][point] = _lives(small) - 1
         small.tell("order-processor-0")
         healed_at = time.time()
 
     small.prove(run, figures=figures, healed_at=healed_at, within=60)
+
+
+def _have_crashed(world: World, kills: int) -> bool:
+    return min(_crashes(world, replica) for replica in (0, 1)) >= kills
 
 
 def _crashes(world: World, replica: int) -> int:

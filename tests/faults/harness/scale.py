@@ -2,11 +2,16 @@
 
 import os
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 SCALE = os.environ.get("FAULTS", "")
 Pick = Callable[[T, T], T]
+
+
+def name(plan: list[Any]) -> str:
+    """Name a part of a row after the one thing in its plan; the short form has all in one."""
+    return "all" if len(plan) > 1 else str(plan[0] if isinstance(plan[0], str) else "+".join(plan[0]))
 
 
 def pick(full: T, short: T) -> T:

@@ -90,7 +90,8 @@ def leader(stack: Stack, topic: str, partition: int = 0) -> str:
 
 def make_anew(stack: Stack, topic: str) -> None:
     """Delete the topic with all that is in it, and make it anew, empty, as the resources say."""
-    administrator(stack).delete_topics([topic], operation_timeout=TIMEOUT)[topic].result(TIMEOUT)
+    admin = administrator(stack)  # to be kept: the answer dies with it
+    admin.delete_topics([topic], operation_timeout=TIMEOUT)[topic].result(TIMEOUT)
     stack._kafka.prepare()
 
 

@@ -3,14 +3,15 @@
 In the folder `FAULT_ORDERS` there may be a JSON file for this process, named after its admin port and read once at
 start. Its members are all optional: `environ` (variables to set), `crash_point` (see shared.crash), `clock_offset` in
 seconds, `clock_jumps` (offsets, one after the other, a second each), `dns_fails` (a file: while it exists, no name is
-resolved), `mutant` (a module of `mutants` to spoil this process with). So a fault needs a restart, and no new setting.
+resolved), `mutant` (a safeguard of model.mutants to switch off). So a fault needs a restart, and no new setting.
 """
 
+import contextlib
 import itertools
 import json
 import os
-import runpy
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -54,6 +55,17 @@ def _fail_dns_while(file: Path) -> None:
     socket.getaddrinfo = getaddrinfo
 
 
+def _switch_off(safeguard: str) -> contextlib.ExitStack:
+    """Switch a safeguard off in this process, until the stack that is returned is closed."""
+    sys.path.append(str(Path(__file__).parents[2]))
+    from model.mutants import MUTANTS, switched_off  # noqa: PLC0415 - only where it is needed
+
+    (mutant,) = (mutant for mutant in MUTANTS if mutant.safeguard == safeguard)
+    off = contextlib.ExitStack()
+    off.enter_context(switched_off(mutant))
+    return off
+
+
 _ordered = _orders()
 os.environ.update(_ordered.get("environ", {}))
 if "crash_point" in _ordered:
@@ -63,4 +75,4 @@ if offsets := _ordered.get("clock_jumps") or [o for o in [_ordered.get("clock_of
 if "dns_fails" in _ordered:
     _fail_dns_while(Path(_ordered["dns_fails"]))
 if "mutant" in _ordered:
-    runpy.run_path(str(Path(__file__).parent / "mutants" / f"{_ordered['mutant']}.py"))
+    _off = _switch_off(_ordered["mutant"])  # for as long as the process lives

@@ -1,0 +1,132 @@
+"""Row 28: safeguards switched off one by one in real processes; each time a promise is seen broken.
+
+tests/model does the same for all of them, with random histories over stateful fakes; here are those whose other half is
+a real server.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from faults.harness import topic
+from faults.harness.poison import Record, produce
+from faults.harness.world import World
+from retail_cli.load import Options
+from retail_cli.load.answers import judge
+from retail_cli.load.orders import invent
+from retail_cli.load.shop import Buyer, Shop
+from shared.events import TOPIC
+from support import wait
+
+UNIQUE = "one_order_per_key"
+WITHIN = 15.0
+
+
+@contextmanager
+def off(world: World, service: str, safeguard: str, **more: Any) -> Iterator[list[str]]:
+    """Run the block with a safeguard off in every replica of a service."""
+    parts = world.parts(service)
+    for part in parts:
+        world.tell(part, mutant=safeguard, **more)
+    world.await_ready()
+    try:
+        yield parts
+    finally:
+        for part in parts:
+            world.tell(part)
+
+
+def test_row_28_without_the_unique_index(small: World, figures: dict[str, Any]) -> None:
+    """Without the unique index on user and key, one key makes several orders."""
+    with off(small, "order-api", "the unique index on user and key"):
+        small.orders.drop_index(UNIQUE)
+        references = asyncio.run(_race(small, copies=60))
+        extra = sorted(references)[1:]
+        small.orders.delete_many({"_id": {"$in": extra}})  # else the index cannot be made again
+
+    figures["broken"] = f"one key made {len(references)} orders"
+    assert len(references) > 1
+
+
+def test_row_28_with_an_unconditional_change_of_status(small: World, figures: dict[str, Any]) -> None:
+    """With a change of status that does not look at the present one, a repeated event is a second effect."""
+    with off(small, "order-processor", "a change of status is conditional"):
+        with small.load(60, rate=30) as run:
+            pass
+        users = run.account().users
+        found = [m for m in topic.messages(small.stack, TOPIC) if any(u.encode() in (m.value() or b"") for u in users)]
+        produce(small.stack, [Record(m.key(), m.value(), topic.headers(m)) for m in found])
+        wait.until(lambda: small.judge(run, healed_at=time.time(), within=5).doubled, "a doubled effect", seconds=40)
+        verdict = small.judge(run, healed_at=time.time(), within=5)
+
+    figures |= {"orders": verdict.orders, "broken": f"{len(verdict.doubled)} orders had more than one effect"}
+    assert verdict.doubled
+
+
+def test_row_28_with_offsets_before_the_write(small: World, figures: dict[str, Any]) -> None:
+    """With offsets committed before the write, and no second net, a killed processor loses orders."""
+    with (
+        small.load(200, rate=40) as run,
+        off(small, "order-processor", "offsets after the write", crash_point="before-update:3"),
+    ):
+        time.sleep(8)  # three kills or so
+    verdict = small.judge(run, healed_at=time.time(), within=1)
+
+    figures |= {"orders": verdict.orders, "broken": f"{len(verdict.lost)} orders lay still when all was healed"}
+    assert verdict.lost
+
+
+def test_row_28_without_reconciliation(small: World, figures: dict[str, Any]) -> None:
+    """Without reconciliation, events that are lost with their topic are never sent again."""
+    with off(small, "order-processor", "lost events are found by reconciliation") as processors:
+        with small.load(150, rate=40) as run:
+            small.pause(*processors)
+            time.sleep(3)
+            topic.make_anew(small.stack, TOPIC)
+            small.resume(*processors)
+        verdict = small.judge(run, healed_at=time.time(), within=WITHIN + 30)
+
+    figures |= {"orders": verdict.orders, "broken": f"{len(verdict.lost)} orders were never processed"}
+    assert verdict.lost
+
+
+def test_row_28_with_an_insert_that_waits_for_nobody(cluster: World, figures: dict[str, Any]) -> None:
+    """With w:1, a primary without a majority accepts orders, and a failover takes them away."""
+    with off(cluster, "order-api", "an insert waits for a majority"):
+        with cluster.load(150, rate=30, settle_seconds=20) as run:
+            primary = cluster.primary()
+            others = [part for part in cluster.parts("mongodb") if part != primary]
+            cluster.pause(*others)
+            time.sleep(4)
+            cluster.stack.restart_policy(primary, enabled=False)
+            cluster.stack.kill(primary)
+            cluster.resume(*others)
+            cluster.primary()
+            cluster.stack.start(primary)
+        verdict = cluster.judge(run, healed_at=time.time(), within=WITHIN)
+
+    gone = [order for order, why in verdict.lost.items() if "not in the database" in why]
+    figures |= {"orders": verdict.orders, "broken": f"{len(gone)} accepted orders are gone"}
+    assert gone
+
+
+async def _race(world: World, *, copies: int) -> set[str]:
+    """Send one order many times at once with one key; return the references that were answered."""
+    options = Options(
+        base_url=world.stack.base_url, ca_file=Path(world.stack.ca), ledger=Path("none"), count=1, in_flight=copies
+    )
+    async with Shop(options) as shop:
+        buyer = Buyer(f"race-{time.time_ns()}", "a good long word")
+        await shop.admit(buyer, "a good long word")
+        headers = await buyer.authorization(shop) | {"Idempotency-Key": "race"}
+        body = {"userid": buyer.name} | invent(random.Random(world.seed), 2)
+        replies = await asyncio.gather(
+            *(shop.send("POST", "/order", headers=headers, document=body) for _ in range(copies)),
+            return_exceptions=True,
+        )
+    answers = [judge(r.status, r.headers, r.body) for r in replies if not isinstance(r, BaseException)]
+    return {answer.reference for answer in answers if answer.reference}
