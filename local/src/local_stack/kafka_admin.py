@@ -62,7 +62,7 @@ def connect(bootstrap: str, *, ca: Path, certificate: Path) -> AdminClient:
     )
 
 
-def prepare(client: AdminClient, *, brokers: int, passwords: Mapping[str, str], seconds: float = 60) -> None:
+def prepare(client: AdminClient, *, brokers: int, passwords: Mapping[str, str], seconds: float = 120) -> None:
     """Bring users, rights and topics to what the files say; repeats until the cluster can do it."""
     deadline = time.monotonic() + seconds
     for step in (
@@ -70,6 +70,7 @@ def prepare(client: AdminClient, *, brokers: int, passwords: Mapping[str, str], 
         lambda: _make_users(client, passwords),
         lambda: _make_rights(client),
         lambda: _make_topics(client, brokers),
+        lambda: _topics_show(client),
     ):
         _retry(step, deadline)
 
@@ -143,6 +144,13 @@ def _make_topics(client: AdminClient, brokers: int) -> None:
         else:
             new = NewTopic(name, spec["partitions"], replicas, config=config)
             _results(client.create_topics([new], operation_timeout=SECONDS, request_timeout=SECONDS))
+
+
+def _topics_show(client: AdminClient) -> None:
+    """The controller has made them; the brokers learn of it a little later."""
+    present = client.list_topics(timeout=SECONDS).topics
+    if any(topic["metadata"]["name"] not in present for topic in _read("topics.yaml")):
+        raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, "not all topics are known to the brokers"))
 
 
 def _read(name: str) -> list[dict[str, Any]]:

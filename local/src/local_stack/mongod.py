@@ -95,7 +95,7 @@ class MongoDB:
             ready=lambda: listening(port) and (not self._prepared or self._is_member(port)),
         )
 
-    def prepare(self, seconds: float = 60) -> None:
+    def prepare(self, seconds: float = 120) -> None:
         """Once the members listen: make or mend the replica set, then the roles and users, as the files say."""
         deadline = time.monotonic() + seconds
         _retry(self._set_up_replica_set, deadline)

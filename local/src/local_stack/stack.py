@@ -20,7 +20,7 @@ from local_stack.supervisor import Supervisor
 
 __all__ = ["Stack", "StackError", "StackOptions"]
 
-READY_SECONDS = 90.0
+READY_SECONDS = 120.0
 CLIENTS = (*SERVICES, "operator", "admin")
 # Which parts stop one after the other, and the seconds each kind has before it is killed: 29 in all.
 STOP_ORDER = (
