@@ -19,11 +19,11 @@ from order_processor.reconcile import Reconciler
 from order_processor.settings import Settings
 from order_processor.store import Orders
 from order_processor.watch import Watch
-from shared import kafka, log, mongo
+from shared import certificates, kafka, log, mongo
 from shared.admin import AdminServer
 from shared.breaker import Breaker
 from shared.events import GROUP, TOPIC
-from shared.metrics import BreakerMetrics, ProcessorMetrics
+from shared.metrics import BreakerMetrics, CertificateMetrics, ProcessorMetrics
 from shared.settings import SettingsError
 
 POOL = 4  # the loop and reconciliation, with room for monitoring
@@ -44,7 +44,11 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run(settings, stop)
+    try:
+        run(settings, stop)
+    except Exception:
+        logger.exception("died")
+        return 1
     return 0
 
 
@@ -52,6 +56,9 @@ def run(settings: Settings, stop: threading.Event) -> None:
     """Consume until `stop` is set, finish what is in hand, and leave nothing behind."""
     registry = CollectorRegistry()
     metrics = ProcessorMetrics(registry)
+    certificates.watch(
+        CertificateMetrics(registry), {"mongodb-ca": settings.mongodb_ca_file, "kafka-ca": settings.kafka_ca_file}
+    )
     database = mongo.connect(
         settings.mongodb_uri,
         ca_file=settings.mongodb_ca_file,

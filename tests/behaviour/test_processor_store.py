@@ -1,0 +1,198 @@
+"""Moving orders and finding those without marker: MongoDB in memory and the real one do the same."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from pymongo.errors import OperationFailure, WriteError
+
+from fakes.mongo_client import Database
+from fakes.replica_set import ReplicaSet
+from local_stack.stack import Stack
+from order_api import schema
+from order_processor.store import Orders, State
+from order_processor.transitions import Status
+from shared import mongo
+from shared.breaker import Breaker
+from shared.metrics import BreakerMetrics
+from shared.mongo import Document
+from support.processor import PLACED_AT, document
+from support.servers import database
+
+AT = PLACED_AT + timedelta(seconds=3)
+
+
+@dataclass
+class Shelf:
+    """The store under test, and ways to reach behind it."""
+
+    orders: Orders
+    put: Callable[[Document], None]
+    get: Callable[[str], Document]
+    refuse: Callable[[str], None]
+
+    def add(self, **changes: Any) -> str:
+        """Put an order there; return its id, which nobody else has."""
+        order_id = f"t{secrets.token_hex(12)}"
+        self.put(document(order_id, **changes))
+        return order_id
+
+
+def breaker() -> Breaker:
+    return Breaker("mongodb", BreakerMetrics(CollectorRegistry()), is_failure=mongo.is_failure)
+
+
+@pytest.fixture
+def fake() -> Shelf:
+    servers = ReplicaSet(lambda: datetime.now(UTC))
+    anything: Any = Database(servers)
+
+    def put(record: Document) -> None:
+        servers.insert(record)
+        servers.replicate()
+
+    return Shelf(Orders(anything, breaker()), put, lambda order_id: servers.view[order_id], servers.refused.add)
+
+
+@pytest.fixture
+def real(servers: Stack) -> Iterator[Shelf]:
+    with database(servers, "order-processor") as own, database(servers, "admin") as admin:
+        schema.ensure(admin[schema.COLLECTION])
+
+        def put(record: Document) -> None:
+            admin.orders.insert_one(record)
+
+        def refuse(order_id: str) -> None:
+            changed = {"$nor": [{"_id": order_id, "version": {"$gt": 1}}, {"_id": order_id, "rearmed": {"$gt": 0}}]}
+            admin.command("collMod", schema.COLLECTION, validator={"$and": [schema.VALIDATOR, changed]})
+
+        yield Shelf(
+            Orders(own, breaker()),
+            put,
+            lambda order_id: admin.orders.find_one({"_id": order_id}) or {},
+            refuse,
+        )
+        admin.orders.delete_many({"placed_at": PLACED_AT})
+        schema.ensure(admin[schema.COLLECTION])
+
+
+@pytest.fixture(params=["fake", "real"])
+def shelf(request: pytest.FixtureRequest) -> Shelf:
+    shelf: Shelf = request.getfixturevalue(request.param)
+    return shelf
+
+
+def test_only_placed_orders_are_moved_and_counted(shelf: Shelf) -> None:
+    placed, marked = shelf.add(), shelf.add(marked=True)
+    processed, failed = shelf.add(status="PROCESSED"), shelf.add(status="FAILED")
+    before = shelf.get(processed), shelf.get(failed)
+
+    assert shelf.orders.process([placed, marked, processed, failed, "absent"], at=AT) == 2
+    assert shelf.orders.process([placed, marked], at=AT + timedelta(hours=1)) == 0
+
+    assert (shelf.get(processed), shelf.get(failed)) == before
+    for order in (shelf.get(placed), shelf.get(marked)):
+        assert (order["status"], order["processed_at"], order["version"]) == ("PROCESSED", AT, 2)
+        assert order["history"][1:] == [{"status": "PROCESSED", "at": AT, "by": "order-processor", "reason": None}]
+        assert "outbox" not in order
+
+
+def test_a_failed_order_has_the_reason_and_no_time_of_processing(shelf: Shelf) -> None:
+    order_id = shelf.add(marked=True)
+
+    assert shelf.orders.fail([order_id], at=AT, reason="no apples") == 1
+
+    order = shelf.get(order_id)
+    assert (order["status"], order["processed_at"], "outbox" in order) == ("FAILED", None, False)
+    assert order["history"][-1] == {"status": "FAILED", "at": AT, "by": "order-processor", "reason": "no apples"}
+
+
+def test_a_redrive_takes_failed_orders_only_and_has_them_published_at_once(shelf: Shelf) -> None:
+    failed, placed = shelf.add(status="FAILED", rearmed=5), shelf.add()
+
+    assert shelf.orders.redrive([failed, placed], at=AT, by="operator", reason="mended") == 1
+    assert shelf.orders.redrive([failed], at=AT, by="operator") == 0
+
+    order = shelf.get(failed)
+    assert (order["status"], order["version"], order["rearmed"]) == ("PLACED", 2, 0)
+    assert order["history"][-1] == {"status": "PLACED", "at": AT, "by": "operator", "reason": "mended"}
+    marker = order["outbox"]
+    assert (marker["attempts"], marker["claim"], marker["traceparent"]) == (0, None, None)
+    assert abs(marker["due"] - datetime.now(UTC)) < timedelta(minutes=1)
+    assert "outbox" not in shelf.get(placed)
+
+
+def test_states_are_told_of_those_that_exist(shelf: Shelf) -> None:
+    placed, processed = shelf.add(), shelf.add()
+    shelf.orders.process([processed], at=AT)
+
+    assert shelf.orders.states([placed, processed, "absent"]) == {
+        placed: State(Status.PLACED, PLACED_AT),
+        processed: State(Status.PROCESSED, AT),
+    }
+
+
+def test_orders_without_marker_are_found_the_often_rearmed_apart(shelf: Shelf) -> None:
+    fresh, often = shelf.add(), shelf.add(rearmed=5)
+    others = {shelf.add(marked=True), shelf.add(status="PROCESSED"), shelf.add(status="FAILED")}
+
+    normal, stuck = (set(shelf.orders.unmarked(limit=1000, stuck=stuck)) for stuck in (False, True))
+
+    assert (fresh in normal, often in normal, fresh in stuck, often in stuck) == (True, False, False, True)
+    assert not others & (normal | stuck)
+    assert len(shelf.orders.unmarked(limit=1, stuck=False)) == 1
+
+
+def test_a_marker_is_given_back_once_and_counted(shelf: Shelf) -> None:
+    lost, marked, processed = shelf.add(rearmed=2), shelf.add(marked=True), shelf.add(status="PROCESSED")
+
+    assert shelf.orders.rearm([lost, marked, processed]) == 1
+    assert shelf.orders.rearm([lost]) == 0
+
+    order = shelf.get(lost)
+    assert (order["rearmed"], order["status"], order["version"]) == (3, "PLACED", 1)
+    assert order["outbox"]["attempts"] == 0
+    assert abs(order["outbox"]["due"] - datetime.now(UTC)) < timedelta(minutes=1)
+    assert shelf.get(marked)["outbox"]["due"] == PLACED_AT
+
+
+def test_what_the_validator_refuses_names_the_record(shelf: Shelf) -> None:
+    refused = shelf.add()
+    shelf.refuse(refused)
+
+    changes: list[Callable[[], int]] = [
+        lambda: shelf.orders.process([refused], at=AT),
+        lambda: shelf.orders.fail([refused], at=AT, reason="x"),
+        lambda: shelf.orders.rearm([refused]),
+    ]
+
+    for change in changes:
+        with pytest.raises(WriteError) as caught:
+            change()
+        assert mongo.names_a_record(caught.value)
+
+    assert shelf.get(refused) == document(refused)
+
+
+def test_the_search_for_orders_without_marker_goes_by_the_index(servers: Stack) -> None:
+    with database(servers, "admin") as admin:
+        schema.ensure(admin[schema.COLLECTION])
+        admin.orders.insert_many([document(f"x{secrets.token_hex(12)}", status="PROCESSED") for _ in range(2_000)])
+        query = {"status": "PLACED", "outbox.due": None, "rearmed": {"$gte": 5}}
+
+        stats = admin.orders.find(query).explain()["executionStats"]
+
+        assert stats["totalKeysExamined"] + stats["totalDocsExamined"] < 1_000
+        admin.orders.delete_many({"placed_at": PLACED_AT})
+
+
+def test_the_services_user_can_neither_insert_nor_remove_orders(servers: Stack) -> None:
+    with database(servers, "order-processor") as own:
+        for change in (lambda: own.orders.insert_one(document("x")), lambda: own.orders.delete_one({"_id": "x"})):
+            with pytest.raises(OperationFailure) as caught:
+                change()
+            assert caught.value.code == 13

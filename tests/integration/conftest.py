@@ -1,0 +1,20 @@
+"""What several integration tests start from."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local_stack.stack import Stack
+from order_api import schema
+from support.plant import Plant
+from support.servers import database
+
+
+@pytest.fixture
+def plant(servers: Stack, tmp_path: Path) -> Iterator[Plant]:
+    with database(servers, "order-api") as as_api, database(servers, "admin") as as_admin:
+        schema.ensure(as_api[schema.COLLECTION])
+        plant = Plant(servers, as_api, as_admin, tmp_path)
+        yield plant
+        as_admin.orders.delete_many({"userid": plant.user})

@@ -1,0 +1,76 @@
+"""What cannot be handled goes aside alone, with its story, and its neighbours are processed."""
+
+from typing import Any
+
+from order_api import orders as rules
+from order_api import schema
+from order_processor.dead_letters import details
+from shared import events
+from shared.events import GROUP, TOPIC
+from shared.mongo import Document
+from support.plant import Plant
+from support.wait import until
+
+
+def _refuse(plant: Plant, *cases: Document) -> None:
+    """Have the validator refuse orders in a state that `cases` describe."""
+    validator = {"$and": [schema.VALIDATOR, {"$nor": list(cases)}]}
+    plant.as_admin.command("collMod", schema.COLLECTION, validator=validator)
+
+
+def test_poison_goes_aside_alone_and_the_rest_flows_on(plant: Plant) -> None:
+    good = plant.store(496)
+    (refused,) = plant.store(1, item="plum")
+    (unprocessable,) = plant.store(1)
+    (untouchable,) = plant.store(1)
+    _refuse(plant, {"_id": unprocessable, "status": "PROCESSED"}, {"_id": untouchable, "status": {"$ne": "PLACED"}})
+    sent_before = len(plant.letters())
+    mark = plant.user.encode()
+    _, value, headers = events.encode(rules.event(plant.as_api.orders.find_one({"_id": good[0]}) or {}))
+    poison: dict[str, tuple[bytes | None, bytes | None, Any]] = {
+        "undecodable": (mark, b"\xff\x00{", headers),
+        "of a wrong type": (mark, b'{"orderid": 7}', headers),
+        "without value": (mark, None, headers),
+        "without key": (None, value, [*headers, ("test", mark)]),
+        "of 1 MB": (mark, b"x" * 970_000, [*headers, ("big", b"y" * 20_000)]),
+        "of an unknown order": (b"nobody", value.replace(good[0].encode(), b"nobody"), headers),
+    }
+
+    plant.publish([*good[:248], refused, unprocessable])
+    for key, spoiled, its_headers in poison.values():
+        plant.send(key, spoiled, its_headers)
+    plant.publish([untouchable, *good[248:]])
+    try:
+        with plant.processor(PROCESSOR_REFUSED_ITEMS="plum") as processor:
+            until(lambda: len(plant.letters()) == sent_before + len(poison) + 1 or None, "the dead letters", seconds=60)
+            until(lambda: processor.count("consumer_lag", TOPIC, "0") == 0, "no lag")
+            until(lambda: plant.count("PROCESSED") == 496, "the neighbours")
+            assert processor.count("events_consumed_total", "dead_letter") == 7
+            assert processor.stop() == 0
+    finally:
+        schema.ensure(plant.as_api[schema.COLLECTION])
+
+    found = plant.statuses()
+    assert {order_id: found[order_id] for order_id in (refused, unprocessable, untouchable)} == {
+        refused: "FAILED",
+        unprocessable: "FAILED",
+        untouchable: "PLACED",
+    }
+    assert {found[order_id] for order_id in good} == {"PROCESSED"}
+    reasons = {
+        order_id: plant.as_api.orders.find_one({"_id": order_id})["history"][-1]["reason"]  # type: ignore[index]
+        for order_id in (refused, unprocessable)
+    }
+    assert reasons[refused] == "we do not sell plum"
+    assert reasons[unprocessable].startswith("could not be processed: WriteError")
+    letters = plant.letters()[:7]
+    told = [details(letter.headers) for letter in letters]
+    assert sorted(t["error_class"] for t in told) == ["BrokenEvent"] * 5 + ["UnknownOrder", "WriteError"]
+    assert {t["topic"] for t in told} == {TOPIC}
+    assert all(t["group"] == GROUP and t["first_failure"] <= t["last_failure"] for t in told)
+    originals = {(letter.key, letter.value) for letter in letters}
+    assert {(key, spoiled) for key, spoiled, _ in poison.values()} <= originals
+    (big,) = [letter for letter in letters if letter.value and len(letter.value) == 970_000]
+    assert ("big", b"y" * 20_000) in big.headers
+    (buried,) = [t for t in told if t["error_class"] == "WriteError"]
+    assert buried["attempts"] == "6"
