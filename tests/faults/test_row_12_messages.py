@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from faults.harness import topic
@@ -102,7 +103,7 @@ def _buried(world: World) -> list[int]:
 def _retail(world: World, *arguments: str) -> str:
     """Run the operator's command as the operator."""
     settings = world.folder / "clients" / "operator.env"
-    command = [sys.executable, "-m", "retail_cli.main", "--env-file", str(settings), *arguments]
+    command = [str(Path(sys.executable).with_name("retail")), "--env-file", str(settings), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -36,6 +36,7 @@ class Options:
     settle_seconds: float = 120.0
     verify_seconds: float = 60.0
     read_back: float = 0.05
+    keep_alive: bool = True
     allow_remote: bool = False
 
     def __post_init__(self) -> None:

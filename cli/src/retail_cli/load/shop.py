@@ -67,7 +67,7 @@ class Shop:
             context = ssl.create_default_context(cafile=str(options.ca_file))
         self._slots = asyncio.Semaphore(options.in_flight)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=context),
+            connector=aiohttp.TCPConnector(limit=0, ssl=context, force_close=not options.keep_alive),
             timeout=aiohttp.ClientTimeout(total=options.request_seconds),
         )
 
