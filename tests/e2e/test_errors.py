@@ -105,6 +105,16 @@ def test_headers_above_the_limit_are_431(door: httpx.Client) -> None:
     problem(door.get("/orderdetails", headers={"X-Long": "x" * 40_000}), 431)
 
 
+def test_many_small_headers_are_no_error_by_themselves(door: httpx.Client) -> None:
+    headers = {f"X-Field-{number}": "x" for number in range(150)}
+
+    problem(door.get("/orderdetails?orderid=x", headers=headers), 401)
+
+
+def test_a_request_line_as_long_as_the_proxy_takes_reaches_the_service(door: httpx.Client) -> None:
+    problem(door.get("/nothing?x=" + "x" * 7000), 404)
+
+
 def test_no_token_or_a_bad_one_is_401_and_says_how(door: httpx.Client) -> None:
     missing = door.get("/orderdetails", params={"orderid": "x"})
     bad = door.get("/orderdetails", params={"orderid": "x"}, headers={"Authorization": "Bearer x.y.z"})

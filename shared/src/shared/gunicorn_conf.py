@@ -19,9 +19,10 @@ worker_connections = 1000
 keepalive = 75  # longer than the proxy keeps an idle connection, so that the proxy is the one who closes
 timeout = 30
 graceful_timeout = 15
-limit_request_line = 4094
-limit_request_fields = 60
-limit_request_field_size = 8190
+# The proxy in front bounds what a head may hold, and says so as a problem document; here nothing is stricter.
+limit_request_line = 0
+limit_request_fields = 32768
+limit_request_field_size = 0
 forwarded_allow_ips = "*"  # who forwarded is decided by TRUSTED_PROXIES, not here
 proc_name = "retail-orders"
 control_socket_disable = True  # it would lie in the home folder, one for all replicas
