@@ -91,7 +91,7 @@ class Bench:
 
     def handle(self, *messages: Message, times: int = 1) -> Batch:
         """Hand a batch of messages in, as often as `times` says."""
-        batch = Batch(TAKEN_AT)
+        batch = Batch()
         batch.add(messages)
         for _ in range(times):
             self.handler.handle(batch)

@@ -12,7 +12,6 @@ from order_processor.commits import Commits
 from order_processor.consumer import Loop, settings
 from shared.events import TOPIC
 from shared.kafka import KafkaError, TopicPartition
-from support.processor import TAKEN_AT
 
 
 class Work:
@@ -43,7 +42,6 @@ class Member:
             self.work,
             self.commits,
             incremental=True,
-            now=lambda: TAKEN_AT,
             clock=lambda: self.seconds,
             jitter=lambda: 1.0,
         )

@@ -65,13 +65,14 @@ class Record:
 
 @dataclass(slots=True)
 class Batch:
-    """Messages taken together. `at`, in whole milliseconds, is the time that its changes of status carry.
+    """Messages taken together. Their offsets may be committed as far as `done` says, and no further.
 
-    The offsets of the batch may be committed as far as `done` says, and no further.
+    `times` are those of all tries, in whole milliseconds: an order whose status has been as it is since one of them
+    was moved by this batch, even if the answer was lost.
     """
 
-    at: datetime
     todo: list[Record] = field(default_factory=list)
+    times: set[datetime] = field(default_factory=set)
     _next: dict[Partition, int] = field(default_factory=dict)
 
     def add(self, messages: Iterable[Message]) -> None:
@@ -79,6 +80,12 @@ class Batch:
         for message in messages:
             self.todo.append(Record(message))
             self._next[message.source] = message.offset + 1
+
+    def begin(self, now: datetime) -> datetime:
+        """Note a try and return its time, which its changes of status are to carry."""
+        at = now.replace(microsecond=now.microsecond // 1000 * 1000)  # what MongoDB keeps
+        self.times.add(at)
+        return at
 
     def settle(self) -> None:
         """Let go of what is done."""

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from random import random
 from typing import Any, Protocol
 
@@ -49,7 +48,6 @@ class Loop:
         commits: Commits,
         *,
         incremental: bool,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random,
     ) -> None:
@@ -57,7 +55,6 @@ class Loop:
         self._handler = handler
         self._commits = commits
         self._assign = consumer.incremental_assign if incremental else consumer.assign
-        self._now = now
         self._clock = clock
         self._jitter = jitter
         self._batch: Batch | None = None
@@ -106,7 +103,7 @@ class Loop:
             else:
                 good.append(Message.of(message))
         if good:
-            self._batch = self._batch or Batch(_whole_milliseconds(self._now()))
+            self._batch = self._batch or Batch()
             self._batch.add(good)
 
     def _go_on(self, batch: Batch) -> None:
@@ -184,10 +181,6 @@ class Loop:
 
 def _keys(partitions: Iterable[TopicPartition]) -> frozenset[Partition]:
     return frozenset((partition.topic, partition.partition) for partition in partitions)
-
-
-def _whole_milliseconds(time: datetime) -> datetime:
-    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
 def _note(error: KafkaError) -> None:

@@ -72,12 +72,13 @@ class Handler:
 
         Raise the error of an outage (`is_outage`); what was settled before it is out of `batch.todo`.
         """
+        at = batch.begin(self._now())
         try:
             for record in batch.todo:
                 self._judge(record)
-            self._apply(PROCESS, _of(batch, Fate.PROCESS), batch.at, partial(self._orders.process, at=batch.at))
+            self._apply(PROCESS, _of(batch, Fate.PROCESS), batch.times, partial(self._orders.process, at=at))
             for reason, records in by_reason(_of(batch, Fate.FAIL)).items():
-                self._apply(FAIL, records, batch.at, partial(self._orders.fail, at=batch.at, reason=reason))
+                self._apply(FAIL, records, batch.times, partial(self._orders.fail, at=at, reason=reason))
             self._bury(_of(batch, Fate.BURY))
         finally:
             batch.settle()
@@ -99,15 +100,15 @@ class Handler:
             record.fate = Fate.FAIL if refused else Fate.PROCESS
             record.reason = refused.reason if refused else None
 
-    def _apply(self, transition: Transition, records: list[Record], at: datetime, move: Move) -> None:
+    def _apply(self, transition: Transition, records: list[Record], times: Collection[datetime], move: Move) -> None:
         """Move the orders of `records`: together, but each that a try has failed on alone."""
         fresh = [record for record in records if not record.attempts]
         tried = [record for record in records if record.attempts]
         for group in (fresh, *by_order(tried).values()):
             if group:
-                self._together(transition, group, at, move)
+                self._together(transition, group, times, move)
 
-    def _together(self, transition: Transition, records: list[Record], at: datetime, move: Move) -> None:
+    def _together(self, transition: Transition, records: list[Record], times: Collection[datetime], move: Move) -> None:
         orders = by_order(records)
         try:
             moved = move(list(orders))
@@ -119,14 +120,16 @@ class Handler:
                     record.blame(error, self._now())
                 return
             for group in orders.values():  # so that only the guilty one counts a try
-                self._together(transition, group, at, move)
+                self._together(transition, group, times, move)
             return
-        done = State(transition.target, at)
-        states = dict.fromkeys(orders, done) if moved == len(orders) else self._orders.states(orders)
+        ours = [State(transition.target, at) for at in times]
+        states = dict.fromkeys(orders, ours[0]) if moved == len(orders) else self._orders.states(orders)
         for order_id, group in orders.items():
-            self._conclude(transition, group, states.get(order_id), done)
+            self._conclude(transition, group, states.get(order_id), ours)
 
-    def _conclude(self, transition: Transition, group: list[Record], state: State | None, done: State) -> None:
+    def _conclude(
+        self, transition: Transition, group: list[Record], state: State | None, ours: Collection[State]
+    ) -> None:
         """Settle the records of one order by the state that it is in now; PLACED means to try it again."""
         if state is None:
             for record in group:
@@ -135,7 +138,7 @@ class Handler:
             for record in group:
                 record.fate = Fate.DONE
             repeats = len(group)
-            if state == done:
+            if state in ours:
                 self._count(transition, group[0])
                 repeats -= 1
             self._metrics.consumed.labels("duplicate").inc(repeats)
