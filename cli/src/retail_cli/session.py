@@ -108,8 +108,10 @@ def say(report: R, draw: Callable[[R], Lines], *, as_json: bool) -> None:
         sys.stdout.write(text + "\n")
         return
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
-    for line in draw(report):
-        console.print(line)
+    with console.capture() as drawn:
+        for line in draw(report):
+            console.print(line)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
 
 def warn(sentence: str) -> None:

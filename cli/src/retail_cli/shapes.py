@@ -68,8 +68,8 @@ class DeadLetter(Struct, frozen=True):
     error: str
     message: str
     attempts: int | None
-    first_failed_at: str | None
-    last_failed_at: str | None
+    first_failed_at: datetime | None
+    last_failed_at: datetime | None
     size: int | None
 
 

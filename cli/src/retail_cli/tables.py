@@ -109,11 +109,11 @@ def dead_letter(detail: shapes.DeadLetterDetail) -> Lines:
         ("error", letter.error),
         ("message", letter.message),
         ("attempts", letter.attempts),
-        ("first failed", letter.first_failed_at),
-        ("last failed", letter.last_failed_at),
+        ("first failed", when(letter.first_failed_at)),
+        ("last failed", when(letter.last_failed_at)),
     )
     yield _table("Headers", ["header", "value"], detail.headers)
-    yield Text(f"Value ({detail.encoding})", style="bold")
+    yield Text(f"\nValue ({detail.encoding})", style="bold")
     yield Text("  none" if detail.value is None else clean(detail.value))
 
 
@@ -163,7 +163,7 @@ def _dead_letters(letters: Sequence[shapes.DeadLetter]) -> Table | Text:
     return _table(
         "Dead letters",
         ["id", "order", "order's status", "came from", "error", "message", "last failed"],
-        [[d.id, d.orderid, d.order_status, d.source, d.error, d.message, d.last_failed_at] for d in letters],
+        [[d.id, d.orderid, d.order_status, d.source, d.error, d.message, when(d.last_failed_at)] for d in letters],
     )
 
 
@@ -185,7 +185,8 @@ def _cell(value: Any) -> Text:
 def _pairs(*pairs: tuple[str, Any]) -> Table:
     grid = Table.grid(padding=(0, 2), pad_edge=True)
     for label, value in pairs:
-        grid.add_row(Text(label, style="dim"), _cell(value))
+        if value is not None:
+            grid.add_row(Text(label, style="dim"), _cell(value))
     return grid
 
 
@@ -201,7 +202,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) ->
         pad_edge=False,
     )
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in {"id", "order"})  # to be copied whole
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     return table

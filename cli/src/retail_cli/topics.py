@@ -58,8 +58,8 @@ class Topics:
     def events(self, orderid: str, since: datetime) -> Found[Copy]:
         """Find the copies of an order's event published since; all have one key, and so one partition."""
         key = orderid.encode()
-        group = self.read()
         starts = self._call(self._consumer.offsets_for_times, self._at(TOPIC, since - CLOCK_SKEW))
+        group = self.read()
         scan = _Scan(self._consumer, starts)
         copies = []
         for record in scan:

@@ -93,8 +93,8 @@ def dead_letter(record: Record, statuses: Mapping[str, str]) -> DeadLetter:
         error=said.get("error_class", "?"),
         message=said.get("error_message", ""),
         attempts=_number(said.get("attempts")),
-        first_failed_at=said.get("first_failure"),
-        last_failed_at=said.get("last_failure"),
+        first_failed_at=_moment(said.get("first_failure")),
+        last_failed_at=_moment(said.get("last_failure")),
         size=_number(said.get("value_length")) if record.message.value is None else len(record.message.value),
     )
 
@@ -108,6 +108,13 @@ def dead_letter_detail(record: Record, statuses: Mapping[str, str]) -> DeadLette
 
 def _number(text: str | None) -> int | None:
     return int(text) if text and text.isdecimal() else None
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
 
 
 def _text(raw: bytes | None) -> tuple[str | None, str]:
