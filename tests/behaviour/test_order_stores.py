@@ -12,7 +12,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pymongo.database import Database
 
+from fakes import mongo_client
 from fakes.orders import FakeOrders
+from fakes.replica_set import ReplicaSet
 from local_stack.stack import Stack
 from order_api import orders, schema
 from order_api.app import Orders
@@ -69,6 +71,26 @@ def fake() -> Shop:
     return Shop(store, store, lambda i: store.documents[i], change, store.refused.add)
 
 
+@pytest.fixture
+def in_memory() -> Shop:
+    """The real stores on a replica set in memory."""
+    servers = ReplicaSet(lambda: to_milliseconds(datetime.now(UTC)))
+    servers.before = lambda _: servers.replicate()  # what is not waited for is safe soon
+    anything: Any = mongo_client.Database(servers)
+    store = OrderStore(anything, new_breaker())
+    store.prepare()
+
+    def change(order_id: str, fields: Document) -> None:
+        servers.update({"_id": order_id}, {"$set": fields}, many=False)
+        servers.replicate()
+
+    return Shop(store, Markers(anything, new_breaker()), lambda i: servers.primary[i], change, servers.refused.add)
+
+
+def to_milliseconds(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
 def connect(servers: Stack, user: str) -> Database[Document]:
     variables = servers.client(user)
     ca_file, database = Path(variables["MONGODB_CA_FILE"]), variables["MONGODB_DATABASE"]
@@ -118,7 +140,7 @@ def real(database: Database[Document], admin: Database[Document]) -> Shop:
     return Shop(store, Markers(database, new_breaker()), raw, change, refuse_changes)
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(params=["fake", "in_memory", "real"])
 def shop(request: pytest.FixtureRequest) -> Shop:
     shop: Shop = request.getfixturevalue(request.param)
     return shop

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from bson.codec_options import CodecOptions
 from pymongo import IndexModel
 from pymongo.errors import (
     AutoReconnect,
@@ -42,11 +43,12 @@ class Database:
     def admin(self) -> "Database":
         return self
 
-    def command(self, name: str, *_: Any, **__: Any) -> Document:
+    def command(self, name: str, *_: Any, codec_options: CodecOptions[Any] | None = None, **__: Any) -> Document:
         if name not in ("hello", "ping", "collMod"):
             raise NotImplementedError(name)
         _meet(self._servers.before(name))
-        return {"localTime": self._servers.now()}
+        now = self._servers.now()
+        return {"localTime": now if codec_options and codec_options.tz_aware else now.replace(tzinfo=None)}
 
     @contextmanager
     def start_session(self, *, causal_consistency: bool) -> Iterator[Session]:
@@ -79,6 +81,10 @@ class Collection:
     @property
     def name(self) -> str:
         return "orders"
+
+    @property
+    def codec_options(self) -> CodecOptions[Any]:
+        return CodecOptions(tz_aware=True)
 
     def create_indexes(self, indexes: Sequence[IndexModel]) -> None:
         """Take the unique ones to heart."""

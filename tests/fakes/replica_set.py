@@ -4,6 +4,7 @@ It keeps one collection with its unique indexes, and answers the calls of pymong
 when writes reach a majority, when the primary changes, and which operation meets a trouble.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum, auto
@@ -54,13 +55,14 @@ class ReplicaSet:
         self._unseen: list[Write] = []  # committed, but a new primary does not show it yet
         self._seen: list[Write] = []
         self._term = 0
+        self._lock = threading.RLock()
 
     def replicate(self, count: int | None = None) -> None:
         """Let the oldest uncommitted writes reach a majority."""
-        for write in self._uncommitted[:count]:
-            self._unseen.append(write)
-        del self._uncommitted[:count]
-        self.catch_up()
+        with self._lock:
+            self._unseen += self._uncommitted[:count]
+            del self._uncommitted[:count]
+            self.catch_up()
 
     def catch_up(self) -> None:
         """Let the majority view show all that is committed."""
@@ -92,21 +94,23 @@ class ReplicaSet:
 
     def insert(self, document: Document) -> None:
         """Insert on the primary; raise DuplicateKeyError."""
-        if document["_id"] in self.primary or any(self._collides(document, *index) for index in self._unique):
-            raise DuplicateKeyError("E11000 duplicate key error", 11000)
-        self._write(Write(document["_id"], None, documents.copied(document)))
+        with self._lock:
+            if document["_id"] in self.primary or any(self._collides(document, *index) for index in self._unique):
+                raise DuplicateKeyError("E11000 duplicate key error", 11000)
+            self._write(Write(document["_id"], None, documents.copied(document)))
 
     def update(self, query: Mapping[str, Any], update: Update, *, many: bool) -> int:
         """Update on the primary; raise WriteError at the first document that is refused."""
-        found = [document for document in self.primary.values() if documents.matches(document, query)]
-        changed = 0
-        for document in found if many else found[:1]:
-            if document["_id"] in self.refused:
-                raise WriteError("Document failed validation", DOCUMENT_VALIDATION)
-            after = documents.updated(document, update, self.now())
-            if after != document:
-                changed += 1
-                self._write(Write(document["_id"], document, after))
+        with self._lock:
+            found = [document for document in self.primary.values() if documents.matches(document, query)]
+            changed = 0
+            for document in found if many else found[:1]:
+                if document["_id"] in self.refused:
+                    raise WriteError("Document failed validation", DOCUMENT_VALIDATION)
+                after = documents.updated(document, update, self.now())
+                if after != document:
+                    changed += 1
+                    self._write(Write(document["_id"], document, after))
         return changed
 
     def acknowledge(self, *, majority: bool) -> None:

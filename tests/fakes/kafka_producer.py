@@ -1,0 +1,90 @@
+"""A producer in memory, below the real publisher and dead letters: a test decides what becomes of each event."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fakes.kafka_log import Headers, Topic
+from shared.kafka import KafkaError, KafkaException
+
+BROKEN = b"{"
+Report = Callable[[KafkaError | None, Any], None]
+
+
+@dataclass(eq=False)
+class Sending:
+    """An event that a producer has taken, and what is to be told of it."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    on_delivery: Report
+
+
+class Producer:
+    """A producer. What it has taken waits until `deliver` or `fail`; the report waits for `poll` or `flush`.
+
+    `obliging` delivers at `flush`, as the wait for the dead letters' reports needs it.
+    """
+
+    def __init__(self, topics: dict[str, Topic], *, obliging: bool = False) -> None:
+        self._topics = topics
+        self._obliging = obliging
+        self._reports: list[Callable[[], None]] = []
+        self.taken: list[tuple[str, Sending]] = []
+        self.trouble: Callable[[], Exception | None] = lambda: None
+        self._fatal: KafkaException | None = None
+        self._is_fatal_told = False
+
+    def produce(
+        self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers, on_delivery: Report
+    ) -> None:
+        error = self._fatal or self.trouble()
+        if error:
+            raise error
+        self.taken.append((topic, Sending(key, value, headers, on_delivery)))
+
+    def deliver(self) -> None:
+        """Have the log take the oldest event."""
+        if self.taken:
+            topic, sending = self.taken.pop(0)
+            self._topics[topic].append(sending.key, sending.value, sending.headers)
+            self._reports.append(lambda: sending.on_delivery(None, None))
+
+    def spoil(self) -> None:
+        """Break the value of the oldest event."""
+        if self.taken:
+            self.taken[0][1].value = BROKEN
+
+    def fail(self, *, stored: bool, fatal: bool = False) -> None:
+        """Give up the oldest event; `stored`: it is in the log all the same; `fatal`: the producer is broken by it."""
+        if self.taken:
+            topic, sending = self.taken.pop(0)
+            if stored:
+                self._topics[topic].append(sending.key, sending.value, sending.headers)
+            error = KafkaError(KafkaError._MSG_TIMED_OUT)
+            self._reports.append(lambda: sending.on_delivery(error, None))
+        if fatal:
+            self._fatal = KafkaException(KafkaError(KafkaError._FATAL))
+
+    def poll(self, _timeout: float) -> int:
+        reports, self._reports = self._reports, []
+        for report in reports:
+            report()
+        if self._fatal and not self._is_fatal_told:
+            self._is_fatal_told = True
+            raise self._fatal
+        return len(reports)
+
+    def flush(self, _timeout: float) -> int:
+        while self._obliging and self.taken:
+            self.deliver()
+        self.poll(0)
+        return len(self.taken)
+
+    def purge(self) -> None:
+        while self.taken:
+            self.fail(stored=False)
+
+    def close(self) -> bool:
+        return True

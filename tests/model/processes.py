@@ -1,0 +1,126 @@
+"""The processes of both order services, put together as their own main functions do, on stand-ins."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from fakes.kafka_log import Consumer, Topic
+from fakes.kafka_producer import Producer
+from fakes.mongo_client import Database
+from fakes.replica_set import ReplicaSet
+from order_api.delivery import Delivery
+from order_api.markers import Markers
+from order_api.outbox import Publisher
+from order_api.placing import Placing
+from order_api.store import OrderStore
+from order_processor.commits import Commits
+from order_processor.consumer import Loop
+from order_processor.dead_letters import DeadLetters
+from order_processor.handler import Handler
+from order_processor.reconcile import Reconciler
+from order_processor.store import Orders
+from shared import mongo
+from shared.breaker import Breaker
+from shared.events import TOPIC
+from shared.metrics import BreakerMetrics, OrderMetrics, ProcessorMetrics
+
+REFUSED_ITEM = "a refused item"
+_registry = CollectorRegistry()
+_breaker_metrics = BreakerMetrics(_registry)
+_order_metrics = OrderMetrics(_registry)
+_processor_metrics = ProcessorMetrics(_registry)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a process finds: its dependencies, the time, and randomness."""
+
+    servers: ReplicaSet
+    topics: dict[str, Topic]
+    clock: Callable[[], float]
+    now: Callable[[], datetime]
+    random: random.Random
+    draw_bytes: Callable[[int], bytes]
+    produce_error: Callable[[], Exception | None]
+
+    def new_producer(self, *, obliging: bool) -> Producer:
+        """Return a producer that meets the present trouble."""
+        producer = Producer(self.topics, obliging=obliging)
+        producer.trouble = self.produce_error
+        return producer
+
+
+def operator(around: Surroundings) -> Orders:
+    """Return what the operator moves orders with."""
+    anything: Any = Database(around.servers)
+    return Orders(anything, Breaker("operator", _breaker_metrics, is_failure=mongo.is_failure, clock=around.clock))
+
+
+class Api:
+    """One order-api process."""
+
+    def __init__(self, around: Surroundings) -> None:
+        breaker = Breaker("mongodb", _breaker_metrics, is_failure=mongo.is_failure, clock=around.clock)
+        database: Any = Database(around.servers)
+        self.producers: list[Producer] = []
+
+        def make_sink(_: Callable[[Any], None]) -> Producer:
+            self.producers.append(around.new_producer(obliging=False))
+            return self.producers[-1]
+
+        delivery = Delivery(
+            make_sink,
+            breaker=Breaker("kafka", _breaker_metrics, clock=around.clock),
+            metrics=_order_metrics,
+            clock=around.clock,
+            jitter=around.random.random,
+        )
+        self.store = OrderStore(database, breaker)
+        self.store.prepare()
+        self.publisher = Publisher(
+            Markers(database, breaker),
+            delivery,
+            metrics=_order_metrics,
+            clock=around.clock,
+            jitter=around.random.random,
+            new_claim=lambda: around.random.randbytes(8).hex(),
+        )
+        self.placing = Placing(self.store, self.publisher.offer, _order_metrics, around.now, around.draw_bytes)
+
+    @property
+    def producer(self) -> Producer:
+        return self.producers[-1]
+
+
+class Processor:
+    """One order-processor process."""
+
+    def __init__(self, around: Surroundings) -> None:
+        breaker = Breaker("mongodb", _breaker_metrics, is_failure=mongo.is_failure, clock=around.clock)
+        anything: Any = Database(around.servers)
+        orders = Orders(anything, breaker)
+        self.letter_producers: list[Producer] = []
+
+        def make_producer() -> Any:
+            self.letter_producers.append(around.new_producer(obliging=True))
+            return self.letter_producers[-1]
+
+        dead_letters = DeadLetters(make_producer)
+        handler = Handler(orders, dead_letters, _processor_metrics, refused_items={REFUSED_ITEM}, now=around.now)
+        topic = around.topics[TOPIC]
+        commits = Commits(clock=around.clock)
+        self.consumer = Consumer(topic, commits.answered)
+        self.loop = Loop(
+            self.consumer,
+            handler,
+            commits,
+            incremental=True,
+            clock=around.clock,
+            jitter=around.random.random,
+        )
+        self.loop.start()
+        self.reconciler = Reconciler(orders, topic, _processor_metrics, clock=around.clock)

@@ -1,0 +1,106 @@
+"""What a history is held to: nothing lost, nothing invented, one effect, honest answers."""
+
+from itertools import pairwise
+from typing import Any
+
+from fakes.kafka_producer import BROKEN
+from model.processes import REFUSED_ITEM
+from model.shop import OWNER, Request, Shop
+from order_api.store import StoreUnavailable
+from order_processor.transitions import TABLE, Status
+from shared.events import DEAD_LETTER_TOPIC
+
+Document = dict[str, Any]
+
+CHANGES = {(transition.source, transition.target) for transition in TABLE}
+
+
+class PromiseBroken(AssertionError):  # noqa: N818 - read as what has happened
+    """The system did what it never may; the text names the promise."""
+
+
+def check(shop: Shop) -> None:
+    """Raise PromiseBroken if the present state is one that may never be."""
+    orders = shop.servers.primary
+    tried = {order_id for request in shop.requests for order_id in request.tried}
+    for request in shop.requests:
+        _check_answers(request, orders)
+    for order_id, order in orders.items():
+        _demand(order_id in tried, f"invented: nobody asked for the order {order_id}")
+        _check_history(order)
+    for order_id in shop.topic.ever:
+        _demand(order_id in orders, f"invented: an event of {order_id}, which does not exist")
+
+
+def check_end(shop: Shop) -> None:
+    """Raise PromiseBroken if, all faults healed and all work done, an order has not come to its end."""
+    check(shop)
+    check_dead_letters(shop)
+    for order_id, order in shop.servers.primary.items():
+        _demand(order["status"] != Status.PLACED, f"lost: {order_id} was accepted, and never processed")
+        _demand("outbox" not in order, f"stuck: {order_id} is at its end, and its event still waits")
+        is_well = order["orderitems"][0]["item"] != REFUSED_ITEM and order_id not in shop.to_fail
+        _demand(
+            order["status"] != Status.FAILED or not is_well, f"dishonest: {order_id} is FAILED, and nothing ails it"
+        )
+    keys = [order["idempotency"]["key"] for order in shop.servers.primary.values() if "idempotency" in order]
+    _demand(len(keys) == len({*keys}), "doubled: one key, two orders")
+    _demand({*keys} == {request.key for request in shop.requests if request.key}, "lost: a key has no order")
+
+
+def check_dead_letters(shop: Shop) -> None:
+    """Raise PromiseBroken if an event was given up without reason, or passed over without being kept."""
+    letters = [dict(letter.headers()) for letter in shop.topics[DEAD_LETTER_TOPIC].partitions[0]]
+    for letter in letters:
+        unknown = letter["dead_letter_error_class"] == b"UnknownOrder"
+        _demand(not unknown, "dishonest: an event was given up as of an unknown order, which exists")
+    kept = {(letter["dead_letter_partition"], letter["dead_letter_offset"]) for letter in letters}
+    for number, events in enumerate(shop.topic.partitions):
+        for event in events[: shop.topic.committed.get(number, 0)]:
+            place = (str(number).encode(), str(event.offset()).encode())
+            _demand(event.value() != BROKEN or place in kept, f"lost: the broken event at {place} is in no dead letter")
+
+
+def check_readable(shop: Shop, number: int) -> None:
+    """Raise PromiseBroken if an owner is told that an order which a 200 has named does not exist."""
+    store = shop.apis[number].store
+    for request in shop.requests:
+        for order_id in request.answered:
+            try:
+                found = store.find(order_id, OWNER) or store.is_on_its_way(order_id, OWNER)
+            except StoreUnavailable:
+                return
+            _demand(bool(found), f"lost: 404 for {order_id}, which was answered with 200")
+
+
+def _check_answers(request: Request, orders: dict[str, Document]) -> None:
+    for order_id in request.answered:
+        _demand(order_id in orders, f"lost: {order_id} was answered with 200 and is gone")
+        _demand(order_id in request.tried, f"dishonest: {order_id} is the answer to another request")
+    if request.key is not None:
+        _demand(len(request.answered) < 2, f"doubled: one key was answered with {len(request.answered)} orders")
+    for order_id in request.nothing_done:
+        _demand(order_id not in orders, f"dishonest: {order_id} was answered with 'nothing was done' and is there")
+
+
+def _check_history(order: Document) -> None:
+    statuses = [Status(entry["status"]) for entry in order["history"]]
+    order_id = order["_id"]
+    _demand(statuses[0] is Status.PLACED and statuses[-1] == order["status"], f"history of {order_id}: {statuses}")
+    _demand(
+        statuses.count(Status.PROCESSED) < 2,
+        f"doubled: {order_id} was processed {statuses.count(Status.PROCESSED)} times",
+    )
+    _demand(
+        all(change in CHANGES for change in pairwise(statuses)),
+        f"doubled: {order_id}: {statuses}",
+    )
+    _demand(
+        order["version"] == len(statuses),
+        f"history of {order_id} has {len(statuses)} entries at version {order['version']}",
+    )
+
+
+def _demand(kept: bool, promise: str) -> None:
+    if not kept:
+        raise PromiseBroken(promise)

@@ -1,0 +1,250 @@
+"""The real publisher, sweep, handler and reconciliation on stand-ins for MongoDB and Kafka, with one thread for all.
+
+Wherever one of them talks to a dependency, a plan may let something else happen first: a trouble of that operation, a
+failover, a turn of another process, or the death of this one.
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from pymongo.errors import PyMongoError
+
+from fakes.kafka_log import Topic
+from fakes.replica_set import ReplicaSet, Trouble
+from model.processes import Api, Processor, Surroundings, operator
+from order_api.models import OrderItem
+from order_api.orders import Order, new_id
+from order_api.placing import KeyReused
+from order_api.store import OutcomeUnknown, StoreUnavailable
+from retail_cli.redriving import redrive
+from shared.breaker import CircuitOpen
+from shared.events import DEAD_LETTER_TOPIC, TOPIC
+from shared.kafka import KafkaError, KafkaException
+from shared.money import Amount
+
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+OWNER = "alice"
+LONGEST_HEALING = 2000.0
+
+
+class Killed(BaseException):
+    """The process dies here, as by kill -9."""
+
+
+@dataclass
+class Request:
+    """What a client asks for, and what it has been told."""
+
+    order: Order
+    key: str | None
+    is_refused: bool = False  # as its key belongs to another order
+    tried: set[str] = field(default_factory=set)
+    answered: set[str] = field(default_factory=set)
+    nothing_done: set[str] = field(default_factory=set)  # ids of tries without key that were answered so
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether there is no use in asking once more."""
+        return self.key is None or bool(self.answered) or self.is_refused
+
+
+def an_order(item: str, cents: int) -> Order:
+    """Return what a customer may order."""
+    return Order(OWNER, Amount(cents), "USD", (OrderItem(item),))
+
+
+class Shop:
+    """Two processes of each service, their dependencies, and the ledger of what clients were told."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.seconds = 0.0
+        self.servers = ReplicaSet(self.now)
+        self.servers.before = self._before_operation
+        self.servers.waiting = lambda: self._let_happen() and None
+        self.topic = Topic(TOPIC)
+        self.topic.before = lambda _: self._let_happen() and None
+        self.topics = {TOPIC: self.topic, DEAD_LETTER_TOPIC: Topic(DEAD_LETTER_TOPIC, 1)}
+        self.produce_error: Exception | None = None
+        self.plan: deque[Callable[[], Trouble | None]] = deque()
+        self.requests: list[Request] = []
+        self.to_fail: set[str] = set()  # ids of orders that the validator has refused to change
+        self._is_mongodb_away = False
+        self._active: list[str] = []
+        self._placing: dict[str, Request] = {}  # by actor
+        self._tries: dict[str, str] = {}  # by actor: the id that it tried last
+        self.around = Surroundings(
+            servers=self.servers,
+            topics=self.topics,
+            clock=self.clock,
+            now=self.now,
+            random=self.random,
+            draw_bytes=self.draw_bytes,
+            produce_error=lambda: self.produce_error,
+        )
+        self.apis = [Api(self.around), Api(self.around)]
+        self.processors = [Processor(self.around), Processor(self.around)]
+        self._operator = operator(self.around)
+
+    def clock(self) -> float:
+        """Return the monotonic time of every process, in seconds."""
+        return self.seconds
+
+    def now(self) -> datetime:
+        """Return the time of every clock, in whole milliseconds."""
+        return BEGINNING + timedelta(milliseconds=round(self.seconds * 1000))
+
+    def draw_bytes(self, count: int) -> bytes:
+        """Return the randomness of an order's id, and remember the id that it makes."""
+        drawn, actor = self.random.randbytes(count), self._active[-1]
+        self._tries[actor] = new_id(self.now(), drawn)
+        self._placing[actor].tried.add(self._tries[actor])
+        return drawn
+
+    def place(self, number: int, request: Request) -> None:
+        """Have a client send its request to a replica, and keep the answer."""
+
+        def work() -> None:
+            self._placing[actor] = request
+            try:
+                record, _ = self.apis[number].placing.place(request.order, key=request.key, traceparent=None)
+            except OutcomeUnknown:
+                return
+            except KeyReused:
+                request.is_refused = True
+            except StoreUnavailable:
+                if request.key is None and actor in self._tries:
+                    request.nothing_done.add(self._tries[actor])
+            else:
+                request.answered.add(record["_id"])
+            finally:
+                self._tries.pop(actor, None)
+
+        actor = f"request {number}"
+        self._run(actor, work)
+
+    def publish(self, number: int) -> None:
+        """Let a publisher do one round."""
+        self._run(f"publisher {number}", self.apis[number].publisher.step)
+
+    def consume(self, number: int) -> None:
+        """Let a consumer do one turn."""
+        self._run(f"loop {number}", self.processors[number].loop.turn)
+
+    def reconcile(self, number: int) -> None:
+        """Let a reconciler take one step; as its thread does, survive whatever it raises."""
+
+        def work() -> None:
+            try:
+                self.processors[number].reconciler.step()
+            except (PyMongoError, CircuitOpen, KafkaException):
+                return
+
+        self._run(f"reconciler {number}", work)
+
+    def redrive(self) -> None:
+        """Have the operator redrive every order that is FAILED."""
+
+        def work() -> None:
+            ids = [order_id for order_id, order in self.servers.view.items() if order["status"] == "FAILED"]
+            try:
+                list(redrive(self, self._operator, ids, "mended", dry_run=False))
+            except (PyMongoError, CircuitOpen):
+                return
+
+        self._run("operator", work)
+
+    def kill_api(self, number: int) -> None:
+        """End a replica without a word; what its producers hold is lost."""
+        self.apis[number] = Api(self.around)
+
+    def kill_processor(self, number: int) -> None:
+        """End a processor without a word; the group gives its partitions to others."""
+        self.topic.leave(self.processors[number].consumer)
+        self.processors[number] = Processor(self.around)
+
+    def break_events(self) -> None:
+        """Spoil the value of an event that each replica has on its way."""
+        for api in self.apis:
+            api.producer.spoil()
+
+    @contextmanager
+    def mongodb_away(self) -> Iterator[None]:
+        """Have every operation of MongoDB find no primary."""
+        self._is_mongodb_away = True
+        yield
+        self._is_mongodb_away = False
+
+    @contextmanager
+    def brokers_away(self) -> Iterator[None]:
+        """Have every `produce` fail at once, as for a topic that is gone, and every commit."""
+        self.topic.error = KafkaError(KafkaError._TRANSPORT)
+        self.produce_error = KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
+        yield
+        self.topic.error = self.produce_error = None
+
+    def refuse_or_take(self, which: int) -> None:
+        """Have the validator refuse every change of an order, counted from the newest, or none any more."""
+        ids = [*self.servers.primary]
+        if ids:
+            self.servers.refused ^= {ids[-1 - which % len(ids)]}
+            self.to_fail |= self.servers.refused
+
+    def heal(self) -> float:
+        """End all faults, and let everybody work until there is nothing left to do; return how many seconds it took."""
+        self.plan.clear()
+        self.servers.refused.clear()
+        while self.servers.late:
+            self.servers.arrive()
+        for producer in [producer for processor in self.processors for producer in processor.letter_producers]:
+            producer.flush(0)
+        healed = self.seconds
+        while not self._is_done() and self.seconds < healed + LONGEST_HEALING:
+            self._work()
+            self.seconds += 5
+        return self.seconds - healed
+
+    def _work(self) -> None:
+        self.servers.replicate()
+        for number, api in enumerate(self.apis):
+            self.publish(number)
+            while api.producer.taken:
+                api.producer.deliver()
+            self.publish(number)
+        for number in range(len(self.processors)):
+            self.consume(number)
+            self.reconcile(number)
+        for request in self.requests:
+            if not request.is_settled:
+                self.place(0, request)
+
+    def _is_done(self) -> bool:
+        orders = self.servers.primary.values()
+        is_at_end = all(order["status"] != "PLACED" and "outbox" not in order for order in orders)
+        return is_at_end and all(request.is_settled for request in self.requests)
+
+    def _run(self, actor: str, work: Callable[[], None]) -> None:
+        if actor in self._active:
+            return
+        self._active.append(actor)
+        try:
+            work()
+        except Killed:
+            kind, _, number = actor.partition(" ")
+            if kind in ("request", "publisher"):
+                self.kill_api(int(number))
+            elif kind in ("loop", "reconciler"):
+                self.kill_processor(int(number))
+        finally:
+            self._active.remove(actor)
+
+    def _before_operation(self, _: str) -> Trouble | None:
+        trouble = self._let_happen()
+        return Trouble.REFUSED if self._is_mongodb_away else trouble
+
+    def _let_happen(self) -> Trouble | None:
+        return self.plan.popleft()() if self.plan else None

@@ -1,0 +1,93 @@
+"""Random histories of faults over the real publisher, sweep, handler and reconciliation, on stateful stand-ins.
+
+`HISTORIES=100000` in the environment asks for more of them. A failure prints the shortest history that hypothesis can
+find, and what repeats it.
+"""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from model import happenings, promises
+from model.processes import REFUSED_ITEM
+from model.shop import Request, Shop, an_order
+
+HISTORIES = int(os.environ.get("HISTORIES", "1000"))
+STEPS = 30
+numbers = st.integers(0, 1)
+plans = st.integers(0, len(happenings.MISHAPS) ** happenings.MOST_MISHAPS - 1)
+
+
+class Histories(RuleBasedStateMachine):
+    """Rules are what comes next; a plan is what happens in the middle of it, at each talk with a dependency."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shop = Shop(seed=0)
+
+    @rule(number=numbers, plan=plans, item=st.sampled_from(["apple", REFUSED_ITEM]), key=st.integers(-1, 5))
+    def place(self, number: int, plan: int, item: str, key: int) -> None:
+        order = an_order(item, len(self.shop.requests) + 1)
+        self.shop.requests.append(Request(order, f"key-{key}" if key >= 0 else None))
+        self._plan(plan)
+        self.shop.place(number, self.shop.requests[-1])
+
+    @rule(number=numbers, plan=plans, which=st.integers(0, 3))
+    def repeat(self, number: int, plan: int, which: int) -> None:
+        keyed = [request for request in self.shop.requests if request.key]
+        if keyed:
+            self._plan(plan)
+            self.shop.place(number, keyed[-1 - which % len(keyed)])
+
+    @rule(who=st.sampled_from(["publish", "consume", "reconcile"]), number=numbers, plan=plans)
+    def work(self, who: str, number: int, plan: int) -> None:
+        self._plan(plan)
+        getattr(self.shop, who)(number)
+        self.shop.seconds += 0.5
+
+    @rule(who=st.sampled_from(["publish", "consume"]), number=numbers, during=st.sampled_from([*happenings.OUTAGES]))
+    def work_long(self, who: str, number: int, during: str) -> None:
+        with happenings.OUTAGES[during](self.shop):
+            for _ in range(10):
+                getattr(self.shop, who)(number)
+                self.shop.seconds += 0.5
+
+    @rule(what=st.sampled_from([*happenings.HAPPENINGS]))
+    def happen(self, what: str) -> None:
+        happenings.HAPPENINGS[what](self.shop)
+
+    @rule(what=st.sampled_from([*happenings.ALONE]))
+    def happen_alone(self, what: str) -> None:
+        happenings.ALONE[what](self.shop)
+
+    @invariant()
+    def every_promise_is_kept(self) -> None:
+        self.shop.plan.clear()
+        promises.check(self.shop)
+
+    def teardown(self) -> None:
+        self.shop.heal()
+        promises.check_end(self.shop)
+
+    def _plan(self, plan: int) -> None:
+        note(f"in the middle: {', '.join(happenings.told(plan))}")
+        happenings.plan(self.shop, plan)
+
+
+@pytest.mark.usefixtures("_silence")
+def test_no_history_breaks_a_promise() -> None:
+    run_state_machine_as_test(
+        Histories,
+        settings=settings(
+            max_examples=HISTORIES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
+            phases=(Phase.generate, Phase.shrink),
+            print_blob=True,
+        ),
+    )
