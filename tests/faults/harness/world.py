@@ -110,8 +110,11 @@ class World:
         mine = {"userid": {"$in": [*account.users]}}
         while self.orders.count_documents(mine | {"status": "PLACED"}) and time.time() < healed_at + within:
             time.sleep(0.5)
+        seen_after = round(max(0.0, time.time() - healed_at), 2)
         events = [e for e in topic.events(self.stack) if e.user in account.users]
-        return check(account, list(self.orders.find(mine)), events, healed_at=healed_at, may_fail=may_fail)
+        verdict = check(account, list(self.orders.find(mine)), events, healed_at=healed_at, may_fail=may_fail)
+        verdict.heal_seconds = min(verdict.heal_seconds, seen_after)  # a processor's clock may be wrong, ours is not
+        return verdict
 
     def prove(
         self, run_: Run, *, figures: Document, healed_at: float, within: float, may_fail: bool = False
