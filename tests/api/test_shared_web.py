@@ -130,3 +130,9 @@ def test_a_body_that_was_cut_is_refused(client: FlaskClient) -> None:
     answer = client.post("/things", data=b'{"name": "a"}', content_type="application/json", environ_overrides=cut)
 
     assert answer.status_code == 400
+
+
+def test_a_doubled_slash_is_another_address_and_no_redirect(client: FlaskClient) -> None:
+    answer = client.get("/things//a")
+
+    assert (answer.status_code, answer.headers.get("Location")) == (404, None)

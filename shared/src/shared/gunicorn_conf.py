@@ -7,7 +7,9 @@ worker, after the fork: MongoDB and Kafka clients do not survive one.
 import os
 from typing import Any
 
-from shared import log
+from gunicorn import util  # type: ignore[import-untyped]
+
+from shared import log, refusals
 
 bind = os.environ.get("HTTP_BIND", "127.0.0.1:8080")
 workers = 1
@@ -24,6 +26,8 @@ limit_request_line = 0
 limit_request_fields = 32768
 limit_request_field_size = 0
 forwarded_allow_ips = "*"  # who forwarded is decided by TRUSTED_PROXIES, not here
+secure_scheme_headers: dict[str, str] = {}  # a client's X-Forwarded-Ssl would contradict the proxy's, and be refused
+forwarder_headers = ""
 proc_name = "retail-orders"
 control_socket_disable = True  # it would lie in the home folder, one for all replicas
 accesslog = None
@@ -40,6 +44,11 @@ def on_starting(server: Any) -> None:
     """Write the master's own lines as JSON too, under the service's name."""
     package: str = server.app.app_uri.partition(".")[0]
     log.configure(package.replace("_", "-"), loglevel)
+
+
+def post_fork(_server: Any, _worker: Any) -> None:
+    """Have gunicorn's own refusals look like ours; it has no setting for that."""
+    util.write_error = refusals.write
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

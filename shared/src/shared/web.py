@@ -37,6 +37,7 @@ def defaults(app: Flask, *, metrics: HttpMetrics, trusted_proxies: int) -> None:
     """
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False  # else `/a//b` is answered with a redirect to the Host header's address, by http
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted_proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     app.before_request(_begin)

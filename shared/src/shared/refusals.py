@@ -1,0 +1,31 @@
+"""What gunicorn refuses by itself, before it asks the application: a problem document like every other error."""
+
+import json
+import secrets
+import socket
+from http import HTTPStatus
+
+from gunicorn import util  # type: ignore[import-untyped]
+
+from shared.problem import CONTENT_TYPE, Problem
+from shared.web import HEADERS
+
+STATUSES = {500: 503, 501: 400}  # gunicorn's: an error of ours, an unknown transfer coding
+
+
+def write(client: socket.socket, status: int, _reason: str, message: str) -> None:
+    """Answer in place of `gunicorn.util.write_error`, whose answer is HTML; the connection ends with it."""
+    status = STATUSES.get(status, status)
+    request_id = secrets.token_hex(16)
+    problem = Problem(status, message or "something went wrong on our side")
+    body = json.dumps(problem.document | {"instance": "/", "request_id": request_id}).encode()
+    headers = HEADERS | {
+        "X-Request-ID": request_id,
+        "Connection": "close",
+        "Content-Type": CONTENT_TYPE,
+        "Content-Length": str(len(body)),
+    }
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = "1"
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+    util.write_nonblock(client, "\r\n".join([*lines, "", ""]).encode() + body)
