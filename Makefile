@@ -24,6 +24,10 @@ test: .venv/.ready ## Run every test on real MongoDB and real Kafka.
 test-fast: .venv/.ready ## Run the tests that need no server: pure rules, HTTP rules with fakes, rules over the whole system.
 	@exec $(BIN)/pytest tests/unit tests/api tests/model tests/test_rules.py $(ARGS)
 
+.PHONY: load
+load: .venv/.ready ## Place orders on what `make run` runs, and see each PROCESSED once (ARGS="--rate 100 --duration 60 --users 8 --items 5").
+	@exec $(BIN)/retail load $(ARGS)
+
 .PHONY: lint
 lint: .venv/.ready ## Check style (ruff) and types (mypy, strict).
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy $(SOURCES)

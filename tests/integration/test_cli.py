@@ -298,6 +298,19 @@ def test_an_order_is_followed_through_the_running_system(stack: Stack, customer:
     assert said(retail(stack, "breakers", "--stack", str(stack_file(stack)), "--json"))["replicas"]
 
 
+def test_load_places_orders_and_sees_each_processed_once(stack: Stack, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.jsonl"
+
+    summary = said(
+        retail(
+            stack, "load", "--url", stack.base_url, "--ca", stack.ca, "--count", "20", "--ledger", str(ledger), "--json"
+        )
+    )
+
+    assert (summary["accepted"], summary["verified"], summary["ok"]) == (20, 20, True)
+    assert len(ledger.read_text(encoding="utf-8").splitlines()) >= 41
+
+
 def test_a_lost_event_is_given_back_by_hand(stack: Stack, customer: Customer) -> None:
     first = customer.place()
     customer.processed(first)

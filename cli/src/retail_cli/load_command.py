@@ -34,8 +34,8 @@ def load(
 ) -> None:
     """Place orders at a rate, note every answer in a ledger, and see each accepted order PROCESSED once."""
     try:
-        from retail_cli.load.options import BadOptions, Options  # noqa: PLC0415 - needs aiohttp, which is an extra
-        from retail_cli.load.run import run  # noqa: PLC0415
+        from retail_cli.load import Options, run  # noqa: PLC0415 - needs aiohttp, which is an extra
+        from retail_cli.load.options import BadOptions  # noqa: PLC0415
         from retail_cli.load.shop import NoSystem  # noqa: PLC0415
     except ImportError as error:
         raise Refused(f"load needs {error.name}, which is not here: install retail-orders-cli[load]") from None
@@ -58,11 +58,12 @@ def load(
         raise typer.BadParameter(str(error)) from None
     try:
         summary = run(options)
+        warn(f"the ledger is {options.ledger}")
     except NoSystem as error:
         warn(f"the system at {base_url} lets nobody in: {error}")
         raise typer.Exit(Code.AWAY) from None
     if as_json:
-        json.dump(summary.as_dict(), sys.stdout, indent=2)
+        sys.stdout.write(json.dumps(summary.as_dict(), indent=2) + "\n")
     raise typer.Exit(Code.OK if summary.ok else Code.BROKEN_PROMISE)
 
 
