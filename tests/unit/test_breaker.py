@@ -1,6 +1,7 @@
 """The circuit breaker's states, by a clock that the tests move."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
@@ -13,6 +14,7 @@ from shared.breaker import (
     CONSECUTIVE_FAILURES,
     MAX_PROBES,
     OPEN_SECONDS,
+    PROBE_SECONDS,
     WINDOW_MIN_CALLS,
     WINDOW_SECONDS,
     Breaker,
@@ -121,8 +123,17 @@ def test_a_failed_probe_opens_it_for_the_whole_time_again(guarded: Guarded) -> N
     guarded.opened().time += OPEN_SECONDS
     guarded.fail()
 
-    assert guarded.breaker.is_open
-    assert guarded.breaker.retry_after == OPEN_SECONDS
+    assert (guarded.breaker.is_open, guarded.breaker.retry_after) == (True, OPEN_SECONDS)
+
+
+def test_probes_whose_outcome_never_comes_are_forgotten_after_a_minute(guarded: Guarded) -> None:
+    guarded.opened().time += OPEN_SECONDS
+    lost = [guarded.breaker.acquire() for _ in range(MAX_PROBES)]
+    guarded.time += PROBE_SECONDS
+    guarded.succeed()
+    lost[0].failed()
+
+    assert guarded.breaker.state == "closed"
 
 
 def test_an_outcome_from_before_a_change_of_state_says_nothing_about_the_present(guarded: Guarded) -> None:
@@ -159,20 +170,15 @@ def test_guarded_calls_run_at_the_same_time(guarded: Guarded) -> None:
         with guarded.breaker.guard():
             all_inside.wait()
 
-    threads = [threading.Thread(target=call) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: call(), range(8)))
 
     assert not all_inside.broken
     assert guarded.value("circuit_breaker_calls_total", result="ok") == 8
 
 
 def test_every_change_of_state_is_counted_and_shown(guarded: Guarded) -> None:
-    shown = [guarded.shown()]
-    guarded.opened()
-    shown.append(guarded.shown())
+    shown = [guarded.shown(), guarded.opened().shown()]
     guarded.time += OPEN_SECONDS
     probe = guarded.breaker.acquire()
     shown.append(guarded.shown())

@@ -23,6 +23,7 @@ WINDOW_MIN_CALLS = 20
 WINDOW_FAILURE_RATE = 0.5
 OPEN_SECONDS = 5.0
 MAX_PROBES = 3
+PROBE_SECONDS = 60.0  # longer than any call that is guarded may take
 STATES = {STATE_CLOSED: "closed", STATE_OPEN: "open", STATE_HALF_OPEN: "half_open"}
 
 
@@ -56,7 +57,8 @@ class Breaker(CircuitBreakerListener):
     """One breaker of one dependency. Safe for threads; nothing is shared between processes.
 
     Opens on 5 failures in a row, or when at least half of 20 or more calls in 10 s failed; stays open 5 s by a
-    monotonic clock; then lets at most 3 probes run at a time, and closes on the first success.
+    monotonic clock; then lets at most 3 probes run at a time, and closes on the first success. Probes of which nothing
+    is heard for 60 s are forgotten: were their outcomes lost, nobody would be let through any more.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Breaker(CircuitBreakerListener):
         self._window_failed = 0
         self._epoch = 0
         self._probes = 0
+        self._probes_until = 0.0
         self._open_until = 0.0
         self._machine = CircuitBreaker(
             fail_max=CONSECUTIVE_FAILURES,
@@ -106,11 +109,14 @@ class Breaker(CircuitBreakerListener):
         with self._lock:
             if self._machine.current_state == STATE_OPEN and self._clock() >= self._open_until:
                 self._machine.half_open()
+            self._forget_lost_probes()
             state = self._machine.current_state
             if state == STATE_OPEN or (state == STATE_HALF_OPEN and self._probes >= MAX_PROBES):
                 self._metrics.calls.labels(self.name, "rejected").inc()
                 raise CircuitOpen(self.name, self.retry_after)
-            self._probes += state == STATE_HALF_OPEN
+            if state == STATE_HALF_OPEN:
+                self._probes += 1
+                self._probes_until = self._clock() + PROBE_SECONDS
             return Permit(self, self._epoch)
 
     @property
@@ -127,6 +133,7 @@ class Breaker(CircuitBreakerListener):
     def room(self) -> int:
         """How many calls would be admitted now: no limit when closed, none while open, else the probes still free."""
         with self._lock:
+            self._forget_lost_probes()
             if self._machine.current_state == STATE_CLOSED:
                 return sys.maxsize
             if self._machine.current_state == STATE_OPEN:
@@ -137,6 +144,11 @@ class Breaker(CircuitBreakerListener):
     def retry_after(self) -> float:
         """Seconds until a call may be admitted, at least 1."""
         return max(1.0, self._open_until - self._clock())
+
+    def _forget_lost_probes(self) -> None:
+        if self._probes >= MAX_PROBES and self._clock() >= self._probes_until:
+            self._epoch += 1
+            self._probes = 0
 
     def _settle(self, permit: Permit, *, ok: bool) -> None:
         with self._lock:
