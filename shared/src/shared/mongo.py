@@ -6,7 +6,16 @@ from typing import Any
 from bson.errors import BSONError
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure, PyMongoError, WriteError
+from pymongo.errors import (
+    BulkWriteError,
+    ConfigurationError,
+    DocumentTooLarge,
+    OperationFailure,
+    PyMongoError,
+    WriteError,
+)
+
+from shared.settings import SettingsError
 
 Document = dict[str, Any]
 
@@ -22,8 +31,16 @@ def connect(uri: str, *, ca_file: Path, database: str, app_name: str, pool: int)
 
     Makes no I/O: a server that is away shows at the first operation. Call it after the fork; close
     `database.client` at the end. `pool` bounds the connections, and so the operations at one time.
+    Raises SettingsError for an address or a file that cannot be used; the driver's own words may quote the password.
     """
-    client: MongoClient[Document] = MongoClient(
+    try:
+        return _client(uri, ca_file=ca_file, app_name=app_name, pool=pool)[database]
+    except (ValueError, OSError, ConfigurationError):
+        raise SettingsError("MONGODB_URI or MONGODB_CA_FILE is not usable") from None
+
+
+def _client(uri: str, *, ca_file: Path, app_name: str, pool: int) -> MongoClient[Document]:
+    return MongoClient(
         uri,
         appname=app_name,
         tls=True,
@@ -40,7 +57,6 @@ def connect(uri: str, *, ca_file: Path, database: str, app_name: str, pool: int)
         heartbeatFrequencyMS=1000,
         connect=False,
     )
-    return client[database]
 
 
 def names_a_record(error: Exception) -> bool:
