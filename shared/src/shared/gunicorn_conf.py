@@ -20,7 +20,7 @@ backlog = 512
 worker_connections = 1000
 keepalive = 75  # longer than the proxy keeps an idle connection, so that the proxy is the one who closes
 timeout = 30
-graceful_timeout = 15
+graceful_timeout = 25  # for all of a stop: requests in hand, the flush to Kafka (10 s), closing
 # The proxy in front bounds what a head may hold, and says so as a problem document; here nothing is stricter.
 limit_request_line = 0
 limit_request_fields = 32768
