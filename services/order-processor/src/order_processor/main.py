@@ -93,8 +93,8 @@ def run(settings: Settings, stop: threading.Event) -> None:
     finally:
         watch.stop()
         loop.finish(FINISH_SECONDS)
-        watch.join()
-        offsets.close()
+        if watch.join():  # else the client is in use, and closing it would crash the process
+            offsets.close()
         dead_letters.close()
         database.client.close()
         admin.close()

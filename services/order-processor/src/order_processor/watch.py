@@ -46,9 +46,10 @@ class Watch:
         """Begin nothing more."""
         self._stop.set()
 
-    def join(self) -> None:
-        """Wait for the call in progress, which has its own limits of time."""
-        self._thread.join(timeout=5)
+    def join(self, seconds: float = 5.0) -> bool:
+        """Wait for the call in progress; tell whether it has ended. Until it has, its clients must not be closed."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         failures = 0
