@@ -126,9 +126,9 @@ class Collection:
         return next(iter(self.find(query, projection, limit=1, session=session)), None)
 
     def aggregate(self, steps: Sequence[Mapping[str, Any]]) -> list[Document]:
-        """Understand one `$match` followed by one `$group` of everything, with `$sum: 1` and `$max`."""
-        match, group = steps
-        found, now = self.find(match["$match"]), self._servers.now()
+        """Understand `$match`, `$limit` and a `$group` of everything, with `$sum: 1` and `$max`."""
+        match, most, group = steps
+        found, now = self.find(match["$match"]).limit(most["$limit"]), self._servers.now()
         wanted = {name: how for name, how in group["$group"].items() if name != "_id"}
         rows = [*found]
         totals: Document = {"_id": None}

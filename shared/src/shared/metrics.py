@@ -49,7 +49,9 @@ class OrderMetrics:
             "orders_replayed_total", "Requests answered from an order stored before.", registry=registry
         )
         self.outbox_pending = Gauge(
-            "outbox_pending", "Orders in the database whose event is not known to be published.", registry=registry
+            "outbox_pending",
+            "Orders in the database whose event is not known to be published; 100,000 at most are counted.",
+            registry=registry,
         )
         self.outbox_oldest = Gauge(
             "outbox_oldest_seconds", "Age of the oldest such order, by the database's clock.", registry=registry

@@ -17,6 +17,7 @@ from shared import log
 from shared.breaker import Breaker
 from shared.mongo import Document, names_a_record
 
+BACKLOG_LIMIT = 100_000  # counted at most: all of a day's outage would take longer than an operation may
 Change = Document | list[Document]
 
 logger = log.get(__name__)
@@ -68,10 +69,14 @@ class Markers:
         self._update(self._fast, ids, {}, {"$unset": {"outbox": ""}})
 
     def backlog(self) -> Backlog:
-        """Return what is in the outbox, by the database's clock."""
+        """Return what is in the outbox, by the database's clock.
+
+        Only the first 100,000 by `due` are counted; while nothing can be published, the oldest is among them.
+        """
         age = {"$dateDiff": {"startDate": "$placed_at", "endDate": "$$NOW", "unit": "millisecond"}}
         steps: list[Document] = [
             {"$match": {"status": "PLACED", "outbox.due": {"$type": "date"}}},
+            {"$limit": BACKLOG_LIMIT},
             {"$group": {"_id": None, "pending": {"$sum": 1}, "age": {"$max": age}}},
         ]
         found = call(self._breaker, lambda: [*self._orders.aggregate(steps)])
