@@ -2,10 +2,12 @@
 
 import threading
 
+import pytest
 from prometheus_client import CollectorRegistry
 
-from order_processor.reconcile import Reading, Reconciler
+from order_processor.reconcile import Offsets, Reading, Reconciler
 from order_processor.watch import Watch
+from shared.events import TOPIC
 from shared.metrics import ProcessorMetrics
 
 
@@ -31,7 +33,7 @@ class NoOrders:
 
 def test_the_end_tells_whether_a_call_is_still_in_progress_and_its_client_in_use() -> None:
     log, metrics = SlowLog(), ProcessorMetrics(CollectorRegistry())
-    watch = Watch(log, Reconciler(NoOrders(), log, metrics), metrics, held=tuple, seconds=10)
+    watch = Watch(log, Reconciler(NoOrders(), log, metrics), metrics, held=tuple, activity=int, seconds=10)
     watch.start()
     log.asked.wait(10)
     watch.stop()
@@ -40,3 +42,32 @@ def test_the_end_tells_whether_a_call_is_still_in_progress_and_its_client_in_use
     after = watch.join(10)
 
     assert (during, after) == (False, True)
+
+
+class LaggingLog:
+    """Events wait in partition 0."""
+
+    def read(self) -> Reading:
+        return {0: Offsets(beginning=0, end=5, committed=None)}
+
+
+@pytest.mark.parametrize(
+    ("held", "activity", "stuck"),
+    [
+        ([(TOPIC, 0)], [0, 0, 0], True),
+        ([(TOPIC, 0)], [0, 0, 1], False),  # it had events in hand
+        ([(TOPIC, 1)], [0, 0, 0], False),  # the events are another's
+    ],
+)
+def test_a_consumer_that_brings_no_event_while_some_wait_is_stuck(
+    held: list[tuple[str, int]], activity: list[int], stuck: bool
+) -> None:
+    log, metrics = LaggingLog(), ProcessorMetrics(CollectorRegistry())
+    rounds = iter(activity)
+    watch = Watch(
+        log, Reconciler(NoOrders(), log, metrics), metrics, held=lambda: held, activity=lambda: next(rounds), seconds=10
+    )
+    for _ in activity:
+        watch._lag()
+
+    assert watch.is_stuck is stuck

@@ -62,6 +62,7 @@ class Loop:
         self._failures = 0
         self._next_try = 0.0
         self.finished_at = clock()
+        self.activity = 0  # rounds with events in hand
         self.held: frozenset[Partition] = frozenset()
 
     def start(self) -> None:
@@ -71,6 +72,7 @@ class Loop:
     def turn(self) -> None:
         """Poll once and, unless a pause after a failure is still running, go on with what is in hand."""
         self._take(self._consumer.consume(BATCH, TAKE_SECONDS))
+        self.activity += self._batch is not None
         if self._batch and self._clock() >= self._next_try:
             self._go_on(self._batch)
         self._commits.send(self._consumer)

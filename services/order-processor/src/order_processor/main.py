@@ -33,6 +33,10 @@ STALLED_SECONDS = 60.0  # as max.poll.interval.ms: by then the group has given t
 logger = log.get(__name__)
 
 
+class StuckConsumer(Exception):  # noqa: N818 - read as a state of the client
+    """The Kafka client has stopped bringing events."""
+
+
 def main() -> int:
     """Run until SIGTERM or SIGINT; return the exit code."""
     try:
@@ -80,6 +84,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         Reconciler(orders, offsets, metrics),
         metrics,
         held=lambda: loop.held,
+        activity=lambda: loop.activity,
         seconds=settings.reconcile_seconds,
     )
     admin = AdminServer(settings.admin_bind, registry, live=_live(loop), ready=_ready(watch, breaker))
@@ -89,6 +94,8 @@ def run(settings: Settings, stop: threading.Event) -> None:
         watch.start()
         while not stop.is_set():
             loop.turn()
+            if watch.is_stuck:
+                raise StuckConsumer("events wait, and the consumer brings none: a new process gets a new one")
         logger.info("stopping")
     finally:
         watch.stop()

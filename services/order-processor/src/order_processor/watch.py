@@ -13,12 +13,16 @@ from shared.events import TOPIC
 from shared.metrics import ProcessorMetrics
 
 FIRST_PAUSE_SECONDS = 0.2
+STALLS = 3
 
 logger = log.get(__name__)
 
 
 class Watch:
-    """Runs in a thread of its own from `start` to `stop`. After a failure it comes back sooner: 0.2 s, doubling."""
+    """Runs in a thread of its own from `start` to `stop`. After a failure it comes back sooner: 0.2 s, doubling.
+
+    `held` are the loop's partitions; `activity` is a number that grows while the loop has events.
+    """
 
     def __init__(
         self,
@@ -27,12 +31,16 @@ class Watch:
         metrics: ProcessorMetrics,
         *,
         held: Callable[[], Collection[Partition]],
+        activity: Callable[[], int],
         seconds: float,
     ) -> None:
         self._log = log
         self._reconciler = reconciler
         self._metrics = metrics
         self._held = held
+        self._activity = activity
+        self._last_activity = 0
+        self._stalls = 0
         self._seconds = seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -51,6 +59,14 @@ class Watch:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
+    @property
+    def is_stuck(self) -> bool:
+        """True when events have waited over three looks, and the consumer, which holds their partitions, brings none.
+
+        librdkafka 2.16 can end so when the topic is made anew; only a new client helps.
+        """
+        return self._stalls >= STALLS
+
     def _run(self) -> None:
         failures = 0
         while not self._stop.is_set():
@@ -64,10 +80,15 @@ class Watch:
             reading = self._log.read()
         except Exception as error:  # noqa: BLE001 - the thread outlives whatever happens
             self.is_connected = False
+            self._stalls = 0
             _tell("offsets_unknown", error)
             return False
         self.is_connected = True
-        show_lag(reading, self._held(), self._metrics)
+        held, activity = self._held(), self._activity()
+        show_lag(reading, held, self._metrics)
+        lags = any(offsets.lag for partition, offsets in reading.items() if (TOPIC, partition) in held)
+        self._stalls = self._stalls + 1 if lags and activity == self._last_activity else 0
+        self._last_activity = activity
         return True
 
     def _reconcile(self) -> bool:
