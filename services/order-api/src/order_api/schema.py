@@ -1,5 +1,6 @@
 """The indexes and the shape of the `orders` collection."""
 
+import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
@@ -8,6 +9,7 @@ from shared.mongo import Document
 
 COLLECTION = "orders"
 NAMESPACE_EXISTS = 48
+BUILD_SECONDS = 600.0  # of a new index over many orders; cut off after an operation's 2 s it would never be done
 
 INDEXES = [
     IndexModel(
@@ -97,4 +99,5 @@ def ensure(orders: Collection[Document]) -> None:
         if error.code != NAMESPACE_EXISTS:
             raise
         orders.database.command("collMod", orders.name, **shape)
-    orders.create_indexes(INDEXES)
+    with pymongo.timeout(BUILD_SECONDS):
+        orders.create_indexes(INDEXES)
