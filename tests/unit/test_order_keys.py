@@ -84,6 +84,15 @@ def test_the_set_is_fetched_again_after_5_minutes_and_sooner_while_that_fails() 
     assert cache.refresh() == REFRESH_SECONDS
 
 
+def test_a_fetch_that_breaks_in_an_unforeseen_way_is_a_failed_one() -> None:
+    answers: list[Any] = [{"a": 1}]
+    cache = KeyCache(answers.pop)
+    pauses = [cache.refresh(), cache.refresh()]
+
+    assert pauses[0] == REFRESH_SECONDS > pauses[1]
+    assert cache.get("a") == 1
+
+
 def test_a_withdrawn_key_is_gone_after_the_next_fetch() -> None:
     server = KeyServer()
     cache = KeyCache(server.fetch)

@@ -132,6 +132,6 @@ class KeyCache:
         try:
             self._keys = self._fetch()
             self._failures = 0
-        except FetchFailed as error:
+        except Exception as error:  # noqa: BLE001 - none may end the thread, or be taken for a bad token
             self._failures += 1
-            logger.warning("keys_not_fetched", error=str(error), kept=len(self._keys))
+            logger.warning("keys_not_fetched", error=repr(error), kept=len(self._keys))
