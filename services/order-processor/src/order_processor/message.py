@@ -8,6 +8,7 @@ from shared import kafka
 
 Partition = tuple[str, int]
 Headers = list[tuple[str, bytes | None]]
+UNREADABLE = "unreadable_headers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,24 @@ class Message:
             offset=message.offset() or 0,
             key=_bytes(message.key()),
             value=_bytes(message.value()),
-            headers=[(name, _bytes(value)) for name, value in _pairs(message.headers())],
+            headers=_headers(message),
         )
 
     @property
     def source(self) -> Partition:
         """Topic and partition."""
         return self.topic, self.partition
+
+
+def _headers(message: kafka.Message) -> Headers:
+    """Return the headers; a name that is not UTF-8 makes all of them unreadable, and is told in their place.
+
+    The client raises SystemError over such a name, and once only: asked again, it gives a list that crashes its reader.
+    """
+    try:
+        return [(name, _bytes(value)) for name, value in _pairs(message.headers())]
+    except (SystemError, UnicodeError) as error:
+        return [(UNREADABLE, str(error.__cause__ or error).encode())]
 
 
 def _pairs(headers: object) -> Iterable[tuple[str, str | bytes | None]]:
