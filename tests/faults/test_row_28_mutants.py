@@ -70,7 +70,7 @@ def test_row_28_with_offsets_before_the_write(small: World, figures: dict[str, A
     """With offsets committed before the write, and no second net, a killed processor loses orders."""
     with (
         small.load(200, rate=40) as run,
-        off(small, "order-processor", "offsets after the write", crash_point="before-update:3"),
+        off(small, "order-processor", "offsets are committed after the write", crash_point="before-update:3"),
     ):
         time.sleep(8)  # three kills or so
     verdict = small.judge(run, healed_at=time.time(), within=1)

@@ -58,11 +58,13 @@ def _fail_dns_while(file: Path) -> None:
 def _switch_off(safeguard: str) -> contextlib.ExitStack:
     """Switch a safeguard off in this process, until the stack that is returned is closed."""
     sys.path.append(str(Path(__file__).parents[2]))
-    from model.mutants import MUTANTS, switched_off  # noqa: PLC0415 - only where it is needed
+    from model.mutants import MUTANTS, NO_RECONCILIATION  # noqa: PLC0415 - only where it is needed
 
     (mutant,) = (mutant for mutant in MUTANTS if mutant.safeguard == safeguard)
     off = contextlib.ExitStack()
-    off.enter_context(switched_off(mutant))
+    off.enter_context(mutant.patch())
+    if mutant.alone:
+        off.enter_context(NO_RECONCILIATION())
     return off
 
 
