@@ -7,12 +7,14 @@ is out of date, and says so.
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 from unittest import mock
 
+from model import short_histories as short
+from model.shop import Shop
 from order_api import schema, store
 from order_api.delivery import Delivery
 from order_api.markers import Markers
@@ -22,7 +24,6 @@ from order_processor import handler
 from order_processor.batch import Batch
 from order_processor.consumer import Loop
 from order_processor.dead_letters import DeadLetters
-from order_processor.handler import Handler
 from order_processor.reconcile import Reconciler
 from order_processor.store import Orders
 
@@ -31,13 +32,14 @@ Patch = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Mutant:
-    """A safeguard that is off.
+    """A safeguard, what switches it off, and a history that it is there for.
 
-    `alone`: reconciliation, the second net, is off as well, as it would mend what this one breaks.
+    `alone`: reconciliation, the second net, is off too, with and without it, as it would mend what this one breaks.
     """
 
     safeguard: str
     patch: Patch
+    history: Callable[[Shop], None]
     alone: bool = False
 
 
@@ -65,16 +67,6 @@ def change(function: Any, *replacements: tuple[str, str]) -> Patch:
     return patch
 
 
-@contextmanager
-def switched_off(mutant: Mutant) -> Iterator[None]:
-    """Run the block with the safeguard off."""
-    with ExitStack() as stack:
-        stack.enter_context(mutant.patch())
-        if mutant.alone:
-            stack.enter_context(NO_RECONCILIATION())
-        yield
-
-
 def _plain(function: Any) -> FunctionType:
     function = function.fget if isinstance(function, property) else function
     if not isinstance(function, FunctionType):
@@ -87,43 +79,46 @@ def _no_unique_index() -> Any:
 
 
 W1 = ".with_options(write_concern=__import__('pymongo').WriteConcern(w=1))"
+OFFER_ANYHOW = "except OutcomeUnknown:\n        self.offer(record); raise\n    except DuplicateOrder:"
+COMMIT_FIRST = "self._commits.add(dict(batch._next)); self._commits.send_now(self._consumer)"
 NO_RECONCILIATION = change(Reconciler.step, ("current = self._pass or self._begin()", "return Outcome.NOTHING"))
 
 MUTANTS = [
     Mutant(
         "an insert waits for a majority",
         change(OrderStore.__init__, ("database[schema.COLLECTION]", f"database[schema.COLLECTION]{W1}")),
+        short.failover_after_the_answer,
     ),
-    Mutant("the unique index on user and key", _no_unique_index),
+    Mutant("the unique index on user and key", _no_unique_index, short.repeat_after_no_answer),
     Mutant(
         "a replay is read from a majority",
         change(OrderStore.find_earlier, ("self._majority.find_one", "self._local.find_one")),
+        short.repeat_of_an_unsafe_insert_then_failover,
     ),
     Mutant(
         "another body under the same key is refused",
         change(Placing._settle, ("raise KeyReused", "pass")),
+        short.another_body_under_the_same_key,
     ),
     Mutant(
         "'nothing was done' is said only when it is sure",
         change(store._did_nothing, ("isinstance(error, ServerSelectionTimeoutError)", "True")),
+        short.no_answer_without_key,
     ),
     Mutant(
         "a second look before a 404",
         change(OrderStore.is_on_its_way, ("return found is not None", "return False")),
+        short.new_primary_that_trails,
     ),
     Mutant(
         "no event before the insert",
         change(Placing.place, ("self.store.insert(record)", "self.offer(record); self.store.insert(record)")),
+        short.insert_that_is_lost,
     ),
     Mutant(
         "no event after a failed insert",
-        change(
-            Placing.place,
-            (
-                "except DuplicateOrder:",
-                "except OutcomeUnknown:\n        self.offer(record); raise\n    except DuplicateOrder:",
-            ),
-        ),
+        change(Placing.place, ("except DuplicateOrder:", OFFER_ANYHOW)),
+        short.insert_that_is_lost,
     ),
     Mutant(
         "the sweep claims and reads at majority",
@@ -131,45 +126,46 @@ MUTANTS = [
             Markers.__init__,
             ("self._breaker = breaker", "self._breaker = breaker; self._orders = self._majority = self._fast"),
         ),
+        short.sweep_of_an_unsafe_insert_then_failover,
     ),
     Mutant(
         "the marker stays until delivery",
         change(Delivery.send, ('crash.point("after-produce")', "self._delivered.append(sent)")),
-        alone=True,
-    ),
-    Mutant("a broken producer is replaced", change(Delivery._restart, ("self._give_up()", "return"))),
-    Mutant(
-        "offsets after the write",
-        change(
-            Loop._go_on,
-            (
-                'crash.point("before-update")',
-                "self._commits.add(dict(batch._next)); self._commits.send_now(self._consumer)",
-            ),
-        ),
+        short.delivery_that_fails,
         alone=True,
     ),
     Mutant(
-        "of partitions that go, only what is done is committed",
+        "a broken producer is replaced",
+        change(Delivery._restart, ("self._give_up()", "return")),
+        short.producers_that_break,
+    ),
+    Mutant(
+        "offsets are committed after the write",
+        change(Loop._go_on, ('crash.point("before-update")', COMMIT_FIRST)),
+        short.outage_then_all_killed,
+        alone=True,
+    ),
+    Mutant(
+        "of a partition that goes, only what is done is committed",
         change(Batch.done, ("offsets = dict(self._next)", "return dict(self._next)")),
+        short.partition_that_goes_during_an_outage,
         alone=True,
     ),
     Mutant(
         "a change of status is conditional",
         change(Orders._move, (', "status": transition.source}', "}")),
+        short.killed_between_write_and_commit,
     ),
     Mutant(
         "a change of status has its majority before the commit",
         change(Orders.__init__, ('WriteConcern("majority", j=True)', "WriteConcern(w=1)")),
+        short.failover_after_the_processing,
         alone=True,
     ),
     Mutant(
         "an outage is no order's fault",
         change(handler.is_outage, ("return not names_a_record(error)", "return False")),
-    ),
-    Mutant(
-        "only the guilty order of a batch counts a try",
-        change(Handler._together, ("if len(orders) == 1:", "if orders:")),
+        short.long_outage,
     ),
     Mutant(
         "a dead letter's report is awaited",
@@ -178,15 +174,18 @@ MUTANTS = [
             ("errors[place] = KafkaError(KafkaError._MSG_TIMED_OUT)", "pass"),
             ("producer.flush(DELIVERY_SECONDS + 1)", "producer.poll(0)"),
         ),
+        short.broken_event_then_all_killed,
     ),
-    Mutant("lost events are found by reconciliation", NO_RECONCILIATION),
+    Mutant("lost events are found by reconciliation", NO_RECONCILIATION, short.topic_made_anew),
     Mutant(
         "a pass begins anew when the ends went backwards",
         change(Reconciler.step, ("reading[p].end < end", "False")),
+        short.topic_made_anew_during_a_pass,
     ),
     Mutant(
         "a redrive puts the marker back",
         change(Orders.redrive, ("extra = _marker() |", "extra = {} and")),
+        short.failed_and_redriven,
         alone=True,
     ),
 ]
