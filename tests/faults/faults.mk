@@ -8,6 +8,10 @@ test-faults: .venv/.ready ## Run the whole fault suite (hours; goes on where it 
 test-faults-short: .venv/.ready ## Run a short form of every row of the fault suite (20 minutes; ROW=n for one row).
 	@FAULTS=short exec $(BIN)/pytest tests/faults --timeout 600 $(ARGS)
 
+.PHONY: test-mutants
+test-mutants: .venv/.ready ## Switch the safeguards off one by one, and see a promise broken each time (15 minutes).
+	@FAULTS=short ROW=28 exec $(BIN)/pytest tests/model/test_mutants.py tests/faults/test_row_28_mutants.py --timeout 600 $(ARGS)
+
 .PHONY: guarantees
 guarantees: .venv/.ready ## Write docs/guarantees.md from the last results of the fault suite.
 	@PYTHONPATH=tests exec $(BIN)/python -m faults.harness.report

@@ -15,7 +15,7 @@ from support import wait
 
 def test_row_01_leader_killed(cluster: World, figures: dict[str, Any]) -> None:
     """The leader of a partition is killed with -9, again and again, under load."""
-    kills = pick(20, 3)
+    kills = pick(20, 2)
     with cluster.load(pick(10_000, 1_000), rate=50) as run:
         for _ in range(kills):
             leader = wait.until(lambda: topic.leader(cluster.stack, TOPIC), "a leader", seconds=30)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 from pymongo import MongoClient
 
 from faults.harness import logs, topic
@@ -216,7 +217,7 @@ class World:
     def probe(self, seconds: float = 60) -> None:
         """Wait until an order is accepted and processed: all is whole again."""
         with https(self.stack.base_url, self.stack.ca) as http:
-            customer = Customer(http)
+            customer = wait.until(partial(_let_in, http), "a customer let in", seconds=seconds)
             accepted = wait.until(partial(_accepted, customer), "an order accepted", seconds=seconds)
             customer.processed(accepted, seconds=seconds)
 
@@ -240,6 +241,13 @@ class World:
             return all(scrape.ready(url) for url in self.admin_urls())
         except OSError:
             return False
+
+
+def _let_in(http: httpx.Client) -> Customer | None:
+    try:
+        return Customer(http)
+    except httpx.HTTPError:
+        return None
 
 
 def _accepted(customer: Customer) -> str | None:
