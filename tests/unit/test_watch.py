@@ -52,22 +52,30 @@ class LaggingLog:
 
 
 @pytest.mark.parametrize(
-    ("held", "activity", "stuck"),
+    ("held", "activity", "pause", "stuck"),
     [
-        ([(TOPIC, 0)], [0, 0, 0], True),
-        ([(TOPIC, 0)], [0, 0, 1], False),  # it had events in hand
-        ([(TOPIC, 1)], [0, 0, 0], False),  # the events are another's
+        ([(TOPIC, 0)], [0, 0, 0], 10, True),
+        ([(TOPIC, 0)], [0, 0, 1], 10, False),  # it had events in hand
+        ([(TOPIC, 1)], [0, 0, 0], 10, False),  # the events are another's
+        ([(TOPIC, 0)], [0, 0, 0, 0], 1, False),  # it may not have begun yet
     ],
 )
 def test_a_consumer_that_brings_no_event_while_some_wait_is_stuck(
-    held: list[tuple[str, int]], activity: list[int], stuck: bool
+    held: list[tuple[str, int]], activity: list[int], pause: int, stuck: bool
 ) -> None:
     log, metrics = LaggingLog(), ProcessorMetrics(CollectorRegistry())
-    rounds = iter(activity)
+    rounds, now = iter(activity), [1000.0]
     watch = Watch(
-        log, Reconciler(NoOrders(), log, metrics), metrics, held=lambda: held, activity=lambda: next(rounds), seconds=10
+        log,
+        Reconciler(NoOrders(), log, metrics),
+        metrics,
+        held=lambda: held,
+        activity=lambda: next(rounds),
+        seconds=10,
+        clock=lambda: now[0],
     )
     for _ in activity:
+        now[0] += pause
         watch._lag()
 
     assert watch.is_stuck is stuck

@@ -1,6 +1,7 @@
 """The thread beside the loop: every few seconds the lag is read, and reconciliation takes a step."""
 
 import threading
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from random import random
@@ -14,6 +15,7 @@ from shared.metrics import ProcessorMetrics
 
 FIRST_PAUSE_SECONDS = 0.2
 STALLS = 3
+STALLED_SECONDS = 20.0  # looks follow each other quickly while MongoDB is away
 
 logger = log.get(__name__)
 
@@ -33,6 +35,7 @@ class Watch:
         held: Callable[[], Collection[Partition]],
         activity: Callable[[], int],
         seconds: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = log
         self._reconciler = reconciler
@@ -41,6 +44,8 @@ class Watch:
         self._activity = activity
         self._last_activity = 0
         self._stalls = 0
+        self._stalled_since = 0.0
+        self._clock = clock
         self._seconds = seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -61,11 +66,11 @@ class Watch:
 
     @property
     def is_stuck(self) -> bool:
-        """True when events have waited over three looks, and the consumer, which holds their partitions, brings none.
+        """True when events have waited over three looks and 20 s, and the consumer, which holds them, brings none.
 
         librdkafka 2.16 can end so when the topic is made anew; only a new client helps.
         """
-        return self._stalls >= STALLS
+        return self._stalls >= STALLS and self._clock() - self._stalled_since >= STALLED_SECONDS
 
     def _run(self) -> None:
         failures = 0
@@ -89,6 +94,8 @@ class Watch:
         lags = any(offsets.lag for partition, offsets in reading.items() if (TOPIC, partition) in held)
         self._stalls = self._stalls + 1 if lags and activity == self._last_activity else 0
         self._last_activity = activity
+        if self._stalls == 1:
+            self._stalled_since = self._clock()
         return True
 
     def _reconcile(self) -> bool:
