@@ -81,7 +81,7 @@ def fast_path(world: World, guards: Safeguards) -> Iterator[Step]:
 
 
 def sweep(world: World, guards: Safeguards) -> Iterator[Step]:
-    """`sweep`: find what is due and claim it, then publish what carries the claim.
+    """`sweep.sweep`: find what is due and claim it, then publish what carries the claim.
 
     Finding and claiming are one step, since the claim checks once more what was found.
     """

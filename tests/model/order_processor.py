@@ -23,7 +23,7 @@ HANDLER = "order-processor"
 
 
 def handle(world: World, guards: Safeguards) -> Iterator[Step]:
-    """`handler`: fetch, write, commit."""
+    """`consumer.Loop` and `handler.Handler`: fetch, write, commit."""
     consumer = world.consumer
     if consumer.doing == "idle":
         yield from _fetch(world, guards)
@@ -31,7 +31,7 @@ def handle(world: World, guards: Safeguards) -> Iterator[Step]:
         yield from _update(world, guards)
         yield from _refuse(world, guards)
     elif consumer.doing == "written" or (consumer.doing == "writing" and world.all_committed):
-        yield Step(HANDLER, f"handler: commit offset {consumer.position + 1}", _commit(world, consumer))
+        yield Step(HANDLER, f"consumer.Loop: commit offset {consumer.position + 1}", _commit(world, consumer))
 
 
 def _fetch(world: World, guards: Safeguards) -> Iterator[Step]:
@@ -48,7 +48,7 @@ def _fetch(world: World, guards: Safeguards) -> Iterator[Step]:
         got = world._replace(consumer=Consumer("got", position, order_id))
         if not guards.commit_after_write:
             got = got._replace(offset=position + 1)
-        yield Step(HANDLER, f"handler: {order_id} from offset {position}", got)
+        yield Step(HANDLER, f"consumer.Loop: {order_id} from offset {position}", got)
         if world.left.poisons:
             left = world.left._replace(poisons=world.left.poisons - 1)
             skipped = world._replace(left=left, consumer=Consumer("written", position, order_id))
@@ -115,7 +115,7 @@ def crash_processor(world: World, guards: Safeguards) -> Iterator[Step]:
 
 
 def reconcile(world: World, guards: Safeguards) -> Iterator[Step]:
-    """`reconcile`: orders without marker; the ends; wait until the group has passed them; the marker back."""
+    """`reconcile.Reconciler`: orders without marker; the ends; wait until the group has passed them; the marker back."""
     if not guards.reconciliation:
         return
     for number, pass_ in enumerate(world.reconcilers):

@@ -69,8 +69,8 @@ class Histories(RuleBasedStateMachine):
         promises.check(self.shop)
 
     def teardown(self) -> None:
-        self.shop.heal()
-        promises.check_end(self.shop)
+        seconds = self.shop.heal()
+        promises.check_end(self.shop, seconds)
 
     def _plan(self, plan: int) -> None:
         note(f"in the middle: {', '.join(happenings.told(plan))}")

@@ -16,8 +16,7 @@ def live_through(history: Callable[[Shop], None]) -> None:
     shop = Shop(seed=0)
     history(shop)
     promises.check(shop)
-    shop.heal()
-    promises.check_end(shop)
+    promises.check_end(shop, shop.heal())
 
 
 @pytest.mark.usefixtures("_silence")
