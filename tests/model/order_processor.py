@@ -115,7 +115,7 @@ def crash_processor(world: World, guards: Safeguards) -> Iterator[Step]:
 
 
 def reconcile(world: World, guards: Safeguards) -> Iterator[Step]:
-    """`reconcile.Reconciler`: orders without marker; the ends; wait until the group has passed them; the marker back."""
+    """`reconcile.Reconciler`: orders without marker; the ends; wait until they are passed; the marker back."""
     if not guards.reconciliation:
         return
     for number, pass_ in enumerate(world.reconcilers):
