@@ -7,24 +7,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 from pymongo import MongoClient
 
 from faults.harness import logs, topic
 from faults.harness.checker import Verdict, check
 from faults.harness.load import Run, at_work
+from faults.harness.probe import probe
 from faults.harness.proxied import proxied as with_proxies
 from faults.harness.proxy import Proxy
 from local_stack.options import StackOptions
 from local_stack.stack import Stack
 from retail_cli.load import Options
-from retail_cli.load.answers import OK
 from support import scrape, wait
-from support.customer import Customer, https
 
 INSIDE = Path(__file__).parents[1] / "inside"
 SERVICES = ("order-api", "auth-api", "order-processor")
@@ -216,10 +213,7 @@ class World:
 
     def probe(self, seconds: float = 60) -> None:
         """Wait until an order is accepted and processed: all is whole again."""
-        with https(self.stack.base_url, self.stack.ca) as http:
-            customer = wait.until(partial(_let_in, http), "a customer let in", seconds=seconds)
-            accepted = wait.until(partial(_accepted, customer), "an order accepted", seconds=seconds)
-            customer.processed(accepted, seconds=seconds)
+        probe(self.stack.base_url, self.stack.ca, seconds)
 
     def primary(self) -> str:
         """Return the part that is MongoDB's primary."""
@@ -241,15 +235,3 @@ class World:
             return all(scrape.ready(url) for url in self.admin_urls())
         except OSError:
             return False
-
-
-def _let_in(http: httpx.Client) -> Customer | None:
-    try:
-        return Customer(http)
-    except httpx.HTTPError:
-        return None
-
-
-def _accepted(customer: Customer) -> str | None:
-    answer = customer.post()
-    return str(answer.json()["order_reference"]) if answer.status_code == OK else None

@@ -1,0 +1,28 @@
+"""A customer who comes in, orders, and waits for it: if that works, all is whole."""
+
+from functools import partial
+
+import httpx
+
+from support import wait
+from support.customer import Customer, https
+
+
+def probe(base_url: str, ca: str, seconds: float) -> None:
+    """Wait until a customer is let in, an order accepted, and then processed, at most `seconds` for each."""
+    with https(base_url, ca) as http:
+        customer = wait.until(partial(_let_in, http), "a customer let in", seconds=seconds)
+        accepted = wait.until(partial(_accepted, customer), "an order accepted", seconds=seconds)
+        customer.processed(accepted, seconds=seconds)
+
+
+def _let_in(http: httpx.Client) -> Customer | None:
+    try:
+        return Customer(http)
+    except httpx.HTTPError:
+        return None
+
+
+def _accepted(customer: Customer) -> str | None:
+    answer = customer.post()
+    return str(answer.json()["order_reference"]) if answer.is_success else None
