@@ -62,7 +62,6 @@ class Loop:
         self._failures = 0
         self._next_try = 0.0
         self.finished_at = clock()
-        self.activity = 0  # rounds with events in hand
         self.held: frozenset[Partition] = frozenset()
 
     def start(self) -> None:
@@ -72,7 +71,6 @@ class Loop:
     def turn(self) -> None:
         """Poll once and, unless a pause after a failure is still running, go on with what is in hand."""
         self._take(self._consumer.consume(BATCH, TAKE_SECONDS))
-        self.activity += self._batch is not None
         if self._batch and self._clock() >= self._next_try:
             self._go_on(self._batch)
         self._commits.send(self._consumer)
@@ -96,6 +94,11 @@ class Loop:
     def is_idle(self) -> bool:
         """True when nothing is in hand, and everything that was is known to be committed."""
         return self._batch is None and self._commits.are_answered
+
+    @property
+    def is_paused(self) -> bool:
+        """True while no events are wanted, after a failure."""
+        return self._paused
 
     def _take(self, messages: Iterable[ClientMessage]) -> None:
         good = []

@@ -15,6 +15,7 @@ from order_processor.consumer import settings as client_settings
 from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetters
 from order_processor.handler import Handler
 from order_processor.offsets import GroupOffsets
+from order_processor.progress import Progress
 from order_processor.reconcile import Reconciler
 from order_processor.settings import Settings
 from order_processor.store import Orders
@@ -31,10 +32,6 @@ FINISH_SECONDS = 6.0  # for the batch in hand, and again for leaving the group
 STALLED_SECONDS = 60.0  # as max.poll.interval.ms: by then the group has given the partitions to others
 
 logger = log.get(__name__)
-
-
-class StuckConsumer(Exception):  # noqa: N818 - read as a state of the client
-    """The Kafka client has stopped bringing events."""
 
 
 def main() -> int:
@@ -79,12 +76,13 @@ def run(settings: Settings, stop: threading.Event) -> None:
     consumer = kafka.consumer(settings.kafka, GROUP, _kafka_error, **own)
     loop = Loop(consumer, handler, commits, incremental=settings.group_protocol == "consumer")
     offsets = GroupOffsets(settings.kafka, topic=TOPIC, group=GROUP)
+    progress = Progress()
     watch = Watch(
         offsets,
         Reconciler(orders, offsets, metrics),
         metrics,
-        held=lambda: loop.held,
-        activity=lambda: loop.activity,
+        progress,
+        consumer=loop,
         seconds=settings.reconcile_seconds,
     )
     admin = AdminServer(settings.admin_bind, registry, live=_live(loop), ready=_ready(watch, breaker))
@@ -94,8 +92,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         watch.start()
         while not stop.is_set():
             loop.turn()
-            if watch.is_stuck:
-                raise StuckConsumer("events wait, and the consumer brings none: a new process gets a new one")
+            progress.check()
         logger.info("stopping")
     finally:
         watch.stop()
