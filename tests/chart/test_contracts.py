@@ -153,3 +153,22 @@ def test_alerts_and_dashboards_use_metrics_that_the_code_has() -> None:
 
     assert len(used) >= 8
     assert used <= metrics_in_code()
+
+
+def test_every_alert_has_a_runbook() -> None:
+    """The anchor after the address is a heading of docs/operations.md."""
+    rules = [
+        rule
+        for resource in of_kind(helm.rendered(EVERYTHING), "PrometheusRule")
+        for group in resource["spec"]["groups"]
+        for rule in group["rules"]
+    ]
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").strip().lower()).replace(" ", "-")
+        for line in (helm.ROOT / "docs/operations.md").read_text().splitlines()
+        if line.startswith("#")
+    }
+
+    assert rules
+    for rule in rules:
+        assert rule["annotations"]["runbook_url"].partition("#")[2] in headings, rule["alert"]
