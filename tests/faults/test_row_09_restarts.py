@@ -81,9 +81,7 @@ def test_row_19_everything_killed(cluster: World, figures: dict[str, Any]) -> No
     with cluster.load(pick(10_000, 600), rate=30, settle_seconds=300) as run:
         for _ in range(rounds):
             parts = cluster.parts()
-            for part in parts:
-                cluster.stack.restart_policy(part, enabled=False)
-            cluster.kill(*parts)
+            cluster.hold_down(*parts)
             random_.shuffle(parts)
             for part in parts:
                 cluster.stack.start(part, wait=False)

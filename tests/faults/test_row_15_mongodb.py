@@ -41,12 +41,12 @@ def test_row_16_primary_without_a_majority(cluster: World, figures: dict[str, An
     with cluster.load(pick(10_000, 600), rate=30) as run:
         primary = cluster.primary()
         others = [part for part in cluster.parts("mongodb") if part != primary]
-        cluster.pause(*others)
+        cluster.hold_down(*others)
         paused_at = time.time()
         wait.until(lambda: time.time() - paused_at > alone, "the isolation", seconds=alone + 5, every=0.5)
-        cluster.stack.restart_policy(primary, enabled=False)
-        cluster.stack.kill(primary)
-        cluster.resume(*others)
+        cluster.hold_down(primary)
+        for other in others:
+            cluster.stack.start(other)
         cluster.probe()
         cluster.stack.start(primary)
         healed_at = time.time()

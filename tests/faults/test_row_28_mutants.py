@@ -99,11 +99,11 @@ def test_row_28_with_an_insert_that_waits_for_nobody(cluster: World, figures: di
         with cluster.load(150, rate=30, settle_seconds=20) as run:
             primary = cluster.primary()
             others = [part for part in cluster.parts("mongodb") if part != primary]
-            cluster.pause(*others)
+            cluster.hold_down(*others)
             time.sleep(4)
-            cluster.stack.restart_policy(primary, enabled=False)
-            cluster.stack.kill(primary)
-            cluster.resume(*others)
+            cluster.hold_down(primary)
+            for other in others:
+                cluster.stack.start(other)
             cluster.primary()
             cluster.stack.start(primary)
         verdict = cluster.judge(run, healed_at=time.time(), within=WITHIN)

@@ -157,6 +157,12 @@ class World:
         for thread in threads:
             thread.join()
 
+    def hold_down(self, *parts: str) -> None:
+        """End the parts with SIGKILL, and have them stay dead until they are started."""
+        for part in parts:
+            self.stack.restart_policy(part, enabled=False)
+        self.kill(*parts)
+
     def pause(self, *parts: str) -> None:
         """Stop the parts' processes where they are (SIGSTOP)."""
         for part in parts:
