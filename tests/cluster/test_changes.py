@@ -4,6 +4,7 @@ import json
 import subprocess
 import time
 
+import httpx
 import pytest
 
 from support import kind, wait
@@ -113,20 +114,24 @@ def ready_becomes(component: str, count: int) -> None:
     wait.until(lambda: kind.ready_pods(component) == count, f"{component}: {count} ready", seconds=60, every=1)
 
 
-def test_without_mongodb_the_apis_are_unready_but_not_restarted() -> None:
-    """MongoDB scaled to 0 for a minute: no replica serves, none is restarted, all recover by themselves."""
+def test_without_mongodb_the_apis_are_unready_but_not_restarted(door: httpx.Client) -> None:
+    """MongoDB scaled to 0 for a minute: the door says 503 honestly, no pod is restarted, all recover by themselves."""
     apis = ("order-api", "auth-api")
     restarts = {component: kind.restarts(component) for component in kind.COMPONENTS}
     scale("mongodb", 0)
     try:
         for component in apis:
             ready_becomes(component, 0)
+        answer = door.get("/orderdetails")
         time.sleep(45)  # longer than a liveness probe takes to give up: three times ten seconds
     finally:
         scale("mongodb", 1)
     for component in apis:
         ready_becomes(component, 2)
 
+    assert answer.status_code == 503
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Retry-After"]
     assert {component: kind.restarts(component) for component in kind.COMPONENTS} == restarts
 
 
