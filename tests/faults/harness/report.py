@@ -1,5 +1,6 @@
 """Writes docs/guarantees.md from the result files: `make guarantees`. Says what ran and what did not, and no more."""
 
+import re
 import string
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ COUNTED = {
     "repeated_events", "failed", "heal_seconds", "p99_ms", "p99_before_ms", *FAULTS,
 }  # fmt: skip
 MUTANTS = 28
+PATH = re.compile(r"/(?:[^/\s]+/)+([^/\s]+)")
 ALL_ROWS = tuple(n for n in range(1, 31) if n != MUTANTS)
 
 
@@ -140,7 +142,8 @@ def _mutants(results: Sequence[Result]) -> str:
 
 def _outcome(result: Result) -> str:
     words = f"{result.outcome} ({result.scale})"
-    return f"**{words}**: {result.reason.splitlines()[0][:120]}" if result.outcome != "passed" else words
+    reason = PATH.sub(r"\1", (result.reason or "no reason given").splitlines()[0])
+    return words if result.outcome == "passed" else f"**{words}**: {reason[:120]}"
 
 
 def _missing(results: Sequence[Result]) -> str:
