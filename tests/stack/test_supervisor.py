@@ -121,14 +121,15 @@ def test_what_a_dead_part_left_behind_is_ended_before_it_is_started_again(superv
 
 
 def test_stop_asks_with_the_parts_own_signal_and_holds_it_down(supervisor: Supervisor, add: Add) -> None:
-    part = add("trap 'echo asked; exit 0' QUIT; while :; do sleep 0.05; done", stop_signal=signal.SIGQUIT)
+    script = "trap 'echo asked; exit 0' QUIT; echo listening; while :; do sleep 0.05; done"
+    part = add(script, stop_signal=signal.SIGQUIT)
     supervisor.start("part")
-    time.sleep(0.2)  # the shell sets its trap; nothing shows when
+    wait.until(lambda: part.log.read_text() == "listening\n", "the shell setting its trap")
 
     supervisor.stop("part")
 
     assert supervisor.pids() == {}
-    assert part.log.read_text() == "asked\n"
+    assert part.log.read_text() == "listening\nasked\n"
     time.sleep(0.7)  # longer than the first back-off
     assert supervisor.pids() == {}
 
