@@ -110,6 +110,11 @@ def scale(stateful_set: str, replicas: int) -> None:
         kind.kubectl("rollout", "status", f"statefulset/{stateful_set}", "--timeout", "120s", timeout=130)
 
 
+def unavailable(door: httpx.Client) -> httpx.Response | None:
+    answer = door.get("/orderdetails")
+    return answer if answer.status_code == 503 else None
+
+
 def ready_becomes(component: str, count: int) -> None:
     wait.until(lambda: kind.ready_pods(component) == count, f"{component}: {count} ready", seconds=60, every=1)
 
@@ -122,14 +127,13 @@ def test_without_mongodb_the_apis_are_unready_but_not_restarted(door: httpx.Clie
     try:
         for component in apis:
             ready_becomes(component, 0)
-        answer = door.get("/orderdetails")
+        answer = wait.until(lambda: unavailable(door), "the door to know", seconds=30)
         time.sleep(45)  # longer than a liveness probe takes to give up: three times ten seconds
     finally:
         scale("mongodb", 1)
     for component in apis:
         ready_becomes(component, 2)
 
-    assert answer.status_code == 503
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["Retry-After"]
     assert {component: kind.restarts(component) for component in kind.COMPONENTS} == restarts
