@@ -14,7 +14,7 @@ RUN uv venv --python python3 --no-project /opt/retail \
  && uv pip sync --no-cache --link-mode copy --compile-bytecode --require-hashes \
         --python /opt/retail/bin/python "locks/${SERVICE}.txt"
 COPY shared shared
-COPY services services
+COPY services/${SERVICE} services/${SERVICE}
 COPY cli cli
 # The operator's command travels with the order processor, whose settings it shares.
 RUN set -- ./shared "./services/${SERVICE}" \
