@@ -26,6 +26,7 @@ from order_processor.consumer import Loop
 from order_processor.dead_letters import DeadLetters
 from order_processor.reconcile import Reconciler
 from order_processor.store import Orders
+from shared.breaker import Breaker
 
 Patch = Callable[[], Any]
 
@@ -189,3 +190,9 @@ MUTANTS = [
         alone=True,
     ),
 ]
+
+# What no history can show, as it is about time: customers wait while MongoDB is away (tests/faults, row 28).
+NEVER_OPEN = change(Breaker._settle, ("permit.epoch != self._epoch", "True"))
+ON_SERVERS = {mutant.safeguard: mutant for mutant in MUTANTS} | {
+    "a breaker opens": Mutant("a breaker opens", NEVER_OPEN, lambda _: None)
+}

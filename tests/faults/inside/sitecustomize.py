@@ -29,18 +29,24 @@ def _travel(offsets: list[float]) -> None:
     import time_machine  # noqa: PLC0415 - only where it is needed
 
     sleep, real = time.sleep, time.time
+    travelling: list[Any] = []
 
     def jump() -> None:
         for offset in itertools.cycle(offsets):
-            traveller = time_machine.travel(real() + offset, tick=True)
-            traveller.start()
+            while travelling:
+                travelling.pop().stop()
+            travelling.append(time_machine.travel(real() + offset, tick=True))
+            travelling[0].start()
             sleep(1)
-            traveller.stop()
+
+    def start() -> None:
+        threading.Thread(target=jump, daemon=True).start()
 
     if len(offsets) == 1:
         time_machine.travel(real() + offsets[0], tick=True).start()
     else:
-        threading.Thread(target=jump, daemon=True).start()
+        start()
+        os.register_at_fork(after_in_child=start)  # the thread does not live on in gunicorn's worker
 
 
 def _fail_dns_while(file: Path) -> None:
@@ -58,9 +64,9 @@ def _fail_dns_while(file: Path) -> None:
 def _switch_off(safeguard: str) -> contextlib.ExitStack:
     """Switch a safeguard off in this process, until the stack that is returned is closed."""
     sys.path.append(str(Path(__file__).parents[2]))
-    from model.mutants import MUTANTS, NO_RECONCILIATION  # noqa: PLC0415 - only where it is needed
+    from model.mutants import NO_RECONCILIATION, ON_SERVERS  # noqa: PLC0415 - only where it is needed
 
-    (mutant,) = (mutant for mutant in MUTANTS if mutant.safeguard == safeguard)
+    mutant = ON_SERVERS[safeguard]
     off = contextlib.ExitStack()
     off.enter_context(mutant.patch())
     if mutant.alone:
