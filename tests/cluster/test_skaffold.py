@@ -53,12 +53,11 @@ def test_dev_serves_a_changed_file(checkout: Path, door: httpx.Client) -> None:
     file = checkout / "services/order-api/src/order_api/openapi.py"
     before = door.get("/openapi.json").json()["info"]["title"]
     assert before in file.read_text()
-    log = (checkout / "dev.log").open("w+")
-    process = subprocess.Popen(
-        skaffold("dev", "--cleanup=false", "--tail=false"), cwd=checkout, stdout=log, stderr=log, start_new_session=True
-    )
+    text = checkout / "dev.log"
+    command = skaffold("dev", "--cleanup=false", "--tail=false")
+    with text.open("w") as log:
+        process = subprocess.Popen(command, cwd=checkout, stdout=log, stderr=log, start_new_session=True)
     try:
-        text = checkout / "dev.log"
         wait.until(lambda: "Watching for changes" in text.read_text(), "skaffold dev to watch", seconds=600, every=1)
         file.write_text(file.read_text().replace(before, "Changed while it runs"))
         started = time.monotonic()
