@@ -88,7 +88,8 @@ def _summary(results: Sequence[Result]) -> str:
         f"{len(ran)} parts ran ({full} in full, {len(results) - full} in their short form) on {when}: {passed} passed, "
         f"{len(ran) - passed} failed, {len(results) - len(ran)} could not be run. {_total(honest, 'orders'):,} orders, "
         f"{sum(map(_faults, honest)):,} faults; lost {_total(honest, 'lost')}, invented {_total(honest, 'invented')}, "
-        f"doubled {_total(honest, 'doubled')}, dishonest answers {_total(honest, 'dishonest')}."
+        f"doubled {_total(honest, 'doubled')}, dishonest answers {_total(honest, 'dishonest')}. Parts that ran by "
+        f"themselves ran at different states of the code: {len({r.commit for r in ran})} in all."
     )
 
 
@@ -149,7 +150,7 @@ def _outcome(result: Result) -> str:
 def _missing(results: Sequence[Result]) -> str:
     there = {r.row for r in results}
     absent = [n for n in (*range(1, 23), 24, 25, 26, 28, 29, 30) if n not in there]
-    return f"Rows without a result: {', '.join(map(str, absent))}." if absent else "Every row has a result."
+    return f"*Not run*: rows {', '.join(map(str, absent))}." if absent else "Every row has a result."
 
 
 def _further(figures: dict[str, Any]) -> str:
