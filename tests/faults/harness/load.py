@@ -52,7 +52,7 @@ class Run:
 def at_work(options: Options, orders: int) -> Iterator[Run]:
     """Place orders while the block runs and until at least `orders` were sent; settle them; then return.
 
-    The block begins when a second's orders, or all, are sent.
+    The block begins when a second's orders, or all, are sent; without a rate, as many as are in flight at a time.
     """
     run_ = Run(options.ledger, time.time())
     over = threading.Event()
@@ -67,7 +67,7 @@ def at_work(options: Options, orders: int) -> Iterator[Run]:
     def has_begun() -> bool:
         if run_.trouble:
             raise run_.trouble
-        return run_.ledger.exists() and len(run_.account().entries) >= min(orders, options.rate)
+        return run_.ledger.exists() and len(run_.account().entries) >= min(orders, options.rate or options.in_flight)
 
     thread = threading.Thread(target=work, name="load")
     thread.start()

@@ -13,9 +13,10 @@ TEMPLATE = Path(__file__).with_name("guarantees.template.md")
 FAULTS = ("kills", "failovers", "hangs", "restarts", "changes", "hang_ups", "poison", "faults")
 COUNTED = {
     "seed", "orders", "accepted", "refused", "unsettled", "lost", "invented", "doubled", "dishonest", "events",
-    "repeated_events", "failed", "heal_seconds", "p99_ms", "p99_before_ms", *FAULTS,
+    "failed", "heal_seconds", "p99_ms", "p99_before_ms", *FAULTS,
 }  # fmt: skip
 MUTANTS = 28
+REPEATED = "repeated_events"  # told where there are any
 PATH = re.compile(r"/(?:[^/\s]+/)+([^/\s]+)")
 ALL_ROWS = tuple(n for n in range(1, 31) if n != MUTANTS)
 
@@ -154,7 +155,9 @@ def _missing(results: Sequence[Result]) -> str:
 
 
 def _further(figures: dict[str, Any]) -> str:
-    return "; ".join(f"{k.replace('_', ' ')} {_short(v)}" for k, v in figures.items() if k not in COUNTED)
+    return "; ".join(
+        f"{k.replace('_', ' ')} {_short(v)}" for k, v in figures.items() if k not in COUNTED and (v or k != REPEATED)
+    )
 
 
 def _short(value: Any) -> str:
