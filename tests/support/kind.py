@@ -1,6 +1,7 @@
 """The kind cluster under test: what tests ask of it and do to it."""
 
 import json
+import os
 import subprocess
 import tempfile
 import threading
@@ -20,6 +21,7 @@ from support.stand_ins.kube import CONTEXT, NAMESPACE, kubectl, list_of
 ROOT = Path(__file__).resolve().parents[2]
 DOOR = "https://127.0.0.1:8443"
 AUTHORITY = ROOT / ".kind/ca.pem"
+RATE = float(os.environ.get("KIND_LOAD_RATE", "50"))  # orders per second; fewer for a machine that is busy otherwise
 COMPONENTS = ("auth-api", "order-api", "order-processor")
 __all__ = ["CONTEXT", "NAMESPACE", "kubectl", "list_of"]
 
@@ -165,7 +167,7 @@ class Load:
 
 
 @contextmanager
-def load(rate: float = 50, *, seconds: float = 600, verify_seconds: float = 60) -> Iterator[Load]:
+def load(rate: float = RATE, *, seconds: float = 600, verify_seconds: float = 60) -> Iterator[Load]:
     """Place orders at a rate through the door while the context lasts, at most for `seconds`; then verify each one."""
     state = Load()
 
