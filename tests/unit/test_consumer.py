@@ -11,7 +11,6 @@ from order_processor.batch import Batch, Fate
 from order_processor.commits import Commits
 from order_processor.consumer import Loop, settings
 from shared.events import TOPIC
-from shared.kafka import KafkaError, TopicPartition
 
 
 class Work:
@@ -242,54 +241,3 @@ def _moving(member: Member, consume: Callable[..., Any]) -> Callable[..., Any]:
 def test_a_session_time_is_set_only_where_the_protocol_lets_the_client_choose_it() -> None:
     assert "session.timeout.ms" not in settings("consumer")
     assert settings("classic")["session.timeout.ms"] == 10_000
-
-
-class Broker:
-    """Takes commits, and answers when told to."""
-
-    def __init__(self, commits: Commits) -> None:
-        self.commits = commits
-        self.asked: list[dict[int, int]] = []
-        self.open: list[Sequence[TopicPartition]] = []
-
-    def commit(self, *, offsets: Sequence[TopicPartition], asynchronous: bool) -> None:
-        assert asynchronous
-        self.asked.append({p.partition: p.offset for p in offsets})
-        self.open.append(offsets)
-
-    def answer(self, error: int | None = None) -> None:
-        self.commits.answered(KafkaError(error) if error is not None else None, self.open.pop(0))
-
-
-def test_a_commit_is_asked_again_until_it_is_answered_and_the_newest_offset_counts() -> None:
-    seconds = [0.0]
-    commits = Commits(clock=lambda: seconds[0])
-    broker = Broker(commits)
-    commits.add({(TOPIC, 0): 10, (TOPIC, 1): 5})
-    commits.send(broker)
-    commits.add({(TOPIC, 0): 3})  # a topic made anew begins lower
-    commits.send(broker)
-    assert broker.asked == [{0: 10, 1: 5}]
-
-    broker.answer(KafkaError.COORDINATOR_NOT_AVAILABLE)
-    commits.send(broker)
-    assert len(broker.asked) == 1  # not at once
-    seconds[0] = 2.0
-    commits.send(broker)
-    assert broker.asked[1] == {0: 3, 1: 5}
-    assert not commits.are_answered
-    broker.answer()
-
-    assert commits.are_answered
-
-
-@pytest.mark.parametrize("error", [KafkaError.ILLEGAL_GENERATION, KafkaError.STALE_MEMBER_EPOCH])
-def test_a_refused_commit_of_one_who_lost_the_partition_is_no_error(error: int) -> None:
-    commits = Commits(clock=lambda: 0.0)
-    broker = Broker(commits)
-    commits.add({(TOPIC, 0): 10})
-    commits.send(broker)
-
-    broker.answer(error)
-
-    assert commits.are_answered

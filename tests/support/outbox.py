@@ -1,0 +1,74 @@
+"""A shop whose publisher runs over fakes, for the tests of the outbox."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from fakes.orders import FakeOrders
+from fakes.sink import FakeSink
+from order_api import orders
+from order_api.delivery import Delivery
+from order_api.orders import Document
+from order_api.outbox import Publisher
+from shared.breaker import Breaker
+from shared.metrics import BreakerMetrics, OrderMetrics
+from shared.money import Amount
+from support.orders import Clock
+
+
+@dataclass
+class Shop:
+    """A publisher over fakes, stepped by hand in a time that stands until it is moved."""
+
+    clock: Clock = field(default_factory=Clock)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    sinks: list[FakeSink] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.store = FakeOrders(self.clock)
+        self.breaker = Breaker("kafka", BreakerMetrics(self.registry), clock=self.clock.seconds)
+        self.metrics = OrderMetrics(self.registry)
+        self.publisher = self.replica()
+        self._ids = count()
+
+    def replica(self) -> Publisher:
+        """Return the publisher of one more process on the same store."""
+        claims = count()
+        name = len(self.sinks)
+        common: dict[str, Any] = {"metrics": self.metrics, "clock": self.clock.seconds, "jitter": lambda: 0.0}
+        delivery = Delivery(self._make_sink, breaker=self.breaker, **common)
+        return Publisher(self.store, delivery, new_claim=lambda: f"claim-{name}-{next(claims)}", **common)
+
+    def _make_sink(self, on_error: Callable[[Any], None]) -> FakeSink:
+        self.sinks.append(FakeSink(on_error))
+        return self.sinks[-1]
+
+    @property
+    def sink(self) -> FakeSink:
+        return self.sinks[-1]
+
+    def place(self, *, offered: bool = True) -> Document:
+        """Store an order as the API does, and hand its event on."""
+        order = orders.Order("alice", Amount(100), "USD", ())
+        order_id = orders.new_id(self.clock.now, next(self._ids).to_bytes(10, "big"))
+        record = orders.document(order, order_id=order_id, now=self.clock.now)
+        self.store.insert(record)
+        if offered:
+            assert self.publisher.offer(record)
+        return record
+
+    def markers(self) -> list[Document]:
+        return [d["outbox"] for d in self.store.documents.values() if "outbox" in d]
+
+    def published(self) -> list[str]:
+        return [event.orderid for sink in self.sinks for event in sink.log]
+
+    def step(self, seconds: float = 0.0) -> None:
+        self.clock.advance(seconds)
+        self.publisher.step()
+
+    def count(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(name, labels) or 0.0
