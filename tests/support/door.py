@@ -1,0 +1,78 @@
+"""A client of the HTTPS edge that sends bytes as they are, and a service behind it that misbehaves as asked."""
+
+import json
+import socket
+import ssl
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+HOST = "Host: localhost\r\nConnection: close\r\n"
+
+
+class Service(BaseHTTPRequestHandler):
+    """Says what it was asked; `/die…` closes the connection without an answer, after having counted the request."""
+
+    protocol_version = "HTTP/1.1"
+    deaths = 0
+
+    def do_GET(self) -> None:
+        length = len(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        if self.path.startswith("/die"):
+            Service.deaths += 1
+            self.close_connection = True
+            return
+        answer = {"method": self.command, "path": self.path, "headers": dict(self.headers), "length": length}
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Strict-Transport-Security", "max-age=1")
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815 - the name that http.server calls
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer of the edge."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Door:
+    """Sends bytes to the edge as they are."""
+
+    def __init__(self, port: int, ca: Path) -> None:
+        self._port = port
+        self._context = ssl.create_default_context(cafile=ca)
+
+    def raw(self, data: bytes, *, tls: bool = True, seconds: float = 10) -> Answer | None:
+        """Return the answer, None if the connection was closed without one."""
+        with socket.create_connection(("127.0.0.1", self._port), timeout=seconds) as plain:
+            connection = self._context.wrap_socket(plain, server_hostname="localhost") if tls else plain
+            with connection:
+                connection.sendall(data)
+                response = HTTPResponse(connection)
+                try:
+                    response.begin()
+                except ConnectionError:
+                    return None
+                headers = {name.lower(): value for name, value in response.getheaders()}
+                return Answer(response.status, headers, response.read())
+
+    def ask(self, line: str, headers: str = "", body: bytes = b"") -> Answer:
+        """Send a request with Host and Connection: close, and return its answer."""
+        answer = self.raw(f"{line}\r\n{HOST}{headers}\r\n".encode() + body)
+        assert answer
+        return answer
