@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from local_stack.stack import Stack
 from order_api import schema
+from retail_cli.main import quiet
 from support.plant import Plant
 from support.servers import database
 
@@ -18,3 +20,11 @@ def plant(servers: Stack, tmp_path: Path) -> Iterator[Plant]:
         plant = Plant(servers, as_api, as_admin, tmp_path)
         yield plant
         as_admin.orders.delete_many({"userid": plant.user})
+
+
+@pytest.fixture
+def quiet_command() -> Iterator[None]:
+    """The operator's command runs in this process: its logging is as the command has it, and then as it was."""
+    quiet()
+    yield
+    structlog.reset_defaults()

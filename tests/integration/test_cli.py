@@ -1,112 +1,24 @@
 """The operator's command on real MongoDB and real Kafka, as the user `operator`."""
 
-import json
-import secrets
 import socket
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import structlog
-from pymongo.database import Database
 from pymongo.errors import OperationFailure
-from typer.testing import CliRunner, Result
 
 from local_stack.stack import Stack
 from order_api import orders as rules
 from order_api import schema
-from order_api.models import OrderItem
-from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetter, DeadLetters
-from order_processor.message import Message
 from order_processor.store import UNMARKED
-from retail_cli.main import app, quiet
 from retail_cli.store import MARKED
-from shared import events, kafka, mongo
-from shared.money import Amount
+from shared import events, kafka
 from shared.mongo import Document
-from support import wait
-from support.customer import Customer
+from support.retail import Shelf, bury, connection, database, publish, retail, said
 
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    quiet()
-    yield
-    structlog.reset_defaults()
-
-
-def retail(stack: Stack, *arguments: str, **changed: str) -> Result:
-    """Run the command with the operator's settings in the environment."""
-    return CliRunner().invoke(app, arguments, env=stack.client("operator") | changed)
-
-
-def said(result: Result) -> Any:
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def database(stack: Stack, user: str) -> Database[Document]:
-    client = stack.client(user)
-    ca = Path(client["MONGODB_CA_FILE"])
-    return mongo.connect(client["MONGODB_URI"], ca_file=ca, database=client["MONGODB_DATABASE"], app_name="t", pool=2)
-
-
-def connection(stack: Stack, user: str) -> kafka.Connection:
-    client = stack.client(user)
-    return kafka.Connection(
-        bootstrap_servers=client["KAFKA_BOOTSTRAP_SERVERS"],
-        username=client["KAFKA_USERNAME"],
-        password=client["KAFKA_PASSWORD"],
-        ca_file=Path(client["KAFKA_CA_FILE"]),
-        client_id="test",
-    )
-
-
-def publish(stack: Stack, message: tuple[bytes, bytes, Any]) -> None:
-    """Write a message to the topic of events, as order-api may."""
-    producer = kafka.producer(connection(stack, "order-api"), lambda _error: None)
-    key, value, headers = message
-    producer.produce(events.TOPIC, key=key, value=value, headers=headers)
-    assert producer.flush(20) == 0
-
-
-def bury(stack: Stack, key: bytes | None, value: bytes) -> None:
-    """Write a dead letter, as order-processor does."""
-    now = datetime.now(UTC)
-    message = Message(events.TOPIC, 3, 14, key, value, [("ce_type", b"nonsense")])
-    letters = DeadLetters(
-        lambda: kafka.producer(connection(stack, "order-processor"), lambda _error: None, **PRODUCER_SETTINGS)
-    )
-    assert letters.send([DeadLetter(message, events.BrokenEvent("no order at all"), 1, now, now)]) == {}
-
-
-class Shelf:
-    """Puts orders into MongoDB as order-api would, and in the state that a test needs."""
-
-    def __init__(self, orders: Any) -> None:
-        self.orders = orders
-
-    def put(self, *, age: float = 0.0, **changed: Any) -> str:
-        now = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=age)
-        orderid = rules.new_id(now, secrets.token_bytes(rules.RANDOM_BYTES))
-        order = rules.Order("alice", Amount(1250), "USD", (OrderItem("apple", 2, Amount(625)),))
-        self.orders.insert_one(rules.document(order, order_id=orderid, now=now) | changed)
-        return orderid
-
-    def put_failed(self, reason: str) -> str:
-        orderid = self.put()
-        entry = {"status": "FAILED", "at": datetime.now(UTC), "by": "order-processor", "reason": reason}
-        update = {"$set": {"status": "FAILED"}, "$unset": {"outbox": ""}, "$push": {"history": entry}}
-        self.orders.update_one({"_id": orderid}, update | {"$inc": {"version": 1}})
-        return orderid
-
-    def put_unmarked(self, **changed: Any) -> str:
-        orderid = self.put(**changed)
-        self.orders.update_one({"_id": orderid}, {"$unset": {"outbox": ""}})
-        return orderid
+pytestmark = pytest.mark.usefixtures("quiet_command")
 
 
 @pytest.fixture
@@ -284,59 +196,3 @@ def test_a_wrong_kafka_password_is_said_to_be_one(servers: Stack) -> None:
 
     assert result.exit_code == 3
     assert "authentication" in result.stderr.lower()
-
-
-def test_an_order_is_followed_through_the_running_system(stack: Stack, customer: Customer) -> None:
-    orderid = customer.place()
-    customer.processed(orderid)
-
-    report = wait.until(lambda: _handled(stack, orderid), "the event of a processed order is handled")
-
-    assert report["order"]["status"] == "PROCESSED"
-    assert [h["status"] for h in report["order"]["history"]] == ["PLACED", "PROCESSED"]
-    assert len(report["events"]) == 1
-    assert said(retail(stack, "breakers", "--stack", str(stack_file(stack)), "--json"))["replicas"]
-
-
-def test_load_places_orders_and_sees_each_processed_once(stack: Stack, tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger.jsonl"
-
-    summary = said(
-        retail(
-            stack, "load", "--url", stack.base_url, "--ca", stack.ca, "--count", "20", "--ledger", str(ledger), "--json"
-        )
-    )
-
-    assert (summary["accepted"], summary["verified"], summary["ok"]) == (20, 20, True)
-    assert len(ledger.read_text(encoding="utf-8").splitlines()) >= 41
-
-
-def test_a_lost_event_is_given_back_by_hand(stack: Stack, customer: Customer) -> None:
-    first = customer.place()
-    customer.processed(first)
-    wait.until(lambda: _handled(stack, first), "the group is at the end of the topic")
-    stack.stop("order-processor-0")  # so that no reconciliation but ours runs
-    as_service = database(stack, "order-api")
-    try:
-        lost = Shelf(as_service.orders).put_unmarked()
-        dry = said(retail(stack, "orders", "reconcile", "--dry-run", "--json"))
-        report = said(retail(stack, "orders", "reconcile", "--json"))
-    finally:
-        stack.start("order-processor-0")
-
-    assert (dry["outcome"], dry["rearmed"]) == ("rearmed", 1)
-    assert (report["outcome"], report["rearmed"]) == ("rearmed", 1)
-    order = wait.until(
-        lambda: as_service.orders.find_one({"_id": lost, "status": "PROCESSED"}), "the order is PROCESSED", seconds=60
-    )
-    as_service.client.close()
-    assert order["rearmed"] == 1
-
-
-def stack_file(stack: Stack) -> Path:
-    return Path(stack.ca).parents[1] / "stack.json"
-
-
-def _handled(stack: Stack, orderid: str) -> Any:
-    report = said(retail(stack, "orders", "show", orderid, "--json"))
-    return report if report["events"] and all(copy["handled"] for copy in report["events"]) else None

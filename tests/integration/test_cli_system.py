@@ -1,0 +1,69 @@
+"""The operator's command on the whole running system: it follows orders, places them, and gives lost events back."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_stack.stack import Stack
+from support import wait
+from support.customer import Customer
+from support.retail import Shelf, database, retail, said
+
+pytestmark = pytest.mark.usefixtures("quiet_command")
+
+
+def test_an_order_is_followed_through_the_running_system(stack: Stack, customer: Customer) -> None:
+    orderid = customer.place()
+    customer.processed(orderid)
+
+    report = wait.until(lambda: _handled(stack, orderid), "the event of a processed order is handled")
+
+    assert report["order"]["status"] == "PROCESSED"
+    assert [h["status"] for h in report["order"]["history"]] == ["PLACED", "PROCESSED"]
+    assert len(report["events"]) == 1
+    assert said(retail(stack, "breakers", "--stack", str(stack_file(stack)), "--json"))["replicas"]
+
+
+def test_load_places_orders_and_sees_each_processed_once(stack: Stack, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.jsonl"
+
+    summary = said(
+        retail(
+            stack, "load", "--url", stack.base_url, "--ca", stack.ca, "--count", "20", "--ledger", str(ledger), "--json"
+        )
+    )
+
+    assert (summary["accepted"], summary["verified"], summary["ok"]) == (20, 20, True)
+    assert len(ledger.read_text(encoding="utf-8").splitlines()) >= 41
+
+
+def test_a_lost_event_is_given_back_by_hand(stack: Stack, customer: Customer) -> None:
+    first = customer.place()
+    customer.processed(first)
+    wait.until(lambda: _handled(stack, first), "the group is at the end of the topic")
+    stack.stop("order-processor-0")  # so that no reconciliation but ours runs
+    as_service = database(stack, "order-api")
+    try:
+        lost = Shelf(as_service.orders).put_unmarked()
+        dry = said(retail(stack, "orders", "reconcile", "--dry-run", "--json"))
+        report = said(retail(stack, "orders", "reconcile", "--json"))
+    finally:
+        stack.start("order-processor-0")
+
+    assert (dry["outcome"], dry["rearmed"]) == ("rearmed", 1)
+    assert (report["outcome"], report["rearmed"]) == ("rearmed", 1)
+    order = wait.until(
+        lambda: as_service.orders.find_one({"_id": lost, "status": "PROCESSED"}), "the order is PROCESSED", seconds=60
+    )
+    as_service.client.close()
+    assert order["rearmed"] == 1
+
+
+def stack_file(stack: Stack) -> Path:
+    return Path(stack.ca).parents[1] / "stack.json"
+
+
+def _handled(stack: Stack, orderid: str) -> Any:
+    report = said(retail(stack, "orders", "show", orderid, "--json"))
+    return report if report["events"] and all(copy["handled"] for copy in report["events"]) else None

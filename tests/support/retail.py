@@ -1,0 +1,91 @@
+"""The operator's command on real servers, and what it finds there: orders, events and dead letters."""
+
+import json
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pymongo.database import Database
+from typer.testing import CliRunner, Result
+
+from local_stack.stack import Stack
+from order_api import orders as rules
+from order_api.models import OrderItem
+from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetter, DeadLetters
+from order_processor.message import Message
+from retail_cli.main import app
+from shared import events, kafka, mongo
+from shared.money import Amount
+from shared.mongo import Document
+
+
+def retail(stack: Stack, *arguments: str, **changed: str) -> Result:
+    """Run the command with the operator's settings in the environment."""
+    return CliRunner().invoke(app, arguments, env=stack.client("operator") | changed)
+
+
+def said(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def database(stack: Stack, user: str) -> Database[Document]:
+    client = stack.client(user)
+    ca = Path(client["MONGODB_CA_FILE"])
+    return mongo.connect(client["MONGODB_URI"], ca_file=ca, database=client["MONGODB_DATABASE"], app_name="t", pool=2)
+
+
+def connection(stack: Stack, user: str) -> kafka.Connection:
+    client = stack.client(user)
+    return kafka.Connection(
+        bootstrap_servers=client["KAFKA_BOOTSTRAP_SERVERS"],
+        username=client["KAFKA_USERNAME"],
+        password=client["KAFKA_PASSWORD"],
+        ca_file=Path(client["KAFKA_CA_FILE"]),
+        client_id="test",
+    )
+
+
+def publish(stack: Stack, message: tuple[bytes, bytes, Any]) -> None:
+    """Write a message to the topic of events, as order-api may."""
+    producer = kafka.producer(connection(stack, "order-api"), lambda _error: None)
+    key, value, headers = message
+    producer.produce(events.TOPIC, key=key, value=value, headers=headers)
+    assert producer.flush(20) == 0
+
+
+def bury(stack: Stack, key: bytes | None, value: bytes) -> None:
+    """Write a dead letter, as order-processor does."""
+    now = datetime.now(UTC)
+    message = Message(events.TOPIC, 3, 14, key, value, [("ce_type", b"nonsense")])
+    letters = DeadLetters(
+        lambda: kafka.producer(connection(stack, "order-processor"), lambda _error: None, **PRODUCER_SETTINGS)
+    )
+    assert letters.send([DeadLetter(message, events.BrokenEvent("no order at all"), 1, now, now)]) == {}
+
+
+class Shelf:
+    """Puts orders into MongoDB as order-api would, and in the state that a test needs."""
+
+    def __init__(self, orders: Any) -> None:
+        self.orders = orders
+
+    def put(self, *, age: float = 0.0, **changed: Any) -> str:
+        now = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=age)
+        orderid = rules.new_id(now, secrets.token_bytes(rules.RANDOM_BYTES))
+        order = rules.Order("alice", Amount(1250), "USD", (OrderItem("apple", 2, Amount(625)),))
+        self.orders.insert_one(rules.document(order, order_id=orderid, now=now) | changed)
+        return orderid
+
+    def put_failed(self, reason: str) -> str:
+        orderid = self.put()
+        entry = {"status": "FAILED", "at": datetime.now(UTC), "by": "order-processor", "reason": reason}
+        update = {"$set": {"status": "FAILED"}, "$unset": {"outbox": ""}, "$push": {"history": entry}}
+        self.orders.update_one({"_id": orderid}, update | {"$inc": {"version": 1}})
+        return orderid
+
+    def put_unmarked(self, **changed: Any) -> str:
+        orderid = self.put(**changed)
+        self.orders.update_one({"_id": orderid}, {"$unset": {"outbox": ""}})
+        return orderid
