@@ -1,0 +1,92 @@
+"""The stores of orders that the same tests run on: the fake, the real ones in memory, the real ones on MongoDB."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from fakes import mongo_client
+from fakes.orders import FakeOrders
+from fakes.replica_set import ReplicaSet
+from local_stack.stack import Stack
+from order_api import schema
+from order_api.markers import Markers
+from order_api.orders import Document
+from order_api.store import OrderStore
+from support.shop import Shop, connect, new_breaker, to_milliseconds
+
+
+@pytest.fixture
+def fake() -> Shop:
+    store = FakeOrders()
+
+    def change(order_id: str, fields: Document) -> None:
+        for path, value in fields.items():
+            parent, _, name = path.rpartition(".")
+            document = store.documents[order_id]
+            (document[parent] if parent else document)[name] = value
+
+    return Shop(store, store, lambda i: store.documents[i], change, store.refused.add)
+
+
+@pytest.fixture
+def in_memory() -> Shop:
+    """The real stores on a replica set in memory."""
+    servers = ReplicaSet(lambda: to_milliseconds(datetime.now(UTC)))
+    servers.before = lambda _: servers.replicate()  # what is not waited for is safe soon
+    anything: Any = mongo_client.Database(servers)
+    store = OrderStore(anything, new_breaker())
+    store.prepare()
+
+    def change(order_id: str, fields: Document) -> None:
+        servers.update({"_id": order_id}, {"$set": fields}, many=False)
+        servers.replicate()
+
+    return Shop(store, Markers(anything, new_breaker()), lambda i: servers.primary[i], change, servers.refused.add)
+
+
+@pytest.fixture
+def admin(servers: Stack) -> Iterator[Database[Document]]:
+    """The administrator's view of an empty shop."""
+    database = connect(servers, "admin")
+    database.drop_collection(schema.COLLECTION)
+    yield database
+    database.drop_collection(schema.COLLECTION)
+    database.client.close()
+
+
+@pytest.fixture
+def database(servers: Stack, admin: Database[Document]) -> Iterator[Database[Document]]:
+    assert admin is not None
+    database = connect(servers, "order-api")
+    yield database
+    database.client.close()
+
+
+@pytest.fixture
+def real(database: Database[Document], admin: Database[Document]) -> Shop:
+    store = OrderStore(database, new_breaker())
+    store.prepare()
+    collection = admin[schema.COLLECTION]
+
+    def refuse_changes(order_id: str) -> None:
+        rule = {"$or": [{"_id": {"$ne": order_id}}, {"outbox.attempts": 0}]}
+        admin.command("collMod", schema.COLLECTION, validator={"$and": [schema.VALIDATOR, rule]})
+
+    def raw(order_id: str) -> Document:
+        document = collection.find_one({"_id": order_id})
+        assert document is not None
+        return document
+
+    def change(order_id: str, fields: Document) -> None:
+        collection.update_one({"_id": order_id}, {"$set": fields})
+
+    return Shop(store, Markers(database, new_breaker()), raw, change, refuse_changes)
+
+
+@pytest.fixture(params=["fake", "in_memory", "real"])
+def shop(request: pytest.FixtureRequest) -> Shop:
+    shop: Shop = request.getfixturevalue(request.param)
+    return shop

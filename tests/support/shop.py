@@ -1,0 +1,64 @@
+"""Orders and their outbox as tests of their stores reach them, and what the real stores are made with."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from pymongo.database import Database
+
+from local_stack.stack import Stack
+from order_api import orders
+from order_api.app import Orders
+from order_api.models import OrderItem
+from order_api.orders import Document
+from order_api.sweep import Outbox
+from shared import mongo
+from shared.breaker import Breaker
+from shared.metrics import BreakerMetrics
+from shared.money import Amount
+
+
+@dataclass
+class Shop:
+    """The two faces of one collection, and ways to reach behind them."""
+
+    store: Orders
+    outbox: Outbox
+    raw: Callable[[str], Document]
+    change: Callable[[str, Document], None]
+    refuse_changes: Callable[[str], None]
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def make(self, *, user: str = "alice", key: str | None = None, age: float = 10.0, cost: int = 100) -> Document:
+        """Return the document of an order placed `age` seconds ago by the store's clock."""
+        now = self.outbox.now() - timedelta(seconds=age)
+        order_id = orders.new_id(now, next(self._numbers).to_bytes(10, "big"))
+        order = orders.Order(user, Amount(cost), "USD", (OrderItem("apple", 2, Amount(50)),))
+        return orders.document(order, order_id=order_id, now=now, key=key)
+
+    def place(self, **given: Any) -> str:
+        record = self.make(**given)
+        self.store.insert(record)
+        return str(record["_id"])
+
+    def due_in(self, order_id: str) -> float:
+        due: datetime = self.raw(order_id)["outbox"]["due"]
+        return (due - self.outbox.now()).total_seconds()
+
+
+def to_milliseconds(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def connect(servers: Stack, user: str) -> Database[Document]:
+    variables = servers.client(user)
+    ca_file, database = Path(variables["MONGODB_CA_FILE"]), variables["MONGODB_DATABASE"]
+    return mongo.connect(variables["MONGODB_URI"], ca_file=ca_file, database=database, app_name="tests", pool=32)
+
+
+def new_breaker() -> Breaker:
+    return Breaker("mongodb", BreakerMetrics(CollectorRegistry()), is_failure=mongo.is_failure)
