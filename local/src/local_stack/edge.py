@@ -34,7 +34,6 @@ http {{
 {upstreams}
     server {{
         listen {host}:{port} ssl;
-        http2 on;
         server_name localhost;
         ssl_certificate {certificate};
         ssl_certificate_key {certificate};
