@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import pymongo
 from pymongo import DESCENDING, MongoClient
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
+from pymongo.errors import DuplicateKeyError, PyMongoError, ServerSelectionTimeoutError
 from pymongo.read_concern import ReadConcern
 
 from order_api import schema
@@ -19,8 +19,6 @@ T = TypeVar("T")
 
 RETRY_SECONDS = 1.0
 PING_SECONDS = 0.8  # within a probe's own second
-# What a server answers without having written: no right, no login, no room on the disk.
-REFUSED_CODES = frozenset({13, 18, 14031})
 logger = log.get(__name__)
 
 
@@ -72,7 +70,7 @@ class OrderStore:
     def insert(self, document: Document) -> None:
         """Store an order, acknowledged by a majority's journals: the commit point.
 
-        Raise DuplicateOrder, StoreUnavailable (nothing was sent, or it was refused) or OutcomeUnknown.
+        Raise DuplicateOrder, StoreUnavailable (nothing was sent, or the document was refused) or OutcomeUnknown.
         """
         try:
             with self._breaker.guard():
@@ -145,9 +143,9 @@ def describe(error: PyMongoError) -> dict[str, Any]:
 def _did_nothing(error: PyMongoError) -> bool:
     """Tell whether it is certain that an insert did nothing.
 
-    pymongo raises ServerSelectionTimeoutError only while nothing was sent (later it raises the first try's error),
-    but WaitQueueTimeoutError on a second try as well.
+    pymongo raises ServerSelectionTimeoutError only while nothing was sent (later it raises the first try's error). But
+    WaitQueueTimeoutError and a server's refusal (no right, no login, no room) it raises of a second try as well, and
+    unmarked: the first try may have written. Only a refusal of the document itself is one of both tries, as a second
+    try of a write that was done is answered with that write's success.
     """
-    if isinstance(error, ServerSelectionTimeoutError) or names_a_record(error):
-        return True
-    return isinstance(error, OperationFailure) and error.code in REFUSED_CODES
+    return isinstance(error, ServerSelectionTimeoutError) or names_a_record(error)
