@@ -112,3 +112,11 @@ def test_an_order_that_may_not_be_changed_does_not_keep_its_neighbours_from_it(s
 
     assert {record["_id"] for record in swept} == {*ids} - {ids[2]}
     assert [order_id for order_id in ids if "outbox" in shop.raw(order_id)] == [ids[2]]
+
+
+def test_an_order_that_could_not_be_claimed_makes_way_for_the_next_one(shop: Shop) -> None:
+    refused, other = shop.place(age=20), shop.place(age=10)
+    shop.refuse_changes(refused)
+    swept = [[record["_id"] for record in sweep(shop.outbox, claim=f"c{n}", limit=1)] for n in range(3)]
+
+    assert swept == [[], [other], []]

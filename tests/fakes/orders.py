@@ -29,6 +29,7 @@ class FakeOrders:
         self.insert_is_lost = True
         self.is_confirmed = True
         self._now = now
+        self._unclaimable: dict[str, datetime] = {}  # ids of those whose claim was refused, and when
         self._lock = threading.RLock()
 
     def prepare(self) -> None:
@@ -80,12 +81,15 @@ class FakeOrders:
     def find_due(self, now: datetime, limit: int) -> list[str]:
         with self._lock:
             self._fail()
-            due = [d for d in map(self._seen, self.documents.values()) if d and _is_due(d, now)]
+            resting = {order_id for order_id, at in self._unclaimable.items() if now - at < CLAIM}
+            seen = map(self._seen, self.documents.values())
+            due = [d for d in seen if d and _is_due(d, now) and d["_id"] not in resting]
             return [d["_id"] for d in sorted(due, key=lambda d: d["outbox"]["due"])[:limit]]
 
     def claim(self, ids: Sequence[str], claim: str, now: datetime) -> None:
         with self._lock:
             self._fail()
+            self._unclaimable |= dict.fromkeys(self.refused.intersection(ids), now)
             for document in self._changeable(ids):
                 if _is_due(document, now):
                     marker = document["outbox"]

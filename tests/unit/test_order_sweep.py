@@ -135,6 +135,23 @@ def test_an_order_that_the_validator_refuses_to_change_does_not_hold_up_its_neig
     assert shop.published() == others
 
 
+def test_a_whole_batch_that_the_validator_refuses_to_change_does_not_hold_up_the_orders_after_it(shop: Shop) -> None:
+    guilty = [shop.place(offered=False)["_id"] for _ in range(BATCH)]
+    shop.store.refused.update(guilty)
+    shop.clock.advance(1)
+    other = shop.place(offered=False)["_id"]
+    shop.step(3)
+    shop.step(2)
+    shop.step()
+    before = shop.published()
+    shop.store.refused.clear()
+    shop.step(CLAIM.total_seconds())
+    shop.step()
+
+    assert before == [other]
+    assert shop.published() == [other, *guilty]
+
+
 def test_an_order_without_a_readable_event_does_not_hold_up_its_neighbours(shop: Shop) -> None:
     guilty, other = (shop.place(offered=False)["_id"] for _ in range(2))
     shop.store.documents[guilty]["cost"] = "much"

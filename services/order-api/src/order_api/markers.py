@@ -18,6 +18,7 @@ from shared.breaker import Breaker
 from shared.mongo import Document, names_a_record
 
 BACKLOG_LIMIT = 100_000  # counted at most: all of a day's outage would take longer than an operation may
+REFUSED_LIMIT = 10_000
 Change = Document | list[Document]
 
 logger = log.get(__name__)
@@ -33,6 +34,7 @@ class Markers:
         # A lost removal or release costs a duplicate or a delay, so it need not wait for a majority.
         self._fast = self._orders.with_options(write_concern=WriteConcern(w=1))
         self._breaker = breaker
+        self._refused: dict[str, datetime] = {}  # ids of orders that could not be claimed, and when
 
     def now(self) -> datetime:
         """Return the database's clock."""
@@ -42,14 +44,21 @@ class Markers:
         return now
 
     def find_due(self, now: datetime, limit: int) -> list[str]:
-        """Return ids of PLACED orders whose `due` has passed, or is too far ahead, safe on a majority."""
-        found = call(self._breaker, lambda: [*self._majority.find(_due(now), {"_id": 1}).limit(limit)])
-        return [record["_id"] for record in found]
+        """Return ids of PLACED orders whose `due` has passed, or is too far ahead, safe on a majority.
+
+        An order whose claim was refused rests for 30 s as if it had been claimed: a batch of them, first by `due` for
+        ever, would else be all that is found. So 10,000 of them do not hold up the others.
+        """
+        self._refused = {order_id: at for order_id, at in self._refused.items() if abs(now - at) < CLAIM}
+        enough = limit + len(self._refused)
+        found = call(self._breaker, lambda: [*self._majority.find(_due(now), {"_id": 1}).limit(enough)])
+        return [record["_id"] for record in found if record["_id"] not in self._refused][:limit]
 
     def claim(self, ids: Sequence[str], claim: str, now: datetime) -> None:
         """Give those of `ids` that are still due to `claim` for 30 s, safe on a majority."""
         change = {"$set": {"outbox.due": now + CLAIM, "outbox.claim": claim}, "$inc": {"outbox.attempts": 1}}
-        self._update(self._orders, ids, _due(now), change)
+        refused = self._update(self._orders, ids, _due(now), change)
+        self._refused = self._refused | dict.fromkeys(refused[: REFUSED_LIMIT - len(self._refused)], now)
 
     def find_claimed(self, ids: Sequence[str], claim: str) -> list[Document]:
         """Return those of `ids` that carry `claim`, safe on a majority."""
@@ -82,14 +91,14 @@ class Markers:
         found = call(self._breaker, lambda: [*self._orders.aggregate(steps)])
         return Backlog(found[0]["pending"], max(0, found[0]["age"]) / 1000) if found else Backlog(0, 0)
 
-    def _update(self, orders: Collection[Document], ids: Sequence[str], query: Document, change: Change) -> None:
-        """Change those of `ids` that match `query`; when one order is refused, one by one, so that only it stays."""
+    def _update(self, orders: Collection[Document], ids: Sequence[str], query: Document, change: Change) -> list[str]:
+        """Change those of `ids` that match `query`; return those that are refused, found by going one by one."""
         if self._succeeds(lambda: orders.update_many({"_id": {"$in": [*ids]}} | query, change)):
-            return
-        for order_id in ids:
-            one = {"_id": order_id} | query
-            if not self._succeeds(partial(orders.update_one, one, change)):
-                logger.error("marker_refused", order_id=order_id)
+            return []
+        refused = [one for one in ids if not self._succeeds(partial(orders.update_one, {"_id": one} | query, change))]
+        if refused:
+            logger.error("markers_refused", count=len(refused), order_id=refused[0])
+        return refused
 
     def _succeeds(self, update: Callable[[], object]) -> bool:
         """Make an update; tell whether no order was refused for its own sake, as by the validator."""

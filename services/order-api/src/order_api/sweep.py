@@ -28,7 +28,10 @@ class Outbox(Protocol):
         """Return the database's clock."""
 
     def find_due(self, now: datetime, limit: int) -> list[str]:
-        """Return ids of PLACED orders whose `due` has passed, or is too far ahead, safe on a majority."""
+        """Return ids of PLACED orders whose `due` has passed, or is too far ahead, safe on a majority.
+
+        Orders whose claim the database refused in the last 30 s are left out (10,000 of them at most).
+        """
 
     def claim(self, ids: Sequence[str], claim: str, now: datetime) -> None:
         """Give those of `ids` that are still due to `claim` for 30 s, safe on a majority."""
