@@ -21,7 +21,6 @@ from shared.events import DEAD_LETTER_TOPIC, GROUP, TOPIC
 CALL_SECONDS = 4.0
 SEARCH_SECONDS = 10.0
 NO_GROUP = "retail-operator"  # a consumer must name one; partitions are assigned by hand, and nothing is committed
-QUIET = {"log_level": 0}  # the client's own lines on standard error; what matters is in the exception
 CLOCK_SKEW = timedelta(minutes=5)
 END_OF_PARTITION = kafka.KafkaError._PARTITION_EOF  # noqa: SLF001 - the only name that it has
 T = TypeVar("T")
@@ -104,7 +103,7 @@ class Topics:
 
     @cached_property
     def _log(self) -> GroupOffsets:
-        return GroupOffsets(self._connection, topic=TOPIC, group=GROUP, **QUIET)
+        return GroupOffsets(self._connection, topic=TOPIC, group=GROUP, **kafka.SILENT)
 
     def close(self) -> None:
         """Close the clients that were made."""
@@ -120,7 +119,7 @@ class Topics:
                 self._connection,
                 NO_GROUP,
                 self._on_error,
-                **QUIET,
+                **kafka.SILENT,  # what matters is in the exception
                 **{"group.protocol": "classic", "enable.partition.eof": True},
             )
         return self._made

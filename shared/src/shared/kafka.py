@@ -1,6 +1,5 @@
 """Kafka clients, made one way: SASL_SSL, SCRAM-SHA-512, explicit commits. Nothing else imports confluent_kafka."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,10 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from shared import log
+
 __all__ = [
+    "HEARD",
     "OFFSET_INVALID",
     "Connection",
     "Consumer",
@@ -29,9 +31,29 @@ __all__ = [
     "producer",
 ]
 
-# Takes the client's own lines, which else go to standard error and are no JSON. They wait for a poll, without bound: so
-# it is only for a client that is always polled.
-LOGGER = logging.getLogger("librdkafka")
+
+class ClientLog:
+    """Takes the lines that a client writes of itself: of one kind, facility and broker, one in 30 s is let through.
+
+    A client that reaches no broker repeats itself about 10 times a second for each.
+    """
+
+    def __init__(self, often: log.Often) -> None:
+        self._often = often
+
+    def log(self, level: int, _template: str, facility: str, client: str, text: str) -> None:
+        """Be called by the client, in the place of a `logging.Logger`, by whichever thread polls it."""
+        thread = text.partition("]: ")[0]  # librdkafka has one for each broker, and names it first
+        held_back = self._often.admit((facility, thread))
+        if held_back is not None:
+            logger.log(level, "kafka_client", facility=facility, client=client, detail=text, held_back=held_back)
+
+
+logger = log.get(__name__)
+# For a client that is always polled: its lines go to our log, and wait for a poll, without bound.
+HEARD: dict[str, Any] = {"logger": ClientLog(log.Often()), "log_level": 4}
+# For any other: its lines would go to standard error, and are no JSON. Errors reach `on_error` all the same.
+SILENT: dict[str, Any] = {"log_level": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +70,12 @@ class Connection:
 def producer(connection: Connection, on_error: Callable[[KafkaError], None], **overrides: Any) -> Producer:
     """Return an idempotent producer, acks=all, 20 s for a delivery; a record is partitioned as Java clients do it.
 
-    Make it after the fork: its threads do not survive one. `on_error` is called by whichever thread polls.
+    Make it after the fork: its threads do not survive one. `on_error` is called by whichever thread polls. What the
+    client says of itself is lost, unless it is always polled and gets HEARD.
     """
     return Producer(
         _common(connection)
+        | SILENT
         | {
             "enable.idempotence": True,
             "acks": "all",
@@ -68,12 +92,13 @@ def producer(connection: Connection, on_error: Callable[[KafkaError], None], **o
 
 
 def consumer(connection: Connection, group: str, on_error: Callable[[KafkaError], None], **overrides: Any) -> Consumer:
-    """Return a consumer that starts at the earliest event, and commits only what it is told to commit.
+    """Return a consumer that starts at the earliest event, and commits only what it is told to commit. Always poll it.
 
     `group.protocol` (consumer: KIP-848, or classic) comes with `overrides`.
     """
     return Consumer(
         _common(connection)
+        | HEARD
         | {
             "group.id": group,
             "auto.offset.reset": "earliest",
@@ -82,7 +107,6 @@ def consumer(connection: Connection, group: str, on_error: Callable[[KafkaError]
             "check.crcs": True,
             "max.poll.interval.ms": 60_000,
             "error_cb": on_error,
-            "logger": LOGGER,
         }
         | overrides
     )
@@ -102,5 +126,4 @@ def _common(connection: Connection) -> dict[str, Any]:
         "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 5_000,
         "topic.metadata.refresh.interval.ms": 30_000,
-        "log_level": 4,
     }

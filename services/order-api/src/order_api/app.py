@@ -153,7 +153,7 @@ def trouble(store: OrderStore, keys: KeyCache | None) -> str | None:
 
 
 def _producer(settings: Settings, on_error: Callable[[Fault], None]) -> Sink:
-    return kafka.producer(settings.kafka, on_error, logger=kafka.LOGGER)
+    return kafka.producer(settings.kafka, on_error, **kafka.HEARD)  # the publisher polls it every round
 
 
 def _stop_waiting_at_sigterm(waiting: Waiting) -> None:
