@@ -11,11 +11,8 @@ from typing import Any
 import flask
 import pytest
 
-import auth_api.settings
-import order_api.settings
 from auth_api.openapi import DOCUMENT as AUTH_DOCUMENT
 from order_api import openapi as order_openapi
-from shared.settings import variables
 from support.auth import AuthService, write_key
 from support.orders import OrderService
 
@@ -181,16 +178,6 @@ def test_the_readme_has_the_table_of_settings_of_today() -> None:
 
     assert module.filled(readme) == readme
     assert readme.count("| `MONGODB_URI` |") == 1
-
-
-def test_what_gunicorn_reads_is_in_the_settings_of_both_apis() -> None:
-    source = (ROOT / "shared/src/shared/gunicorn_conf.py").read_text(encoding="utf-8")
-    read = dict(re.findall(r'os\.environ\.get\("([A-Z_]+)", "([^"]+)"\)', source))
-    for settings in (auth_api.settings.Settings, order_api.settings.Settings):
-        defaults = {v.name: v.default for v in variables(settings)}
-
-        assert read == {variable: defaults[variable] for variable in read}
-    assert set(read) == {"HTTP_BIND", "HTTP_THREADS", "LOG_LEVEL"}
 
 
 @pytest.mark.parametrize("service", LOCKS)

@@ -27,7 +27,6 @@ SETTINGS = {
     "order-processor": order_processor.settings.Settings,
     "operator": retail_cli.settings.OperatorSettings,
 }
-GUNICORN = {"HTTP_BIND", "HTTP_THREADS"}  # read by shared.gunicorn_conf
 
 
 @pytest.mark.parametrize("service", SETTINGS)
@@ -39,7 +38,7 @@ def test_a_pod_gets_the_variables_that_its_service_reads(service: str, values: P
     given = {item["name"] for item in pod.spec["containers"][0]["env"]} - {"EXAMPLE"}
     secret = {f"{name}_FILE" for name, variable in known.items() if variable.secret}
 
-    assert given - secret <= {name for name, variable in known.items() if not variable.secret} | GUNICORN
+    assert given - secret <= {name for name, variable in known.items() if not variable.secret}
     assert {n if not v.secret else f"{n}_FILE" for n, v in known.items() if v.default is None} <= given
 
 

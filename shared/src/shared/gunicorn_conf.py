@@ -10,11 +10,15 @@ from typing import Any
 from gunicorn import util  # type: ignore[import-untyped]
 
 from shared import log, refusals
+from shared.service_settings import ServerSettings
+from shared.settings import load
 
-bind = os.environ.get("HTTP_BIND", "127.0.0.1:8080")
+_own = load(ServerSettings, os.environ)  # gunicorn writes the SettingsError to standard error, and exits with 1
+
+bind = ":".join(map(str, _own.http_bind))
 workers = 1
 worker_class = "gthread"
-threads = int(os.environ.get("HTTP_THREADS", "16"))
+threads = _own.http_threads
 preload_app = False
 backlog = 512
 worker_connections = 1000
@@ -32,7 +36,7 @@ proc_name = "retail-orders"
 control_socket_disable = True  # it would lie in the home folder, one for all replicas
 accesslog = None
 errorlog = "-"
-loglevel = os.environ.get("LOG_LEVEL", "info")
+loglevel = _own.log_level
 logconfig_dict: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
