@@ -88,6 +88,8 @@ class Breaker(CircuitBreakerListener):
             listeners=[self],
             name=name,
         )
+        for result in ("ok", "failed", "rejected"):
+            metrics.calls.labels(name, result)  # from zero: a rise that begins a series is none to Prometheus
         self._show_state()
 
     @contextmanager

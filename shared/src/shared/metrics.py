@@ -82,6 +82,8 @@ class ProcessorMetrics:
             ["result"],
             registry=registry,
         )
+        for result in ("processed", "failed", "duplicate", "dead_letter"):
+            self.consumed.labels(result)  # from zero: a rise that begins a series is none to Prometheus
         self.rearmed = Counter(
             "outbox_rearmed_total", "Orders whose event was lost and is to be published again.", registry=registry
         )

@@ -1,0 +1,112 @@
+"""When the alerts fire, by Prometheus' own judge: promtool (Debian's package `prometheus`), where it is installed."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support import helm
+from support.manifests import of_kind
+
+PROMTOOL = shutil.which("promtool")
+pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed: needs Debian's package prometheus")
+JOB = 'namespace="retail", pod="shop-order-processor-a"'
+OTHER = 'namespace="retail", pod="shop-order-processor-b"'
+LAG = f'consumer_lag{{{JOB}, topic="orders.placed", partition="0"}}'
+CONSUMED = f'events_consumed_total{{{JOB}, result="processed"}}'
+IS_CLOSED = f'circuit_breaker_state{{{JOB}, breaker="kafka", state="closed"}}'
+REFUSED = f'circuit_breaker_calls_total{{{JOB}, breaker="kafka", result="rejected"}}'
+
+
+@pytest.fixture
+def firing(tmp_path: Path) -> Any:
+    """Return a function that tells whether an alert fires at each of some minutes, given series a sample a minute."""
+    (rules,) = of_kind(helm.rendered(helm.CHART / "ci/everything-values.yaml"), "PrometheusRule")
+    (tmp_path / "rules.json").write_text(yaml.dump(rules["spec"]))
+
+    def ask(alert: str, series: dict[str, str], *minutes: int) -> list[bool]:
+        return [not _passes(tmp_path, alert, series, minute) for minute in minutes]
+
+    return ask
+
+
+def _passes(folder: Path, alert: str, series: dict[str, str], minute: int) -> bool:
+    """Tell whether promtool agrees that the alert does not fire."""
+    silence = {"eval_time": f"{minute}m", "alertname": alert, "exp_alerts": []}
+    given = [{"series": name, "values": values} for name, values in series.items()]
+    test = {"interval": "1m", "input_series": given, "alert_rule_test": [silence]}
+    content = {"rule_files": ["rules.json"], "evaluation_interval": "1m", "tests": [test]}
+    (folder / "test.json").write_text(yaml.dump(content))
+    command = [str(PROMTOOL), "test", "rules", str(folder / "test.json")]
+    judged = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert judged.returncode == 0 or "got:" in judged.stdout + judged.stderr, judged.stderr
+    return judged.returncode == 0
+
+
+def test_a_small_lag_of_which_nothing_is_handled_fires_after_ten_minutes_and_ends_with_it(firing: Any) -> None:
+    series = {LAG: "0x9 3x20 0x9", CONSUMED: "0+10x9 90x40"}
+
+    assert firing("ProcessorIdle", series, 9, 14, 20, 29, 32) == [False, False, True, True, False]
+
+
+def test_a_processor_that_works_does_not_hide_one_that_does_not(firing: Any) -> None:
+    series = {LAG: "3x30", CONSUMED: "0x30", CONSUMED.replace(JOB, OTHER): "0+10x30"}
+
+    assert firing("ProcessorIdle", series, 20) == [True]
+
+
+@pytest.mark.parametrize(
+    ("lag", "consumed"),
+    [
+        ("50x60", "0+6000x60"),
+        ("0+10x60", "0+6000x60"),
+        ("0 0 0 1 0 0 0 0 0 1 0 0 0 0 0 1 0 0 0 0 0 0 0 1 0 0 0 0 0 0", "0x3 1x6 2x6 3x8 4x7"),
+    ],
+    ids=["steady", "growing", "trickle"],
+)
+def test_a_lag_that_is_worked_on_is_no_idleness(firing: Any, lag: str, consumed: str) -> None:
+    assert not any(firing("ProcessorIdle", {LAG: lag, CONSUMED: consumed}, *range(5, 30, 3)))
+
+
+def test_ten_minutes_without_a_processor_fire(firing: Any) -> None:
+    assert firing("ProcessorAbsent", {LAG: "0x5 stale _x30"}, 5, 14, 17) == [False, False, True]
+
+
+def test_a_thousand_events_behind_for_ten_minutes_fire_though_they_are_worked_on(firing: Any) -> None:
+    series = {LAG: "1001x30", CONSUMED: "0+6000x30"}
+
+    assert firing("OrdersNotProcessed", series, 5, 12) == [False, True]
+
+
+def test_the_first_dead_letter_of_a_process_fires(firing: Any) -> None:
+    series = {f'events_consumed_total{{{JOB}, result="dead_letter"}}': "0x5 1x30"}
+
+    assert firing("DeadLetters", series, 4, 7, 25) == [False, True, False]
+
+
+def test_a_breaker_that_is_not_closed_and_refuses_calls_fires(firing: Any) -> None:
+    series = {IS_CLOSED: "1x9 0x20", REFUSED: "0x9 1+1x20"}
+
+    assert firing("CircuitBreakerOpen", series, 9, 12, 25) == [False, True, True]
+
+
+def test_a_breaker_that_nobody_calls_any_more_ends_its_alert_though_it_was_never_closed(firing: Any) -> None:
+    series = {IS_CLOSED: "1x9 0x40", REFUSED: "0x9 1+1x10 11x30"}
+
+    assert firing("CircuitBreakerOpen", series, 15, 30) == [True, False]
+
+
+def test_failed_calls_through_a_closed_breaker_are_no_open_one(firing: Any) -> None:
+    series = {IS_CLOSED: "1x30", REFUSED.replace("rejected", "failed"): "0+1x30"}
+
+    assert firing("CircuitBreakerOpen", series, 10, 20) == [False, False]
+
+
+def test_one_replicas_failures_do_not_keep_anothers_uncalled_breaker_alarming(firing: Any) -> None:
+    other_calls = REFUSED.replace(JOB, OTHER).replace("rejected", "failed")
+    series = {IS_CLOSED: "0x30", IS_CLOSED.replace(JOB, OTHER): "1x30", REFUSED: "5x30", other_calls: "0+1x30"}
+
+    assert firing("CircuitBreakerOpen", series, 10, 20) == [False, False]
