@@ -167,6 +167,16 @@ def test_every_route_declares_its_authentication_and_the_document_says_the_same(
     assert seen == set(document["paths"])
 
 
+@pytest.mark.parametrize("service", ["auth-api", "order-api"])
+def test_every_operation_has_one_tag_and_every_tag_is_explained(service: str) -> None:
+    order_document = order_openapi.document(require_token=True, currencies=("USD",), version="1")
+    document: dict[str, Any] = AUTH_DOCUMENT if service == "auth-api" else order_document
+    used = [operation["tags"] for operations in document["paths"].values() for operation in operations.values()]
+
+    assert {len(tags) for tags in used} == {1}
+    assert {name for (name,) in used} == {tag["name"] for tag in document["tags"] if tag["description"]}
+
+
 def test_the_readme_has_the_table_of_settings_of_today() -> None:
     """`python docs/settings_table.py` writes it."""
     spec = importlib.util.spec_from_file_location("settings_table", ROOT / "docs/settings_table.py")

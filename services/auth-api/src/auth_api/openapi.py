@@ -17,6 +17,7 @@ def _json(schema: str, description: str) -> dict[str, Any]:
 _REGISTER: dict[str, Any] = {
     "summary": "Register a user",
     "operationId": "register",
+    "tags": ["users"],
     "security": [],
     "requestBody": {"required": True, **_json("Registration", "Name and password.")},
     "responses": {
@@ -38,6 +39,7 @@ _TOKEN: dict[str, Any] = {
     "description": "After 10 failed attempts in 5 minutes for a user from one address (100 for a user, 100 for an "
     "address) further ones are answered 429.",
     "operationId": "token",
+    "tags": ["tokens"],
     "security": [{"basic": []}],
     "responses": {
         "200": _json("AccessToken", "A token for `Authorization: Bearer`."),
@@ -53,6 +55,7 @@ _TOKEN: dict[str, Any] = {
 _JWKS: dict[str, Any] = {
     "summary": "The public keys that tokens are checked with",
     "operationId": "jwks",
+    "tags": ["tokens"],
     "security": [],
     "responses": {
         "200": _json("KeySet", "A JSON Web Key Set (RFC 7517), cacheable for 5 minutes."),
@@ -113,6 +116,10 @@ DOCUMENT: dict[str, Any] = {
         "problem document (RFC 9457).",
     },
     "servers": [{"url": "/"}],
+    "tags": [
+        {"name": "users", "description": "Names and passwords."},
+        {"name": "tokens", "description": "What the orders API asks for, and the keys that it is checked with."},
+    ],
     "paths": {
         "/api/users": {"post": _REGISTER},
         "/api/token": {"get": _TOKEN},

@@ -65,6 +65,7 @@ def document(*, require_token: bool, currencies: Sequence[str], version: str) ->
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
+        "tags": [{"name": "orders", "description": "Placed by a user, and shown to that user only."}],
         "paths": {
             "/order": {"post": _place(require_token=require_token)},
             "/orderdetails": {"get": _read()},
@@ -86,6 +87,7 @@ def _place(*, require_token: bool) -> Document:
     key = {"type": "string", "minLength": 1, "maxLength": 257}
     return {
         "operationId": "placeOrder",
+        "tags": ["orders"],
         "summary": "Place an order",
         "description": "With an Idempotency-Key a repeat gives the first answer again, for as long as the order lives.",
         "security": [{"token": []}] if require_token else [],
@@ -108,6 +110,7 @@ def _read() -> Document:
     text = {"type": "string"}
     return {
         "operationId": "readOrders",
+        "tags": ["orders"],
         "summary": "Read an order, or list a user's orders",
         "description": "Give exactly one of orderid and userid, in the query or in a JSON body.",
         "security": [{"token": []}],
