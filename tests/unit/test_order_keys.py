@@ -5,6 +5,7 @@ import ssl
 import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -105,17 +106,55 @@ def test_a_withdrawn_key_is_gone_after_the_next_fetch() -> None:
     assert "k2" in cache
 
 
-def test_many_unknown_keys_at_once_cost_one_fetch() -> None:
+@dataclass
+class HangingServer:
+    """auth-api that answers when it is let."""
+
+    keys: dict[str, Any] = field(default_factory=lambda: {"k1": 1})
+    fetches: int = 0
+    answering: threading.Event = field(default_factory=threading.Event)
+
+    def fetch(self) -> dict[str, Any]:
+        self.fetches += 1
+        assert self.answering.wait(30)
+        return dict(self.keys)
+
+
+def test_while_one_waits_for_a_fetch_all_others_with_an_unknown_key_are_told_at_once(
+    request: pytest.FixtureRequest,
+) -> None:
+    server = HangingServer()
+    request.addfinalizer(server.answering.set)
+    cache = KeyCache(server.fetch)
+    server.answering.set()
+    cache.refresh()
+    server.answering.clear()
+    server.keys["k2"] = 2
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(cache.get, "k2")
+        until(lambda: server.fetches == 2, "the fetch")
+        for forged in ("a", "b", "k2"):
+            with pytest.raises(KeysUnavailable):
+                cache.get(forged)
+        known = cache.get("k1")
+        server.answering.set()
+
+    assert (known, waiting.result()) == (1, 2)
+    assert server.fetches == 2
+
+
+def test_unknown_keys_cost_one_fetch_in_30_seconds() -> None:
     server, clock = KeyServer(), Clock()
     cache = KeyCache(server.fetch, clock=clock.seconds)
     cache.refresh()
-    threads = [threading.Thread(target=cache.get, args=(f"forged-{n}",)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    fetches = []
+    for seconds in (0, 29, 1, 29):
+        clock.advance(seconds)
+        found = [cache.get(f"forged-{n}") for n in range(8)]
+        assert found == [None] * 8
+        fetches.append(server.fetches)
 
-    assert server.fetches == 2
+    assert fetches == [2, 2, 3, 3]
 
 
 def test_the_thread_fetches_at_start_and_ends_when_it_is_closed() -> None:

@@ -24,7 +24,7 @@ logger = log.get(__name__)
 
 
 class KeysUnavailable(Exception):  # noqa: N818 - a state, not a defect
-    """No key set was ever fetched: whether a token is good cannot be told."""
+    """Whether a token is good cannot be told now: no key set was ever fetched, or one is just being fetched."""
 
 
 class FetchFailed(Exception):  # noqa: N818
@@ -96,15 +96,26 @@ class KeyCache:
         return kid in self._keys
 
     def get(self, kid: str) -> Any | None:
-        """Return the key `kid`, fetching at most every 30 s if it is unknown, or None; raise KeysUnavailable."""
+        """Return the key `kid`, fetching at most every 30 s if it is unknown, or None.
+
+        Raise KeysUnavailable without a key set; and for an unknown key while a fetch is on its way, be it in another
+        thread: only one at a time waits for auth-api.
+        """
         if not self._keys:
             raise KeysUnavailable
         if kid not in self._keys:
-            with self._lock:
-                if kid not in self._keys and self._clock() >= self._last_asked + UNKNOWN_KID_SECONDS:
-                    self._last_asked = self._clock()
-                    self._refresh()
+            self._look_for(kid)
         return self._keys.get(kid)
+
+    def _look_for(self, kid: str) -> None:
+        if not self._lock.acquire(blocking=False):
+            raise KeysUnavailable
+        try:
+            if kid not in self._keys and self._clock() >= self._last_asked + UNKNOWN_KID_SECONDS:
+                self._last_asked = self._clock()
+                self._refresh()
+        finally:
+            self._lock.release()
 
     def refresh(self) -> float:
         """Fetch once, keeping what is there if that fails; return the seconds until the next refresh is due."""

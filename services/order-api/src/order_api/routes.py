@@ -55,7 +55,7 @@ def outcome_unknown(error: OutcomeUnknown) -> Problem:
 
 PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     StoreUnavailable: lambda e: unavailable("orders cannot be reached now; nothing was done, try again", e.retry_after),
-    KeysUnavailable: lambda _: unavailable("tokens cannot be verified yet; nothing was done, try again", 1),
+    KeysUnavailable: lambda _: unavailable("tokens cannot be verified now; nothing was done, try again", 1),
     OutcomeUnknown: outcome_unknown,
     KeyReused: lambda _: Problem(422, "this Idempotency-Key was used for another order", type="idempotency-key-reused"),
     orders.BadKey: lambda e: Problem(400, str(e)),
