@@ -22,7 +22,7 @@ from local_stack.stack import Stack
 from shared import mongo
 from shared.breaker import Breaker
 from shared.metrics import BreakerMetrics
-from support.auth import Clock
+from support.clock import Clock
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

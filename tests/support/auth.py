@@ -2,7 +2,6 @@
 
 import base64
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,25 +15,10 @@ from auth_api.passwords import Passwords, Slots
 from auth_api.settings import Settings
 from auth_api.tokens import KeyFolder
 from fakes.auth import FakeFailures, FakeUsers
+from support.clock import Clock
 
 PASSWORD = "correct horse battery staple"
 CHEAP = {"memory_kib": 8, "passes": 1}
-
-
-class Clock:
-    """A time that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2030, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now.timestamp()
-
-    def advance(self, **delta: float) -> None:
-        self.now += timedelta(**delta)
 
 
 def write_key(folder: Path, kid: str) -> Ed25519PrivateKey:
@@ -76,7 +60,7 @@ class AuthService:
 
     def __post_init__(self) -> None:
         self.failures = self.failures or FakeFailures(self.clock)
-        self.keys = KeyFolder(self.folder, clock=self.clock.monotonic)
+        self.keys = KeyFolder(self.folder, clock=self.clock.seconds)
         self.slots = Slots(2)
         app = create_app(
             settings(self.folder),

@@ -19,22 +19,7 @@ from order_api.orders import Document
 from order_api.settings import Settings
 from order_api.waiting import Waiting
 from shared.metrics import OrderMetrics
-
-
-class Clock:
-    """A time that stands until it is moved, in whole milliseconds."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2030, 1, 1, 12, 0, 0, 123000, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def seconds(self) -> float:
-        return self.now.timestamp()
-
-    def advance(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
+from support.clock import Clock
 
 
 class KeyServer:

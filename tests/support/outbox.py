@@ -16,7 +16,7 @@ from order_api.outbox import Publisher
 from shared.breaker import Breaker
 from shared.metrics import BreakerMetrics, OrderMetrics
 from shared.money import Amount
-from support.orders import Clock
+from support.clock import Clock
 
 
 @dataclass

@@ -6,7 +6,7 @@ import pytest
 
 from auth_api.throttle import Attempt, Throttle, TooManyFailures, limits_for
 from fakes.auth import FakeFailures
-from support.auth import Clock
+from support.clock import Clock
 
 
 @pytest.fixture

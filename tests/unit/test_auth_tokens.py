@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from auth_api.tokens import KeyFolder, NoKeys
-from support.auth import Clock, write_key
+from support.auth import write_key
+from support.clock import Clock
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def later(clock: Clock, keys: KeyFolder) -> KeyFolder:
 def test_all_keys_are_published_and_the_last_by_name_signs(tmp_path: Path, clock: Clock) -> None:
     for kid in ("2030-02", "2030-01", "2029-12"):
         write_key(tmp_path, kid)
-    keys = KeyFolder(tmp_path, clock=clock.monotonic)
+    keys = KeyFolder(tmp_path, clock=clock.seconds)
 
     assert kids(keys) == ["2029-12", "2030-01", "2030-02"]
     assert keys.keys().kid == "2030-02"
@@ -53,7 +54,7 @@ def test_only_the_public_half_is_published(tmp_path: Path) -> None:
 
 def test_a_new_key_signs_without_a_restart(tmp_path: Path, clock: Clock) -> None:
     write_key(tmp_path, "a")
-    keys = KeyFolder(tmp_path, clock=clock.monotonic)
+    keys = KeyFolder(tmp_path, clock=clock.seconds)
     assert kids(keys) == ["a"]
     write_key(tmp_path, "b")
 
@@ -65,7 +66,7 @@ def test_a_new_key_signs_without_a_restart(tmp_path: Path, clock: Clock) -> None
 
 def test_a_key_replaced_under_its_name_is_read_again(tmp_path: Path, clock: Clock) -> None:
     write_key(tmp_path, "a")
-    keys = KeyFolder(tmp_path, clock=clock.monotonic)
+    keys = KeyFolder(tmp_path, clock=clock.seconds)
     before = keys.keys().jwks
     write_key(tmp_path, "a")
 
@@ -79,7 +80,7 @@ def test_a_folder_switched_by_a_link_is_read_again(tmp_path: Path, clock: Clock)
         write_key(tmp_path / version, "a")
     (tmp_path / "data").symlink_to("one")
     (tmp_path / "a.pem").symlink_to("data/a.pem")
-    keys = KeyFolder(tmp_path, clock=clock.monotonic)
+    keys = KeyFolder(tmp_path, clock=clock.seconds)
     before = keys.keys().jwks
     (tmp_path / "next").symlink_to("two")
     (tmp_path / "next").replace(tmp_path / "data")
@@ -91,7 +92,7 @@ def test_the_folder_is_looked_at_once_a_second_and_read_only_when_it_changed(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_key(tmp_path, "a")
-    keys = KeyFolder(tmp_path, clock=clock.monotonic)
+    keys = KeyFolder(tmp_path, clock=clock.seconds)
     keys.keys()
     glob, read = Mock(wraps=tmp_path.glob), Mock()
     monkeypatch.setattr(Path, "glob", lambda _, pattern: glob(pattern))
@@ -105,7 +106,7 @@ def test_the_folder_is_looked_at_once_a_second_and_read_only_when_it_changed(
 
 def test_a_broken_change_leaves_the_former_keys_in_use(tmp_path: Path, clock: Clock) -> None:
     write_key(tmp_path, "a")
-    keys = KeyFolder(tmp_path, clock=clock.monotonic)
+    keys = KeyFolder(tmp_path, clock=clock.seconds)
     assert kids(keys) == ["a"]
     (tmp_path / "b.pem").write_text("half a fi")
 
@@ -115,7 +116,7 @@ def test_a_broken_change_leaves_the_former_keys_in_use(tmp_path: Path, clock: Cl
 
 
 def test_an_empty_folder_has_no_keys_until_one_comes(tmp_path: Path, clock: Clock) -> None:
-    keys = KeyFolder(tmp_path, clock=clock.monotonic)
+    keys = KeyFolder(tmp_path, clock=clock.seconds)
     with pytest.raises(NoKeys, match=r"no \*\.pem file"):
         keys.keys()
     write_key(tmp_path, "a")

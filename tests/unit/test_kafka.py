@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from shared import kafka
 from shared.log import OFTEN_SECONDS, Often
-from support.orders import Clock
+from support.clock import Clock
 from support.pki import authority
 
 

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from local_stack.certificates import Authority
 from order_api import keys
 from order_api.keys import REFRESH_SECONDS, FetchFailed, KeyCache, KeysUnavailable, fetcher, parse
-from support.orders import Clock, KeyServer
+from support.clock import Clock
+from support.orders import KeyServer
 from support.wait import until
 
 
