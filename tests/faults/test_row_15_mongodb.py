@@ -78,7 +78,8 @@ def test_row_17_mongod_hangs(small: World, figures: dict[str, Any]) -> None:
     longest = max(t.ms for t in run.account().tries())
     figures |= {"hangs": hangs, "longest_request_ms": round(longest), "threads_free_seconds": round(max(free_after), 2)}
     small.prove(run, figures=figures, healed_at=healed_at, within=60)
-    own = max(line["duration_ms"] for line in logs.requests(small.folder, "order-api"))
+    placing = [x for x in logs.requests(small.folder, "order-api", run.began) if x["route"] == "/order"]
+    own = max(line["duration_ms"] for line in placing)  # who asks for a status may wait on purpose
     figures["longest_own_ms"] = round(own)
     assert own <= TIMEOUT_MS + SLACK_MS
 

@@ -30,7 +30,8 @@ def connect(uri: str, *, ca_file: Path, database: str, app_name: str, pool: int)
     """Return the database over TLS: majority and journaled writes, primary reads, 2 s for every operation.
 
     Makes no I/O: a server that is away shows at the first operation. Call it after the fork; close
-    `database.client` at the end. `pool` bounds the connections, and so the operations at one time.
+    `database.client` at the end. `pool` bounds the connections, and so the operations at one time; all are made in the
+    background from the first operation on.
     Raises SettingsError for an address or a file that cannot be used; the driver's own words may quote the password.
     """
     try:
@@ -53,6 +54,7 @@ def _client(uri: str, *, ca_file: Path, app_name: str, pool: int) -> MongoClient
         timeoutMS=int(OPERATION_SECONDS * 1000),
         serverSelectionTimeoutMS=int(OPERATION_SECONDS * 1000),  # else close() looks for a server for 30 s
         maxPoolSize=pool,
+        minPoolSize=pool,  # a handshake that a request waits for, and gives up after its 2 s, takes all connections down
         maxConnecting=4,
         heartbeatFrequencyMS=1000,
         connect=False,
