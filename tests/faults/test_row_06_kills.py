@@ -27,9 +27,9 @@ PROCESSOR_POINTS = ["before-update", "before-commit"]
 @pytest.mark.parametrize("plan", pick([[pair] for pair in API_POINTS], [API_POINTS]), ids=name)
 def test_row_06_order_api_killed_at_a_point(small: World, figures: dict[str, Any], plan: list[Points]) -> None:
     """order-api is killed with -9 at named points of its own path."""
-    kills = pick(100, 2)
+    kills = pick(100, 1)
     figures["kills"] = {}
-    with small.load(pick(4_000, 1_000), rate=40, at_most=3600) as run:
+    with small.load(pick(4_000, 800), rate=40, at_most=3600) as run:
         for points in plan:
             for replica, point in enumerate(points):
                 small.tell(f"order-api-{replica}", crash_point=f"{point}:{PASSAGES.get(point, 15)}")
