@@ -54,7 +54,7 @@ def _client(uri: str, *, ca_file: Path, app_name: str, pool: int) -> MongoClient
         timeoutMS=int(OPERATION_SECONDS * 1000),
         serverSelectionTimeoutMS=int(OPERATION_SECONDS * 1000),  # else close() looks for a server for 30 s
         maxPoolSize=pool,
-        minPoolSize=pool,  # a handshake that a request waits for, and gives up after its 2 s, takes all connections down
+        minPoolSize=pool,  # a request that gives up a handshake after its 2 s takes all other connections down with it
         maxConnecting=4,
         heartbeatFrequencyMS=1000,
         connect=False,
