@@ -14,11 +14,11 @@ kind-down: ## Delete the kind cluster and all that is in it.
 	@rm -rf .kind
 
 .PHONY: kind-test
-kind-test: .venv/.ready ## Run every test of the cluster that kind-up made (about an hour).
-	@KIND_TESTS=1 exec $(BIN)/pytest tests/cluster  $(ARGS)
+kind-test: .venv/.ready ## Run every test of the cluster that kind-up made (16 minutes).
+	@KIND_TESTS=1 exec $(BIN)/pytest tests/cluster $(ARGS)
 
 .PHONY: kind-test-short
-kind-test-short: .venv/.ready ## Run its short form: install, an order, refusals, network policy, a rolling restart under load.
+kind-test-short: .venv/.ready ## Run its short form: install, an order, refusals, network policy, rolling restarts under load (2 minutes).
 	@KIND_TESTS=1 exec $(BIN)/pytest tests/cluster -m short $(ARGS)
 
 .PHONY: chart-docs
