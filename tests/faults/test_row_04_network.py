@@ -9,7 +9,7 @@ import pytest
 
 from faults.harness import logs
 from faults.harness.proxy import Proxy
-from faults.harness.scale import name, pick
+from faults.harness.scale import SLOWER, name, pick
 from faults.harness.world import World
 from support import wait
 
@@ -36,7 +36,7 @@ def test_row_04_bad_network_to_kafka(proxied: World, figures: dict[str, Any], to
     figures |= {"toxic_seconds": lasting, "p99_before_ms": round(before, 1), "p99_ms": round(during, 1)}
     proxied.prove(run, figures=figures, healed_at=healed_at, within=60)
     assert all(t.outcome == "ok" for t in run.account().tries())
-    assert run.median(spoilt_at, healed_at) <= 1.5 * run.median(run.began, spoilt_at)
+    assert run.median(spoilt_at, healed_at) <= SLOWER * run.median(run.began, spoilt_at)
 
 
 @pytest.mark.parametrize("toxics", PLANS, ids=name)

@@ -109,7 +109,7 @@ def test_row_18_mongodb_away(small: World, figures: dict[str, Any]) -> None:
         "goodput_within_30_s": round(after, 1),
     }
     small.prove(run, figures=figures, healed_at=healed_at, within=60)
-    assert figures["rejected_median_ms"] <= 5
+    assert figures["rejected_median_ms"] <= pick(5, 50)  # where it asked MongoDB it would be 2,000
     assert after >= 0.9 * before
 
 

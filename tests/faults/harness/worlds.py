@@ -1,4 +1,4 @@
-"""The worlds that rows run in, by name; a process has at most one up at a time: this is for two cores."""
+"""The worlds that rows run in, by name; at most one is up in a process."""
 
 import os
 from contextlib import ExitStack
