@@ -6,7 +6,7 @@ test-faults: .venv/.ready ## Run the whole fault suite (hours; goes on where it 
 
 .PHONY: test-faults-short
 test-faults-short: .venv/.ready ## Run a short form of every row of the fault suite (a quarter of an hour; ROW=n for one row).
-	@FAULTS=short exec $(BIN)/pytest tests/faults -n 2 --maxschedchunk 1 --timeout 600 $(ARGS)
+	@FAULTS=short exec $(BIN)/pytest tests/faults -n 2 --dist loadgroup --timeout 600 $(ARGS)
 
 .PHONY: test-mutants
 test-mutants: .venv/.ready ## Switch the safeguards off one by one, and see a promise broken each time (15 minutes).
