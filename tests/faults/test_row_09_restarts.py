@@ -99,7 +99,7 @@ if pick(full=True, short=False):
         """A random fault a minute, anywhere, for a long time (SOAK_SECONDS, ten minutes by default)."""
         random_ = random.Random(cluster.seed)
         faults = 0
-        with cluster.load(1, rate=50, at_most=SOAK_SECONDS + 600, settle_seconds=300) as run:
+        with cluster.load(1, rate=20, at_most=SOAK_SECONDS + 600, settle_seconds=300) as run:
             before = _resources(cluster)
             ends_at = time.monotonic() + SOAK_SECONDS
             while time.monotonic() < ends_at:
