@@ -18,20 +18,13 @@ collect_ignore_glob = [] if SCALE else ["test_row_*.py"]
 WORLDS = ("small", "tight", "proxied", "cluster")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the rows asked for, those of one world together; leave out what a full suite has passed before.
-
-    Of several workers one has all rows of a large world; a small one each may have for itself.
-    """
+    """Keep the rows asked for, those of one world together; leave out what a full suite has passed before."""
     rows = [item for item in items if _row(item)]
     wanted = os.environ.get("ROW")
     skipped = [i for i in rows if (wanted and _row(i) != int(wanted)) or (not wanted and _passed_before(i))]
     items[:] = [item for item in items if item not in skipped]
     items.sort(key=lambda item: (_world(item), _row(item)))
-    for item in items:
-        if (world := _world(item)) > 1:
-            item.add_marker(pytest.mark.xdist_group(WORLDS[world - 1]))
     if skipped:
         config.hook.pytest_deselected(items=skipped)
 

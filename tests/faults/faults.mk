@@ -1,4 +1,5 @@
 # The fault suite: real servers, real kills. Results go to .results/faults.
+# The short form has two workers, each with a world of its own: loadgroup gives whoever is free the next row.
 
 .PHONY: test-faults
 test-faults: .venv/.ready ## Run the whole fault suite (hours; goes on where it stopped; ROW=n for one row, SEED=n).
