@@ -70,8 +70,7 @@ def test_row_14_failed_orders_redriven_twice(small: World, figures: dict[str, An
         small.tell(part, environ={"PROCESSOR_REFUSED_ITEMS": ",".join(GOODS)})
     with small.load(pick(1_000, 150), rate=50) as run:
         pass
-    mine = {"userid": {"$in": [*run.account().users]}}
-    orders = len(run.account().accepted)
+    mine, orders = run.orders, len(run.account().accepted)
     wait.until(lambda: small.orders.count_documents(mine | {"status": "FAILED"}) == orders, "all FAILED", seconds=60)
     for part in processors:
         small.tell(part)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -30,6 +31,11 @@ class Run:
     def account(self) -> Account:
         """Return what is in the ledger by now."""
         return read(self.ledger)
+
+    @property
+    def orders(self) -> dict[str, Any]:
+        """The query that finds the orders of all users of this load."""
+        return {"userid": {"$in": [*self.account().users]}}
 
     def p99(self, begin: float, end: float) -> float:
         """Return the 99th percentile in ms of the tries answered with an order that began within, Unix time."""
