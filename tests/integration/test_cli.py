@@ -16,7 +16,8 @@ from order_processor.store import UNMARKED
 from retail_cli.store import MARKED
 from shared import events, kafka
 from shared.mongo import Document
-from support.retail import Shelf, bury, connection, database, publish, retail, said
+from support.retail import Shelf, bury, publish, retail, said
+from support.servers import connection, database
 
 pytestmark = pytest.mark.usefixtures("quiet_command")
 
@@ -24,12 +25,10 @@ pytestmark = pytest.mark.usefixtures("quiet_command")
 @pytest.fixture
 def shelf(servers: Stack) -> Iterator[Shelf]:
     """The orders of servers that no service runs on; what a test puts there is taken away again."""
-    as_service, as_admin = database(servers, "order-api"), database(servers, "admin")
-    schema.ensure(as_service[schema.COLLECTION])
-    yield Shelf(as_service.orders)
-    as_admin.orders.delete_many({"userid": "alice"})
-    as_service.client.close()
-    as_admin.client.close()
+    with database(servers, "order-api") as as_service, database(servers, "admin") as as_admin:
+        schema.ensure(as_service[schema.COLLECTION])
+        yield Shelf(as_service.orders)
+        as_admin.orders.delete_many({"userid": "alice"})
 
 
 def test_a_failed_order_is_found_redriven_and_redriven_only_once(servers: Stack, shelf: Shelf) -> None:
@@ -140,12 +139,11 @@ def test_no_search_reads_the_whole_collection(shelf: Shelf, query: Document) -> 
 
 
 def test_the_operator_may_neither_make_orders_nor_write_events(servers: Stack) -> None:
-    as_operator = database(servers, "operator")
-    with pytest.raises(OperationFailure, match="not authorized"):
-        as_operator.orders.insert_one({"_id": "mine"})
-    with pytest.raises(OperationFailure, match="not authorized"):
-        as_operator.users.find_one()
-    as_operator.client.close()
+    with database(servers, "operator") as as_operator:
+        with pytest.raises(OperationFailure, match="not authorized"):
+            as_operator.orders.insert_one({"_id": "mine"})
+        with pytest.raises(OperationFailure, match="not authorized"):
+            as_operator.users.find_one()
 
     outcomes: list[Any] = []
     producer = kafka.producer(connection(servers, "operator"), lambda _error: None, **{"enable.idempotence": False})

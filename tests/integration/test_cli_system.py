@@ -8,7 +8,8 @@ import pytest
 from local_stack.stack import Stack
 from support import wait
 from support.customer import Customer
-from support.retail import Shelf, database, retail, said
+from support.retail import Shelf, retail, said
+from support.servers import database
 
 pytestmark = pytest.mark.usefixtures("quiet_command")
 
@@ -43,21 +44,19 @@ def test_a_lost_event_is_given_back_by_hand(stack: Stack, customer: Customer) ->
     customer.processed(first)
     wait.until(lambda: _handled(stack, first), "the group is at the end of the topic")
     stack.stop("order-processor-0")  # so that no reconciliation but ours runs
-    as_service = database(stack, "order-api")
-    try:
-        lost = Shelf(as_service.orders).put_unmarked()
-        dry = said(retail(stack, "orders", "reconcile", "--dry-run", "--json"))
-        report = said(retail(stack, "orders", "reconcile", "--json"))
-    finally:
-        stack.start("order-processor-0")
+    with database(stack, "order-api") as as_service:
+        try:
+            lost = Shelf(as_service.orders).put_unmarked()
+            dry = said(retail(stack, "orders", "reconcile", "--dry-run", "--json"))
+            report = said(retail(stack, "orders", "reconcile", "--json"))
+        finally:
+            stack.start("order-processor-0")
 
-    assert (dry["outcome"], dry["rearmed"]) == ("rearmed", 1)
-    assert (report["outcome"], report["rearmed"]) == ("rearmed", 1)
-    order = wait.until(
-        lambda: as_service.orders.find_one({"_id": lost, "status": "PROCESSED"}), "the order is PROCESSED", seconds=60
-    )
-    as_service.client.close()
-    assert order["rearmed"] == 1
+        assert (dry["outcome"], dry["rearmed"]) == ("rearmed", 1)
+        assert (report["outcome"], report["rearmed"]) == ("rearmed", 1)
+        processed = {"_id": lost, "status": "PROCESSED"}
+        order = wait.until(lambda: as_service.orders.find_one(processed), "the order is PROCESSED", seconds=60)
+        assert order["rearmed"] == 1
 
 
 def stack_file(stack: Stack) -> Path:

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from faults.harness.settings import connection
 from order_processor.offsets import GroupOffsets
 from shared import events
 from shared.events import GROUP, TOPIC
 from support.plant import Plant
+from support.servers import connection
 from support.wait import until
 
 

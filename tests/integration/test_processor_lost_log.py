@@ -2,7 +2,6 @@
 
 from prometheus_client import CollectorRegistry
 
-from faults.harness.settings import connection
 from faults.harness.topic import make_anew
 from order_processor.offsets import GroupOffsets
 from order_processor.reconcile import Outcome, Reconciler
@@ -13,7 +12,7 @@ from shared.events import GROUP, TOPIC
 from shared.metrics import BreakerMetrics
 from support.plant import Plant
 from support.processor import Bench
-from support.servers import database
+from support.servers import connection, database
 from support.wait import until
 
 

@@ -11,7 +11,7 @@ from pymongo.errors import OperationFailure
 
 from local_stack.stack import Stack
 from shared import kafka
-from shared.kafka import Connection
+from support.servers import connection
 
 UNAUTHORIZED, AUTHENTICATION_FAILED = 13, 18
 TOPICS = Path(__file__).parents[2] / "k8s" / "kafka" / "topics.yaml"
@@ -23,17 +23,6 @@ def database(stack: Stack, user: str, **options: Any) -> Any:
         values["MONGODB_URI"], tlsCAFile=values["MONGODB_CA_FILE"], serverSelectionTimeoutMS=10_000, **options
     )
     return client[values["MONGODB_DATABASE"]]
-
-
-def connection(stack: Stack, user: str, **changes: str) -> Connection:
-    values = stack.client(user) | changes
-    return Connection(
-        bootstrap_servers=values["KAFKA_BOOTSTRAP_SERVERS"],
-        username=user,
-        password=values["KAFKA_PASSWORD"],
-        ca_file=Path(values["KAFKA_CA_FILE"]),
-        client_id="test",
-    )
 
 
 def administrator(stack: Stack) -> AdminClient:

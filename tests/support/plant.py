@@ -8,7 +8,6 @@ from typing import Any
 
 from pymongo.database import Database
 
-from faults.harness.settings import connection
 from local_stack.stack import Stack
 from order_api import orders as rules
 from order_api.models import OrderItem
@@ -18,7 +17,7 @@ from shared import events, kafka
 from shared.events import TOPIC
 from shared.money import Amount
 from shared.mongo import Document
-from support.servers import Processor
+from support.servers import Processor, connection
 from support.wait import until
 
 

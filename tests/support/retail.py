@@ -3,10 +3,8 @@
 import json
 import secrets
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from pymongo.database import Database
 from typer.testing import CliRunner, Result
 
 from local_stack.stack import Stack
@@ -15,9 +13,9 @@ from order_api.models import OrderItem
 from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetter, DeadLetters
 from order_processor.message import Message
 from retail_cli.main import app
-from shared import events, kafka, mongo
+from shared import events, kafka
 from shared.money import Amount
-from shared.mongo import Document
+from support.servers import connection
 
 
 def retail(stack: Stack, *arguments: str, **changed: str) -> Result:
@@ -28,23 +26,6 @@ def retail(stack: Stack, *arguments: str, **changed: str) -> Result:
 def said(result: Result) -> Any:
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
-
-
-def database(stack: Stack, user: str) -> Database[Document]:
-    client = stack.client(user)
-    ca = Path(client["MONGODB_CA_FILE"])
-    return mongo.connect(client["MONGODB_URI"], ca_file=ca, database=client["MONGODB_DATABASE"], app_name="t", pool=2)
-
-
-def connection(stack: Stack, user: str) -> kafka.Connection:
-    client = stack.client(user)
-    return kafka.Connection(
-        bootstrap_servers=client["KAFKA_BOOTSTRAP_SERVERS"],
-        username=client["KAFKA_USERNAME"],
-        password=client["KAFKA_PASSWORD"],
-        ca_file=Path(client["KAFKA_CA_FILE"]),
-        client_id="test",
-    )
 
 
 def publish(stack: Stack, message: tuple[bytes, bytes, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Self
 from pymongo.database import Database
 
 from local_stack.stack import Stack
-from shared import mongo
+from shared import kafka, mongo
 from shared.mongo import Document
 from support import scrape
 from support.wait import until
@@ -27,6 +27,18 @@ def database(stack: Stack, user: str) -> Iterator[Database[Document]]:
     found = mongo.connect(client["MONGODB_URI"], ca_file=ca, database=client["MONGODB_DATABASE"], app_name="t", pool=4)
     yield found
     found.client.close()
+
+
+def connection(stack: Stack, user: str) -> kafka.Connection:
+    """Return how to reach Kafka as `user`: a service's name, or operator."""
+    client = stack.client(user)
+    return kafka.Connection(
+        bootstrap_servers=client["KAFKA_BOOTSTRAP_SERVERS"],
+        username=client["KAFKA_USERNAME"],
+        password=client["KAFKA_PASSWORD"],
+        ca_file=Path(client["KAFKA_CA_FILE"]),
+        client_id="test",
+    )
 
 
 class Processor:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from faults.harness.settings import connection
 from local_stack.stack import Stack
 from shared import events, kafka
+from support.servers import connection
 
 MARK = "fault_suite_id"
 FLUSH_SECONDS = 60.0

@@ -6,10 +6,11 @@ import uuid
 from typing import Any
 
 from faults.harness.checker import Event
-from faults.harness.settings import administrator, connection
+from local_stack import kafka_admin
 from local_stack.stack import Stack
 from shared import kafka
 from shared.events import TOPIC
+from support.servers import connection
 
 TIMEOUT = 15.0
 READ_SECONDS = 60.0
@@ -90,7 +91,7 @@ def leader(stack: Stack, topic: str, partition: int = 0) -> str:
 
 def make_anew(stack: Stack, topic: str) -> None:
     """Delete the topic with all that is in it, and make it anew, empty, as the resources say."""
-    admin = administrator(stack)  # to be kept: the answer dies with it
+    admin = _administrator(stack)  # to be kept: the answer dies with it
     admin.delete_topics([topic], operation_timeout=TIMEOUT)[topic].result(TIMEOUT)
     stack._kafka.prepare()
 
@@ -105,3 +106,13 @@ def end_offsets(stack: Stack, topic: str) -> dict[int, int]:
         }
     finally:
         consumer.close()
+
+
+def _administrator(stack: Stack) -> Any:
+    """Return Kafka's administrator, who comes in by the brokers' own door and may do everything."""
+    ports, brokers = stack._ports, stack._options.brokers
+    return kafka_admin.connect(
+        ",".join(f"127.0.0.1:{ports.kafka_internal + n}" for n in range(brokers)),
+        ca=stack._authority.certificate,
+        certificate=stack._authority.issue("kafka-admin"),
+    )
