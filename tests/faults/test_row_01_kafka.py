@@ -76,7 +76,7 @@ def test_row_03_two_of_three_brokers_down(cluster: World, figures: dict[str, Any
 
 def test_row_05_topic_lost(small: World, figures: dict[str, Any]) -> None:
     """The topic is deleted and made anew, empty, with unread events in it."""
-    with small.load(pick(10_000, 1_000), rate=50) as run:
+    with small.load(pick(10_000, 1_000), rate=pick(80, 50)) as run:
         small.pause(*small.parts("order-processor"))  # so that events are lost unread
         unread_since = time.time()
         wait.until(lambda: time.time() - unread_since > 5, "unread events", seconds=10)

@@ -24,7 +24,7 @@ def test_row_04_bad_network_to_kafka(proxied: World, figures: dict[str, Any], to
     """The network to Kafka is bad: orders are accepted at the usual speed, and all are processed afterwards."""
     proxy = proxied.kafka_proxies[0]
     lasting = pick(60, 8)
-    with proxied.load(pick(10_000, 600), rate=40, at_most=1200) as run:
+    with proxied.load(pick(10_000, 600), rate=pick(80, 40), at_most=1200) as run:
         wait.until(lambda: time.time() - run.began > 5, "a baseline", seconds=10)
         spoilt_at = time.time()
         for toxic in toxics:
@@ -44,7 +44,7 @@ def test_row_04_bad_network_to_mongodb(proxied: World, figures: dict[str, Any], 
     """The network to MongoDB is bad: honest answers in time, and nothing is lost, invented or doubled."""
     proxy = proxied.mongodb_proxies[0]
     lasting = pick(60, 6)
-    with proxied.load(pick(10_000, 800), rate=30, at_most=1200, settle_seconds=180) as run:
+    with proxied.load(pick(10_000, 800), rate=30, at_most=1200) as run:
         wait.until(lambda: time.time() - run.began > 3, "a baseline", seconds=10)
         spoilt_at = time.time()
         for toxic in toxics:
@@ -64,7 +64,7 @@ def test_row_21_names_not_resolved(proxied: World, figures: dict[str, Any], tmp_
     flag = tmp_path / "dns-fails"
     for part in proxied.parts("order-api"):
         proxied.tell(part, dns_fails=str(flag))
-    with proxied.load(pick(3_000, 500), rate=30, settle_seconds=120) as run:
+    with proxied.load(pick(3_000, 500), rate=30) as run:
         flag.touch()
         broken_at = time.time()
         proxied.mongodb_proxies[0].reset()
@@ -85,7 +85,7 @@ def test_row_21_connections_exhausted(proxied: World, figures: dict[str, Any]) -
     """Sixty-four clients at once while every answer of MongoDB is late: no thread waits beyond its limit."""
     lasting = pick(30, 10)
     proxy = proxied.mongodb_proxies[0]
-    with proxied.load(200, rate=0, in_flight=64, settle_seconds=120, at_most=120) as run:
+    with proxied.load(200, rate=0, in_flight=64, at_most=120) as run:
         proxy.toxics.latency = 0.4
         spoilt_at = time.time()
         time.sleep(lasting)

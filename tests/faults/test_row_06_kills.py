@@ -73,7 +73,7 @@ def test_row_07_order_api_killed_between_publishing_and_taking_the_marker(
 
 def test_row_07_without_kills_events_are_not_repeated(small: World, figures: dict[str, Any]) -> None:
     """Both relays at work, nobody killed: at most 1 % of the events are repeated."""
-    with small.load(pick(10_000, 1_000), rate=80) as run:
+    with small.load(pick(10_000, 1_000), rate=100) as run:
         pass
 
     verdict = small.prove(run, figures=figures, healed_at=time.time(), within=60)

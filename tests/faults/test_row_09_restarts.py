@@ -43,7 +43,7 @@ def test_row_09_rolling_restart(small: World, figures: dict[str, Any]) -> None:
 def test_row_10_consumers_come_and_go(small: World, figures: dict[str, Any]) -> None:
     """Processors join and leave, in good order and by kill -9, under load."""
     random_ = random.Random(small.seed)
-    changes = pick(50, 6)
+    changes = pick(50, 5)
     with small.load(pick(10_000, 1_200), rate=40) as run:
         for number in range(changes):
             part = random_.choice(small.parts("order-processor"))
@@ -63,7 +63,7 @@ def test_row_11_zombie_processor(small: World, figures: dict[str, Any]) -> None:
     hang = pick(120, 25)  # twice the longest pause between two polls; the short form twice the session's 10 s
     url = small.admin_urls("order-processor")[0]
     wait.until(lambda: scrape.samples(url, "consumer_lag"), "partitions that can be taken from it", seconds=60)
-    with small.load(pick(10_000, 1_200), rate=40) as run:
+    with small.load(pick(10_000, 1_200), rate=pick(80, 40)) as run:
         small.pause("order-processor-0")
         stopped_at = time.time()
         wait.until(lambda: time.time() - stopped_at > hang, "the zombie's time", seconds=hang + 5, every=0.5)
@@ -81,7 +81,7 @@ def test_row_19_everything_killed(cluster: World, figures: dict[str, Any]) -> No
     """Every process of the system is killed with -9 at once, and restarted in random order."""
     random_ = random.Random(cluster.seed)
     rounds = pick(5, 1)
-    with cluster.load(pick(10_000, 600), rate=30, settle_seconds=300) as run:
+    with cluster.load(pick(10_000, 600), rate=30) as run:
         for _ in range(rounds):
             parts = cluster.parts()
             cluster.hold_down(*parts)
@@ -102,7 +102,7 @@ if pick(full=True, short=False):
         """A random fault a minute, anywhere, for a long time (SOAK_SECONDS, ten minutes by default)."""
         random_ = random.Random(cluster.seed)
         faults = 0
-        with cluster.load(1, rate=20, at_most=SOAK_SECONDS + 600, settle_seconds=300) as run:
+        with cluster.load(1, rate=20, at_most=SOAK_SECONDS + 600) as run:
             before = _resources(cluster)
             ends_at = time.monotonic() + SOAK_SECONDS
             while time.monotonic() < ends_at:

@@ -25,7 +25,7 @@ def test_row_12_every_event_delivered_five_times(small: World, figures: dict[str
     random_ = random.Random(small.seed)
     for part in small.parts("order-processor"):
         small.stack.stop(part)
-    with small.load(pick(10_000, 600), rate=50) as run:
+    with small.load(pick(10_000, 600), rate=100) as run:
         pass
     users = run.account().users
     wait.until(
@@ -49,7 +49,7 @@ def test_row_13_poison(small: World, figures: dict[str, Any]) -> None:
     random_ = random.Random(small.seed)
     count = pick(105, 21)
     pids = {part: small.stack.pids[part] for part in small.parts("order-processor")}
-    with small.load(pick(10_000, 1_000), rate=50) as run:
+    with small.load(pick(10_000, 1_000), rate=100) as run:
         for number in range(count):
             produce(small.stack, [poison(number, random_)])
     ended_at = time.time()

@@ -63,7 +63,7 @@ def test_row_17_mongod_hangs(small: World, figures: dict[str, Any]) -> None:
     """Mongod is stopped for five seconds, again and again: every request ends within its limit."""
     hangs = pick(20, 2)
     free_after = []
-    with small.load(pick(10_000, 900), rate=40) as run:
+    with small.load(pick(10_000, 900), rate=pick(40, 60)) as run:
         for _ in range(hangs):
             small.pause("mongodb-0")
             time.sleep(5)
@@ -87,7 +87,7 @@ def test_row_17_mongod_hangs(small: World, figures: dict[str, Any]) -> None:
 def test_row_18_mongodb_away(small: World, figures: dict[str, Any]) -> None:
     """MongoDB is away for a minute while clients repeat: fast honest answers, and no lasting harm afterwards."""
     away = pick(60, 20)
-    with small.load(pick(10_000, 1_500), rate=40, settle_seconds=180) as run:
+    with small.load(pick(10_000, 1_500), rate=40) as run:
         wait.until(lambda: time.time() - run.began > 8, "a baseline", seconds=20)
         small.stack.stop("mongodb-0")
         stopped_at = time.time()

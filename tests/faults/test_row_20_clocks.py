@@ -31,7 +31,7 @@ def test_row_20_clocks_are_wrong(small: World, figures: dict[str, Any], clock: s
     parts = ("order-api-0", "order-processor-0")
     for part in parts:
         small.tell(part, **CLOCKS[clock])
-    with small.load(pick(10_000, 400), rate=40) as run:
+    with small.load(pick(10_000, 400), rate=pick(80, 40)) as run:
         wait.until(lambda: time.time() - run.began > pick(60, 6), "time with the clock", seconds=90, every=0.5)
     for part in parts:
         small.tell(part)
@@ -108,7 +108,7 @@ def _probing(guard: Breaker) -> bool:
 def test_row_24_every_replica_tells_the_truth(small: World, figures: dict[str, Any]) -> None:
     """While MongoDB is away each replica shows its breaker open, and closed after its return."""
     urls = small.admin_urls("order-api")
-    with small.load(pick(2_000, 300), rate=40, settle_seconds=120) as run:
+    with small.load(pick(2_000, 300), rate=40) as run:
         small.stack.stop("mongodb-0")
         wait.until(lambda: _states(urls) == {"open"} or _states(urls) == {"open", "half_open"}, "open", seconds=60)
         figures["states_away"] = sorted(_states(urls))

@@ -41,7 +41,7 @@ def test_row_22_disk_full(tight: World, figures: dict[str, Any]) -> None:
     """MongoDB's disk is full: no order is half written, honest answers, and recovery once there is room."""
     disk = tight.folder / "data" / "mongodb-0"
     full = pick(60, 12)
-    with tight.load(pick(4_000, 500), rate=40, settle_seconds=180, items=100) as run:
+    with tight.load(pick(4_000, 500), rate=40, items=100) as run:
         _fill(disk / "filler")
         filled_at = time.time()
         wait.until(lambda: time.time() - filled_at > full, "time without room", seconds=full + 10, every=0.5)

@@ -124,7 +124,7 @@ def test_row_28_with_an_insert_that_waits_for_nobody(cluster: World, figures: di
 
 def test_row_28_with_a_breaker_that_never_opens(small: World, figures: dict[str, Any]) -> None:
     """With a breaker that never opens, whoever orders while MongoDB is away waits, instead of hearing so at once."""
-    with off(small, "order-api", "a breaker opens"), small.load(100, rate=20, settle_seconds=120) as run:
+    with off(small, "order-api", "a breaker opens"), small.load(100, rate=20) as run:
         small.stack.stop("mongodb-0")
         stopped_at = time.time()
         wait.until(lambda: time.time() - stopped_at > AWAY, "the outage", seconds=AWAY + 5, every=0.5)

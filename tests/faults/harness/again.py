@@ -1,7 +1,7 @@
-"""Whether failed rows of the short form may be tried once more, alone: only where nothing but a limit of time failed.
+"""Whether failed rows of the short form may be tried once more: only where nothing but a limit of time failed.
 
-The short form runs two rows at a time, and a row may be slow for the other's sake. An order that was lost, invented or
-doubled, and a dishonest answer, is never tried away.
+The short form is for every change, on machines that do other things too. An order that was lost, invented or doubled,
+and a dishonest answer, is never tried away.
 """
 
 import sys
@@ -21,4 +21,4 @@ def only_slow(results: Iterable[Result]) -> bool:
 if __name__ == "__main__":
     if not only_slow(load_all("short")):
         sys.exit("More than a limit of time failed.")
-    print("Only limits of time failed: those rows once more, one at a time.")
+    print("Only limits of time failed: those rows once more.")

@@ -107,8 +107,10 @@ class Proxy:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream, limit=CHUNK)
             ends.append(up_writer)
             self._connections.update(ends)
-            await asyncio.gather(self._pipe(reader, up_writer), self._pipe(up_reader, writer))
-        except (OSError, asyncio.CancelledError):
+            async with asyncio.TaskGroup() as pipes:  # where one breaks the other ends
+                pipes.create_task(self._pipe(reader, up_writer))
+                pipes.create_task(self._pipe(up_reader, writer))
+        except* (OSError, asyncio.CancelledError):
             pass  # it ends here either way
         finally:
             self._tasks.discard(task)

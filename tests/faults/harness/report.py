@@ -1,14 +1,21 @@
-"""Writes docs/guarantees.md from the result files: `make guarantees`. Says what ran and what did not, and no more."""
+"""Writes docs/guarantees.md from the result files: `make guarantees`. Says what ran and what did not, and no more.
 
+The whole suite takes hours, so its results may come from several machines and days: docs/guarantees.json keeps the last
+one of each part, and the results of this checkout go into it first.
+"""
+
+import json
 import re
 import string
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from faults.harness.results import REPOSITORY, Result, load_all
 
 TARGET = REPOSITORY / "docs" / "guarantees.md"
+RECORD = REPOSITORY / "docs" / "guarantees.json"
 TEMPLATE = Path(__file__).with_name("guarantees.template.md")
 FAULTS = ("kills", "failovers", "hangs", "restarts", "changes", "hang_ups", "poison", "faults")
 COUNTED = {
@@ -61,11 +68,12 @@ GUARANTEES = (
 
 
 def main() -> None:
-    """Write the document from the full form's results, and from the short form's for rows that the full has not run."""
-    results = {(r.row, r.part): r for scale in ("short", "full") for r in load_all(scale)}
-    ordered = [results[key] for key in sorted(results)]
+    """Bring the record up to date, and write the document from it."""
+    kept = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else []
+    ordered = latest([*(Result(**each) for each in kept), *load_all("short"), *load_all("full")])
     if not ordered:
         raise SystemExit("there are no results yet: run 'make test-faults-short' first")
+    RECORD.write_text(json.dumps([asdict(r) for r in ordered], indent=1) + "\n", encoding="utf-8")
     template = string.Template(TEMPLATE.read_text(encoding="utf-8"))
     text = template.substitute(
         summary=_summary(ordered),
@@ -76,6 +84,12 @@ def main() -> None:
     )
     TARGET.write_text(text, encoding="utf-8")
     print(f"{TARGET} is written from {len(ordered)} results")
+
+
+def latest(results: Iterable[Result]) -> list[Result]:
+    """Return the last result of each part of each row, in order; one of the full form goes before the short form's."""
+    by_part = {(r.row, r.part): r for r in sorted(results, key=lambda r: (r.scale == "full", r.at))}
+    return [by_part[key] for key in sorted(by_part)]
 
 
 def _summary(results: Sequence[Result]) -> str:

@@ -19,6 +19,6 @@ def pick(full: T, short: T) -> T:
     return full if SCALE == "full" else short
 
 
-# How many times longer the median request may take during a fault that nobody should notice. The short form runs two
-# rows at a time on the same cores; and still whoever waited for Kafka would wait hundreds of times longer.
+# How many times longer the median request may take during a fault that nobody should notice. The short form runs on
+# machines that do other things too; and still whoever waited for Kafka would wait hundreds of times longer.
 SLOWER = pick(1.5, 10.0)

@@ -18,6 +18,7 @@ from faults.harness.load import Run, at_work
 from faults.harness.probe import probe
 from faults.harness.proxied import proxied as with_proxies
 from faults.harness.proxy import Proxy
+from faults.harness.scale import pick
 from local_stack.options import StackOptions
 from local_stack.stack import Stack
 from retail_cli.load import Options
@@ -81,7 +82,8 @@ class World:
     def load(self, orders: int, *, rate: float, users: int = 4, at_most: float = 900, **more: Any) -> Iterator[Run]:
         """Place orders at `rate` while the block runs, until at least `orders` were sent; then settle all.
 
-        The ledger lies in the stack's folder; seed and run's name are printed.
+        The ledger lies in the stack's folder; seed and run's name are printed. Orders are settled for as long as any
+        fault may last, unless `settle_seconds` says otherwise.
         """
         self._runs += 1
         options = Options(
@@ -94,7 +96,7 @@ class World:
             seed=self.seed,
             run=f"{self.folder.name}-{self._runs}",
             verify_seconds=0,
-            **more,
+            **{"settle_seconds": pick(1800, 300)} | more,
         )
         print(f"load {options.run}: seed {self.seed}, ledger {options.ledger}")
         with at_work(options, orders) as run_:
@@ -142,8 +144,11 @@ class World:
 
     def tell(self, part: str, **orders: Any) -> None:
         """Start a service process anew with its orders (see inside/sitecustomize.py); without any, as usual."""
-        file = self._orders_folder / f"{self._admin_port(part)}.json"
-        file.write_text(json.dumps(orders), encoding="utf-8")
+        file = self._orders_file(part)
+        if orders:
+            file.write_text(json.dumps(orders), encoding="utf-8")
+        else:
+            file.unlink(missing_ok=True)
         self.stack.stop(part)
         self._told_at[part] = (self.folder / "log" / f"{part}.log").stat().st_size
         self.stack.start(part)
@@ -203,7 +208,7 @@ class World:
 
     def heal(self) -> None:
         """Take every fault away, and wait until the system is whole."""
-        told = [part for part in self._services() if (self._orders_folder / f"{self._admin_port(part)}.json").exists()]
+        told = [part for part in self._services() if self._orders_file(part).exists()]
         for proxy in [*self.mongodb_proxies, *self.kafka_proxies]:
             proxy.heal()
         for part in self.stack.parts:
@@ -212,7 +217,6 @@ class World:
             self.stack.start(part)
         for part in told:
             self.tell(part)
-            (self._orders_folder / f"{self._admin_port(part)}.json").unlink()
         self.await_ready()
         self.probe()
 
@@ -227,6 +231,9 @@ class World:
 
     def _services(self) -> list[str]:
         return [part for service in SERVICES for part in self.parts(service)]
+
+    def _orders_file(self, part: str) -> Path:
+        return self._orders_folder / f"{self._admin_port(part)}.json"
 
     def _admin_port(self, part: str) -> int:
         service, _, replica = part.rpartition("-")

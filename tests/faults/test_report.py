@@ -1,0 +1,18 @@
+"""Which results the report tells."""
+
+from faults.harness.report import latest
+from faults.harness.results import Result
+
+
+def _result(at: str, scale: str = "short", part: str = "part") -> Result:
+    return Result(1, part, scale, "title", "test", outcome="passed", at=at)
+
+
+def test_the_last_result_of_a_part_counts() -> None:
+    old, new, other = _result("2026-01-01"), _result("2026-01-02"), _result("2026-01-01", part="other")
+    assert latest([new, old, other]) == [other, new]
+
+
+def test_a_short_form_does_not_replace_the_full_one() -> None:
+    full, short = _result("2026-01-01", "full"), _result("2026-01-02", "short")
+    assert latest([full, short]) == [full]
