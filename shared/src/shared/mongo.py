@@ -29,6 +29,7 @@ RECORD_CODES = frozenset({DUPLICATE_KEY, DOCUMENT_VALIDATION, 10334, 17280, 1741
 def connect(uri: str, *, ca_file: Path, database: str, app_name: str, pool: int) -> Database[Document]:
     """Return the database over TLS: majority and journaled writes, primary reads, 2 s for every operation.
 
+    Where the driver looks for a server, it looks at its deadline every 0.5 s, so an operation may take that much more.
     Makes no I/O: a server that is away shows at the first operation. Call it after the fork; close
     `database.client` at the end. `pool` bounds the connections, and so the operations at one time; all are made in the
     background from the first operation on.
