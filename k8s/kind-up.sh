@@ -3,7 +3,9 @@
 #
 # KIND_CLUSTER      name of the cluster (retail)
 # KIND_STAND_INS=1  pull no image: images come from Docker as they are, and test programs do the work of the operators
-#                   whose images are not there (Strimzi, cert-manager); see docs/kubernetes.md
+#                   whose images are not there (Strimzi, cert-manager); see docs/kubernetes.md. Then also:
+# KIND_ADDON        the command that installs the gateway and the metrics server, called with 'gateway' and 'metrics'
+# KIND_KAFKA_IMAGE  an image of Apache Kafka that Docker has
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=versions.env
@@ -19,6 +21,8 @@ main() {
         command -v "$program" >/dev/null || fail "$program is missing"
     done
     docker info >/dev/null 2>&1 || fail "Docker does not answer"
+    [[ ! $STAND_INS || (${KIND_ADDON:-} && ${KIND_KAFKA_IMAGE:-}) ]] ||
+        fail "KIND_STAND_INS needs KIND_ADDON and KIND_KAFKA_IMAGE: see docs/kubernetes.md"
     step "cluster $KIND_CLUSTER" cluster
     step "our images" images
     step "operators" operators
@@ -74,7 +78,7 @@ images() {
     local names=()
     while read -r service image; do names+=("retail-orders/$service:$image"); done <.kind/images
     if [[ $STAND_INS ]]; then
-        names+=("mongo:$MONGODB" "kindbox/kafka:$KAFKA" "nginxinc/nginx-unprivileged:$NGINX")
+        names+=("mongo:$MONGODB" "$KIND_KAFKA_IMAGE" "nginxinc/nginx-unprivileged:$NGINX")
     fi
     kind load docker-image --quiet --name "$KIND_CLUSTER" \
         --nodes "$KIND_CLUSTER-worker,$KIND_CLUSTER-worker2" "${names[@]}"
@@ -87,7 +91,7 @@ operators() {
         local addon
         for addon in gateway metrics; do
             # shellcheck disable=SC2086 # a command and its first argument
-            ${KIND_ADDON:?names the command that installs the gateway and the metrics server} $addon
+            $KIND_ADDON $addon
         done
         stand_in definitions
         return
@@ -120,7 +124,7 @@ servers() {
         <<<"${resources//retail-orders\/order-processor:dev/$image}"
     if [[ $STAND_INS ]]; then
         stand_in certificates
-        stand_in kafka "kindbox/kafka:$KAFKA" "$image"
+        stand_in kafka "$KIND_KAFKA_IMAGE" "$image"
     fi
     kube wait certificate --all --for condition=Ready --timeout 120s >/dev/null
     kube wait kafka/retail --for condition=Ready --timeout 600s >/dev/null

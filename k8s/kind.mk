@@ -1,8 +1,6 @@
 # Targets for a real Kubernetes on this machine; the Makefile includes them.
 KIND_CLUSTER ?= retail
-# Where images cannot be pulled (KIND_STAND_INS=1): the command that installs the gateway and the metrics server.
-KIND_ADDON ?= ../shared/kindbox/kindbox addon
-export KIND_CLUSTER KIND_ADDON
+export KIND_CLUSTER
 
 .PHONY: kind-up
 kind-up: .venv/.ready ## Bring the whole system up in a kind cluster, on https://127.0.0.1:8443 (needs docker, kind, helm, kubectl).

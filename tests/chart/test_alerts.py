@@ -99,6 +99,26 @@ def test_a_breaker_that_nobody_calls_any_more_ends_its_alert_though_it_was_never
     assert firing("CircuitBreakerOpen", series, 15, 30) == [True, False]
 
 
+@pytest.mark.parametrize(
+    "series",
+    [
+        f'certificate_expiry_timestamp_seconds{{{JOB}, name="kafka-ca"}}',
+        'certmanager_certificate_expiration_timestamp_seconds{namespace="cert-manager", name="shop-auth-api"}',
+    ],
+    ids=["authority", "own"],
+)
+def test_a_certificate_fires_a_week_before_its_end_until_it_is_renewed(firing: Any, series: str) -> None:
+    end = 7 * 86400 + 10 * 60
+
+    assert firing("CertificateExpires", {series: f"{end}x20 {2 * end}x20"}, 5, 15, 25) == [False, True, False]
+
+
+def test_a_certificate_of_others_is_not_ours_to_watch(firing: Any) -> None:
+    series = {'certmanager_certificate_expiration_timestamp_seconds{name="other"}': "5x9"}
+
+    assert firing("CertificateExpires", series, 5) == [False]
+
+
 def test_failed_calls_through_a_closed_breaker_are_no_open_one(firing: Any) -> None:
     series = {IS_CLOSED: "1x30", REFUSED.replace("rejected", "failed"): "0+1x30"}
 

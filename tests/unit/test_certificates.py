@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from shared.certificates import expiry, watch
+from shared.certificates import SYSTEM_STORE, expiry, watch
 from shared.metrics import CertificateMetrics
 from support.pki import authority
 
@@ -31,6 +31,13 @@ def test_a_renewed_file_shows_without_a_restart(tmp_path: Path) -> None:
     assert shown() == SOON.timestamp()
     path.write_bytes(authority(LATE))
     assert shown() == LATE.timestamp()
+
+
+def test_the_systems_own_store_is_not_watched() -> None:
+    registry = CollectorRegistry()
+    watch(CertificateMetrics(registry), {"mongodb-ca": SYSTEM_STORE})
+
+    assert registry.get_sample_value("certificate_expiry_timestamp_seconds", {"name": "mongodb-ca"}) is None
 
 
 @pytest.mark.parametrize("content", [None, b"", b"junk"])

@@ -174,5 +174,7 @@ def _retry(step: Callable[[], None], deadline: float) -> None:
             return step()
         except PyMongoError as error:
             if time.monotonic() > deadline:
-                raise StackError(f"MongoDB could not be set up: {error}") from error
+                raise StackError(
+                    f"MongoDB could not be set up; if its first start was cut short, 'make clean' makes room: {error}"
+                ) from error
             time.sleep(0.2)

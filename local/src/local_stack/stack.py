@@ -156,10 +156,10 @@ class Stack:
         for user in CLIENTS:
             lines = "".join(f"{name}={value}\n" for name, value in self.client(user).items())
             private.write(folders.clients / f"{user}.env", lines)
+        self._supervisor = Supervisor(lock=self._lock, file=self._file, on_change=self._write_file, say=self._say)
 
     def _start(self) -> None:
         """Start MongoDB and Kafka together; what needs only the one does not wait for the other."""
-        self._supervisor = Supervisor(lock=self._lock, file=self._file, on_change=self._write_file, say=self._say)
         mongodb = self._launch(self._mongodb.parts())
         kafka = self._launch(self._kafka.parts())
         if mongodb:
@@ -180,8 +180,8 @@ class Stack:
         parts = list(parts)
         names = [part.name for part in parts]
         self._supervisor.add(parts)
+        self._names += names  # before they run: whatever interrupts us, they are stopped in good order
         self._supervisor.start(*names)
-        self._names += names
         return names
 
     def _edge(self) -> Iterable[Part]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from shared import log
 from shared.metrics import CertificateMetrics
 
+SYSTEM_STORE = Path("/etc/ssl/certs/ca-certificates.crt")
 UNREADABLE = 0.0
 logger = log.get(__name__)
 
@@ -16,9 +17,12 @@ def watch(metrics: CertificateMetrics, files: Mapping[str, Path]) -> None:
     """Show, for each name, when the first certificate in its PEM file ends, as Unix time.
 
     The file is read at the scrape, so a renewed one shows without a restart. One that cannot be read, or holds no
-    certificate authority, shows as 0, which every alert on expiry takes for ended.
+    certificate authority, shows as 0, which every alert on expiry takes for ended. The operating system's own store is
+    left out: some of its many authorities have always ended.
     """
     for name, path in files.items():
+        if path == SYSTEM_STORE:
+            continue
         metrics.expiry.labels(name).set_function(partial(_shown_expiry, name, path))
 
 
