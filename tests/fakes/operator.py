@@ -41,7 +41,7 @@ def marker(attempts: int = 0, claim: str | None = None) -> Document:
 class FakeOrders:
     """Reads and moves orders, as `retail_cli.store.OrderReader` and `order_processor.store.Orders` do together.
 
-    A move of an order named in `refused` raises `refusal`, as the validator would.
+    A change of an order named in `refused` raises `refusal`, as the validator would.
     """
 
     def __init__(self, *documents: Document) -> None:
@@ -100,6 +100,8 @@ class FakeOrders:
     def rearm(self, ids: Sequence[str]) -> int:
         lost = [self.documents[one] for one in ids if _is_unmarked(self.documents[one])]
         for document in lost:
+            if document["_id"] in self.refused:
+                raise self.refusal
             document |= {"outbox": marker(), "rearmed": document["rearmed"] + 1}
         return len(lost)
 
