@@ -65,6 +65,9 @@ class FakeOrders:
     def failed(self, limit: int) -> list[Document]:
         return [d for d in sorted(self.documents.values(), key=_id, reverse=True) if d["status"] == "FAILED"][:limit]
 
+    def failed_ids(self, limit: int) -> list[str]:
+        return [document["_id"] for document in self.failed(limit)]
+
     def stuck(self, since: datetime, limit: int) -> list[Document]:
         placed = [d for d in sorted(self.documents.values(), key=_id) if d["status"] == "PLACED"]
         return [d for d in placed if d["placed_at"] < since or d["rearmed"] >= 5][:limit]

@@ -147,7 +147,7 @@ class DeadLetters(Struct, frozen=True):
 
 
 class Redriven(Struct, frozen=True):
-    """What became of one order: `redriven`, `would redrive`, `nothing to do` or `refused`."""
+    """What became of one order: `redriven`, `would redrive`, `nothing to do`, `refused` or `unknown`."""
 
     orderid: str
     outcome: str

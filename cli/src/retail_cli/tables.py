@@ -25,6 +25,7 @@ STATUS_STYLES = {
     "redriven": "green",
     "would redrive": "yellow",
     "refused": "red",
+    "unknown": "yellow",
 }
 Lines = Iterable[Table | Text]
 
