@@ -70,7 +70,7 @@ class FakeOrders:
 
     def stuck(self, since: datetime, limit: int) -> list[Document]:
         placed = [d for d in sorted(self.documents.values(), key=_id) if d["status"] == "PLACED"]
-        return [d for d in placed if d["placed_at"] < since or d["rearmed"] >= 5][:limit]
+        return [d for d in placed if d["history"][-1]["at"] < since or d["rearmed"] >= 5][:limit]
 
     def outbox(self) -> Document:
         marked = [d for d in self.documents.values() if d["status"] == "PLACED" and "outbox" in d]

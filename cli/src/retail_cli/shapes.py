@@ -93,7 +93,10 @@ class OrderReport(Struct, frozen=True):
 
 
 class StuckOrder(Struct, frozen=True):
-    """A PLACED order that should have left that status long ago, and what it waits for."""
+    """A PLACED order that should have left that status long ago, and what it waits for.
+
+    `age_seconds` counts from when it last became PLACED: when it was placed, or redriven.
+    """
 
     orderid: str
     userid: str

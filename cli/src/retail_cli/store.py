@@ -49,8 +49,8 @@ class OrderReader:
             return [document["_id"] for document in found]
 
     def stuck(self, since: datetime, limit: int) -> list[Document]:
-        """Return orders that are PLACED since before `since`, or whose event was lost often, oldest first."""
-        unwell = {"$or": [{"placed_at": {"$lt": since}}, {"rearmed": {"$gte": STUCK_AFTER}}]}
+        """Return orders that last became PLACED before `since`, or whose event was lost often, oldest first."""
+        unwell = {"$or": [{"history.at": {"$not": {"$gte": since}}}, {"rearmed": {"$gte": STUCK_AFTER}}]}
         with pymongo.timeout(READ_SECONDS):
             both = [self._oldest(kind | unwell, limit) for kind in (UNMARKED, MARKED)]
         return sorted((order for orders in both for order in orders), key=lambda order: order["_id"])[:limit]
