@@ -235,7 +235,7 @@ def test_a_turn_that_takes_long_is_no_wait_for_events(topic: Topic) -> None:
     member = Member(topic)
     seen: list[bool] = []
 
-    def slow(_: Batch) -> None:
+    def slow(_batch: Batch) -> None:
         for _ in range(3):
             seen.append(member.loop.is_busy)
             member.seconds += 10

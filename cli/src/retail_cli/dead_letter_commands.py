@@ -83,7 +83,7 @@ def redrive(
         orderids = session.orders.failed_ids(MOST_AT_ONCE + 1)
         if len(orderids) > MOST_AT_ONCE:
             del orderids[MOST_AT_ONCE:]
-            warn(f"more than {MOST_AT_ONCE:,} orders are FAILED: these are the newest, repeat the redrive for the others")
+            warn(f"more than {MOST_AT_ONCE:,} orders are FAILED: these are the newest, repeat it for the others")
     else:
         orderids = list(dict.fromkeys(_orderid(session, target) for target in targets or []))
     done: list[Redriven] = []

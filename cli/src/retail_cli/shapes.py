@@ -117,9 +117,9 @@ class StuckReport(Struct, frozen=True):
 class ReconcileReport(Struct, frozen=True):
     """`retail orders reconcile`: `examined` orders waited without marker, and `rearmed` of them got it back (or would).
 
-    `outcome` is `nothing to do`, `rearmed`, `refused`: MongoDB refuses what is left to do, or `undecided`: the group has
-    still `lag` events to handle before the events of these orders can be called lost. `refused` orders could not be
-    changed; `more` tells that the pass was full, so that there may be others.
+    `outcome` is `nothing to do`, `rearmed`, `refused` (MongoDB refuses what is left to do), or `undecided`: the group
+    has still `lag` events to handle before the events of these orders can be called lost. `refused` orders could not
+    be changed; `more` tells that the pass was full, so that there may be others.
     """
 
     dry_run: bool
