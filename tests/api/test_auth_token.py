@@ -180,6 +180,15 @@ def test_without_mongodb_nobody_gets_in(auth: AuthService, dependency: str) -> N
     assert auth.token().status_code == 200
 
 
+def test_attempts_that_mongodb_spoils_are_no_guesses(auth: AuthService) -> None:
+    auth.users.error = AutoReconnect("gone")
+    answers = {auth.token().status_code for _ in range(30)}
+    auth.users.error = None
+
+    assert answers == {503}
+    assert auth.token().status_code == 200
+
+
 def test_a_login_stands_even_if_its_attempt_cannot_be_taken_off(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:

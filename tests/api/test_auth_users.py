@@ -109,14 +109,15 @@ def test_without_mongodb_it_is_503_and_says_whether_something_was_done(
     assert answer.headers["Retry-After"] == ("4" if isinstance(error, CircuitOpen) else "1")
 
 
-def test_too_many_registrations_at_once_are_503(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    slots_taken = [slot.hold() for slot in [auth.slots] * 2]
-    monkeypatch.setattr(auth.slots, "_wait", 0.01)
-    for slot in slots_taken:
-        slot.__enter__()
-    answer = auth.register()
-    for slot in slots_taken:
-        slot.__exit__(None, None, None)
+def test_too_many_registrations_at_once_are_503_and_log_ins_go_on(
+    auth: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auth.users.hashes["bob"] = auth.passwords.hash(PASSWORD)
+    monkeypatch.setattr(auth.registration_slots, "_wait", 0.01)
+    with auth.registration_slots.hold():
+        answer = auth.register()
+        assert auth.token("bob").status_code == 200
+    del auth.users.hashes["bob"]
 
     assert (answer.status_code, answer.get_json()["type"], auth.users.hashes) == (503, "unavailable", {})
     assert auth.register().status_code == 201

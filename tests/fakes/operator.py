@@ -41,7 +41,7 @@ def marker(attempts: int = 0, claim: str | None = None) -> Document:
 class FakeOrders:
     """Reads and moves orders, as `retail_cli.store.OrderReader` and `order_processor.store.Orders` do together.
 
-    A move of an order named in `refused` raises `refusal`, as the validator would.
+    A change of an order named in `refused` raises `refusal`, as the validator would.
     """
 
     def __init__(self, *documents: Document) -> None:
@@ -65,9 +65,12 @@ class FakeOrders:
     def failed(self, limit: int) -> list[Document]:
         return [d for d in sorted(self.documents.values(), key=_id, reverse=True) if d["status"] == "FAILED"][:limit]
 
+    def failed_ids(self, limit: int) -> list[str]:
+        return [document["_id"] for document in self.failed(limit)]
+
     def stuck(self, since: datetime, limit: int) -> list[Document]:
         placed = [d for d in sorted(self.documents.values(), key=_id) if d["status"] == "PLACED"]
-        return [d for d in placed if d["placed_at"] < since or d["rearmed"] >= 5][:limit]
+        return [d for d in placed if d["history"][-1]["at"] < since or d["rearmed"] >= 5][:limit]
 
     def outbox(self) -> Document:
         marked = [d for d in self.documents.values() if d["status"] == "PLACED" and "outbox" in d]
@@ -100,6 +103,8 @@ class FakeOrders:
     def rearm(self, ids: Sequence[str]) -> int:
         lost = [self.documents[one] for one in ids if _is_unmarked(self.documents[one])]
         for document in lost:
+            if document["_id"] in self.refused:
+                raise self.refusal
             document |= {"outbox": marker(), "rearmed": document["rearmed"] + 1}
         return len(lost)
 

@@ -61,7 +61,7 @@ class AuthService:
     def __post_init__(self) -> None:
         self.failures = self.failures or FakeFailures(self.clock)
         self.keys = KeyFolder(self.folder, clock=self.clock.seconds)
-        self.slots = Slots(2)
+        self.slots, self.registration_slots = Slots(2), Slots(1)
         app = create_app(
             settings(self.folder),
             users=self.users,
@@ -70,6 +70,7 @@ class AuthService:
             registry=self.registry,
             passwords=self.passwords,
             slots=self.slots,
+            registration_slots=self.registration_slots,
             now=self.clock,
         )
         self.client = app.test_client()

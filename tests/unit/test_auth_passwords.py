@@ -80,6 +80,12 @@ def test_slots_and_waiters_are_bounded_and_the_rest_is_refused_at_once() -> None
     assert crowd.most == 2
 
 
+def test_how_many_wait_can_be_chosen() -> None:
+    slots = Slots(1, waiters=0)
+    with slots.hold(), pytest.raises(Busy), slots.hold():
+        pass
+
+
 def test_who_waits_too_long_is_refused_and_gives_the_place_back() -> None:
     slots = Slots(1, wait=0.01)
     with slots.hold():

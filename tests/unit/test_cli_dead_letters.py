@@ -1,14 +1,17 @@
 """`retail dead-letters`: list, show, redrive."""
 
 import json
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from pymongo.errors import WriteError
+import pytest
+from pymongo.errors import AutoReconnect, WriteError
 from typer.testing import CliRunner, Result
 
 from fakes.operator import NOW, FakeOrders, FakeSession, FakeTopics, order
 from order_processor.message import Message
+from retail_cli import dead_letter_commands
 from retail_cli.main import app
 from retail_cli.topics import Record
 
@@ -48,6 +51,18 @@ def failed(orderid: str) -> dict[str, Any]:
 
 def outcomes(result: Result) -> dict[str, str]:
     return {one["orderid"]: one["outcome"] for one in said(result)["orders"]}
+
+
+def go_away(orders: FakeOrders, *, when: Callable[[Sequence[str]], bool]) -> None:
+    """Have a redrive of such orders get no answer."""
+    move = orders.redrive
+
+    def redrive(ids: Sequence[str], **how: Any) -> int:
+        if when(ids):
+            raise AutoReconnect("gone")
+        return move(ids, **how)
+
+    orders.redrive = redrive  # type: ignore[method-assign]
 
 
 def test_list_shows_broken_events_and_broken_orders() -> None:
@@ -175,6 +190,47 @@ def test_an_order_that_the_validator_refuses_stays_behind_alone() -> None:
 
     assert result.exit_code == 1
     assert outcomes(result) == {"o1": "redriven", "o2": "refused", "o3": "redriven"}
+
+
+def test_orders_whose_change_gets_no_answer_are_told_as_unknown_and_exit_with_3() -> None:
+    session = FakeSession(FakeOrders(*(failed(f"o{n:04}") for n in range(1100))))
+    go_away(session.orders, when=lambda ids: "o0300" in ids)  # the newest come first, 500 at a time
+
+    result = retail(session, "redrive", "--all", "--json")
+
+    told = outcomes(result)
+    assert result.exit_code == 3
+    assert {orderid for orderid, outcome in told.items() if outcome == "unknown"} == {
+        f"o{n:04}" for n in range(100, 600)
+    }
+    assert {orderid for orderid, outcome in told.items() if outcome == "redriven"} == {
+        f"o{n:04}" for n in range(600, 1100)
+    }
+
+
+def test_when_mongodb_goes_away_among_single_orders_those_left_are_unknown_too() -> None:
+    """The change of all together may have moved some of them before it was refused."""
+    session = FakeSession(FakeOrders(failed("o1"), failed("o2"), failed("o3"), failed("o4")))
+    session.orders.refused = {"o2"}
+    session.orders.refusal = WriteError("Document failed validation", 121)
+    go_away(session.orders, when=lambda ids: ids == ["o3"])
+
+    result = retail(session, "redrive", "o1", "o2", "o3", "o4", "--json")
+
+    assert result.exit_code == 3
+    assert outcomes(result) == {"o1": "redriven", "o2": "refused", "o3": "unknown", "o4": "unknown"}
+
+
+def test_redrive_all_says_when_it_leaves_some_for_another_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letter_commands, "MOST_AT_ONCE", 2)
+    session = FakeSession(FakeOrders(failed("o1"), failed("o2"), failed("o3")))
+
+    first = retail(session, "redrive", "--all", "--json")
+    second = retail(session, "redrive", "--all", "--json")
+
+    assert outcomes(first) == {"o3": "redriven", "o2": "redriven"}
+    assert "more than 2 orders are FAILED" in first.stderr
+    assert (outcomes(second), second.stderr) == ({"o1": "redriven"}, "")
 
 
 def test_redrive_wants_orders_or_all_and_not_both() -> None:

@@ -54,6 +54,7 @@ def summary(**changed: Any) -> Summary:
         (summary(wrong={"o1": "PROCESSED twice"}), 4),
         (summary(dishonest={"500": 1}), 4),
         (summary(unsettled=1), 4),
+        (summary(refused=1), 4),
     ],
 )
 def test_a_broken_promise_exits_with_4(

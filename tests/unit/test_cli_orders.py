@@ -1,6 +1,7 @@
 """`retail orders`, `retail outbox`: what a person and a script see, and the exit codes."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -107,6 +108,16 @@ def test_the_age_from_which_an_order_is_stuck_can_be_set() -> None:
 
     assert said(retail(session, "orders", "stuck", "--json"))["orders"] == []
     assert len(said(retail(session, "orders", "stuck", "--older-than", "10", "--json"))["orders"]) == 1
+
+
+def test_a_redriven_order_is_as_old_as_its_redrive() -> None:
+    again = {"status": "PLACED", "at": NOW - timedelta(seconds=20), "by": "operator", "reason": None}
+    session = FakeSession(FakeOrders(order("o1", age=500)))
+    session.orders.documents["o1"]["history"].append(again)
+
+    assert said(retail(session, "orders", "stuck", "--json"))["orders"] == []
+    (stuck,) = said(retail(session, "orders", "stuck", "--older-than", "10", "--json"))["orders"]
+    assert stuck["age_seconds"] == 20
 
 
 def test_outbox_status_counts() -> None:

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from pymongo.errors import WriteError
 from typer.testing import CliRunner, Result
 
 from fakes.operator import FakeOrders, FakeSession, FakeTopics, marker, order
+from order_processor import reconcile
 from order_processor.reconcile import Offsets
+from retail_cli import reconciling
 from retail_cli.main import app, quiet
 from retail_cli.reconciling import one_pass
 
@@ -41,9 +44,35 @@ def test_orders_whose_event_is_lost_get_their_marker_back() -> None:
         "examined": 2,
         "rearmed": 2,
         "lag": 0,
+        "refused": 0,
+        "more": False,
     }
     assert "outbox" in session.orders.documents["o1"]
     assert session.orders.documents["o2"]["rearmed"] == 1
+
+
+@pytest.mark.parametrize(("orderids", "outcome"), [(["o1"], "refused"), (["o1", "o2"], "rearmed")])
+def test_an_order_that_mongodb_refuses_to_change_is_told_and_exits_with_1(orderids: list[str], outcome: str) -> None:
+    session = FakeSession(lost(*orderids))
+    session.orders.refused = {"o1"}
+    session.orders.refusal = WriteError("Document failed validation", 121)
+
+    result = retail(session, "--json")
+
+    report = json.loads(result.stdout)
+    assert (result.exit_code, report["outcome"], report["refused"]) == (1, outcome, 1)
+    assert "refuses to change 1 of the orders" in result.stderr
+    assert "refused by MongoDB" in retail(session).stdout
+
+
+def test_a_pass_that_is_full_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (reconcile, reconciling):
+        monkeypatch.setattr(module, "MAX_IN_HAND", 2)
+
+    report = json.loads(retail(FakeSession(lost("o1", "o2", "o3")), "--json").stdout)
+
+    assert (report["examined"], report["more"]) == (2, True)
+    assert "there may be more" in retail(FakeSession(lost("o1", "o2", "o3"))).stdout
 
 
 def test_a_dry_run_counts_and_writes_nothing() -> None:

@@ -48,7 +48,7 @@ def test_a_commit_is_asked_again_until_it_is_answered_and_the_newest_offset_coun
     assert commits.are_answered
 
 
-@pytest.mark.parametrize("error", [KafkaError.ILLEGAL_GENERATION, KafkaError.STALE_MEMBER_EPOCH])
+@pytest.mark.parametrize("error", [KafkaError.ILLEGAL_GENERATION, KafkaError.FENCED_MEMBER_EPOCH])
 def test_a_refused_commit_of_one_who_lost_the_partition_is_no_error(error: int) -> None:
     commits = Commits(clock=lambda: 0.0)
     broker = Broker(commits)
@@ -56,5 +56,37 @@ def test_a_refused_commit_of_one_who_lost_the_partition_is_no_error(error: int) 
     commits.send(broker)
 
     broker.answer(error)
+
+    assert commits.are_answered
+
+
+@pytest.mark.parametrize("error", [KafkaError.STALE_MEMBER_EPOCH, KafkaError.REBALANCE_IN_PROGRESS])
+def test_a_commit_refused_in_a_rebalance_is_asked_again_while_the_partition_is_held(error: int) -> None:
+    seconds = [0.0]
+    commits = Commits(clock=lambda: seconds[0])
+    broker = Broker(commits)
+    commits.add({(TOPIC, 0): 10, (TOPIC, 1): 5})
+    commits.send(broker)
+
+    broker.answer(error)
+    commits.drop([(TOPIC, 1)])
+    seconds[0] = 2.0
+    commits.send(broker)
+
+    assert broker.asked == [{0: 10, 1: 5}, {0: 10}]
+
+
+def test_the_answer_to_one_of_two_requests_is_not_taken_for_both() -> None:
+    commits = Commits(clock=lambda: 0.0)
+    broker = Broker(commits)
+    commits.add({(TOPIC, 0): 10})
+    commits.send(broker)
+    commits.add({(TOPIC, 0): 20})
+    commits.send_now(broker)  # as partitions are revoked
+
+    broker.answer()
+    commits.send(broker)
+    assert broker.asked == [{0: 10}, {0: 20}]
+    broker.answer()
 
     assert commits.are_answered

@@ -218,6 +218,35 @@ def test_a_stop_ends_what_is_in_hand_commits_it_and_leaves(topic: Topic) -> None
     assert topic.members == []
 
 
+def test_a_stop_takes_no_more_events_when_the_batch_in_hand_is_done(topic: Topic) -> None:
+    member = Member(topic)
+    member.work.trouble = outage
+    member.turn()
+    fill(topic, range(10, 20))
+    member.work.trouble = lambda _: None
+    member.consumer.consume = _moving(member, member.consumer.consume)  # type: ignore[method-assign]
+
+    member.loop.finish(5)
+
+    assert {*member.work.done} == {b"%d" % n for n in range(10)}
+
+
+def test_a_turn_that_takes_long_is_no_wait_for_events(topic: Topic) -> None:
+    member = Member(topic)
+    seen: list[bool] = []
+
+    def slow(_batch: Batch) -> None:
+        for _ in range(3):
+            seen.append(member.loop.is_busy)
+            member.seconds += 10
+
+    member.work.trouble = slow
+    member.turn()
+
+    assert seen == [False, True, True]
+    assert not member.loop.is_busy
+
+
 def test_a_stop_in_an_outage_gives_up_in_time_and_commits_nothing(topic: Topic) -> None:
     member = Member(topic)
     member.work.trouble = outage

@@ -21,6 +21,7 @@ class Producer:
         self.error: KafkaError | None = None
         self.sent: list[dict[str, Any]] = []
         self._reports: list[Any] = []
+        self.polled = 0
 
     def produce(self, topic: str, *, on_delivery: Any, **record: Any) -> None:
         assert topic == DEAD_LETTER_TOPIC
@@ -33,6 +34,12 @@ class Producer:
         if error is None:
             self.sent.append(record)
         self._reports.append(lambda: on_delivery(error, None))
+
+    def poll(self, _seconds: float) -> int:
+        self.polled += 1
+        if self.error:
+            raise KafkaException(self.error)
+        return 0
 
     def flush(self, _seconds: float) -> int:
         reports, self._reports = self._reports, []
@@ -81,11 +88,12 @@ def test_a_letter_refused_for_its_size_goes_without_its_value(*, refuses_itself:
     assert (producer.sent[1]["key"], producer.sent[1]["headers"][0]) == (b"k", ("ce_type", b"t"))
 
 
-def test_a_letter_whose_key_and_headers_are_too_big_goes_with_our_headers_alone() -> None:
+@pytest.mark.parametrize("name", ["huge", "dead_letter_huge"])
+def test_a_letter_whose_key_and_headers_are_too_big_goes_with_our_headers_alone(name: str) -> None:
     producer = Producer()
 
     errors = DeadLetters(lambda: producer).send(  # type: ignore[arg-type, return-value]
-        [letter(key=b"k" * 20_000, headers=[("huge", b"h" * 20_000)])]
+        [letter(key=b"k" * 20_000, headers=[(name, b"h" * 20_000)])]
     )
 
     assert errors == {}
@@ -117,5 +125,27 @@ def test_a_producer_with_a_fatal_error_is_replaced() -> None:
     letters = DeadLetters(make)
 
     assert set(letters.send([letter()])) == {0}
+    assert letters.send([letter()]) == {}
+    assert len(made) == 2
+
+
+def test_a_producer_is_polled_between_letters_and_replaced_when_it_tells_of_a_fatal_error() -> None:
+    producers = [Producer(), Producer()]
+    made: list[Producer] = []
+
+    def make() -> Any:
+        made.append(producers[len(made)])
+        return made[-1]
+
+    letters = DeadLetters(make)
+    letters.poll()
+    assert made == []  # nothing to poll yet
+
+    letters.send([letter()])
+    letters.poll()
+    producers[0].error = KafkaError(KafkaError._FATAL, fatal=True)
+    letters.poll()
+
+    assert producers[0].polled == 2
     assert letters.send([letter()]) == {}
     assert len(made) == 2

@@ -32,7 +32,7 @@ def reading(*committed: int, end: int = 10) -> Reading:
 def test_events_that_do_not_come_end_the_process(progress: Progress, clock: Clock) -> None:
     """Of one partition is enough, whatever flows in the others."""
     for others in range(3):
-        progress.observe(reading(others, 4), HELD, is_paused=False)
+        progress.observe(reading(others, 4), HELD, is_busy=False)
         progress.check()
         clock.now += 9
 
@@ -42,7 +42,7 @@ def test_events_that_do_not_come_end_the_process(progress: Progress, clock: Cloc
 
 def test_one_who_holds_nothing_ends_when_nobody_takes_the_events(progress: Progress, clock: Clock) -> None:
     for _ in range(4):
-        progress.observe(reading(10, 4), frozenset(), is_paused=False)
+        progress.observe(reading(10, 4), frozenset(), is_busy=False)
         progress.check()
         clock.now += 19
 
@@ -52,10 +52,10 @@ def test_one_who_holds_nothing_ends_when_nobody_takes_the_events(progress: Progr
 
 def test_quick_looks_or_a_long_sleep_alone_are_no_stall(progress: Progress, clock: Clock) -> None:
     for _ in range(5):
-        progress.observe(reading(10, 4), HELD, is_paused=False)
+        progress.observe(reading(10, 4), HELD, is_busy=False)
         clock.now += 1
     progress.check()
-    progress.observe(reading(10, 5), HELD, is_paused=False)
+    progress.observe(reading(10, 5), HELD, is_busy=False)
     clock.now += 500
 
     progress.check()
@@ -63,28 +63,28 @@ def test_quick_looks_or_a_long_sleep_alone_are_no_stall(progress: Progress, cloc
 
 def test_a_position_that_moves_is_no_stall(progress: Progress, clock: Clock) -> None:
     for committed in range(8):
-        progress.observe(reading(10, committed), HELD, is_paused=False)
+        progress.observe(reading(10, committed), HELD, is_busy=False)
         clock.now += 19
 
     progress.check()
 
 
 @pytest.mark.parametrize(
-    ("later", "held", "is_paused"),
+    ("later", "held", "is_busy"),
     [
         (reading(10, 10), HELD, False),
         (reading(10, 4), HELD, True),
         (reading(10, 4), frozenset({("orders.placed", 0)}), False),
         ({}, HELD, False),
     ],
-    ids=["nothing left", "paused in an outage", "held by another now", "unknown partition"],
+    ids=["nothing left", "busy, or paused in an outage", "held by another now", "unknown partition"],
 )
 def test_the_time_begins_anew(
-    progress: Progress, clock: Clock, later: Reading, held: frozenset[tuple[str, int]], *, is_paused: bool
+    progress: Progress, clock: Clock, later: Reading, held: frozenset[tuple[str, int]], *, is_busy: bool
 ) -> None:
     for now in (reading(10, 4), reading(10, 4), later, reading(10, 4), reading(10, 4)):
         is_later = now is later
-        progress.observe(now, held if is_later else HELD, is_paused=is_paused and is_later)
+        progress.observe(now, held if is_later else HELD, is_busy=is_busy and is_later)
         clock.now += 15
 
     progress.check()

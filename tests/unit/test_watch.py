@@ -33,7 +33,7 @@ class NoOrders:
 
 class NoPartitions:
     held = frozenset[Partition]()
-    is_paused = False
+    is_busy = False
 
 
 def test_the_end_tells_whether_a_call_is_still_in_progress_and_its_client_in_use() -> None:

@@ -80,7 +80,10 @@ def redrive(
     if everything == bool(targets):
         raise typer.BadParameter("name orders or dead letters, or give --all")
     if everything:
-        orderids = [document["_id"] for document in session.orders.failed(MOST_AT_ONCE)]
+        orderids = session.orders.failed_ids(MOST_AT_ONCE + 1)
+        if len(orderids) > MOST_AT_ONCE:
+            del orderids[MOST_AT_ONCE:]
+            warn(f"more than {MOST_AT_ONCE:,} orders are FAILED: these are the newest, repeat it for the others")
     else:
         orderids = list(dict.fromkeys(_orderid(session, target) for target in targets or []))
     done: list[Redriven] = []

@@ -1,4 +1,4 @@
-"""`retail load`: places orders with a ledger and checks what became of each. Needs the extra `load` (aiohttp)."""
+"""`retail load`: places orders with a ledger and checks what became of each."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from retail_cli.replicas import LOCAL_STACK
-from retail_cli.session import Code, Json, Refused, warn
+from retail_cli.session import Code, Json, warn
 from shared.settings import SettingsError
 
 LEDGERS = Path(".local/ledgers")
@@ -33,12 +33,10 @@ def load(
     as_json: Json = False,
 ) -> None:
     """Place orders at a rate, note every answer in a ledger, and see each accepted order PROCESSED once."""
-    try:
-        from retail_cli.load import Options, run  # noqa: PLC0415 - needs aiohttp, which is an extra
-        from retail_cli.load.options import BadOptions  # noqa: PLC0415
-        from retail_cli.load.shop import NoSystem  # noqa: PLC0415
-    except ImportError as error:
-        raise Refused(f"load needs {error.name}, which is not here: install retail-orders-cli[load]") from None
+    from retail_cli.load import Options, run  # noqa: PLC0415 - so that no other command waits for aiohttp
+    from retail_cli.load.options import BadOptions  # noqa: PLC0415
+    from retail_cli.load.shop import NoSystem  # noqa: PLC0415
+
     chosen: dict[str, Any] = {} if seed is None else {"seed": seed}
     base_url, ca_file = (url, ca) if url else _local_front_door()
     try:

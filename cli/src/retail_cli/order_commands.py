@@ -68,7 +68,8 @@ def reconcile_(
 ) -> None:
     """Have the events that the log has lost published again: one pass of what the processors do by themselves.
 
-    No clock decides: the group must first handle all that the topic holds now. If it does not, exit code 1.
+    No clock decides: the group must first handle all that the topic holds now. If it does not, or if MongoDB refuses
+    to change an order, exit code 1.
     """
     session: Session = context.obj
     report = one_pass(session.moves, session.orders, session.topics, dry_run=dry_run, seconds=seconds)
@@ -78,3 +79,5 @@ def reconcile_(
             f"the group has not come to the end of the topic in {seconds:g} s, {report.lag} events are left: "
             "is an order-processor running?"
         )
+    if report.refused:
+        raise Refused(f"MongoDB refuses to change {report.refused} of the orders: an order-processor's log names them")

@@ -7,7 +7,7 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry
 
 from order_processor import reconcile
-from order_processor.reconcile import Outcome, Reconciler
+from order_processor.reconcile import MAX_IN_HAND, Outcome, Reconciler
 from retail_cli.shapes import ReconcileReport
 from shared.metrics import ProcessorMetrics
 
@@ -22,16 +22,16 @@ class Reader(Protocol):
 
 
 class _Orders:
-    """Stands between reconciliation and the orders: counts what it looks at, and in a dry run keeps it from writing."""
+    """Stands between reconciliation and the orders: counts what it finds, and in a dry run keeps it from writing."""
 
     def __init__(self, orders: reconcile.Orders, reader: Reader | None) -> None:
         self._orders = orders
         self._reader = reader
-        self.examined = 0
+        self.found = 0
 
     def unmarked(self, *, limit: int, stuck: bool) -> list[str]:
         ids = self._orders.unmarked(limit=limit, stuck=stuck)
-        self.examined = len(ids) + (self.examined if stuck else 0)  # the stuck ones are read second
+        self.found = len(ids) + (self.found if stuck else 0)  # the stuck ones are read second
         return ids
 
     def rearm(self, ids: Sequence[str]) -> int:
@@ -56,5 +56,20 @@ def one_pass(
         pause(PAUSE_SECONDS)
         outcome = reconciler.step()
     lag = sum(offsets.lag for offsets in log.read().values())
-    said = {Outcome.NOTHING: "nothing to do", Outcome.REARMED: "rearmed" if reconciler.rearmed else "nothing to do"}
-    return ReconcileReport(dry_run, said.get(outcome, "undecided"), watched.examined, reconciler.rearmed, lag)
+    return ReconcileReport(
+        dry_run=dry_run,
+        outcome=_said(outcome, reconciler),
+        examined=min(watched.found, MAX_IN_HAND),
+        rearmed=reconciler.rearmed,
+        lag=lag,
+        refused=reconciler.refused,
+        more=watched.found >= MAX_IN_HAND,
+    )
+
+
+def _said(outcome: Outcome, reconciler: Reconciler) -> str:
+    if outcome in {Outcome.WAITING, Outcome.ANEW}:
+        return "undecided"
+    if reconciler.rearmed:
+        return "rearmed"
+    return "refused" if reconciler.refused else "nothing to do"

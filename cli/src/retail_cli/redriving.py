@@ -12,6 +12,7 @@ from shared.mongo import names_a_record
 BY = "operator"
 AT_A_TIME = 500
 ON_ITS_WAY = "it is PLACED, and its event on its way"
+NOT_KNOWN = "no answer came: look again, or repeat the redrive, which does no harm"
 
 
 class Clock(Protocol):
@@ -32,7 +33,10 @@ class Moves(Protocol):
 
 
 def redrive(clock: Clock, moves: Moves, orderids: Sequence[str], reason: str, *, dry_run: bool) -> Iterator[Redriven]:
-    """Redrive each order that is FAILED, and say of every one what became of it. Safe to repeat, and to interrupt."""
+    """Redrive each order that is FAILED, and say of every one what became of it. Safe to repeat, and to interrupt.
+
+    When MongoDB does not answer a change, its orders are told as unknown before the error is raised.
+    """
     for begin in range(0, len(orderids), AT_A_TIME):
         page = orderids[begin : begin + AT_A_TIME]
         states = moves.states(page)
@@ -41,7 +45,15 @@ def redrive(clock: Clock, moves: Moves, orderids: Sequence[str], reason: str, *,
         if dry_run:
             yield from (Redriven(orderid, "would redrive", "it is FAILED") for orderid in failed)
         elif failed:
-            yield from _move(clock.now(), moves, failed, reason)
+            at = clock.now()
+            told = set()
+            try:
+                for one in _move(at, moves, failed, reason):
+                    told.add(one.orderid)
+                    yield one
+            except Exception:
+                yield from (Redriven(orderid, "unknown", NOT_KNOWN) for orderid in failed if orderid not in told)
+                raise
 
 
 def _move(at: datetime, moves: Moves, failed: Sequence[str], reason: str) -> Iterator[Redriven]:

@@ -93,7 +93,10 @@ class OrderReport(Struct, frozen=True):
 
 
 class StuckOrder(Struct, frozen=True):
-    """A PLACED order that should have left that status long ago, and what it waits for."""
+    """A PLACED order that should have left that status long ago, and what it waits for.
+
+    `age_seconds` counts from when it last became PLACED: when it was placed, or redriven.
+    """
 
     orderid: str
     userid: str
@@ -114,8 +117,9 @@ class StuckReport(Struct, frozen=True):
 class ReconcileReport(Struct, frozen=True):
     """`retail orders reconcile`: `examined` orders waited without marker, and `rearmed` of them got it back (or would).
 
-    `outcome` is `nothing to do`, `rearmed`, or `undecided`: the group has still `lag` events to handle before the
-    events of these orders can be called lost.
+    `outcome` is `nothing to do`, `rearmed`, `refused` (MongoDB refuses what is left to do), or `undecided`: the group
+    has still `lag` events to handle before the events of these orders can be called lost. `refused` orders could not
+    be changed; `more` tells that the pass was full, so that there may be others.
     """
 
     dry_run: bool
@@ -123,6 +127,8 @@ class ReconcileReport(Struct, frozen=True):
     examined: int
     rearmed: int
     lag: int
+    refused: int
+    more: bool
 
 
 class FailedOrder(Struct, frozen=True):
@@ -144,7 +150,7 @@ class DeadLetters(Struct, frozen=True):
 
 
 class Redriven(Struct, frozen=True):
-    """What became of one order: `redriven`, `would redrive`, `nothing to do` or `refused`."""
+    """What became of one order: `redriven`, `would redrive`, `nothing to do`, `refused` or `unknown`."""
 
     orderid: str
     outcome: str

@@ -42,9 +42,15 @@ class OrderReader:
         with pymongo.timeout(READ_SECONDS):
             return list(self._orders.find({"status": Status.FAILED}).sort("_id", -1).limit(limit))
 
+    def failed_ids(self, limit: int) -> list[str]:
+        """Return the ids of FAILED orders, newest first."""
+        with pymongo.timeout(READ_SECONDS):
+            found = self._orders.find({"status": Status.FAILED}, {"_id": True}).sort("_id", -1).limit(limit)
+            return [document["_id"] for document in found]
+
     def stuck(self, since: datetime, limit: int) -> list[Document]:
-        """Return orders that are PLACED since before `since`, or whose event was lost often, oldest first."""
-        unwell = {"$or": [{"placed_at": {"$lt": since}}, {"rearmed": {"$gte": STUCK_AFTER}}]}
+        """Return orders that last became PLACED before `since`, or whose event was lost often, oldest first."""
+        unwell = {"$or": [{"history.at": {"$not": {"$gte": since}}}, {"rearmed": {"$gte": STUCK_AFTER}}]}
         with pymongo.timeout(READ_SECONDS):
             both = [self._oldest(kind | unwell, limit) for kind in (UNMARKED, MARKED)]
         return sorted((order for orders in both for order in orders), key=lambda order: order["_id"])[:limit]

@@ -25,6 +25,7 @@ STATUS_STYLES = {
     "redriven": "green",
     "would redrive": "yellow",
     "refused": "red",
+    "unknown": "yellow",
 }
 Lines = Iterable[Table | Text]
 
@@ -83,8 +84,11 @@ def reconcile(report: shapes.ReconcileReport) -> Lines:
     yield _pairs(
         ("orders without marker", report.examined),
         ("would get it back" if report.dry_run else "got it back", report.rearmed),
+        ("refused by MongoDB", report.refused or None),
         ("events still to be handled", report.lag),
     )
+    if report.more:
+        yield Text("The pass was full: there may be more orders. Repeat the command for the others.", style="yellow")
 
 
 def dead_letters(report: shapes.DeadLetters) -> Lines:

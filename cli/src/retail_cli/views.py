@@ -47,7 +47,7 @@ def stuck(document: Document, now: datetime) -> StuckOrder:
         orderid=document["_id"],
         userid=document["userid"],
         placed_at=document["placed_at"],
-        age_seconds=int((now - document["placed_at"]).total_seconds()),
+        age_seconds=int((now - document["history"][-1]["at"]).total_seconds()),
         rearmed=rearmed,
         attempts=attempts,
         waits_for=waits_for,

@@ -43,8 +43,8 @@ class Summary:
 
     @property
     def ok(self) -> bool:
-        """Every order settled, every answer honest, every accepted order processed once."""
-        return not (self.unsettled or self.dishonest or self.wrong)
+        """Every order accepted (the load makes none that is to be refused) and processed once, every answer honest."""
+        return not (self.refused or self.unsettled or self.dishonest or self.wrong)
 
     def as_dict(self) -> dict[str, Any]:
         """The fields, and `ok`."""

@@ -29,6 +29,8 @@ from shared.preparation import Preparation
 
 SPARE_CONNECTIONS = 4
 PING_SECONDS = 1.0
+LOGINS_TO_A_REGISTRATION = 4  # in slots for hashing
+REGISTRATIONS_WAITING = 4  # few: each has a thread that a log-in could use
 
 
 class UserStore(Users, NewUsers, Protocol):
@@ -49,6 +51,7 @@ def create_app(
     registry: CollectorRegistry,
     passwords: Passwords,
     slots: Slots,
+    registration_slots: Slots,
     now: Callable[[], datetime] = utc_now,
 ) -> Flask:
     """Return the API on the given stores; what it counts goes to `registry`."""
@@ -58,7 +61,9 @@ def create_app(
     tokens.configure(app, issuer=settings.issuer, audience=settings.audience)
     login = Login(users, Throttle(failures), passwords, slots)
     app.register_blueprint(
-        routes.blueprint(users=users, login=login, keys=keys, metrics=AuthMetrics(registry), now=now)
+        routes.blueprint(
+            users=users, login=login, slots=registration_slots, keys=keys, metrics=AuthMetrics(registry), now=now
+        )
     )
     docs.register(app, openapi.DOCUMENT, prefix="/api")
     return app
@@ -89,6 +94,9 @@ def wsgi() -> Flask:
         keys=keys,
         passwords=Passwords(),
         slots=Slots(settings.hash_slots),
+        registration_slots=Slots(
+            max(1, settings.hash_slots // LOGINS_TO_A_REGISTRATION), waiters=REGISTRATIONS_WAITING
+        ),
         registry=registry,
     )
     certificates.watch(CertificateMetrics(registry), {"mongodb-ca": settings.mongodb_ca_file})

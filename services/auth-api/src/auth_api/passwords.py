@@ -19,11 +19,11 @@ class Busy(Exception):  # noqa: N818 - the state that it tells
 
 
 class Slots:
-    """At most `count` holders at one time; 16 more may wait up to 1 s. Safe for threads."""
+    """At most `count` holders at one time; so many more as `waiters` may wait up to 1 s. Safe for threads."""
 
-    def __init__(self, count: int, *, wait: float = WAIT_SECONDS) -> None:
+    def __init__(self, count: int, *, waiters: int = MAX_WAITERS, wait: float = WAIT_SECONDS) -> None:
         self._free = threading.BoundedSemaphore(count)
-        self._places = threading.BoundedSemaphore(count + MAX_WAITERS)
+        self._places = threading.BoundedSemaphore(count + waiters)
         self._wait = wait
 
     @contextmanager

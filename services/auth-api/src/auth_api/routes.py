@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 from auth_api import accounts, tokens
 from auth_api.accounts import MalformedCredentials, RefusedAccount, Registration
 from auth_api.login import Login, WrongCredentials
-from auth_api.passwords import Busy
+from auth_api.passwords import Busy, Slots
 from auth_api.store import NameTaken, OutcomeUnknown
 from auth_api.throttle import TooManyFailures
 from auth_api.tokens import KeyFolder, NoKeys
@@ -34,9 +34,15 @@ class NewUsers(Protocol):
 
 
 def blueprint(
-    *, users: NewUsers, login: Login, keys: KeyFolder, metrics: AuthMetrics, now: Callable[[], datetime]
+    *,
+    users: NewUsers,
+    login: Login,
+    slots: Slots,
+    keys: KeyFolder,
+    metrics: AuthMetrics,
+    now: Callable[[], datetime],
 ) -> Blueprint:
-    """Return the API's routes."""
+    """Return the API's routes. Registrations have `slots` of their own: anybody may register, and many at once."""
     routes = Blueprint("auth", __name__)
 
     @routes.post("/api/users")
@@ -44,7 +50,7 @@ def blueprint(
     def register() -> tuple[Response, int]:
         registration = web.read_json(Registration)
         password = accounts.check(registration)
-        with login.slots.hold():
+        with slots.hold():
             password_hash = login.passwords.hash(password)  # made for a taken name too, so that both take as long
         users.add(registration.username, password_hash, now())
         return jsonify(username=registration.username), 201

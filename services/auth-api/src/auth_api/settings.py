@@ -35,7 +35,10 @@ class Settings(HttpSettings):
     issuer: str = env("AUTH_ISSUER", default="retail-orders", help="`iss` of the tokens")
     audience: str = env("AUTH_AUDIENCE", default="retail-orders", help="`aud` of the tokens")
     hash_slots: int = env(
-        "HASH_SLOTS", hash_slots, default="cores", help="passwords hashed at one time; `cores`: as many as usable cores"
+        "HASH_SLOTS",
+        hash_slots,
+        default="cores",
+        help="passwords checked at one time, and a quarter as many stored; `cores`: as many as usable cores",
     )
 
     @classmethod

@@ -11,14 +11,13 @@ from shared.kafka import KafkaError, KafkaException, TopicPartition
 
 PAUSE_SECONDS = 1.0
 # What a broker answers to the commit of one who has lost the partition, or its place in the group, or whose topic is
-# gone: another will get the events again, which is harmless.
+# gone: another will get the events again, which is harmless. STALE_MEMBER_EPOCH and REBALANCE_IN_PROGRESS are not
+# among them: they come for partitions that stay, too, and a partition that goes is dropped.
 REFUSALS = frozenset(
     {
         KafkaError.ILLEGAL_GENERATION,
         KafkaError.UNKNOWN_MEMBER_ID,
-        KafkaError.REBALANCE_IN_PROGRESS,
         KafkaError.FENCED_MEMBER_EPOCH,
-        KafkaError.STALE_MEMBER_EPOCH,
         KafkaError.FENCED_INSTANCE_ID,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError.UNKNOWN_TOPIC_ID,
@@ -42,7 +41,7 @@ class Commits:
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._waiting: dict[Partition, int] = {}  # not answered yet; the newest offset counts, a lower one too
-        self._sent: dict[Partition, int] | None = None
+        self._open = 0  # requests without answer: two, when partitions were revoked while one was open
         self._next_try = 0.0
 
     def add(self, offsets: dict[Partition, int]) -> None:
@@ -61,13 +60,13 @@ class Commits:
 
     def send(self, consumer: Any) -> None:
         """Ask for what waits, unless an answer is still to come or a failure was a moment ago."""
-        if self._waiting and self._sent is None and self._clock() >= self._next_try:
+        if self._waiting and not self._open and self._clock() >= self._next_try:
             self.send_now(consumer)
 
     def send_now(self, consumer: Any) -> None:
         """Ask at once."""
-        self._sent = dict(self._waiting)
-        wanted = [TopicPartition(topic, partition, offset) for (topic, partition), offset in self._sent.items()]
+        self._open += 1
+        wanted = [TopicPartition(topic, partition, offset) for (topic, partition), offset in self._waiting.items()]
         try:
             consumer.commit(offsets=wanted, asynchronous=True)
         except KafkaException as error:
@@ -75,7 +74,7 @@ class Commits:
 
     def answered(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
         """Take the broker's answer: what is committed or refused is settled, anything else is asked again after 1 s."""
-        self._sent = None
+        self._open -= 1
         for answer in partitions:
             refusal = answer.error or error
             key = answer.topic, answer.partition

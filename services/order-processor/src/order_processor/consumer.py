@@ -19,6 +19,7 @@ BATCH = 500
 TAKE_SECONDS = 0.1
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
+LONG_TURN_SECONDS = 1.0
 
 logger = log.get(__name__)
 
@@ -59,6 +60,7 @@ class Loop:
         self._jitter = jitter
         self._batch: Batch | None = None
         self._paused = False
+        self._is_ending = False
         self._failures = 0
         self._next_try = 0.0
         self.finished_at = clock()
@@ -81,7 +83,7 @@ class Loop:
         give_up = self._clock() + seconds
         try:
             self._consumer.pause(self._consumer.assignment())  # so that a turn brings answers and no more events
-            self._paused = True
+            self._paused = self._is_ending = True
             while not self.is_idle and self._clock() < give_up:
                 self.turn()
         finally:
@@ -96,9 +98,9 @@ class Loop:
         return self._batch is None and self._commits.are_answered
 
     @property
-    def is_paused(self) -> bool:
-        """True while no events are wanted, after a failure."""
-        return self._paused
+    def is_busy(self) -> bool:
+        """True while no events are awaited: after a failure, and in a turn that takes long. Any thread may ask."""
+        return self._paused or self._clock() - self.finished_at > LONG_TURN_SECONDS
 
     def _take(self, messages: Iterable[ClientMessage]) -> None:
         good = []
@@ -145,7 +147,7 @@ class Loop:
         self._batch = None
         self._failures = 0
         self._next_try = 0.0
-        if self._paused:
+        if self._paused and not self._is_ending:
             self._consumer.resume(self._consumer.assignment())
             self._paused = False
 

@@ -2,7 +2,7 @@
 """Events that nobody can handle, kept in a topic of their own with all that is known of them."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -63,6 +63,14 @@ class DeadLetters:
                 break
         return errors
 
+    def poll(self) -> None:
+        """Serve what the producer has to say, which would pile up between letters while Kafka is away."""
+        if self._producer:
+            try:
+                self._producer.poll(0)
+            except KafkaException as error:
+                self._replace_if_fatal([error.args[0]])
+
     def close(self) -> None:
         """Let go of the producer; what `send` reported as delivered is safe."""
         self._producer = None
@@ -90,11 +98,13 @@ class DeadLetters:
             producer.flush(DELIVERY_SECONDS + 1)
         except KafkaException as error:  # the client raises a fatal error here, and calls back nobody
             told.append(error.args[0])
-        told += errors.values()
+        self._replace_if_fatal([*told, *errors.values()])
+        return dict(errors)
+
+    def _replace_if_fatal(self, told: Iterable[KafkaError]) -> None:
         if any(error.fatal() or error.code() == KafkaError._FATAL for error in told):
             logger.error("dead_letter_producer_replaced")
             self._producer = None
-        return dict(errors)
 
 
 def details(headers: Headers | None) -> dict[str, str]:
@@ -125,16 +135,15 @@ def _whole(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _without_value(letter: DeadLetter) -> dict[str, Any]:
-    value = letter.message.value or b""
-    digest = hashlib.sha256(value).hexdigest()
-    whole = _whole(letter)
-    whole["headers"] += [(PREFIX + "value_length", b"%d" % len(value)), (PREFIX + "value_sha256", digest.encode())]
-    return whole | {"value": None}
+    bare = _bare(letter)
+    return bare | {"key": letter.message.key, "headers": [*letter.message.headers, *bare["headers"]]}
 
 
 def _bare(letter: DeadLetter) -> dict[str, Any]:
-    own = [header for header in _without_value(letter)["headers"] if header[0].startswith(PREFIX)]
-    return {"key": None, "value": None, "headers": own}
+    value = letter.message.value or b""
+    digest = hashlib.sha256(value).hexdigest()
+    told = [(PREFIX + "value_length", b"%d" % len(value)), (PREFIX + "value_sha256", digest.encode())]
+    return {"key": None, "value": None, "headers": [*_headers(letter), *told]}
 
 
 def _is_size(error: KafkaError) -> bool:

@@ -93,6 +93,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         watch.start()
         while not stop.is_set():
             loop.turn()
+            dead_letters.poll()
             progress.check()
         logger.info("stopping")
     finally:

@@ -40,12 +40,12 @@ class Progress:
         self._standing: dict[int, Standing] = {}
         self._limit = STALLED_SECONDS
 
-    def observe(self, reading: Reading, held: Collection[Partition], *, is_paused: bool) -> None:
-        """Take note of the offsets. While processing is paused nothing is to come, so nothing stands still."""
+    def observe(self, reading: Reading, held: Collection[Partition], *, is_busy: bool) -> None:
+        """Take note of the offsets. While the loop is busy or paused nothing is to come, so nothing stands still."""
         standing = {}
         own = {partition for _, partition in held}
         for partition, offsets in reading.items():
-            if offsets.lag == 0 or is_paused or (own and partition not in own):
+            if offsets.lag == 0 or is_busy or (own and partition not in own):
                 continue
             before = self._standing.get(partition)
             if before is None or before.position != offsets.position:

@@ -90,7 +90,7 @@ class Reconciler:
         self._clock = clock
         self._pass: _Pass | None = None
         self._stuck_due = clock()
-        self.rearmed = 0  # by the last pass that ended
+        self.rearmed = self.refused = 0  # by the last pass that ended, or was broken off at its end
 
     def step(self) -> Outcome:
         """Begin a pass, or see whether the one in hand can end. Raise what MongoDB or Kafka raise; then call again."""
@@ -106,14 +106,10 @@ class Reconciler:
             return Outcome.ANEW
         if not all(reading[p].position >= end for p, end in current.ends.items()):
             return Outcome.WAITING
+        self.refused = 0
         self.rearmed = sum(self._rearm(ids) for ids in _chunks(current.ids))
         self._pass = None
         return Outcome.REARMED
-
-    @property
-    def in_hand(self) -> int:
-        """The number of orders that the pass in hand looks at."""
-        return len(self._pass.ids) if self._pass else 0
 
     def _begin(self) -> _Pass:
         """Read the orders. Those rearmed 5 times already take part every 10 minutes only."""
@@ -134,6 +130,7 @@ class Reconciler:
                 raise
             if len(ids) > 1:  # one refused order must not keep the others
                 return sum(self._rearm([order_id]) for order_id in ids)
+            self.refused += 1
             logger.warning("order_not_rearmed", order_id=ids[0], error=type(error).__name__)
             return 0
         if rearmed:

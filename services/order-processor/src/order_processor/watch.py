@@ -25,7 +25,7 @@ class Consumer(Protocol):
     @property
     def held(self) -> Collection[Partition]: ...  # noqa: D102 - said at the loop
     @property
-    def is_paused(self) -> bool: ...  # noqa: D102
+    def is_busy(self) -> bool: ...  # noqa: D102
 
 
 class Watch:
@@ -85,7 +85,7 @@ class Watch:
         self.is_connected = True
         held = self._consumer.held
         show_lag(reading, held, self._metrics)
-        self._progress.observe(reading, held, is_paused=self._consumer.is_paused or not self._reconciles)
+        self._progress.observe(reading, held, is_busy=self._consumer.is_busy or not self._reconciles)
         return True
 
     def _reconcile(self) -> bool:
