@@ -42,6 +42,7 @@ def defaults(app: Flask, *, metrics: HttpMetrics, trusted_proxies: int) -> None:
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted_proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     app.before_request(_begin)
     app.after_request(_finish(metrics))
+    app.teardown_request(_forget)
     app.register_error_handler(Problem, _problem)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _defect)
@@ -100,8 +101,12 @@ def _begin() -> None:
     g.started = time.perf_counter()
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
-    structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _forget(_error: BaseException | None) -> None:
+    """Leave the thread clean: what the server itself logs in it next is no part of this request."""
+    structlog.contextvars.clear_contextvars()
 
 
 def _finish(metrics: HttpMetrics) -> Any:
