@@ -63,13 +63,14 @@ class Placing:
 
     def _settle(self, record: Document) -> tuple[Document, bool]:
         """Answer a duplicate from what is safe on a majority: an earlier request's order, or our own earlier try."""
+        earlier, unavailable = None, StoreUnavailable()
         try:
             earlier = self.store.find_earlier(record)
-        except StoreUnavailable:
-            earlier = None
+        except StoreUnavailable as error:
+            unavailable = error
         if earlier is None:
             # With a key repeating is safe. Without one, the duplicate is our own try, which may yet become an order.
-            raise StoreUnavailable if "idempotency" in record else OutcomeUnknown(record["_id"])
+            raise unavailable if "idempotency" in record else OutcomeUnknown(record["_id"])
         if earlier["_id"] == record["_id"]:
             self.metrics.placed.inc()
             return earlier, False
