@@ -23,7 +23,7 @@ WINDOW_MIN_CALLS = 20
 WINDOW_FAILURE_RATE = 0.5
 OPEN_SECONDS = 5.0
 MAX_PROBES = 3
-PROBE_SECONDS = 60.0  # longer than any call that is guarded may take
+PROBE_SECONDS = 60.0  # longer than a guarded call takes, the building of indexes apart
 STATES = {STATE_CLOSED: "closed", STATE_OPEN: "open", STATE_HALF_OPEN: "half_open"}
 
 

@@ -18,7 +18,7 @@ from shared.mongo import Document, names_a_record
 T = TypeVar("T")
 
 RETRY_SECONDS = 1.0
-PING_SECONDS = 0.8  # within a probe's own second
+PING_SECONDS = 0.8  # or 1.3: the driver, looking for a server, looks at its deadline every 0.5 s
 logger = log.get(__name__)
 
 

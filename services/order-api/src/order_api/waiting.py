@@ -11,7 +11,7 @@ LONGEST_INTERVAL = 0.5
 
 
 class Waiting:
-    """Lets at most a quarter of the threads wait (of fewer than 4, none); beyond that nobody waits. Safe for threads."""
+    """Lets at most a quarter of the threads wait (of 3, nobody); beyond that nobody waits. Safe for threads."""
 
     def __init__(self, threads: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._places = threading.BoundedSemaphore(threads // 4)
