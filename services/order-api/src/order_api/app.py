@@ -48,7 +48,7 @@ def create_app(
     *,
     store: Orders,
     keys: tokens.Keys,
-    offer: Callable[[Document], bool],
+    offer: Callable[[Document], None],
     waiting: Waiting,
     metrics: OrderMetrics,
     registry: CollectorRegistry,

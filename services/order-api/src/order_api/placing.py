@@ -35,7 +35,7 @@ class Placing:
     """What placing an order needs; `offer` takes the event of a stored order and never waits."""
 
     store: Orders
-    offer: Callable[[Document], bool]
+    offer: Callable[[Document], None]
     metrics: OrderMetrics
     now: Callable[[], datetime]
     randomness: Callable[[int], bytes]
