@@ -127,11 +127,6 @@ class Breaker(CircuitBreakerListener):
         return STATES[self._machine.current_state]
 
     @property
-    def is_open(self) -> bool:
-        """True while calls would be refused without being tried."""
-        return self._machine.current_state == STATE_OPEN and self._clock() < self._open_until
-
-    @property
     def room(self) -> int:
         """How many calls would be admitted now: no limit when closed, none while open, else the probes still free."""
         with self._lock:

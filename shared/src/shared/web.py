@@ -92,11 +92,6 @@ def body() -> bytes:
     return data
 
 
-def request_id() -> str:
-    """Return the id of the request in hand."""
-    return str(g.request_id)
-
-
 def _begin() -> None:
     g.started = time.perf_counter()
     given = request.headers.get("X-Request-ID", "")
@@ -150,8 +145,6 @@ def _explained(explanation: Callable[[Any], Problem], error: Exception) -> Respo
 
 def _http_error(error: HTTPException) -> Response:
     """Write what Flask and Werkzeug refuse by themselves, keeping headers such as Allow."""
-    if error.response is not None:
-        return error.response  # type: ignore[return-value]  # a redirect that the router made
     headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
     return _problem(Problem(error.code or 500, error.description or "", headers=headers))
 
