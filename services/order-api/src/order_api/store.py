@@ -11,9 +11,10 @@ from pymongo.errors import DuplicateKeyError, PyMongoError, ServerSelectionTimeo
 from pymongo.read_concern import ReadConcern
 
 from order_api import schema
+from order_api.orders import Document
 from shared import log
 from shared.breaker import Breaker, CircuitOpen
-from shared.mongo import Document, names_a_record
+from shared.mongo import names_a_record
 
 T = TypeVar("T")
 
