@@ -24,6 +24,8 @@ BODIES: dict[str, bytes] = {
     "huge exponent": b"1e999",
     "a number of 5,000 digits": b"9" * 5000,
     "a fraction of 5,000 digits": b"0." + b"9" * 5000,
+    "exponent of 19 digits": b"1e1000000000000000000",
+    "zero with an exponent of 20 digits": b"0e99999999999999999999",
     "exponent of 5,000 digits": b"1e" + b"9" * 5000,
     "leading zero": b"01",
     "plus": b"+1",

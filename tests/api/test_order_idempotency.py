@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from order_api.store import OutcomeUnknown
+from order_api.store import OutcomeUnknown, StoreUnavailable
 from support.orders import OrderService, order
 
 ITEMS = [{"item": "apple"}, "pear"]
@@ -101,6 +101,19 @@ def test_the_key_of_an_order_that_is_not_safe_yet_is_unavailable(service: OrderS
     answer = service.place(key="k")
 
     assert (answer.status_code, answer.json["type"]) == (503, "unavailable")
+
+
+def test_while_a_duplicate_cannot_be_looked_up_the_answer_says_for_how_long(
+    service: OrderService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise StoreUnavailable(5)
+
+    service.place(key="k")
+    monkeypatch.setattr(service.store, "find_earlier", refuse)
+    answer = service.place(key="k")
+
+    assert (answer.status_code, answer.json["type"], answer.headers["Retry-After"]) == (503, "unavailable", "5")
 
 
 def test_a_duplicate_id_is_our_own_earlier_try_and_answered_from_it(service: OrderService) -> None:

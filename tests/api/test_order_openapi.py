@@ -11,6 +11,7 @@ from openapi_spec_validator import validate
 from order_api import models
 from order_api.routes import PROBLEMS
 from order_api.store import OutcomeUnknown
+from shared.web import HEADERS
 from support.orders import OrderService, order
 
 Schema = dict[str, Any]
@@ -127,6 +128,14 @@ def test_there_is_a_page_to_read_it_with_nothing_from_elsewhere(service: OrderSe
     assert b"/openapi.json" in page.data
     assert b'src="http' not in page.data
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    assert page.headers["Cache-Control"] == "public, max-age=300"
+
+
+def test_an_error_below_the_page_is_not_kept_and_may_load_nothing(service: OrderService) -> None:
+    answer = service.client.get("/docs/nothing.js")
+
+    assert answer.status_code == 404
+    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
 
 
 @pytest.mark.parametrize(

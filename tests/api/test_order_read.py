@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from fakes.orders import away
+from order_api.orders import Document
+from order_api.waiting import Waiting
 from support.orders import OrderService, order
 from support.wait import until
 
@@ -198,6 +200,19 @@ def test_a_wait_ends_after_its_time_with_the_order_as_it_is(service: OrderServic
     reference = service.place().json["orderid"]
 
     assert service.read(f"?orderid={reference}&wait=1").json["status"] == "PLACED"
+
+
+@pytest.mark.parametrize(("threads", "looks"), [(3, 0), (4, 1)])
+def test_of_fewer_than_four_threads_none_waits(threads: int, looks: int) -> None:
+    looked = []
+
+    def look() -> Document:
+        looked.append(1)
+        return {"status": "PROCESSED"}
+
+    Waiting(threads).until_changed({"status": "PLACED"}, look, 30)
+
+    assert len(looked) == looks
 
 
 def test_at_most_a_quarter_of_the_threads_wait(service: OrderService) -> None:

@@ -121,6 +121,15 @@ def test_keys_are_kept_while_auth_api_is_away(service: OrderService) -> None:
     assert ask(service, f"Bearer {service.server.token('alice')}").status_code == 200
 
 
+def test_a_new_key_that_cannot_be_fetched_makes_no_bad_token(service: OrderService) -> None:
+    service.server.rotate("k2")
+    service.server.is_up = False
+    answer = ask(service, f"Bearer {service.server.token('alice', 'k2')}")
+
+    assert (answer.status_code, answer.json["type"]) == (503, "unavailable")
+    assert ask(service, f"Bearer {service.server.token('alice')}").status_code == 200
+
+
 def test_a_new_key_is_fetched_when_it_is_met_at_most_every_30_seconds(service: OrderService) -> None:
     service.server.rotate("k2")
     met = ask(service, f"Bearer {service.server.token('alice', 'k2')}")

@@ -1,12 +1,17 @@
 """The rules that every HTTP service keeps, on a small application of its own."""
 
+import json
+import socket
+
 import flask
 import msgspec
 import pytest
+import structlog
 from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
-from shared import web
+from shared import refusals, web
 from shared.metrics import HttpMetrics
 from shared.problem import Problem, unavailable
 
@@ -98,6 +103,22 @@ def test_a_request_id_is_kept_if_it_is_plain_and_made_otherwise(client: FlaskCli
 
     assert kept.headers["X-Request-ID"] == kept.get_json()["request_id"] == "abc.DEF_1-2"
     assert made.headers["X-Request-ID"] not in {"", given}
+
+
+@pytest.mark.parametrize("path", ["/busy", "/nowhere"])
+def test_a_request_leaves_nothing_for_the_next_log_lines_of_its_thread(client: FlaskClient, path: str) -> None:
+    client.get(path)
+
+    assert structlog.contextvars.get_contextvars() == {}
+
+
+def test_what_the_server_refuses_by_itself_is_logged_under_the_id_that_its_client_is_told() -> None:
+    ours, clients = socket.socketpair()
+    with ours, clients, capture_logs() as lines:
+        refusals.write(ours, 501, "Not Implemented", "the transfer coding is unknown")
+        told = json.loads(clients.recv(4096).partition(b"\r\n\r\n")[2])
+
+    assert [(line["request_id"], line["status"]) for line in lines] == [(told["request_id"], 400)]
 
 
 def test_only_the_last_forwarded_hop_is_believed(client: FlaskClient) -> None:

@@ -110,10 +110,9 @@ class OrderService:
         )
         self.client = app.test_client()
 
-    def offer(self, record: Document) -> bool:
+    def offer(self, record: Document) -> None:
         if self.has_room:
             self.offered.append(record)
-        return self.has_room
 
     def bearer(self, user: str = "alice", **changes: Any) -> dict[str, str]:
         """Return the header of a token for `user`."""

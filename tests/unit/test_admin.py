@@ -1,13 +1,16 @@
 """The admin port tells the truth about the process, and nothing else."""
 
 import socket
+import struct
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry, Counter
+from structlog.testing import capture_logs
 
 from shared.admin import AdminServer
+from support.wait import until
 
 
 class Health:
@@ -60,3 +63,19 @@ def test_a_silent_client_does_not_hold_up_the_probes(url: str) -> None:
         silent.sendall(b"GET /livez HT")
 
         assert httpx.get(f"{url}/livez", timeout=2).status_code == 200
+
+
+def test_what_goes_wrong_with_a_client_is_logged_as_everything_else(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    with capture_logs() as lines:
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"POST / HTTP/1.1\r\n\r\n")
+            refusal = client.recv(100)
+        with socket.create_connection((host, int(port))) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # its end is a reset
+        until(lambda: {line["event"] for line in lines} == {"admin_request_refused", "admin_request_failed"}, "both")
+
+    assert b" 501 " in refusal
+    assert capsys.readouterr().err == ""

@@ -158,6 +158,26 @@ def test_unknown_keys_cost_one_fetch_in_30_seconds() -> None:
     assert fetches == [2, 2, 3, 3]
 
 
+def test_while_fetches_fail_nobody_can_tell_of_an_unknown_key_and_it_costs_no_more_fetches() -> None:
+    server, clock = KeyServer(), Clock()
+    cache = KeyCache(server.fetch, clock=clock.seconds)
+    cache.refresh()
+    server.is_up = False
+    fetches = []
+    for seconds in (0, 29, 1, 29):
+        clock.advance(seconds)
+        for n in range(8):
+            with pytest.raises(KeysUnavailable):
+                cache.get(f"forged-{n}")
+        assert cache.get("k1")
+        fetches.append(server.fetches)
+    server.is_up = True
+    clock.advance(1)
+
+    assert fetches == [2, 2, 3, 3]
+    assert cache.get("forged") is None
+
+
 def test_the_thread_fetches_at_start_and_ends_when_it_is_closed() -> None:
     cache = KeyCache(KeyServer().fetch)
     cache.start()

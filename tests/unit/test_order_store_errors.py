@@ -105,7 +105,7 @@ def test_an_open_breaker_refuses_at_once_and_says_for_how_long() -> None:
         with pytest.raises(StoreUnavailable):
             store.find("x", "alice")
 
-    assert breaker.is_open
+    assert breaker.state == "open"
     with pytest.raises(StoreUnavailable) as refusal:
         store.insert(RECORD)
     assert database.calls == CONSECUTIVE_FAILURES

@@ -62,6 +62,7 @@ def test_depth_is_limited_and_brackets_in_strings_are_no_depth(levels: int, kind
         *[b'"\xff"', b'"\xc0\x80"', b'"\xed\xa0\x80"', b'"\\ud800"', b'{"\\udfff": 1}', '"ä"'.encode("latin-1")],
         *["{}".encode("utf-16"), "{}".encode("utf-32"), b"[" * 100_000, b'{"a":' * 100_000, b'"\n"', b'"\\x"'],
         *[b"1" * (MAX_NUMBER_LENGTH + 1), b"0." + b"1" * MAX_NUMBER_LENGTH, b"1e" + b"9" * MAX_NUMBER_LENGTH],
+        *[b"1e1000000000000000000", b"0e99999999999999999999"],
     ],
 )
 def test_what_is_not_well_formed_by_our_rules_is_refused(body: bytes) -> None:
@@ -79,6 +80,15 @@ def test_fractions_are_decimals() -> None:
         Decimal(100),
         Decimal("12345678901234567890.123456789"),
     ]
+
+
+@pytest.mark.parametrize("digits", ["1E2", "1.0E1", "1e0", "12.50e0", "1250e-2", "0.5e+1"])
+def test_a_number_with_an_exponent_has_its_value_and_no_amount_is_made_of_it(digits: str) -> None:
+    number = loads(digits.encode())
+
+    assert number == Decimal(digits)
+    with pytest.raises(InvalidModel, match="no exponent"):
+        convert(number, Amount)
 
 
 class Line(msgspec.Struct, forbid_unknown_fields=True):

@@ -1,13 +1,23 @@
 """The admin port: liveness, readiness and metrics, plain HTTP, for the inside only."""
 
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from shared import log
+
 Check = Callable[[], str | None]
+logger = log.get(__name__)
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's own names
+        logger.warning("admin_request_failed", exc_info=sys.exception())
 
 
 class AdminServer:
@@ -32,6 +42,10 @@ class AdminServer:
                 else:
                     self._answer(404, "text/plain; charset=utf-8", b"/livez, /readyz or /metrics")
 
+            def log_message(self, template: str, *values: object) -> None:
+                """Be called by the base class for what it refuses by itself, and for a client that stays silent."""
+                logger.info("admin_request_refused", detail=template % values)
+
             def _answer(self, status: int, content_type: str, body: bytes) -> None:
                 self.send_response_only(status)
                 self.send_header("Content-Type", content_type)
@@ -39,7 +53,7 @@ class AdminServer:
                 self.end_headers()
                 self.wfile.write(body)
 
-        self._server = ThreadingHTTPServer(address, Handler)
+        self._server = _Server(address, Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="admin", daemon=True)
         self._thread.start()
 

@@ -23,7 +23,7 @@ WINDOW_MIN_CALLS = 20
 WINDOW_FAILURE_RATE = 0.5
 OPEN_SECONDS = 5.0
 MAX_PROBES = 3
-PROBE_SECONDS = 60.0  # longer than any call that is guarded may take
+PROBE_SECONDS = 60.0  # longer than a guarded call takes, the building of indexes apart
 STATES = {STATE_CLOSED: "closed", STATE_OPEN: "open", STATE_HALF_OPEN: "half_open"}
 
 
@@ -125,11 +125,6 @@ class Breaker(CircuitBreakerListener):
     def state(self) -> str:
         """`closed`, `open` or `half_open`."""
         return STATES[self._machine.current_state]
-
-    @property
-    def is_open(self) -> bool:
-        """True while calls would be refused without being tried."""
-        return self._machine.current_state == STATE_OPEN and self._clock() < self._open_until
 
     @property
     def room(self) -> int:

@@ -72,8 +72,9 @@ def register(app: Flask, document: dict[str, Any], *, prefix: str = "") -> None:
 
     @ui.after_request
     def cacheable(response: Response) -> Response:
-        response.headers["Cache-Control"] = "public, max-age=300"
-        response.headers["Content-Security-Policy"] = PAGE_POLICY
+        if response.status_code < 400:  # noqa: PLR2004 - HTTP's own classes
+            response.headers["Cache-Control"] = "public, max-age=300"
+            response.headers["Content-Security-Policy"] = PAGE_POLICY
         return response
 
     app.register_blueprint(pages)

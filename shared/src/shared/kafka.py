@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from confluent_kafka import (
-    OFFSET_INVALID,
     Consumer,
     KafkaError,
     KafkaException,
@@ -19,7 +18,6 @@ from shared import log
 
 __all__ = [
     "HEARD",
-    "OFFSET_INVALID",
     "Connection",
     "Consumer",
     "KafkaError",

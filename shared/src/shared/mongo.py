@@ -12,7 +12,6 @@ from pymongo.errors import (
     DocumentTooLarge,
     OperationFailure,
     PyMongoError,
-    WriteError,
 )
 
 from shared.settings import SettingsError
@@ -68,7 +67,7 @@ def names_a_record(error: Exception) -> bool:
         details = error.details or {}
         writes = details.get("writeErrors", [])
         return bool(writes) and not details.get("writeConcernErrors") and all(w["code"] in RECORD_CODES for w in writes)
-    if isinstance(error, WriteError | OperationFailure):
+    if isinstance(error, OperationFailure):
         return error.code in RECORD_CODES
     return isinstance(error, DocumentTooLarge | BSONError | OverflowError)
 

@@ -26,10 +26,6 @@ class Preparation:
         """True once the action has succeeded in this process."""
         return self._done.is_set()
 
-    def wait(self, timeout: float) -> bool:
-        """Wait until it is done, at most `timeout` seconds; tell whether it is."""
-        return self._done.wait(timeout)
-
     def close(self) -> None:
         """End the thread, after the try in hand."""
         self._stop.set()

@@ -7,16 +7,19 @@ from http import HTTPStatus
 
 from gunicorn import util  # type: ignore[import-untyped]
 
+from shared import log
 from shared.problem import CONTENT_TYPE, Problem
 from shared.web import HEADERS
 
 STATUSES = {500: 503, 501: 400}  # gunicorn's: an error of ours, an unknown transfer coding
+logger = log.get(__name__)
 
 
 def write(client: socket.socket, status: int, _reason: str, message: str) -> None:
     """Answer in place of `gunicorn.util.write_error`, whose answer is HTML; the connection ends with it."""
     status = STATUSES.get(status, status)
     request_id = secrets.token_hex(16)
+    logger.info("request_refused", request_id=request_id, status=status)
     problem = Problem(status, message or "something went wrong on our side")
     body = json.dumps(problem.document | {"instance": "/", "request_id": request_id}).encode()
     headers = HEADERS | {

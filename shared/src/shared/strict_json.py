@@ -6,7 +6,7 @@ takes NaN, Infinity and any encoding. So the standard parser reads, with every l
 
 import json
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -26,6 +26,13 @@ class MalformedJson(ValueError):  # noqa: N818 - read as a state of the text
     """The bytes are no well-formed JSON by our rules; the message says why."""
 
 
+class NumberWithExponent(Decimal):
+    """A number that was sent with an exponent, and is written with one: Decimal alone writes `1.0e1` as `10`."""
+
+    def __str__(self) -> str:
+        return f"{self:E}"
+
+
 class InvalidModel(ValueError):  # noqa: N818
     """Well-formed JSON that the model refuses. `pointer` is the JSON pointer (RFC 6901) of the place."""
 
@@ -36,10 +43,10 @@ class InvalidModel(ValueError):  # noqa: N818
 
 
 def loads(body: bytes) -> Any:
-    """Parse UTF-8 JSON; numbers with a fraction become Decimal. Raise MalformedJson.
+    """Parse UTF-8 JSON; numbers with a fraction become Decimal, those with an exponent NumberWithExponent.
 
-    Refused besides syntax errors: other encodings, lone surrogates, duplicate keys, NaN and Infinity, numbers of more
-    than 32 characters, and nesting deeper than 16.
+    Raise MalformedJson besides syntax errors for: other encodings, lone surrogates, duplicate keys, NaN and Infinity,
+    numbers of more than 32 characters or beyond what Decimal can hold, and nesting deeper than 16.
     """
     if not body.strip():
         raise MalformedJson("the body is empty: send a JSON document")
@@ -127,7 +134,10 @@ def _integer(digits: str) -> int:
 def _decimal(digits: str) -> Decimal:
     if len(digits) > MAX_NUMBER_LENGTH:
         raise MalformedJson(f"a number is longer than {MAX_NUMBER_LENGTH} characters")
-    return Decimal(digits)
+    try:
+        return NumberWithExponent(digits) if "e" in digits.lower() else Decimal(digits)
+    except InvalidOperation:
+        raise MalformedJson("a number is out of range") from None
 
 
 def _constant(name: str) -> NoReturn:

@@ -42,6 +42,7 @@ def defaults(app: Flask, *, metrics: HttpMetrics, trusted_proxies: int) -> None:
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted_proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     app.before_request(_begin)
     app.after_request(_finish(metrics))
+    app.teardown_request(_forget)
     app.register_error_handler(Problem, _problem)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _defect)
@@ -91,17 +92,16 @@ def body() -> bytes:
     return data
 
 
-def request_id() -> str:
-    """Return the id of the request in hand."""
-    return str(g.request_id)
-
-
 def _begin() -> None:
     g.started = time.perf_counter()
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
-    structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _forget(_error: BaseException | None) -> None:
+    """Leave the thread clean: what the server itself logs in it next is no part of this request."""
+    structlog.contextvars.clear_contextvars()
 
 
 def _finish(metrics: HttpMetrics) -> Any:
@@ -145,8 +145,6 @@ def _explained(explanation: Callable[[Any], Problem], error: Exception) -> Respo
 
 def _http_error(error: HTTPException) -> Response:
     """Write what Flask and Werkzeug refuse by themselves, keeping headers such as Allow."""
-    if error.response is not None:
-        return error.response  # type: ignore[return-value]  # a redirect that the router made
     headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
     return _problem(Problem(error.code or 500, error.description or "", headers=headers))
 

@@ -115,7 +115,7 @@ def wsgi() -> Flask:
 
 
 def trouble(keys: KeyFolder, indexes: Preparation, database: Database[Document], breaker: Breaker) -> str | None:
-    """Say in a sentence why this process cannot serve; None if it can. Asks MongoDB, at most a second; never raises."""
+    """Say in a sentence why this process cannot serve; None if it can. Asks MongoDB, at most 1.5 s; never raises."""
     try:
         keys.keys()
         if not indexes.done:

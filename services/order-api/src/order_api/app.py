@@ -31,7 +31,7 @@ from shared.metrics import BreakerMetrics, CertificateMetrics, HttpMetrics, Orde
 from shared.preparation import Preparation
 
 SPARE_CONNECTIONS = 4  # for the publisher, the preparation and the probes
-PUBLISHER_SILENCE_SECONDS = 45.0  # longer than a round takes when each of its calls to MongoDB times out
+PUBLISHER_SILENCE_SECONDS = 45.0  # longer than a round in which MongoDB times out, if no batch goes one by one
 
 
 class Orders(placing.Orders, routes.Orders, Protocol):
@@ -48,7 +48,7 @@ def create_app(
     *,
     store: Orders,
     keys: tokens.Keys,
-    offer: Callable[[Document], bool],
+    offer: Callable[[Document], None],
     waiting: Waiting,
     metrics: OrderMetrics,
     registry: CollectorRegistry,
@@ -137,7 +137,7 @@ def stall(publisher: Publisher) -> str | None:
 
 
 def trouble(store: OrderStore, keys: KeyCache | None) -> str | None:
-    """Say in a sentence why this process cannot serve; None if it can. Asks MongoDB, at most a second; never raises.
+    """Say in a sentence why this process cannot serve; None if it can. Asks MongoDB, at most 1.3 s; never raises.
 
     `keys` is None where no token is needed to place an order. Kafka is not asked: orders are taken without it.
     """

@@ -24,7 +24,7 @@ logger = log.get(__name__)
 
 
 class KeysUnavailable(Exception):  # noqa: N818 - a state, not a defect
-    """Whether a token is good cannot be told now: no key set was ever fetched, or one is just being fetched."""
+    """Whether a token is good cannot be told now: no key set is here, a newer one is being fetched, or could not be."""
 
 
 class FetchFailed(Exception):  # noqa: N818
@@ -32,7 +32,7 @@ class FetchFailed(Exception):  # noqa: N818
 
 
 def fetcher(url: str, ca_file: Path) -> Callable[[], Keys]:
-    """Return a function that fetches the key set (RFC 7517) at `url` in 2 s, or raises FetchFailed."""
+    """Return a function that fetches the key set (RFC 7517) at `url`, 2 s for each step, or raises FetchFailed."""
     pool = urllib3.PoolManager(
         ca_certs=str(ca_file), timeout=urllib3.Timeout(total=FETCH_SECONDS), retries=False, maxsize=1
     )
@@ -66,7 +66,7 @@ def parse(body: bytes) -> Keys:
 class KeyCache:
     """The key set, refreshed every 5 minutes by a thread of its own, and for an unknown key at most every 30 s.
 
-    Safe for threads. Until the first fetch succeeds it is tried again with a back-off of 0.5 to 5 s.
+    Safe for threads. A refresh that fails is tried again with a back-off of 0.25 to 5 s.
     """
 
     def __init__(
@@ -98,8 +98,8 @@ class KeyCache:
     def get(self, kid: str) -> Any | None:
         """Return the key `kid`, fetching at most every 30 s if it is unknown, or None.
 
-        Raise KeysUnavailable without a key set; and for an unknown key while a fetch is on its way, be it in another
-        thread: only one at a time waits for auth-api.
+        Raise KeysUnavailable without a key set; and for an unknown key while the last fetch has failed, or one is on
+        its way in another thread: only one at a time waits for auth-api.
         """
         if not self._keys:
             raise KeysUnavailable
@@ -114,6 +114,8 @@ class KeyCache:
             if kid not in self._keys and self._clock() >= self._last_asked + UNKNOWN_KID_SECONDS:
                 self._last_asked = self._clock()
                 self._refresh()
+            if kid not in self._keys and self._failures:
+                raise KeysUnavailable
         finally:
             self._lock.release()
 

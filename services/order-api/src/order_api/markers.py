@@ -11,11 +11,12 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from order_api import schema
+from order_api.orders import Document
 from order_api.store import call
 from order_api.sweep import CLAIM, FIRST_BACK_OFF, LONGEST_BACK_OFF, TOO_FAR_AHEAD, Backlog
 from shared import log
 from shared.breaker import Breaker
-from shared.mongo import Document, names_a_record
+from shared.mongo import names_a_record
 
 BACKLOG_LIMIT = 100_000  # counted at most: all of a day's outage would take longer than an operation may
 REFUSED_LIMIT = 10_000

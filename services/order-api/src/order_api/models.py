@@ -1,13 +1,14 @@
 """What goes in and out over HTTP, as types; the OpenAPI document is made of them."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from shared.money import Amount
 
 Status = Literal["PLACED", "PROCESSED", "FAILED"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 ItemName = Annotated[str, Meta(min_length=1, max_length=200, description="the item's name")]
 Quantity = Annotated[int, Meta(ge=1, le=10_000)]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217")]

@@ -1,16 +1,14 @@
 """The API's description (OpenAPI 3.1); the schemas are those of the models."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
 from order_api import models
+from order_api.orders import Document
 from order_api.routes import DEFAULT_LIMIT, MAX_LIMIT, MAX_WAIT
 from shared.docs import PROBLEM_SCHEMA, problems
 from shared.money import Amount
-
-Document = dict[str, Any]
 
 _AMOUNT: Document = {
     "description": "Exact, above zero, at most two decimals; a number or a string.",
@@ -119,7 +117,7 @@ def _read() -> Document:
             _parameter("userid", "Whose orders to list: your own name.", text),
             _parameter("limit", "Orders on a page.", limit),
             _parameter("cursor", "next_cursor of the page before.", text),
-            _parameter("status", "Only orders of this status.", {"enum": ["PLACED", "PROCESSED", "FAILED"]}),
+            _parameter("status", "Only orders of this status.", {"enum": [*models.STATUSES]}),
             _parameter("wait", "Hold the answer up to so many seconds until the status leaves PLACED.", wait),
             _parameter("If-None-Match", "The ETag that you have.", text, place="header"),
         ],

@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from random import random
 
 from order_api.delivery import Delivery, Sent
@@ -56,18 +57,14 @@ class Publisher:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
-    def offer(self, record: Document) -> bool:
+    def offer(self, record: Document) -> None:
         """Take the event of an order that is safe in the database, without waiting.
 
-        False when there is no room, or when the process is a forked child: the marker stands, the sweep publishes.
+        Where there is no room, or the process is a forked child, it is left: the marker stands, the sweep publishes.
         """
-        if os.getpid() != self._pid:
-            return False
-        try:
-            self._queue.put_nowait(record)
-        except queue.Full:
-            return False
-        return True
+        if os.getpid() == self._pid:
+            with suppress(queue.Full):
+                self._queue.put_nowait(record)
 
     @property
     def age(self) -> float:

@@ -35,7 +35,7 @@ class Placing:
     """What placing an order needs; `offer` takes the event of a stored order and never waits."""
 
     store: Orders
-    offer: Callable[[Document], bool]
+    offer: Callable[[Document], None]
     metrics: OrderMetrics
     now: Callable[[], datetime]
     randomness: Callable[[int], bytes]
@@ -63,13 +63,14 @@ class Placing:
 
     def _settle(self, record: Document) -> tuple[Document, bool]:
         """Answer a duplicate from what is safe on a majority: an earlier request's order, or our own earlier try."""
+        earlier, unavailable = None, StoreUnavailable()
         try:
             earlier = self.store.find_earlier(record)
-        except StoreUnavailable:
-            earlier = None
+        except StoreUnavailable as error:
+            unavailable = error
         if earlier is None:
             # With a key repeating is safe. Without one, the duplicate is our own try, which may yet become an order.
-            raise StoreUnavailable if "idempotency" in record else OutcomeUnknown(record["_id"])
+            raise unavailable if "idempotency" in record else OutcomeUnknown(record["_id"])
         if earlier["_id"] == record["_id"]:
             self.metrics.placed.inc()
             return earlier, False

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, request
 
 from order_api import orders
 from order_api.keys import KeysUnavailable
-from order_api.models import OrderPage, OrderQuery, OrderRequest
+from order_api.models import STATUSES, OrderPage, OrderQuery, OrderRequest
 from order_api.orders import Document
 from order_api.placing import KeyReused, Placing
 from order_api.store import OutcomeUnknown, StoreUnavailable
@@ -24,7 +24,6 @@ from shared.problem import Problem, seconds, unavailable
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 MAX_WAIT = 30
-STATUSES = ("PLACED", "PROCESSED", "FAILED")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,3}", re.ASCII)
 
 

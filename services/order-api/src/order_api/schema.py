@@ -5,7 +5,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
-from shared.mongo import Document
+from order_api.models import STATUSES
+from order_api.orders import Document
 
 COLLECTION = "orders"
 NAMESPACE_EXISTS = 48
@@ -30,7 +31,7 @@ INDEXES = [
 ]
 
 _WHOLE = ["int", "long"]
-_STATUS = {"enum": ["PLACED", "PROCESSED", "FAILED"]}
+_STATUS = {"enum": [*STATUSES]}
 _ITEM = {
     "bsonType": "object",
     "required": ["item", "quantity"],

@@ -11,14 +11,15 @@ from pymongo.errors import DuplicateKeyError, PyMongoError, ServerSelectionTimeo
 from pymongo.read_concern import ReadConcern
 
 from order_api import schema
+from order_api.orders import Document
 from shared import log
 from shared.breaker import Breaker, CircuitOpen
-from shared.mongo import Document, names_a_record
+from shared.mongo import names_a_record
 
 T = TypeVar("T")
 
 RETRY_SECONDS = 1.0
-PING_SECONDS = 0.8  # within a probe's own second
+PING_SECONDS = 0.8  # or 1.3: the driver, looking for a server, looks at its deadline every 0.5 s
 logger = log.get(__name__)
 
 

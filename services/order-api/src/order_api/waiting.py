@@ -11,10 +11,10 @@ LONGEST_INTERVAL = 0.5
 
 
 class Waiting:
-    """Lets at most a quarter of the threads wait (at least one); beyond that nobody waits. Safe for threads."""
+    """Lets at most a quarter of the threads wait (of 3, nobody); beyond that nobody waits. Safe for threads."""
 
     def __init__(self, threads: int, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._places = threading.BoundedSemaphore(max(1, threads // 4))
+        self._places = threading.BoundedSemaphore(threads // 4)
         self._clock = clock
         self._stopping = threading.Event()
 
