@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from faults.harness.results import Result
+from faults.harness.results import MUTANTS, Result
 from faults.harness.scale import SCALE
 
 collect_ignore_glob = [] if SCALE else ["test_row_*.py"]
-MUTANTS = 28
 WORLDS = ("small", "tight", "proxied", "cluster")
 
 

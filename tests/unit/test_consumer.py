@@ -1,75 +1,14 @@
 """The consumer's loop: what is in hand stays in hand until it is done, and offsets are committed after that only."""
 
-from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
-from fakes.kafka_log import Consumer, Topic
+from fakes.kafka_log import Topic
 from order_processor.batch import Batch, Fate
-from order_processor.commits import Commits
-from order_processor.consumer import Loop, settings
+from order_processor.consumer import settings
 from shared.events import TOPIC
-
-
-class Work:
-    """A handler that does everything, unless `trouble` keeps it from that."""
-
-    def __init__(self) -> None:
-        self.done: list[bytes | None] = []
-        self.trouble: Callable[[Batch], None] = lambda _: None
-
-    def handle(self, batch: Batch) -> None:
-        self.trouble(batch)
-        for record in batch.todo:
-            self.done.append(record.message.value)
-            record.fate = Fate.DONE
-        batch.settle()
-
-
-class Member:
-    """One loop over a topic in memory, with a clock that stands until it is moved."""
-
-    def __init__(self, topic: Topic) -> None:
-        self.seconds = 100.0
-        self.work = Work()
-        self.commits = Commits(clock=lambda: self.seconds)
-        self.consumer = Consumer(topic, self.commits.answered)
-        self.loop = Loop(
-            self.consumer,
-            self.work,
-            self.commits,
-            incremental=True,
-            clock=lambda: self.seconds,
-            jitter=lambda: 1.0,
-        )
-        self.loop.start()
-
-    def turn(self, times: int = 1, *, each: float = 0.0) -> None:
-        for _ in range(times):
-            self.loop.turn()
-            self.seconds += each
-
-
-@pytest.fixture
-def topic() -> Topic:
-    topic = Topic(TOPIC, 2)
-    fill(topic, range(10))
-    return topic
-
-
-def fill(topic: Topic, numbers: Sequence[int]) -> None:
-    for number in numbers:
-        topic.append(b"%d" % number, b"%d" % number, [])
-
-
-def ends(topic: Topic) -> dict[int, int]:
-    return {number: len(events) for number, events in enumerate(topic.partitions)}
-
-
-def outage(_: Batch) -> None:
-    raise ConnectionError("MongoDB is away")
+from support.member import Member, ends, fill, outage
 
 
 def test_events_are_handled_and_then_committed(topic: Topic) -> None:
@@ -199,38 +138,6 @@ def test_a_defect_of_ours_keeps_the_events_in_hand(topic: Topic) -> None:
     assert topic.committed == ends(topic)
 
 
-def test_a_stop_ends_what_is_in_hand_commits_it_and_leaves(topic: Topic) -> None:
-    member = Member(topic)
-    left = [1]
-
-    def once(_: Batch) -> None:
-        if left:
-            left.pop()
-            raise ConnectionError("a moment")
-
-    member.work.trouble = once
-    member.turn()
-    member.consumer.consume = _moving(member, member.consumer.consume)  # type: ignore[method-assign]
-
-    member.loop.finish(5)
-
-    assert topic.committed == ends(topic)
-    assert topic.members == []
-
-
-def test_a_stop_takes_no_more_events_when_the_batch_in_hand_is_done(topic: Topic) -> None:
-    member = Member(topic)
-    member.work.trouble = outage
-    member.turn()
-    fill(topic, range(10, 20))
-    member.work.trouble = lambda _: None
-    member.consumer.consume = _moving(member, member.consumer.consume)  # type: ignore[method-assign]
-
-    member.loop.finish(5)
-
-    assert {*member.work.done} == {b"%d" % n for n in range(10)}
-
-
 def test_a_turn_that_takes_long_is_no_wait_for_events(topic: Topic) -> None:
     member = Member(topic)
     seen: list[bool] = []
@@ -245,26 +152,6 @@ def test_a_turn_that_takes_long_is_no_wait_for_events(topic: Topic) -> None:
 
     assert seen == [False, True, True]
     assert not member.loop.is_busy
-
-
-def test_a_stop_in_an_outage_gives_up_in_time_and_commits_nothing(topic: Topic) -> None:
-    member = Member(topic)
-    member.work.trouble = outage
-    member.turn()
-    member.consumer.consume = _moving(member, member.consumer.consume)  # type: ignore[method-assign]
-
-    member.loop.finish(5)
-
-    assert topic.committed == {}
-    assert topic.members == []
-
-
-def _moving(member: Member, consume: Callable[..., Any]) -> Callable[..., Any]:
-    def moving(count: int, timeout: float) -> Any:
-        member.seconds += timeout
-        return consume(count, timeout)
-
-    return moving
 
 
 def test_a_session_time_is_set_only_where_the_protocol_lets_the_client_choose_it() -> None:

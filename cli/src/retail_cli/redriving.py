@@ -45,15 +45,19 @@ def redrive(clock: Clock, moves: Moves, orderids: Sequence[str], reason: str, *,
         if dry_run:
             yield from (Redriven(orderid, "would redrive", "it is FAILED") for orderid in failed)
         elif failed:
-            at = clock.now()
-            told = set()
-            try:
-                for one in _move(at, moves, failed, reason):
-                    told.add(one.orderid)
-                    yield one
-            except Exception:
-                yield from (Redriven(orderid, "unknown", NOT_KNOWN) for orderid in failed if orderid not in told)
-                raise
+            yield from _all_told(failed, _move(clock.now(), moves, failed, reason))
+
+
+def _all_told(orderids: Sequence[str], outcomes: Iterator[Redriven]) -> Iterator[Redriven]:
+    """Pass the outcomes on; where they break off, tell the orders left as unknown before the error."""
+    left = dict.fromkeys(orderids)
+    try:
+        for outcome in outcomes:
+            del left[outcome.orderid]
+            yield outcome
+    except Exception:
+        yield from (Redriven(orderid, "unknown", NOT_KNOWN) for orderid in left)
+        raise
 
 
 def _move(at: datetime, moves: Moves, failed: Sequence[str], reason: str) -> Iterator[Redriven]:

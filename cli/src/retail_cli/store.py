@@ -39,14 +39,11 @@ class OrderReader:
 
     def failed(self, limit: int) -> list[Document]:
         """Return FAILED orders, newest first."""
-        with pymongo.timeout(READ_SECONDS):
-            return list(self._orders.find({"status": Status.FAILED}).sort("_id", -1).limit(limit))
+        return self._failed(limit)
 
     def failed_ids(self, limit: int) -> list[str]:
         """Return the ids of FAILED orders, newest first."""
-        with pymongo.timeout(READ_SECONDS):
-            found = self._orders.find({"status": Status.FAILED}, {"_id": True}).sort("_id", -1).limit(limit)
-            return [document["_id"] for document in found]
+        return [document["_id"] for document in self._failed(limit, {"_id": True})]
 
     def stuck(self, since: datetime, limit: int) -> list[Document]:
         """Return orders that last became PLACED before `since`, or whose event was lost often, oldest first."""
@@ -67,6 +64,10 @@ class OrderReader:
             published = self._orders.count_documents(UNMARKED)
         counts = groups[0] if groups else {"pending": 0, "due": 0, "claimed": 0, "oldest": None, "most_attempts": 0}
         return counts | {"now": now, "awaiting_processing": published}
+
+    def _failed(self, limit: int, fields: dict[str, bool] | None = None) -> list[Document]:
+        with pymongo.timeout(READ_SECONDS):
+            return list(self._orders.find({"status": Status.FAILED}, fields).sort("_id", -1).limit(limit))
 
     def _oldest(self, query: dict[str, Any], limit: int) -> Sequence[Document]:
         return list(self._orders.find(query).sort("_id", 1).limit(limit))

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from faults.harness.results import REPOSITORY, Result, load_all
+from faults.harness.results import MUTANTS, REPOSITORY, Result, load_all
 
 TARGET = REPOSITORY / "docs" / "guarantees.md"
 RECORD = REPOSITORY / "docs" / "guarantees.json"
@@ -22,7 +22,6 @@ COUNTED = {
     "seed", "orders", "accepted", "refused", "unsettled", "lost", "invented", "doubled", "dishonest", "events",
     "failed", "heal_seconds", "p99_ms", "p99_before_ms", *FAULTS,
 }  # fmt: skip
-MUTANTS = 28
 REPEATED = "repeated_events"  # told where there are any
 PATH = re.compile(r"/(?:[^/\s]+/)+([^/\s]+)")
 ALL_ROWS = tuple(n for n in range(1, 31) if n != MUTANTS)

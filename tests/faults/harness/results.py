@@ -10,6 +10,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 FOLDER = REPOSITORY / ".results" / "faults"
+MUTANTS = 28  # the row whose parts want a promise broken
 
 
 @dataclass

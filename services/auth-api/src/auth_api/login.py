@@ -1,7 +1,6 @@
 """A login, from a name and a password to a yes or no."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,31 +45,18 @@ class Login:
             raise WrongCredentials  # nobody has one so long: no need to hash it
         self.throttle.check(name, address)
         with self.slots.hold():
-            with self._counted(name, address):
-                stored = self.users.password_hash(name)
-                if not self.passwords.matches(stored, normal) or stored is None:
-                    raise WrongCredentials
+            stored = self.users.password_hash(name)  # before the attempt counts: no answer is no guess
+            attempt = self.throttle.begin(name, address)
+            if not self.passwords.matches(stored, normal) or stored is None:
+                raise WrongCredentials
+            _try("login_not_forgiven", lambda: self.throttle.forgive(attempt))
             if self.passwords.is_outdated(stored):
                 new = self.passwords.hash(normal)
                 _try("hash_not_replaced", lambda: self.users.replace_hash(name, stored, new))
 
-    @contextmanager
-    def _counted(self, name: str, address: str) -> Iterator[None]:
-        """Count an attempt as failed, and take it off again unless the block ends in WrongCredentials."""
-        attempt = self.throttle.begin(name, address)
-        failed = False
-        try:
-            yield
-        except WrongCredentials:
-            failed = True
-            raise
-        finally:
-            if not failed:
-                _try("login_not_forgiven", lambda: self.throttle.forgive(attempt))
-
 
 def _try(event: str, action: Callable[[], None]) -> None:
-    """Do what is good to do after a login, but changes nothing of its answer."""
+    """Do what is good to do after a login, but no reason to refuse it."""
     try:
         action()
     except Exception as error:  # noqa: BLE001 - whatever the store raises

@@ -1,0 +1,68 @@
+"""A member of the group: order-processor's loop over a topic in memory."""
+
+from collections.abc import Callable, Sequence
+
+from fakes.kafka_log import Consumer, Topic
+from order_processor.batch import Batch, Fate
+from order_processor.commits import Commits
+from order_processor.consumer import Loop
+from shared.events import TOPIC
+
+
+class Work:
+    """A handler that does everything, unless `trouble` keeps it from that."""
+
+    def __init__(self) -> None:
+        self.done: list[bytes | None] = []
+        self.trouble: Callable[[Batch], None] = lambda _: None
+
+    def handle(self, batch: Batch) -> None:
+        self.trouble(batch)
+        for record in batch.todo:
+            self.done.append(record.message.value)
+            record.fate = Fate.DONE
+        batch.settle()
+
+
+class Member:
+    """One loop over a topic in memory, with a clock that stands until it is moved."""
+
+    def __init__(self, topic: Topic) -> None:
+        self.seconds = 100.0
+        self.work = Work()
+        self.commits = Commits(clock=lambda: self.seconds)
+        self.consumer = Consumer(topic, self.commits.answered)
+        self.loop = Loop(
+            self.consumer,
+            self.work,
+            self.commits,
+            incremental=True,
+            clock=lambda: self.seconds,
+            jitter=lambda: 1.0,
+        )
+        self.loop.start()
+
+    def turn(self, times: int = 1, *, each: float = 0.0) -> None:
+        for _ in range(times):
+            self.loop.turn()
+            self.seconds += each
+
+
+def ten_events() -> Topic:
+    """Return a topic of two partitions with ten events."""
+    topic = Topic(TOPIC, 2)
+    fill(topic, range(10))
+    return topic
+
+
+def fill(topic: Topic, numbers: Sequence[int]) -> None:
+    for number in numbers:
+        topic.append(b"%d" % number, b"%d" % number, [])
+
+
+def ends(topic: Topic) -> dict[int, int]:
+    return {number: len(events) for number, events in enumerate(topic.partitions)}
+
+
+def outage(_: Batch) -> None:
+    raise ConnectionError("MongoDB is away")
