@@ -35,6 +35,7 @@ class Producer:
         self.trouble: Callable[[], Exception | None] = lambda: None
         self._fatal: KafkaException | None = None
         self._is_fatal_told = False
+        self._is_forked = False
 
     def produce(
         self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers, on_delivery: Report
@@ -42,7 +43,13 @@ class Producer:
         error = self._fatal or self.trouble()
         if error:
             raise error
-        self.taken.append((topic, Sending(key, value, headers, on_delivery)))
+        if not self._is_forked:
+            self.taken.append((topic, Sending(key, value, headers, on_delivery)))
+
+    def fork(self) -> None:
+        """Live on in a forked child, without threads: all is taken, and neither sent nor reported."""
+        self.taken.clear()
+        self._is_forked = True
 
     def deliver(self) -> None:
         """Have the log take the oldest event."""

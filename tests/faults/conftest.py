@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from faults.harness.results import MUTANTS, Result
+from faults.harness.results import MUTANTS, Result, part
 from faults.harness.scale import SCALE
 
 collect_ignore_glob = [] if SCALE else ["test_row_*.py"]
@@ -51,10 +51,10 @@ def _world(item: pytest.Item) -> int:
 def _result(item: pytest.Item) -> Result:
     match = re.match(r"test_row_\d+_([^\[]*)(?:\[(.*)\])?$", item.name)
     doc = (getattr(getattr(item, "function", None), "__doc__", None) or "").strip().split("\n")[0]
-    part, variant = (match[1], match[2]) if match else (item.name, None)
+    name, variant = (match[1], match[2]) if match else (item.name, None)
     return Result(
         row=_row(item),
-        part=re.sub(r"[^a-z0-9_.-]+", "-", f"{part}-{variant}" if variant else part),
+        part=part(name, variant) if variant else part(name),
         scale=SCALE,
         title=doc + (f" ({variant})" if variant else ""),
         test=f"{item.path.name}::{item.name}",

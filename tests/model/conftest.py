@@ -1,10 +1,16 @@
-"""What the tests of the model share; after the mutants a table tells which promise each of them broke."""
+"""What the tests of the model share; after the mutants a table tells which promise each of them broke.
+
+With `FAULTS` set (make test-mutants) that is kept for docs/guarantees.md too.
+"""
 
 import logging
 from collections.abc import Iterator
 
 import pytest
 import structlog
+
+from faults.harness.results import HISTORY, MUTANTS, Result, part
+from faults.harness.scale import SCALE
 
 
 @pytest.fixture
@@ -18,7 +24,23 @@ def _silence() -> Iterator[None]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table: the safeguard that was off, and the promise that a history saw broken."""
-    rows = [dict(report.user_properties) for report in terminalreporter.getreports("passed")]
-    for row in rows:
-        if "safeguard" in row:
-            terminalreporter.write_line(f"{row['safeguard']:57} | {row['history']:42} | {row['message']}")
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            row = dict(report.user_properties)
+            if "safeguard" in row:
+                broken = row.get("message", "none")
+                terminalreporter.write_line(f"{row['safeguard']:57} | {row['history']:42} | {broken}")
+                if SCALE:
+                    _keep(outcome, row["safeguard"], row["history"], broken)
+
+
+def _keep(outcome: str, safeguard: str, history: str, broken: str) -> None:
+    Result(
+        row=MUTANTS,
+        part=part(HISTORY, safeguard),
+        scale=SCALE,
+        title=safeguard,
+        test=f"short_histories.py::{history}",
+        outcome=outcome,
+        figures={"broken": broken},
+    ).save()

@@ -18,6 +18,7 @@ from model.shop import Shop
 from order_api import schema, store
 from order_api.delivery import Delivery
 from order_api.markers import Markers
+from order_api.outbox import Publisher
 from order_api.placing import Placing
 from order_api.store import OrderStore
 from order_processor import handler
@@ -139,6 +140,11 @@ MUTANTS = [
         "a broken producer is replaced",
         change(Delivery._restart, ("self._give_up()", "return")),
         short.producers_that_break,
+    ),
+    Mutant(
+        "a publisher works only in the process that made it",
+        change(Publisher.step, ("os.getpid() != self._pid", "False")),
+        short.forked_after_the_start,
     ),
     Mutant(
         "offsets are committed after the write",

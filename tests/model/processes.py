@@ -2,9 +2,11 @@
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from unittest import mock
 
 from prometheus_client import CollectorRegistry
 
@@ -90,6 +92,20 @@ class Api:
             new_claim=lambda: around.random.randbytes(8).hex(),
         )
         self.placing = Placing(self.store, self.publisher.offer, _order_metrics, around.now, around.draw_bytes)
+        self._is_forked = False
+
+    def fork(self) -> None:
+        """Live on in a forked child: under another id, and without the Kafka client's threads."""
+        self.producer.fork()
+        self._is_forked = True
+
+    def publish(self) -> None:
+        """Do one round of the publisher; a forked child's may be refused, which its thread survives."""
+        if not self._is_forked:
+            self.publisher.step()
+            return
+        with mock.patch("os.getpid", return_value=0), suppress(RuntimeError):
+            self.publisher.step()
 
     @property
     def producer(self) -> Producer:

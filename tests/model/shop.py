@@ -129,7 +129,7 @@ class Shop:
 
     def publish(self, number: int) -> None:
         """Let a publisher do one round."""
-        self._run(f"publisher {number}", self.apis[number].publisher.step)
+        self._run(f"publisher {number}", self.apis[number].publish)
 
     def consume(self, number: int) -> None:
         """Let a consumer do one turn."""

@@ -66,6 +66,11 @@ def producers_that_break(shop: Shop) -> None:
     _place(shop)
 
 
+def forked_after_the_start(shop: Shop) -> None:
+    shop.apis[0].fork()
+    _place(shop)
+
+
 def outage_then_all_killed(shop: Shop) -> None:
     _place(shop)
     _publish(shop)

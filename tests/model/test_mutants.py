@@ -22,11 +22,11 @@ def live_through(history: Callable[[Shop], None]) -> None:
 @pytest.mark.usefixtures("_silence")
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.safeguard for mutant in MUTANTS])
 def test_without_the_safeguard_a_promise_breaks(mutant: Mutant, record_property: Callable[[str, object], None]) -> None:
+    record_property("safeguard", mutant.safeguard)
+    record_property("history", mutant.history.__name__)
     with NO_RECONCILIATION() if mutant.alone else nullcontext():
         live_through(mutant.history)
         with mutant.patch(), pytest.raises(PromiseBroken) as caught:
             live_through(mutant.history)
 
-    record_property("safeguard", mutant.safeguard)
-    record_property("history", mutant.history.__name__)
     record_property("message", str(caught.value))

@@ -89,6 +89,8 @@ def test_a_number_with_an_exponent_has_its_value_and_no_amount_is_made_of_it(dig
     assert number == Decimal(digits)
     with pytest.raises(InvalidModel, match="no exponent"):
         convert(number, Amount)
+    with pytest.raises(InvalidModel, match="Expected `int`, got `number with exponent`"):
+        convert(number, int)
 
 
 class Line(msgspec.Struct, forbid_unknown_fields=True):

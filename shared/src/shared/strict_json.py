@@ -87,7 +87,7 @@ def _custom(kind: type, value: Any) -> Any:
 def _invalid(message: str) -> InvalidModel:
     path = _PATH.search(message)
     steps = [a or b for a, b in _STEP.findall(path["path"])] if path else []
-    detail = _PATH.sub("", message)
+    detail = _PATH.sub("", message).replace(NumberWithExponent.__name__, "number with exponent")
     if field := _FIELD.search(detail):
         steps.append(field["field"])
     pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)

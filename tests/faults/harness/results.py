@@ -1,6 +1,7 @@
 """What each row showed, a JSON file each, from which the report is made and at which a broken-off suite goes on."""
 
 import json
+import re
 import subprocess
 import time
 from dataclasses import asdict, dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[3]
 FOLDER = REPOSITORY / ".results" / "faults"
 MUTANTS = 28  # the row whose parts want a promise broken
+HISTORY = "history"  # begins the names of those that tests/model sees broken
 
 
 @dataclass
@@ -44,6 +46,11 @@ class Result:
     def passed_before(self) -> bool:
         """Tell whether this very commit has passed it at this scale."""
         return any(r.outcome == "passed" and r.commit == commit() for r in [load(self.file)] if r)
+
+
+def part(*words: str) -> str:
+    """Return what names a part in files and records."""
+    return re.sub(r"[^a-z0-9_.-]+", "-", "-".join(words))
 
 
 def load(file: Path) -> Result | None:

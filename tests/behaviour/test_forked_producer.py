@@ -1,0 +1,59 @@
+"""A producer in a forked child: the one in memory and the real one take an event, and neither send nor report it."""
+
+import os
+import signal
+import warnings
+from typing import Any
+
+from fakes import kafka_producer
+from fakes.kafka_log import Topic
+from local_stack.stack import Stack
+from shared import kafka
+from shared.events import TOPIC
+from support.servers import connection
+from support.wait import until
+
+FLUSH_SECONDS = 3.0
+
+
+def reports(producer: Any) -> int:
+    """Send an event; return how many reports came of it."""
+    came: list[Any] = []
+    producer.produce(TOPIC, key=b"k", value=b"{}", headers=[], on_delivery=lambda *report: came.append(report))
+    producer.flush(FLUSH_SECONDS)
+    return len(came)
+
+
+def test_the_one_in_memory() -> None:
+    topic = Topic(TOPIC)
+    producer = kafka_producer.Producer({TOPIC: topic}, obliging=True)
+    producer.fork()
+
+    assert reports(producer) == 0
+    assert topic.ever == set()
+
+
+def test_the_real_one(servers: Stack) -> None:
+    producer = kafka.producer(connection(servers, "order-api"), lambda _: None)
+    producer.list_topics(TOPIC, timeout=10)  # it is connected
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks with threads: the case in hand
+        child = os.fork()
+    if child == 0:
+        try:
+            os._exit(reports(producer))
+        finally:
+            os._exit(99)
+    try:
+        _, status = until(lambda: _ended(child), "the child's end", seconds=FLUSH_SECONDS + 10)
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def _ended(child: int) -> tuple[int, int] | None:
+    pid, status = os.waitpid(child, os.WNOHANG)
+    return (pid, status) if pid else None
