@@ -1,25 +1,20 @@
 """Writes the table of settings between the markers of the README: `python docs/settings_table.py`."""  # noqa: INP001
 
+from importlib import import_module
 from pathlib import Path
 
-import auth_api.settings
-import order_api.settings
-import order_processor.settings
+from local_stack.options import SERVICES
 from shared.settings import variables
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- settings -->\n", "<!-- /settings -->"
-SERVICES = {
-    "order-api": order_api.settings.Settings,
-    "auth-api": auth_api.settings.Settings,
-    "order-processor": order_processor.settings.Settings,
-}
 
 
 def table() -> str:
     """Return the table: every variable once, in the order of the services, with those that read it."""
     rows: dict[str, tuple[str, str, list[str]]] = {}
-    for service, settings in SERVICES.items():
+    for service in SERVICES:
+        settings = import_module(f"{service.replace('-', '_')}.settings").Settings
         for variable in variables(settings):
             default = "secret" if variable.secret else "mandatory" if variable.default is None else variable.default
             row = rows.setdefault(variable.name, (default, variable.help, []))

@@ -87,6 +87,23 @@ def test_the_first_dead_letter_of_a_process_fires(firing: Any) -> None:
     assert firing("DeadLetters", series, 4, 7, 25) == [False, True, False]
 
 
+def test_orders_that_failed_by_no_rule_fire(firing: Any) -> None:
+    failed = f'orders_failed_total{{{JOB}, reason="error"}}'
+
+    assert firing("OrdersFailed", {failed: "0x5 1x30"}, 4, 7, 25) == [False, True, False]
+    assert firing("OrdersFailed", {failed.replace("error", "refused"): "0x5 1x30"}, 7) == [False]
+
+
+def test_orders_that_are_sent_again_and_again_fire(firing: Any) -> None:
+    assert firing("OrdersStuck", {f"orders_stuck{{{JOB}}}": "0x5 1x10 0x9"}, 5, 9, 20) == [False, True, False]
+
+
+def test_five_minutes_without_an_order_api_fire(firing: Any) -> None:
+    pending = f"outbox_pending{{{JOB}}}".replace("processor", "api")
+
+    assert firing("OrderApiAbsent", {pending: "0x5 stale _x30"}, 5, 9, 12) == [False, False, True]
+
+
 def test_a_breaker_that_is_not_closed_and_refuses_calls_fires(firing: Any) -> None:
     series = {IS_CLOSED: "1x9 0x20", REFUSED: "0x9 1+1x20"}
 

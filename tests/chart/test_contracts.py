@@ -54,6 +54,16 @@ def test_files_that_variables_name_are_mounted(service: str) -> None:
     assert named == files
 
 
+def test_both_kafkas_let_the_same_pods_in() -> None:
+    """Each has its own list of them."""
+    peers = []
+    for folder in ("kind", "production"):
+        (kafka,) = of_kind(helm.kustomized(helm.ROOT / "k8s" / folder), "Kafka")
+        peers.append([listener["networkPolicyPeers"] for listener in kafka["spec"]["kafka"]["listeners"]])
+
+    assert peers[0] == peers[1]
+
+
 def test_topics_are_those_of_the_code() -> None:
     """Both topics, with the replication that each cluster can have."""
     for folder, replicas in (("kind", 1), ("production", 3)):

@@ -93,10 +93,10 @@ def test_new_signing_keys_refuse_no_token(door: httpx.Client) -> None:
         ["openssl", "genpkey", "-algorithm", "ed25519"], capture_output=True, text=True, check=True, timeout=30
     ).stdout
     with kind.release_restored(), kind.load(20) as load:
+        kind.upgrade(f"auth.signingKid={old}")  # so that the new one, which no verifier may know yet, does not sign
         patch = {"stringData": {f"{old}-next.pem": made}}
         kind.kubectl("patch", "secret", "signing-keys", "--patch-file", "/dev/stdin", stdin=json.dumps(patch))
-        kind.upgrade(f"auth.signingKid={old}")  # publishes both, signs with the old one
-        kind.kubectl("rollout", "restart", "deployment/retail-auth-api")
+        kind.kubectl("rollout", "restart", "deployment/retail-auth-api")  # sooner than the Secret comes to the pods
         kind.rollout("auth-api")
         published = {key["kid"] for key in door.get("/.well-known/jwks.json").json()["keys"]}
         first = Customer(door)

@@ -99,7 +99,7 @@ def test_row_19_everything_killed(cluster: World, figures: dict[str, Any]) -> No
 if pick(full=True, short=False):
 
     def test_row_26_soak(cluster: World, figures: dict[str, Any]) -> None:
-        """A random fault a minute, anywhere, for a long time (SOAK_SECONDS, ten minutes by default)."""
+        """Random faults anywhere, one in some ten seconds, for a long time (SOAK_SECONDS, ten minutes by default)."""
         random_ = random.Random(cluster.seed)
         faults = 0
         with cluster.load(1, rate=20, at_most=SOAK_SECONDS + 600) as run:

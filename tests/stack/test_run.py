@@ -119,7 +119,7 @@ def test_a_port_in_use_is_one_sentence_that_names_its_user(tmp_path: Path) -> No
     assert refused.returncode == 1
     assert refused.stderr == (
         f"local-stack: port {8443 + offset}, which edge needs, is in use by {psutil.Process().name()} "
-        f"(pid {os.getpid()}): end that, or use other ports with --port-offset 1000\n"
+        f"(pid {os.getpid()}): end that, or use other ports with --port-offset 2000\n"
     )
 
 

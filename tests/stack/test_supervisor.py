@@ -28,9 +28,12 @@ class Desk:
     def __init__(self) -> None:
         self.said: list[str] = []
         self.changes = 0
+        self.trouble: Exception | None = None
 
     def changed(self) -> None:
         self.changes += 1
+        if self.trouble:
+            raise self.trouble
 
 
 @pytest.fixture
@@ -106,6 +109,33 @@ def test_a_part_that_keeps_dying_is_started_ever_later_but_at_most_5_seconds_lat
     assert "ended with code 3" in desk.said[0]
     with pytest.raises(StackError, match="part ends as soon as it is started"):
         supervisor.await_ready("part", seconds=30)
+
+
+def test_a_part_that_cannot_be_started_is_tried_again_and_costs_no_other_its_life(
+    supervisor: Supervisor, add: Add, desk: Desk
+) -> None:
+    add(SLEEP)
+    bad = add(SLEEP, "bad")
+    bad.log.mkdir()  # it cannot be opened for writing
+    supervisor.start("part", "bad")
+    pids = supervisor.pids()
+    bad.log.rmdir()
+    wait.until(lambda: "bad" in supervisor.pids(), "its start")
+
+    assert [*pids] == ["part"]
+    assert supervisor.pids()["part"] == pids["part"]
+    assert desk.said[0].startswith("bad could not be started ([Errno 21] Is a directory: ")
+    assert desk.said[0].endswith("): starting it again in 0.5 s")
+
+
+def test_what_cannot_be_written_down_costs_no_part_its_life(supervisor: Supervisor, add: Add, desk: Desk) -> None:
+    desk.trouble = OSError("no space left")
+    add(SLEEP)
+    supervisor.start("part")
+    wait.until(lambda: desk.said, "the sentence")
+
+    assert desk.said == ["what changed could not be written down: no space left"]
+    assert runs(supervisor.pids()["part"])
 
 
 def test_what_a_dead_part_left_behind_is_ended_before_it_is_started_again(supervisor: Supervisor, add: Add) -> None:

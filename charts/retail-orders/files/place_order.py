@@ -25,6 +25,8 @@ def call(url: str, body: dict[str, object] | None = None, authorization: str | N
             return content
     except urllib.error.HTTPError as error:
         sys.exit(f"{url}: {error.code} {error.read().decode(errors='replace')}")
+    except OSError as error:
+        sys.exit(f"{url}: no answer, are its pods ready? {error}")
 
 
 orders, auth = os.environ["ORDER_API"], os.environ["AUTH_API"]

@@ -62,7 +62,7 @@ securityContext:
   capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* Image, resources, probes and stop of the service's own container. An API stops a little after its proxy. */}}
+{{/* Image, resources, probes and stop of the service's own container. An API stops when its proxy has let go of idle connections. */}}
 {{- define "retail-orders.serviceContainer" -}}
 name: {{ .name }}
 image: {{ include "retail-orders.image" . }}
@@ -87,7 +87,7 @@ readinessProbe:
   failureThreshold: 2
 lifecycle:
   preStop:
-    sleep: {seconds: {{ ternary 7 5 (hasKey .values "tls") }}}
+    sleep: {seconds: {{ ternary 12 5 (hasKey .values "tls") }}}
 {{- end }}
 
 {{/* Settings of every service; secrets are files in /etc/retail. */}}

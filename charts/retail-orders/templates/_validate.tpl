@@ -3,6 +3,11 @@
 {{- if not .Values.kafka.bootstrapServers }}
 {{- fail "kafka.bootstrapServers is mandatory: name the brokers, for example retail-kafka-bootstrap:9093" }}
 {{- end }}
+{{- range splitList "," .Values.kafka.bootstrapServers }}
+{{- if and $.Values.networkPolicy.enabled (not (hasSuffix (printf ":%d" (int $.Values.kafka.port)) .)) }}
+{{- fail (printf "kafka.bootstrapServers has %s, and network policies let nobody out but to kafka.port, %d: set it to the brokers' port" . (int $.Values.kafka.port)) }}
+{{- end }}
+{{- end }}
 {{- if not .Values.auth.existingSecret }}
 {{- fail "auth.existingSecret is mandatory: name the Secret with the Ed25519 keys that sign tokens (KID.pem)" }}
 {{- end }}
@@ -33,6 +38,19 @@
 {{- end }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
 {{- fail "httpRoute.enabled needs httpRoute.parentRefs: the Gateway it attaches to" }}
+{{- end }}
+{{- if and .Values.monitoring.monitors .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsPeers) }}
+{{- fail "monitoring.monitors needs networkPolicy.metricsPeers: Prometheus' pods, which network policies keep out otherwise" }}
+{{- end }}
+{{- range $name, $folder := dict "orderApi" "order-api" "authApi" "auth-api" "orderProcessor" "order-processor" }}
+{{- $deployment := include (printf "%s/%s/deployment.yaml" $.Template.BasePath $folder) $ | fromYaml }}
+{{- $set := list }}
+{{- range (first $deployment.spec.template.spec.containers).env }}
+{{- if has .name $set }}
+{{- fail (printf "%s.extraEnv has %s, which the chart sets by a value of its own" $name .name) }}
+{{- end }}
+{{- $set = append $set .name }}
+{{- end }}
 {{- end }}
 {{- if .Values.ingress.enabled }}
 {{- if not (and .Values.ingress.host .Values.ingress.tls.existingSecret) }}

@@ -18,6 +18,7 @@ from rich.console import Console
 from local_stack import lock, report
 from local_stack.errors import StackError
 from local_stack.options import REPOSITORY, SERVICES, StackOptions
+from local_stack.ports import REPLICAS
 from local_stack.stack import Stack
 from local_stack.tour import tour
 
@@ -98,7 +99,14 @@ def _parser() -> argparse.ArgumentParser:
     run_parser.add_argument("--once", action="store_true", help="end after the tour; exit code 0 if all went well")
     run_parser.add_argument("--port-offset", type=int, default=0, help="add this to every usual port")
     for service, replicas in zip(SERVICES, (2, 1, 1), strict=True):
-        run_parser.add_argument(f"--{service}", type=int, default=replicas, metavar="N", help="how many replicas")
+        run_parser.add_argument(
+            f"--{service}",
+            type=int,
+            default=replicas,
+            metavar="N",
+            choices=range(1, REPLICAS + 1),
+            help=f"how many replicas, {REPLICAS} at most",
+        )
     for command in (run_parser, commands.add_parser("clean", help="remove data, secrets and logs")):
         command.add_argument(
             "--root",

@@ -55,7 +55,7 @@ class StackOptions:
                 if ports.in_use(port):
                     raise StackError(
                         f"port {port}, which {name.replace('_', '-')} needs, is in use by {ports.user_of(port)}: "
-                        "end that, or use other ports with --port-offset 1000"
+                        "end that, or use other ports with --port-offset 2000"
                     )
 
 

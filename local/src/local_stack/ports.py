@@ -11,7 +11,7 @@ from local_stack.errors import StackError
 
 HOST = "127.0.0.1"
 FREE_LOW, FREE_HIGH, FREE_BLOCK = 10_000, 32_000, 40  # below what systems hand out to outgoing connections
-REPLICAS = 10
+REPLICAS = 10  # so many have room between the usual ports of one kind and of the next
 
 
 @dataclass(frozen=True, slots=True)

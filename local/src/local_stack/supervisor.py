@@ -158,7 +158,13 @@ class Supervisor:
                 if self._closing and not any(state.process for state in self._states.values()):
                     return
             if changed:
-                self._on_change()
+                self._tell()
+
+    def _tell(self) -> None:
+        try:
+            self._on_change()
+        except OSError as error:
+            self._say(f"what changed could not be written down: {error}")
 
     def _next_due(self) -> float | None:
         now = time.monotonic()
@@ -185,7 +191,12 @@ class Supervisor:
         return started
 
     def _spawn(self, state: _State) -> None:
-        state.process = Process(state.part)
+        try:
+            state.process = Process(state.part)
+        except OSError as error:
+            state.deaths += 1
+            self._say(f"{state.part.name} could not be started ({error}): {self._back_off(state)}")
+            return
         state.started, state.kill_at = time.monotonic(), float("inf")
         self._guardian.watch(state.process.pid)
         self._selector.register(state.process.descriptor, selectors.EVENT_READ, state)
@@ -204,10 +215,13 @@ class Supervisor:
         state.wanted = state.restart
         if time.monotonic() - state.started >= STABLE_SECONDS:
             state.delay = BACKOFF_FIRST
-        state.due = time.monotonic() + state.delay
-        again = f"starting it again in {state.delay:g} s" if state.restart else "held down"
-        state.delay = min(2 * state.delay, BACKOFF_LAST)
-        self._say(f"{state.part.name} (pid {process.pid}) {_ended(code)}: {again}")
+        self._say(f"{state.part.name} (pid {process.pid}) {_ended(code)}: {self._back_off(state)}")
+
+    def _back_off(self, state: _State) -> str:
+        delay = state.delay
+        state.due = time.monotonic() + delay
+        state.delay = min(2 * delay, BACKOFF_LAST)
+        return f"starting it again in {delay:g} s" if state.restart else "held down"
 
 
 def _ended(code: int) -> str:

@@ -69,7 +69,14 @@ class ProcessorMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.processed = Counter("orders_processed_total", "Orders moved to PROCESSED.", registry=registry)
-        self.failed = Counter("orders_failed_total", "Orders moved to FAILED.", ["reason"], registry=registry)
+        self.failed = Counter(
+            "orders_failed_total",
+            "Orders moved to FAILED by reason: refused (a rule), error.",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in ("refused", "error"):
+            self.failed.labels(reason)  # from zero: a rise that begins a series is none to Prometheus
         self.processing = Histogram(
             "order_processing_seconds",
             "Time from an order's placing, by its event, to PROCESSED.",
@@ -83,7 +90,7 @@ class ProcessorMetrics:
             registry=registry,
         )
         for result in ("processed", "failed", "duplicate", "dead_letter"):
-            self.consumed.labels(result)  # from zero: a rise that begins a series is none to Prometheus
+            self.consumed.labels(result)  # the same
         self.rearmed = Counter(
             "outbox_rearmed_total", "Orders whose event was lost and is to be published again.", registry=registry
         )

@@ -28,7 +28,10 @@ class Settings(KafkaSettings, ServiceSettings):
         "PROCESSOR_REFUSED_ITEMS", words, default="", help="items whose orders are refused, comma-separated"
     )
     reconcile_seconds: int = env(
-        "RECONCILE_INTERVAL_SECONDS", integer(1, 3600), default="10", help="pause between looks for lost events"
+        "RECONCILE_INTERVAL_SECONDS",
+        integer(1, 60),
+        default="10",
+        help="pause between looks at the lag and for lost events",
     )
 
     @classmethod
