@@ -9,9 +9,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from auth_api.passwords import MAX_WAITERS, Passwords
+from auth_api.passwords import Passwords
 from support.abuse import assert_refused
-from support.auth import CHEAP, PASSWORD, AuthService, basic, write_key
+from support.auth import CHEAP, PASSWORD, WAITERS, AuthService, basic, write_key
 from support.wait import until
 
 ODD = {
@@ -124,9 +124,9 @@ def test_of_a_hundred_logins_at_once_few_are_hashed_few_wait_and_the_rest_is_503
 
     with ThreadPoolExecutor(100) as pool:
         logins = [pool.submit(login, number) for number in range(100)]
-        until(lambda: sum(each.done() for each in logins) == 100 - 2 - MAX_WAITERS, "those beyond the waiters")
+        until(lambda: sum(each.done() for each in logins) == 100 - 2 - WAITERS, "those beyond the waiters")
         passwords.go.set()
         answers = Counter(each.result(30) for each in logins)
 
-    assert answers == {200: 2 + MAX_WAITERS, 503: 100 - 2 - MAX_WAITERS}
+    assert answers == {200: 2 + WAITERS, 503: 100 - 2 - WAITERS}
     assert passwords.most == 2

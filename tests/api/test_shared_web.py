@@ -45,6 +45,13 @@ def client(registry: CollectorRegistry) -> FlaskClient:
     return app.test_client()
 
 
+def test_the_instance_of_a_problem_is_a_uri_reference(client: FlaskClient) -> None:
+    answer = client.get("/things/%20%22%C3%A9%0D%0A")
+
+    assert answer.json is not None
+    assert answer.json["instance"] == "/things/%20%22%C3%A9%0D%0A"
+
+
 def test_a_good_body_reaches_the_route_as_a_model(client: FlaskClient) -> None:
     answer = client.post("/things", data=b'{"name": "a"}', content_type="application/json; charset=UTF-8")
 

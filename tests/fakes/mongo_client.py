@@ -69,8 +69,9 @@ class Database:
 class Collection:
     """A collection handle with its concerns."""
 
-    def __init__(self, servers: ReplicaSet, *, local: bool, majority: bool) -> None:
+    def __init__(self, servers: ReplicaSet, *, local: bool, majority: bool, certain: bool = False) -> None:
         self._servers = servers
+        self._certain = certain
         self._local = local
         self._majority = majority
 
@@ -99,7 +100,8 @@ class Collection:
         majority = (
             self._majority if write_concern is None else write_concern.document.get("w", "majority") == "majority"
         )
-        return Collection(self._servers, local=local, majority=majority)
+        certain = read_concern is not None and read_concern.level == "linearizable"
+        return Collection(self._servers, local=local, majority=majority, certain=certain)
 
     def find(
         self,
@@ -112,7 +114,7 @@ class Collection:
     ) -> "Cursor":
         _ = batch_size
         _meet(self._servers.before("find"))
-        if session and session.has_read and not self._local:
+        if self._certain or (session and session.has_read and not self._local):
             self._servers.settle()
         if session:
             session.has_read = True

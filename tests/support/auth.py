@@ -18,6 +18,7 @@ from fakes.auth import FakeFailures, FakeUsers
 from support.clock import Clock
 
 PASSWORD = "correct horse battery staple"
+WAITERS = 16
 CHEAP = {"memory_kib": 8, "passes": 1}
 
 
@@ -61,7 +62,7 @@ class AuthService:
     def __post_init__(self) -> None:
         self.failures = self.failures or FakeFailures(self.clock)
         self.keys = KeyFolder(self.folder, clock=self.clock.seconds)
-        self.slots, self.registration_slots = Slots(2), Slots(1)
+        self.slots, self.registration_slots = Slots(2, waiters=WAITERS), Slots(1, waiters=WAITERS)
         app = create_app(
             settings(self.folder),
             users=self.users,

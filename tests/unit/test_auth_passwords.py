@@ -2,12 +2,14 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 
-from auth_api.passwords import MAX_WAITERS, Busy, Passwords, Slots
-from support.auth import CHEAP
+from auth_api.app import login_slots
+from auth_api.passwords import Busy, Passwords, Slots
+from support.auth import CHEAP, WAITERS, settings
 from support.wait import until
 
 
@@ -72,7 +74,7 @@ class Crowd:
 
 
 def test_slots_and_waiters_are_bounded_and_the_rest_is_refused_at_once() -> None:
-    crowd = Crowd(Slots(2, wait=10), size=2 + MAX_WAITERS + 5)
+    crowd = Crowd(Slots(2, waiters=WAITERS, wait=10), size=2 + WAITERS + 5)
     until(lambda: sum(outcome.done() for outcome in crowd.outcomes) == 5, "the five beyond the waiters", every=0.01)
     crowd.leave.set()
 
@@ -86,10 +88,25 @@ def test_how_many_wait_can_be_chosen() -> None:
         pass
 
 
+@pytest.mark.parametrize(("hash_slots", "hashing"), [("2", 2), ("64", 12)])
+def test_logins_leave_a_quarter_of_the_threads_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hash_slots: str, hashing: int
+) -> None:
+    slots = login_slots(settings(tmp_path, HTTP_THREADS="16", HASH_SLOTS=hash_slots))
+    monkeypatch.setattr(slots, "_wait", 10)
+    crowd = Crowd(slots, size=16)
+    until(lambda: sum(outcome.done() for outcome in crowd.outcomes) == 4, "those beyond the places", every=0.01)
+    until(lambda: crowd.inside == hashing, "the others", every=0.01)
+    crowd.leave.set()
+
+    assert crowd.refused() == 4
+    assert crowd.most == hashing
+
+
 def test_who_waits_too_long_is_refused_and_gives_the_place_back() -> None:
-    slots = Slots(1, wait=0.01)
+    slots = Slots(1, waiters=WAITERS, wait=0.01)
     with slots.hold():
-        for _ in range(MAX_WAITERS * 2):
+        for _ in range(WAITERS * 2):
             with pytest.raises(Busy), slots.hold():
                 pass
 
@@ -98,7 +115,7 @@ def test_who_waits_too_long_is_refused_and_gives_the_place_back() -> None:
 
 
 def test_a_slot_comes_free_after_an_error() -> None:
-    slots = Slots(1, wait=0.01)
+    slots = Slots(1, waiters=0, wait=0.01)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), slots.hold():
             raise ZeroDivisionError

@@ -19,6 +19,10 @@ def throttle(clock: Clock) -> Throttle:
     return Throttle(FakeFailures(clock))
 
 
+def raise_connection_error(*_: object) -> None:
+    raise ConnectionError
+
+
 def taken(throttle: Throttle, attempts: list[tuple[str, str]]) -> int:
     """Try all the attempts; return how many were counted."""
     count = 0
@@ -50,6 +54,18 @@ def test_an_attempt_that_is_refused_counts_nowhere(throttle: Throttle) -> None:
     taken(throttle, [("alice", "192.0.2.1")] * 200)
 
     assert taken(throttle, [(f"user{n}", "192.0.2.1") for n in range(90)]) == 90
+
+
+def test_an_attempt_of_which_nobody_knows_whether_it_counted_is_taken_back(
+    throttle: Throttle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeFailures, "read", raise_connection_error)
+        for _ in range(10):
+            with pytest.raises(ConnectionError):
+                throttle.begin("alice", "192.0.2.1")
+
+    assert taken(throttle, [("alice", "192.0.2.1")] * 12) == 10
 
 
 def test_the_window_moves_on_and_says_when(throttle: Throttle, clock: Clock) -> None:

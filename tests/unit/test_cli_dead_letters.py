@@ -13,6 +13,7 @@ from fakes.operator import NOW, FakeOrders, FakeSession, FakeTopics, order
 from order_processor.message import Message
 from retail_cli import dead_letter_commands
 from retail_cli.main import app
+from retail_cli.session import warn
 from retail_cli.topics import Record
 
 REASON = "no such item"
@@ -181,6 +182,12 @@ def test_a_dry_run_changes_nothing() -> None:
     assert session.orders.documents["o1"]["status"] == "FAILED"
 
 
+def test_what_a_person_is_warned_of_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    warn("refused: \x1b]0;owned\x07\nand more")
+
+    assert capsys.readouterr().err == "retail: refused: \\x1b]0;owned\\x07\nand more\n"
+
+
 def test_an_order_that_the_validator_refuses_stays_behind_alone() -> None:
     session = FakeSession(FakeOrders(failed("o1"), failed("o2"), failed("o3")))
     session.orders.refused = {"o2"}
@@ -208,12 +215,12 @@ def test_orders_whose_change_gets_no_answer_are_told_as_unknown_and_exit_with_3(
     }
 
 
-def test_when_mongodb_goes_away_among_single_orders_those_left_are_unknown_too() -> None:
+def test_when_mongodb_goes_away_while_the_refused_one_is_looked_for_those_left_are_unknown_too() -> None:
     """The change of all together may have moved some of them before it was refused."""
     session = FakeSession(FakeOrders(failed("o1"), failed("o2"), failed("o3"), failed("o4")))
     session.orders.refused = {"o2"}
     session.orders.refusal = WriteError("Document failed validation", 121)
-    go_away(session.orders, when=lambda ids: ids == ["o3"])
+    go_away(session.orders, when=lambda ids: ids == ["o3", "o4"])
 
     result = retail(session, "redrive", "o1", "o2", "o3", "o4", "--json")
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from order_processor.store import State
 from order_processor.transitions import Status
 from retail_cli.shapes import Redriven
-from shared.mongo import names_a_record
+from shared.mongo import halves, names_a_record
 
 BY = "operator"
 AT_A_TIME = 500
@@ -69,8 +69,8 @@ def _move(at: datetime, moves: Moves, failed: Sequence[str], reason: str) -> Ite
         if len(failed) == 1:
             yield Redriven(failed[0], "refused", f"MongoDB refuses the change: {error}")
             return
-        for orderid in failed:  # one of them is refused: only that one is to stay behind
-            yield from _move(at, moves, [orderid], reason)
+        for half in halves(failed):  # one of them is refused: only that one is to stay behind
+            yield from _move(at, moves, half, reason)
         return
     states = {} if moved == len(failed) else moves.states(failed)
     for orderid in failed:

@@ -15,7 +15,7 @@ from rich.console import Console
 from order_processor.store import Orders
 from retail_cli.settings import OperatorSettings
 from retail_cli.store import OrderReader
-from retail_cli.tables import Lines
+from retail_cli.tables import Lines, clean
 from retail_cli.topics import Topics
 from shared import kafka, mongo
 from shared.breaker import Breaker
@@ -111,4 +111,5 @@ def say(report: R, draw: Callable[[R], Lines], *, as_json: bool) -> None:
 
 def warn(sentence: str) -> None:
     """Tell a person something beside the report, on standard error."""
-    typer.echo(f"retail: {sentence}", err=True)
+    lines = map(clean, f"retail: {sentence}".split("\n"))  # what comes from outside commands no terminal
+    typer.echo("\n".join(lines), err=True)

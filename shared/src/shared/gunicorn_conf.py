@@ -28,7 +28,7 @@ graceful_timeout = 25  # for all of a stop: requests in hand, the flush to Kafka
 # The proxy in front bounds what a head may hold, and says so as a problem document; here nothing is stricter.
 limit_request_line = 0
 limit_request_fields = 32768
-limit_request_field_size = 0
+limit_request_field_size = 65536  # 0 would mean gunicorn's own 8190
 forwarded_allow_ips = "*"  # who forwarded is decided by TRUSTED_PROXIES, not here
 secure_scheme_headers: dict[str, str] = {}  # a client's X-Forwarded-Ssl would contradict the proxy's, and be refused
 forwarder_headers = ""
@@ -40,7 +40,7 @@ loglevel = _own.log_level
 logconfig_dict: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "loggers": {"gunicorn.error": {"propagate": True, "handlers": [], "level": "INFO"}},
+    "loggers": {"gunicorn.error": {"propagate": True, "handlers": [], "level": loglevel.upper()}},
 }
 
 

@@ -1,7 +1,8 @@
 """The MongoDB client, made one way, and what its errors mean."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bson.errors import BSONError
 from pymongo import MongoClient
@@ -17,6 +18,7 @@ from pymongo.errors import (
 from shared.settings import SettingsError
 
 Document = dict[str, Any]
+T = TypeVar("T")
 
 OPERATION_SECONDS = 2.0
 DUPLICATE_KEY = 11000
@@ -70,6 +72,11 @@ def names_a_record(error: Exception) -> bool:
     if isinstance(error, OperationFailure):
         return error.code in RECORD_CODES
     return isinstance(error, DocumentTooLarge | BSONError | OverflowError)
+
+
+def halves(batch: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
+    """Return both halves of a batch of which MongoDB refuses a record: tried again, they soon leave that one alone."""
+    return batch[: len(batch) // 2], batch[len(batch) // 2 :]
 
 
 def is_failure(error: Exception) -> bool:

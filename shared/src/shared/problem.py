@@ -43,6 +43,16 @@ def unavailable(detail: str, retry_after: float) -> Problem:
     )
 
 
+def defect() -> Problem:
+    """503, our own fault: nobody knows what was done."""
+    return Problem(
+        503,
+        "something went wrong on our side; if this was an order, repeat it with the same Idempotency-Key",
+        type="outcome-unknown",
+        title="Outcome unknown",
+    )
+
+
 def seconds(delay: float) -> str:
     """Write a delay for Retry-After: whole seconds, rounded up, at least 1."""
     return str(max(1, -int(-delay // 1)))

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from gunicorn import util  # type: ignore[import-untyped]
 
 from shared import log
-from shared.problem import CONTENT_TYPE, Problem
+from shared.problem import CONTENT_TYPE, Problem, defect
 from shared.web import HEADERS
 
 STATUSES = {500: 503, 501: 400}  # gunicorn's: an error of ours, an unknown transfer coding
@@ -20,7 +20,7 @@ def write(client: socket.socket, status: int, _reason: str, message: str) -> Non
     status = STATUSES.get(status, status)
     request_id = secrets.token_hex(16)
     logger.info("request_refused", request_id=request_id, status=status)
-    problem = Problem(status, message or "something went wrong on our side")
+    problem = defect() if status == HTTPStatus.SERVICE_UNAVAILABLE else Problem(status, message)
     body = json.dumps(problem.document | {"instance": "/", "request_id": request_id}).encode()
     headers = HEADERS | {
         "X-Request-ID": request_id,

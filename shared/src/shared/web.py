@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import structlog
 from flask import Flask, Response, g, jsonify, request
@@ -14,7 +15,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from shared import log, strict_json
 from shared.metrics import HttpMetrics
-from shared.problem import CONTENT_TYPE, Problem
+from shared.problem import CONTENT_TYPE, Problem, defect
 
 MAX_BODY = 64 * 1024
 HEADERS = {
@@ -129,7 +130,7 @@ def _finish(metrics: HttpMetrics) -> Any:
 
 
 def _problem(problem: Problem) -> Response:
-    document = problem.document | {"instance": request.path, "request_id": g.request_id}
+    document = problem.document | {"instance": quote(request.path), "request_id": g.request_id}
     response: Response = jsonify(document)
     response.status_code = problem.status
     response.content_type = CONTENT_TYPE
@@ -152,11 +153,4 @@ def _http_error(error: HTTPException) -> Response:
 def _defect(error: Exception) -> Response:
     """Answer an error that nobody foresaw: our own defect, said as unavailable and logged with its traceback."""
     logger.error("unexpected_error", exc_info=error)
-    return _problem(
-        Problem(
-            503,
-            "something went wrong on our side; if this was an order, repeat it with the same Idempotency-Key",
-            type="outcome-unknown",
-            title="Service unavailable",
-        )
-    )
+    return _problem(defect())

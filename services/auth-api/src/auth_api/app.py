@@ -93,7 +93,7 @@ def wsgi() -> Flask:
         failures=failures,
         keys=keys,
         passwords=Passwords(),
-        slots=Slots(settings.hash_slots),
+        slots=login_slots(settings),
         registration_slots=Slots(
             max(1, settings.hash_slots // LOGINS_TO_A_REGISTRATION), waiters=REGISTRATIONS_WAITING
         ),
@@ -112,6 +112,16 @@ def wsgi() -> Flask:
 
     app.extensions["shutdown"] = shutdown
     return app
+
+
+def login_slots(settings: Settings) -> Slots:
+    """Return the log-ins' slots: with those that wait for one they never have more than three quarters of the threads.
+
+    The others are for who asks for keys, and for registrations.
+    """
+    places = max(1, settings.http_threads * 3 // 4)
+    count = min(settings.hash_slots, places)
+    return Slots(count, waiters=places - count)
 
 
 def trouble(keys: KeyFolder, indexes: Preparation, database: Database[Document], breaker: Breaker) -> str | None:

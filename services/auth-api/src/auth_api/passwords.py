@@ -10,7 +10,6 @@ from argon2.exceptions import VerifyMismatchError
 
 # OWASP's minimum for Argon2id (Password Storage Cheat Sheet): 19 MiB, 2 passes, 1 lane.
 MEMORY_KIB, PASSES, LANES = 19 * 1024, 2, 1
-MAX_WAITERS = 16
 WAIT_SECONDS = 1.0
 
 
@@ -21,7 +20,7 @@ class Busy(Exception):  # noqa: N818 - the state that it tells
 class Slots:
     """At most `count` holders at one time; so many more as `waiters` may wait up to 1 s. Safe for threads."""
 
-    def __init__(self, count: int, *, waiters: int = MAX_WAITERS, wait: float = WAIT_SECONDS) -> None:
+    def __init__(self, count: int, *, waiters: int, wait: float = WAIT_SECONDS) -> None:
         self._free = threading.BoundedSemaphore(count)
         self._places = threading.BoundedSemaphore(count + waiters)
         self._wait = wait

@@ -102,7 +102,7 @@ def _outcome_unknown(_error: OutcomeUnknown) -> Problem:
         503,
         "whether the user was stored is not known: ask for a token with this name and password, or register again",
         type="outcome-unknown",
-        title="Service unavailable",
+        title="Outcome unknown",
         headers={"Retry-After": seconds(RETRY_SECONDS)},
     )
 

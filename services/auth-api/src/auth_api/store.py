@@ -7,6 +7,7 @@ from typing import Any
 from pymongo import ReadPreference, UpdateOne, WriteConcern
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError, ServerSelectionTimeoutError
+from pymongo.read_concern import ReadConcern
 
 from auth_api.throttle import WINDOW, Limit, Tally
 from shared.breaker import Breaker
@@ -31,6 +32,7 @@ class MongoUsers:
 
     def __init__(self, database: Database[Document], breaker: Breaker) -> None:
         self._users = database["users"]
+        self._certain = self._users.with_options(read_concern=ReadConcern("linearizable"))
         self._breaker = breaker
 
     def add(self, name: str, password_hash: str, now: datetime) -> None:
@@ -46,9 +48,12 @@ class MongoUsers:
             raise OutcomeUnknown from error
 
     def password_hash(self, name: str) -> str | None:
-        """Return the hash of the user's password, None if there is no such user."""
+        """Return the hash of the user's password, None if there is no such user.
+
+        Only a user that cannot be lost in a failover any more is there: else the name could become another person's.
+        """
         with self._breaker.guard():
-            user = self._users.find_one({"_id": name}, {"password_hash": 1})
+            user = self._certain.find_one({"_id": name}, {"password_hash": 1})
         return str(user["password_hash"]) if user else None
 
     def replace_hash(self, name: str, old: str, new: str) -> None:

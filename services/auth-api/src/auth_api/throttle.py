@@ -78,7 +78,12 @@ class Throttle:
         """Count an attempt, or raise TooManyFailures."""
         limits = limits_for(user, address)
         attempt = Attempt(secrets.token_hex(8), tuple(limit.key for limit in limits))
-        tallies = self._failures.add(limits, attempt.id)
+        try:
+            tallies = self._failures.add(limits, attempt.id)
+        except Exception:
+            with suppress(Exception):  # it may be counted, and was no guess
+                self.forgive(attempt)
+            raise
         full = [t for t in tallies if all(id_ != attempt.id for id_, _ in t.attempts)]
         if full:
             self.forgive(attempt)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 
 from pymongo import WriteConcern
 from pymongo.collection import Collection
@@ -16,7 +15,7 @@ from order_api.store import call
 from order_api.sweep import CLAIM, FIRST_BACK_OFF, LONGEST_BACK_OFF, TOO_FAR_AHEAD, Backlog
 from shared import log
 from shared.breaker import Breaker
-from shared.mongo import names_a_record
+from shared.mongo import halves, names_a_record
 
 BACKLOG_LIMIT = 100_000  # counted at most: all of a day's outage would take longer than an operation may
 REFUSED_LIMIT = 10_000
@@ -93,17 +92,16 @@ class Markers:
         return Backlog(found[0]["pending"], max(0, found[0]["age"]) / 1000) if found else Backlog(0, 0)
 
     def _update(self, orders: Collection[Document], ids: Sequence[str], query: Document, change: Change) -> list[str]:
-        """Change those of `ids` that match `query`; return those that are refused, found by going one by one."""
-        if self._succeeds(lambda: orders.update_many({"_id": {"$in": [*ids]}} | query, change)):
-            return []
-        refused = [one for one in ids if not self._succeeds(partial(orders.update_one, {"_id": one} | query, change))]
+        """Change those of `ids` that match `query`; return those that are refused for their own sake."""
+        refused = self._refused_by(lambda some: orders.update_many({"_id": {"$in": [*some]}} | query, change), ids)
         if refused:
             logger.error("markers_refused", count=len(refused), order_id=refused[0])
         return refused
 
-    def _succeeds(self, update: Callable[[], object]) -> bool:
-        """Make an update; tell whether no order was refused for its own sake, as by the validator."""
-        return call(self._breaker, partial(_try, update))
+    def _refused_by(self, update: Callable[[Sequence[str]], object], ids: Sequence[str]) -> list[str]:
+        if call(self._breaker, lambda: _try(lambda: update(ids))):
+            return []
+        return [*ids] if len(ids) == 1 else [one for half in halves(ids) for one in self._refused_by(update, half)]
 
 
 def _try(update: Callable[[], object]) -> bool:

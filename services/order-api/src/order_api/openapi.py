@@ -33,7 +33,8 @@ _REASONS = {
     413: "Body above 64 KiB.",
     415: "Body not declared as application/json in UTF-8.",
     422: "Well-formed, but refused; or the Idempotency-Key belongs to another order.",
-    503: "`unavailable`: nothing was done. `outcome-unknown`: ask for `order_reference`, or repeat with the key.",
+    503: "`unavailable`: nothing was done. `outcome-unknown`: repeat with the key, or ask for `order_reference`, which "
+    "may come up to two minutes late.",
 }
 _HEADERS: dict[str, Document] = {
     "ETag": {"description": "The order's version.", "schema": {"type": "string"}},

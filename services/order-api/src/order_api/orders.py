@@ -78,7 +78,10 @@ def check(request: OrderRequest, currencies: Sequence[str]) -> Order:
 
 
 def fingerprint(order: Order) -> str:
-    """Return what tells whether two requests with one Idempotency-Key are the same order."""
+    """Return what tells whether two requests with one Idempotency-Key are the same order.
+
+    It is kept as long as the order: a field that comes later must not be in it while it has its default.
+    """
     return hashlib.sha256(msgspec.json.encode(order, enc_hook=int)).hexdigest()
 
 

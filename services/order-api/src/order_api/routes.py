@@ -15,7 +15,7 @@ from order_api.keys import KeysUnavailable
 from order_api.models import STATUSES, OrderPage, OrderQuery, OrderRequest
 from order_api.orders import Document
 from order_api.placing import KeyReused, Placing
-from order_api.store import OutcomeUnknown, StoreUnavailable
+from order_api.store import OutcomeUnknown, StoreUnavailable, deadline
 from order_api.tokens import View, open_to_all
 from order_api.waiting import Waiting
 from shared import web
@@ -34,7 +34,7 @@ class Orders(Protocol):
         """Return a user's order, safe on a majority."""
 
     def is_on_its_way(self, order_id: str, userid: str) -> bool:
-        """Tell whether the primary has a user's order, be it safe or not."""
+        """Tell whether there is a user's order after all, which `find` did not see yet."""
 
     def newest(self, userid: str, *, status: str | None, after: str | None, limit: int) -> list[Document]:
         """Return up to `limit` of a user's orders, newest first, from the one after the order `after`."""
@@ -44,7 +44,8 @@ def outcome_unknown(error: OutcomeUnknown) -> Problem:
     """503: the order may or may not be stored."""
     return Problem(
         503,
-        f"whether the order was stored is not known: ask for {error.order_id}, or repeat with the same Idempotency-Key",
+        "whether the order was stored is not known: repeat with the same Idempotency-Key, "
+        f"or ask for {error.order_id}, which may come up to two minutes late",
         type="outcome-unknown",
         title="Outcome unknown",
         headers={"Retry-After": seconds(1)},
@@ -91,9 +92,9 @@ class Routes:
         header = request.headers.get("Idempotency-Key")
         key = None if header is None else orders.idempotency_key(header)
         order = orders.check(wish, self.currencies)
-        record, replayed = self.placing.place(
-            order, key=key, traceparent=orders.traceparent(request.headers.get("traceparent"))
-        )
+        traceparent = orders.traceparent(request.headers.get("traceparent"))
+        with deadline():
+            record, replayed = self.placing.place(order, key=key, traceparent=traceparent)
         structlog.contextvars.bind_contextvars(order_id=record["_id"])
         response = _json(orders.placed(record))
         response.headers["Location"] = "/orderdetails?" + urlencode({"orderid": record["_id"]})
@@ -115,11 +116,12 @@ class Routes:
         return self._page(user, given)
 
     def _one(self, user: str, order_id: str, *, wait: int) -> Response:
-        record = self.store.find(order_id, user)
-        if record is None:
-            if self.store.is_on_its_way(order_id, user):
-                raise unavailable("this order is not safe yet; ask again", 1)
-            raise Problem(404, "there is no such order")
+        with deadline():
+            record = self.store.find(order_id, user)
+            if record is None:
+                if self.store.is_on_its_way(order_id, user):
+                    raise unavailable("this order cannot be shown yet; ask again", 1)
+                raise Problem(404, "there is no such order")
         structlog.contextvars.bind_contextvars(order_id=order_id)  # only now is it known to be an id
         if wait:
             record = self.waiting.until_changed(record, lambda: self.store.find(order_id, user), wait)

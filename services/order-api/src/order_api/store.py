@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import pymongo
@@ -14,7 +15,7 @@ from order_api import schema
 from order_api.orders import Document
 from shared import log
 from shared.breaker import Breaker, CircuitOpen
-from shared.mongo import names_a_record
+from shared.mongo import OPERATION_SECONDS, names_a_record
 
 T = TypeVar("T")
 
@@ -50,6 +51,7 @@ class OrderStore:
         self._client: MongoClient[Document] = database.client
         self._local = database[schema.COLLECTION]
         self._majority = self._local.with_options(read_concern=ReadConcern("majority"))
+        self._certain = self._local.with_options(read_concern=ReadConcern("linearizable"))
         self._breaker = breaker
         self._confirmed = threading.Event()
 
@@ -107,8 +109,11 @@ class OrderStore:
         return self._call(lambda: self._majority.find_one({"_id": order_id, "userid": userid}))
 
     def is_on_its_way(self, order_id: str, userid: str) -> bool:
-        """Tell whether the primary has a user's order, be it safe or not."""
-        found = self._call(lambda: self._local.find_one({"_id": order_id, "userid": userid}, {"_id": 1}))
+        """Tell whether there is a user's order after all, which the majority that was asked does not show yet.
+
+        Certain also when the server that is asked has been replaced as primary, and does not know: then it raises.
+        """
+        found = self._call(lambda: self._certain.find_one({"_id": order_id, "userid": userid}, {"_id": 1}))
         return found is not None
 
     def newest(self, userid: str, *, status: str | None, after: str | None, limit: int) -> list[Document]:
@@ -122,6 +127,11 @@ class OrderStore:
 
     def _call(self, operation: Callable[[], T]) -> T:
         return call(self._breaker, operation)
+
+
+def deadline() -> AbstractContextManager[Any]:
+    """Return what gives all operations of a block together the time of one."""
+    return pymongo.timeout(OPERATION_SECONDS)
 
 
 def call(breaker: Breaker, operation: Callable[[], T]) -> T:

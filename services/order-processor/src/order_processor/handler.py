@@ -16,7 +16,7 @@ from shared import events, log
 from shared.breaker import CircuitOpen
 from shared.kafka import KafkaError, KafkaException
 from shared.metrics import ProcessorMetrics
-from shared.mongo import names_a_record
+from shared.mongo import halves, names_a_record
 
 Move = Callable[[Sequence[str]], int]
 
@@ -119,8 +119,8 @@ class Handler:
                 for record in records:
                     record.blame(error, self._now())
                 return
-            for group in orders.values():  # so that only the guilty one counts a try
-                self._together(transition, group, times, move)
+            for half in halves([*orders.values()]):  # so that only the guilty one counts a try
+                self._together(transition, [record for group in half for record in group], times, move)
             return
         ours = [State(transition.target, at) for at in times]
         states = dict.fromkeys(orders, ours[0]) if moved == len(orders) else self._orders.states(orders)

@@ -9,6 +9,7 @@ from typing import Protocol
 from order_processor.handler import is_outage
 from shared import log
 from shared.metrics import ProcessorMetrics
+from shared.mongo import halves
 
 MAX_IN_HAND = 50_000
 CHUNK = 500
@@ -122,14 +123,14 @@ class Reconciler:
                 ids += stuck[: MAX_IN_HAND - len(ids)]
         return _Pass(ids)
 
-    def _rearm(self, ids: list[str]) -> int:
+    def _rearm(self, ids: Sequence[str]) -> int:
         try:
             rearmed = self._orders.rearm(ids)
         except Exception as error:
             if is_outage(error):
                 raise
             if len(ids) > 1:  # one refused order must not keep the others
-                return sum(self._rearm([order_id]) for order_id in ids)
+                return sum(map(self._rearm, halves(ids)))
             self.refused += 1
             logger.warning("order_not_rearmed", order_id=ids[0], error=type(error).__name__)
             return 0
