@@ -13,6 +13,11 @@ def test_the_last_result_of_a_part_counts() -> None:
     assert latest([new, old, other]) == [other, new]
 
 
+def test_full_variants_take_the_place_of_the_short_form_that_has_them_all() -> None:
+    together, one, other = _result("2", part="kill-all"), _result("1", "full", "kill-a"), _result("1", part="stop-all")
+    assert latest([together, one, other]) == [one, other]
+
+
 def test_a_short_form_does_not_replace_the_full_one() -> None:
     full, short = _result("2026-01-01", "full"), _result("2026-01-02", "short")
     assert latest([full, short]) == [full]

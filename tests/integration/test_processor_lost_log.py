@@ -65,7 +65,7 @@ def test_reconciliation_waits_for_the_committed_offsets_and_then_rearms(plant: P
         plant.publish(plant.store(20))
 
         assert reconciler.step() is Outcome.WAITING
-        with plant.processor(RECONCILE_INTERVAL_SECONDS="3600") as processor:
+        with plant.processor(RECONCILE_INTERVAL_SECONDS="60") as processor:
             until(lambda: plant.count("PROCESSED") == 20, "the others")
             assert processor.stop() == 0
         assert reconciler.step() is Outcome.REARMED

@@ -23,6 +23,7 @@ COUNTED = {
     "failed", "heal_seconds", "p99_ms", "p99_before_ms", *FAULTS,
 }  # fmt: skip
 REPEATED = "repeated_events"  # told where there are any
+ALL = "all"
 PATH = re.compile(r"/(?:[^/\s]+/)+([^/\s]+)")
 ALL_ROWS = tuple(n for n in range(1, 31) if n != MUTANTS)
 
@@ -89,7 +90,14 @@ def main() -> None:
 def latest(results: Iterable[Result]) -> list[Result]:
     """Return the last result of each part of each row, in order; one of the full form goes before the short form's."""
     by_part = {(r.row, r.part): r for r in sorted(results, key=lambda r: (r.scale == "full", r.at))}
-    return [by_part[key] for key in sorted(by_part)]
+    full = [key for key, r in by_part.items() if r.scale == "full"]
+    return [by_part[key] for key in sorted(by_part) if not _is_covered(*key, full)]
+
+
+def _is_covered(row: int, part: str, full: Iterable[tuple[int, str]]) -> bool:
+    """Tell whether a part of the short form, which has all variants in one, has full ones in its place."""
+    stem = part.removesuffix(ALL)
+    return stem != part and any(row == other and name.startswith(stem) for other, name in full)
 
 
 def _summary(results: Sequence[Result]) -> str:
