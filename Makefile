@@ -2,7 +2,6 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PYTHON ?= python3
-ROOT := $(CURDIR)
 BIN := .venv/bin
 ARGS ?=
 MEMBERS := shared services/order-api services/auth-api services/order-processor local cli
@@ -43,6 +42,10 @@ lock: .venv/.ready ## Compile the hashed locks anew from the pyproject files.
 .PHONY: lock-check
 lock-check: .venv/.ready ## Fail if a lock does not match the pyproject files.
 	@locks/compile.sh --check
+
+.PHONY: settings-docs
+settings-docs: .venv/.ready ## Write the README's table of settings from the code.
+	@$(BIN)/python docs/settings_table.py
 
 .PHONY: venv
 venv: .venv/.ready ## Make or refresh .venv from the locks.

@@ -178,7 +178,7 @@ def test_every_operation_has_one_tag_and_every_tag_is_explained(service: str) ->
 
 
 def test_the_readme_has_the_table_of_settings_of_today() -> None:
-    """`python docs/settings_table.py` writes it."""
+    """`make settings-docs` writes it."""
     spec = importlib.util.spec_from_file_location("settings_table", ROOT / "docs/settings_table.py")
     assert spec is not None
     assert spec.loader is not None

@@ -13,6 +13,7 @@ import aiohttp
 from retail_cli.load.answers import OK, UNAUTHORIZED, Answer, judge, judge_read
 from retail_cli.load.ledger import Ledger
 from retail_cli.load.shop import TROUBLE, Buyer, Shop
+from shared import money
 
 FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 5.0
@@ -24,14 +25,11 @@ def invent(random_: random.Random, items: int) -> dict[str, Any]:
     """Make an order's content: items with prices, and their exact sum."""
     lines = [(random_.choice(GOODS), random_.randint(1, 5), random_.randint(50, 2000)) for _ in range(items)]
     return {
-        "cost": cents(sum(quantity * price for _, quantity, price in lines)),
-        "orderitems": [{"item": item, "quantity": quantity, "price": cents(price)} for item, quantity, price in lines],
+        "cost": money.text(sum(quantity * price for _, quantity, price in lines)),
+        "orderitems": [
+            {"item": item, "quantity": quantity, "price": money.text(price)} for item, quantity, price in lines
+        ],
     }
-
-
-def cents(amount: int) -> str:
-    """Write minor units as the API reads them."""
-    return f"{amount // 100}.{amount % 100:02d}"
 
 
 class Placing:
