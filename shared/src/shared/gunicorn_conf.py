@@ -28,7 +28,7 @@ graceful_timeout = 25  # for all of a stop: requests in hand, the flush to Kafka
 # The proxy in front bounds what a head may hold, and says so as a problem document; here nothing is stricter.
 limit_request_line = 0
 limit_request_fields = 32768
-limit_request_field_size = 65536  # 0 would mean gunicorn's own 8190
+limit_request_field_size = 16384  # 0 would mean 8190, which is less than nginx lets pass
 forwarded_allow_ips = "*"  # who forwarded is decided by TRUSTED_PROXIES, not here
 secure_scheme_headers: dict[str, str] = {}  # a client's X-Forwarded-Ssl would contradict the proxy's, and be refused
 forwarder_headers = ""
