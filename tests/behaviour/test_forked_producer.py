@@ -1,8 +1,5 @@
 """A producer in a forked child: the one in memory and the real one take an event, and neither send nor report it."""
 
-import os
-import signal
-import warnings
 from typing import Any
 
 from fakes import kafka_producer
@@ -10,8 +7,8 @@ from fakes.kafka_log import Topic
 from local_stack.stack import Stack
 from shared import kafka
 from shared.events import TOPIC
+from support.child import in_forked_child
 from support.servers import connection
-from support.wait import until
 
 FLUSH_SECONDS = 3.0
 
@@ -36,24 +33,5 @@ def test_the_one_in_memory() -> None:
 def test_the_real_one(servers: Stack) -> None:
     producer = kafka.producer(connection(servers, "order-api"), lambda _: None)
     producer.list_topics(TOPIC, timeout=10)  # it is connected
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks with threads: the case in hand
-        child = os.fork()
-    if child == 0:
-        try:
-            os._exit(reports(producer))
-        finally:
-            os._exit(99)
-    try:
-        _, status = until(lambda: _ended(child), "the child's end", seconds=FLUSH_SECONDS + 10)
-    except BaseException:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        raise
 
-    assert os.waitstatus_to_exitcode(status) == 0
-
-
-def _ended(child: int) -> tuple[int, int] | None:
-    pid, status = os.waitpid(child, os.WNOHANG)
-    return (pid, status) if pid else None
+    assert in_forked_child(lambda: reports(producer), seconds=FLUSH_SECONDS + 10) == 0

@@ -67,6 +67,7 @@ def test_row_22_disk_full(tight: World, figures: dict[str, Any]) -> None:
     first = min(t.at for t in run.account().tries(healed_at) if t.outcome == "ok")
     figures |= {"full_seconds": full, "not_accepted": refused, "recovery_seconds": round(first - healed_at, 1)}
     tight.prove(run, figures=figures, healed_at=healed_at, within=60)
+    assert refused > 0  # the disk really was full
     assert first - healed_at <= 15
 
 

@@ -15,6 +15,7 @@ from local_stack.errors import StackError
 from local_stack.part import LOG_BYTES, Part
 from local_stack.supervisor import Supervisor
 from support import wait
+from support.run import runs
 
 SLEEP = "exec sleep 300"
 DEAF = "trap '' TERM; while :; do sleep 0.1; done"
@@ -67,14 +68,6 @@ def add(supervisor: Supervisor, tmp_path: Path) -> Add:
     return add
 
 
-def runs(pid: int) -> bool:
-    """Tell whether the process is there, and more than a zombie."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 def another_pid(supervisor: Supervisor, than: int, seconds: float = 10) -> int:
     def changed() -> int | None:
         pid = supervisor.pids().get("part")
@@ -111,9 +104,7 @@ def test_a_part_that_keeps_dying_is_started_ever_later_but_at_most_5_seconds_lat
         supervisor.await_ready("part", seconds=30)
 
 
-def test_a_part_that_cannot_be_started_is_tried_again_and_costs_no_other_its_life(
-    supervisor: Supervisor, add: Add, desk: Desk
-) -> None:
+def test_a_part_that_cannot_start_is_tried_again_and_harms_none(supervisor: Supervisor, add: Add, desk: Desk) -> None:
     add(SLEEP)
     bad = add(SLEEP, "bad")
     bad.log.mkdir()  # it cannot be opened for writing

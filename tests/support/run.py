@@ -98,3 +98,11 @@ def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def runs(pid: int) -> bool:
+    """Tell whether the process is there, and more than a zombie."""
+    try:
+        return not gone(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return False

@@ -1,7 +1,5 @@
 """The publisher: fast path, markers, gauges, and how its thread begins, goes on and ends."""
 
-import os
-import warnings
 from collections.abc import Sequence
 
 import pytest
@@ -9,6 +7,7 @@ import pytest
 from fakes.orders import away
 from order_api import outbox
 from order_api.sweep import BATCH
+from support.child import in_forked_child
 from support.outbox import Shop
 from support.wait import until
 
@@ -156,22 +155,17 @@ def test_a_defect_ends_one_round_and_not_the_thread(shop: Shop, monkeypatch: pyt
 
 def test_a_forked_child_publishes_nothing(shop: Shop) -> None:
     record = shop.place(offered=False)
-    reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks with threads: the case in hand
-        child = os.fork()
-    if child == 0:
+
+    def try_to() -> int:
         shop.publisher.offer(record)
         refused = int(shop.publisher._queue.empty())
         try:
             shop.publisher.step()
         except RuntimeError:
             refused += 1
-        os.write(writer, str(refused).encode())
-        os._exit(0)
-    os.waitpid(child, 0)
+        return refused
 
-    assert os.read(reader, 1) == b"2"
+    assert in_forked_child(try_to) == 2
 
 
 def test_the_age_of_the_last_round_is_told(shop: Shop) -> None:

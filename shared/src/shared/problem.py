@@ -43,13 +43,16 @@ def unavailable(detail: str, retry_after: float) -> Problem:
     )
 
 
+def outcome_unknown(detail: str, **extensions: Any) -> Problem:
+    """503, and nobody knows what was done."""
+    again = {"Retry-After": seconds(1)}
+    return Problem(503, detail, type="outcome-unknown", title="Outcome unknown", headers=again, **extensions)
+
+
 def defect() -> Problem:
-    """503, our own fault: nobody knows what was done."""
-    return Problem(
-        503,
-        "something went wrong on our side; if this was an order, repeat it with the same Idempotency-Key",
-        type="outcome-unknown",
-        title="Outcome unknown",
+    """503, our own fault."""
+    return outcome_unknown(
+        "something went wrong on our side; if this was an order, repeat it with the same Idempotency-Key"
     )
 
 

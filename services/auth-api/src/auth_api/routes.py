@@ -19,7 +19,7 @@ from auth_api.tokens import KeyFolder, NoKeys
 from shared import web
 from shared.breaker import CircuitOpen
 from shared.metrics import AuthMetrics
-from shared.problem import Problem, seconds, unavailable
+from shared.problem import Problem, outcome_unknown, seconds, unavailable
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="retail-orders", charset="UTF-8"'}
 AWAY = "the record of users cannot be reached; nothing was done"
@@ -97,16 +97,6 @@ def _counted(metrics: AuthMetrics) -> Iterator[None]:
         metrics.logins.labels(result).inc()
 
 
-def _outcome_unknown(_error: OutcomeUnknown) -> Problem:
-    return Problem(
-        503,
-        "whether the user was stored is not known: ask for a token with this name and password, or register again",
-        type="outcome-unknown",
-        title="Outcome unknown",
-        headers={"Retry-After": seconds(RETRY_SECONDS)},
-    )
-
-
 PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     RefusedAccount: lambda error: Problem(422, str(error), errors=error.errors),
     NameTaken: lambda _: Problem(409, "there is a user of this name: choose another"),
@@ -119,5 +109,7 @@ PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     NoKeys: lambda _: unavailable("the signing keys are not there yet; nothing was done", RETRY_SECONDS),
     CircuitOpen: lambda error: unavailable(AWAY, error.retry_after),
     PyMongoError: lambda _: unavailable(AWAY, RETRY_SECONDS),
-    OutcomeUnknown: _outcome_unknown,
+    OutcomeUnknown: lambda _: outcome_unknown(
+        "whether the user was stored is not known: ask for a token with this name and password, or register again"
+    ),
 }

@@ -19,7 +19,7 @@ from order_api.store import OutcomeUnknown, StoreUnavailable, deadline
 from order_api.tokens import View, open_to_all
 from order_api.waiting import Waiting
 from shared import web
-from shared.problem import Problem, seconds, unavailable
+from shared.problem import Problem, outcome_unknown, unavailable
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -40,23 +40,14 @@ class Orders(Protocol):
         """Return up to `limit` of a user's orders, newest first, from the one after the order `after`."""
 
 
-def outcome_unknown(error: OutcomeUnknown) -> Problem:
-    """503: the order may or may not be stored."""
-    return Problem(
-        503,
-        "whether the order was stored is not known: repeat with the same Idempotency-Key, "
-        f"or ask for {error.order_id}, which may come up to two minutes late",
-        type="outcome-unknown",
-        title="Outcome unknown",
-        headers={"Retry-After": seconds(1)},
-        order_reference=error.order_id,
-    )
-
-
 PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     StoreUnavailable: lambda e: unavailable("orders cannot be reached now; nothing was done, try again", e.retry_after),
     KeysUnavailable: lambda _: unavailable("tokens cannot be verified now; nothing was done, try again", 1),
-    OutcomeUnknown: outcome_unknown,
+    OutcomeUnknown: lambda e: outcome_unknown(
+        "whether the order was stored is not known: repeat with the same Idempotency-Key, "
+        f"or ask for {e.order_id}, which may come up to two minutes late",
+        order_reference=e.order_id,
+    ),
     KeyReused: lambda _: Problem(422, "this Idempotency-Key was used for another order", type="idempotency-key-reused"),
     orders.BadKey: lambda e: Problem(400, str(e)),
     orders.BadCursor: lambda e: Problem(400, str(e)),

@@ -1,0 +1,31 @@
+"""Work in a forked child of this process."""
+
+import os
+import signal
+import warnings
+from collections.abc import Callable
+
+from support.wait import until
+
+
+def in_forked_child(work: Callable[[], int], *, seconds: float = 10.0) -> int:
+    """Return what `work` does in a child, a small number; 99 if it raises. One that takes too long is killed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks with threads: the case in hand
+        child = os.fork()
+    if child == 0:
+        try:
+            os._exit(work())
+        finally:
+            os._exit(99)
+    try:
+        return os.waitstatus_to_exitcode(until(lambda: _ended(child), "the child's end", seconds=seconds)[1])
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+
+
+def _ended(child: int) -> tuple[int, int] | None:
+    pid, status = os.waitpid(child, os.WNOHANG)
+    return (pid, status) if pid else None
