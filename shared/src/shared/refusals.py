@@ -20,19 +20,16 @@ def write(client: socket.socket, status: int, _reason: str, message: str) -> Non
     status = STATUSES.get(status, status)
     request_id = secrets.token_hex(16)
     logger.info("request_refused", request_id=request_id, status=status)
-    problem = (
-        defect() if status == HTTPStatus.SERVICE_UNAVAILABLE else Problem(status, message or HTTPStatus(status).phrase)
-    )
+    phrase = HTTPStatus(status).phrase
+    problem = defect() if status == HTTPStatus.SERVICE_UNAVAILABLE else Problem(status, message or phrase)
     body = json.dumps(problem.document | {"instance": "/", "request_id": request_id}).encode()
-    headers = (
-        HEADERS
-        | problem.headers
-        | {
-            "X-Request-ID": request_id,
-            "Connection": "close",
-            "Content-Type": CONTENT_TYPE,
-            "Content-Length": str(len(body)),
-        }
-    )
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+    headers = {
+        **HEADERS,
+        **problem.headers,
+        "X-Request-ID": request_id,
+        "Connection": "close",
+        "Content-Type": CONTENT_TYPE,
+        "Content-Length": str(len(body)),
+    }
+    lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
     util.write_nonblock(client, "\r\n".join([*lines, "", ""]).encode() + body)
