@@ -74,14 +74,15 @@ def main() -> None:
     if not ordered:
         raise SystemExit("there are no results yet: run 'make test-faults-short' first")
     RECORD.write_text(json.dumps([asdict(r) for r in ordered], indent=1) + "\n", encoding="utf-8")
+    mutants = [r for r in ordered if r.row == MUTANTS]
     template = string.Template(TEMPLATE.read_text(encoding="utf-8"))
     text = template.substitute(
         summary=_summary(ordered),
         guarantees=_guarantees(ordered),
         rows=_rows(ordered),
         missing=_missing(ordered),
-        mutants=_mutants(r for r in ordered if not r.part.startswith(HISTORY)),
-        histories=_mutants(r for r in ordered if r.part.startswith(HISTORY)),
+        mutants=_mutants(r for r in mutants if not r.part.startswith(HISTORY)),
+        histories=_mutants(r for r in mutants if r.part.startswith(HISTORY)),
     )
     TARGET.write_text(text, encoding="utf-8")
     print(f"{TARGET} is written from {len(ordered)} results")
@@ -158,11 +159,7 @@ def _rows(results: Sequence[Result]) -> str:
 
 
 def _mutants(results: Iterable[Result]) -> str:
-    rows = [
-        (r.title.rstrip("."), _outcome(r), r.figures.get("broken", "-"), f"`{r.test}`")
-        for r in results
-        if r.row == MUTANTS
-    ]
+    rows = [(r.title.rstrip("."), _outcome(r), r.figures.get("broken", "-"), f"`{r.test}`") for r in results]
     return _table(("safeguard that is off", "outcome", "promise seen broken", "test"), rows)
 
 
