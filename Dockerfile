@@ -34,11 +34,11 @@ WORKDIR /tmp
 
 FROM runtime AS order-api
 EXPOSE 8080 9090
-CMD ["gunicorn", "--config", "python:shared.gunicorn_conf", "order_api.app:wsgi()"]
+CMD ["gunicorn", "--config", "python:shared.http.gunicorn_conf", "order_api.app:wsgi()"]
 
 FROM runtime AS auth-api
 EXPOSE 8080 9090
-CMD ["gunicorn", "--config", "python:shared.gunicorn_conf", "auth_api.app:wsgi()"]
+CMD ["gunicorn", "--config", "python:shared.http.gunicorn_conf", "auth_api.app:wsgi()"]
 
 FROM runtime AS order-processor
 EXPOSE 9090

@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 
 from local_stack.options import SERVICES
-from shared.settings import variables
+from shared.config.settings import variables
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- settings -->\n", "<!-- /settings -->"

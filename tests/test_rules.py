@@ -26,12 +26,12 @@ DOMAIN = (
     "auth_api/throttle.py",
     "order_api/models.py",
     "order_api/orders.py",
-    "order_processor/processing.py",
-    "order_processor/transitions.py",
-    "shared/events.py",
-    "shared/money.py",
-    "shared/problem.py",
-    "shared/strict_json.py",
+    "order_processor/rules.py",
+    "shared/ordering/status.py",
+    "shared/ordering/events.py",
+    "shared/ordering/money.py",
+    "shared/http/problem.py",
+    "shared/http/strict_json.py",
 )
 WIRING = {"wsgi", "create_app", "main", "run"}
 # Where the process's environment is read, besides the settings that these hand it to.
@@ -40,8 +40,8 @@ READS_ENVIRONMENT = {
     "order_api/app.py",
     "order_processor/main.py",
     "retail_cli/main.py",
-    "shared/crash.py",
-    "shared/gunicorn_conf.py",
+    "shared/resilience/crash.py",
+    "shared/http/gunicorn_conf.py",
 }
 LOCKS = {
     "order-api": {"present": {"flask", "gunicorn", "pyjwt", "confluent-kafka", "pymongo"}, "absent": {"argon2-cffi"}},

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from shared import web
+from shared.http import app as web
 from support.abuse import Both, assert_refused
 from support.auth import basic
 from support.orders import order

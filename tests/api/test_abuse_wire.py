@@ -85,7 +85,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "MONGODB_CA_FILE": str(folder / "ca.crt"),
         "AUTH_KEYS_DIR": str(folder),
     }
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:shared.gunicorn_conf", "auth_api.app:wsgi()"]
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:shared.http.gunicorn_conf", "auth_api.app:wsgi()"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environ, cwd=folder, stdout=log, stderr=log)
     try:

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from auth_api.accounts import RefusedAccount, Registration, check
 from auth_api.openapi import DOCUMENT
 from auth_api.tokens import AccessToken
-from shared.docs import PAGE_POLICY
+from shared.http.openapi import PAGE_POLICY
 from support.auth import PASSWORD, AuthService, write_key
 
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]

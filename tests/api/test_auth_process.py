@@ -45,7 +45,7 @@ def admin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("shared.log.configure", lambda *_: None)
+    monkeypatch.setattr("shared.telemetry.log.configure", lambda *_: None)
     monkeypatch.setattr(mongo, "OPERATION_SECONDS", 0.3)
     return f"http://127.0.0.1:{port}"
 
@@ -77,7 +77,7 @@ def test_it_lives_but_is_not_ready_and_says_why(admin: str, tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("app")
 def test_metrics_show_the_breaker_and_the_certificate(admin: str) -> None:
-    expiry = scrape.samples(admin, "certificate_expiry_timestamp_seconds")
+    expiry = scrape.samples(admin, "retail_certificate_expiry_timestamp_seconds")
 
     assert scrape.breaker_state(admin, "mongodb") == "closed"
     assert expiry == {("mongodb-ca",): END.timestamp()}

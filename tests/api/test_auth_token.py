@@ -11,7 +11,7 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from auth_api.passwords import Passwords
-from shared import auth as contract
+from shared.http import access_token as contract
 from support.auth import CHEAP, PASSWORD, AuthService, write_key
 
 NFD_PASSWORD = "cafe\u0301 cafe\u0301 cafe\u0301"

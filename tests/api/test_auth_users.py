@@ -8,7 +8,7 @@ import pytest
 from pymongo.errors import NetworkTimeout, ServerSelectionTimeoutError
 
 from auth_api.store import OutcomeUnknown
-from shared.breaker import CircuitOpen
+from shared.resilience.breaker import CircuitOpen
 from support.auth import PASSWORD, AuthService, write_key
 
 

@@ -29,8 +29,8 @@ def test_a_repeat_gives_the_first_answer_again_even_when_the_order_has_moved_on(
     assert again.headers["ETag"] == first.headers["ETag"]
     assert again.headers["Idempotent-Replayed"] == "true"
     assert len(service.offered) == 1
-    assert service.count("orders_placed_total") == 1
-    assert service.count("orders_replayed_total") == 1
+    assert service.count("retail_orders_placed_total") == 1
+    assert service.count("retail_orders_replayed_total") == 1
 
 
 def test_order_of_fields_defaults_and_quotes_make_no_difference(service: OrderService) -> None:

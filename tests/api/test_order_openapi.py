@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 from order_api import models
 from order_api.routes import PROBLEMS
 from order_api.store import OutcomeUnknown
-from shared.web import HEADERS
+from shared.http.app import HEADERS
 from support.orders import OrderService, order
 
 Schema = dict[str, Any]

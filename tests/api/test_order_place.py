@@ -37,7 +37,7 @@ def test_an_order_is_stored_offered_for_publishing_and_answered_with_its_referen
     assert "Idempotent-Replayed" not in answer.headers
     assert answer.headers["Cache-Control"] == "no-store"
     assert service.offered == [service.store.documents[reference]]
-    assert service.count("orders_placed_total") == 1
+    assert service.count("retail_orders_placed_total") == 1
 
 
 def test_an_order_is_answered_when_there_is_no_room_for_its_event(service: OrderService) -> None:

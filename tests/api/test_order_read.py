@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from fakes.orders import away
+from order_api.long_poll import Waiting
 from order_api.orders import Document
-from order_api.waiting import Waiting
 from support.orders import OrderService, order
 from support.wait import until
 

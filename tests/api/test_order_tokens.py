@@ -10,8 +10,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from order_api import tokens
-from order_api.keys import UNKNOWN_KID_SECONDS
+from order_api import token_verifier as tokens
+from order_api.jwks import UNKNOWN_KID_SECONDS
 from support.orders import KeyServer, OrderService, order
 
 PAST = datetime.now(UTC) - timedelta(hours=1)

@@ -11,9 +11,10 @@ from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from shared import refusals, web
-from shared.metrics import HttpMetrics
-from shared.problem import Problem, unavailable
+from shared.http import app as web
+from shared.http import gunicorn_errors as refusals
+from shared.http.problem import Problem, unavailable
+from shared.telemetry.metrics import HttpMetrics
 
 
 class Thing(msgspec.Struct, forbid_unknown_fields=True):
@@ -141,7 +142,7 @@ def test_requests_are_counted_by_route_not_by_path(client: FlaskClient, registry
 
     def count(route: str) -> float | None:
         labels = {"route": route, "method": "GET", "status": "404"}
-        return registry.get_sample_value("http_requests_total", labels)
+        return registry.get_sample_value("retail_http_requests_total", labels)
 
     assert (count("/things/<name>"), count("unknown"), count("/nothing")) == (2, 1, None)
 

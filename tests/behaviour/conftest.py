@@ -11,10 +11,10 @@ from fakes import mongo_client
 from fakes.orders import FakeOrders
 from fakes.replica_set import ReplicaSet
 from local_stack.stack import Stack
-from order_api import schema
-from order_api.markers import Markers
 from order_api.orders import Document
+from order_api.outbox import Markers
 from order_api.store import OrderStore
+from shared.ordering import schema
 from support.shop import Shop, connect, new_breaker, to_milliseconds
 
 

@@ -20,8 +20,8 @@ from auth_api.throttle import WINDOW, Failures, Limit, Throttle, TooManyFailures
 from fakes.auth import FakeFailures, FakeUsers
 from local_stack.stack import Stack
 from shared import mongo
-from shared.breaker import Breaker
-from shared.metrics import BreakerMetrics
+from shared.resilience.breaker import Breaker
+from shared.telemetry.metrics import BreakerMetrics
 from support.clock import Clock
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from fakes import kafka_producer
 from fakes.kafka_log import Topic
 from local_stack.stack import Stack
 from shared import kafka
-from shared.events import TOPIC
+from shared.ordering.events import TOPIC
 from support.child import in_forked_child
 from support.servers import connection
 

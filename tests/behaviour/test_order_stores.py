@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pymongo.database import Database
 
-from order_api import schema
 from order_api.orders import Document
 from order_api.store import DuplicateOrder, OrderStore, StoreUnavailable
+from shared.ordering import schema
 from support.shop import Shop, new_breaker
 
 

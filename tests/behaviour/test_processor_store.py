@@ -13,13 +13,13 @@ from pymongo.errors import OperationFailure, WriteError
 from fakes.mongo_client import Database
 from fakes.replica_set import ReplicaSet
 from local_stack.stack import Stack
-from order_api import schema
-from order_processor.store import Orders, State
-from order_processor.transitions import Status
 from shared import mongo
-from shared.breaker import Breaker
-from shared.metrics import BreakerMetrics
 from shared.mongo import Document
+from shared.ordering import schema
+from shared.ordering.status import Status
+from shared.ordering.transitions import Orders, State
+from shared.resilience.breaker import Breaker
+from shared.telemetry.metrics import BreakerMetrics
 from support.processor import PLACED_AT, document
 from support.servers import database
 

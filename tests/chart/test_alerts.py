@@ -15,10 +15,10 @@ PROMTOOL = shutil.which("promtool")
 pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed: needs Debian's package prometheus")
 JOB = 'namespace="retail", pod="shop-order-processor-a"'
 OTHER = 'namespace="retail", pod="shop-order-processor-b"'
-LAG = f'consumer_lag{{{JOB}, topic="orders.placed", partition="0"}}'
-CONSUMED = f'events_consumed_total{{{JOB}, result="processed"}}'
-IS_CLOSED = f'circuit_breaker_state{{{JOB}, breaker="kafka", state="closed"}}'
-REFUSED = f'circuit_breaker_calls_total{{{JOB}, breaker="kafka", result="rejected"}}'
+LAG = f'retail_kafka_consumer_lag{{{JOB}, topic="orders.placed", partition="0"}}'
+CONSUMED = f'retail_events_consumed_total{{{JOB}, result="processed"}}'
+IS_CLOSED = f'retail_circuit_breaker_state{{{JOB}, breaker="kafka", state="closed"}}'
+REFUSED = f'retail_circuit_breaker_calls_total{{{JOB}, breaker="kafka", result="rejected"}}'
 
 
 @pytest.fixture
@@ -82,24 +82,24 @@ def test_a_thousand_events_behind_for_ten_minutes_fire_though_they_are_worked_on
 
 
 def test_the_first_dead_letter_of_a_process_fires(firing: Any) -> None:
-    series = {f'events_consumed_total{{{JOB}, result="dead_letter"}}': "0x5 1x30"}
+    series = {f'retail_events_consumed_total{{{JOB}, result="dead_letter"}}': "0x5 1x30"}
 
     assert firing("DeadLetters", series, 4, 7, 25) == [False, True, False]
 
 
 def test_orders_that_failed_by_no_rule_fire(firing: Any) -> None:
-    failed = f'orders_failed_total{{{JOB}, reason="error"}}'
+    failed = f'retail_orders_failed_total{{{JOB}, reason="error"}}'
 
     assert firing("OrdersFailed", {failed: "0x5 1x30"}, 4, 7, 25) == [False, True, False]
     assert firing("OrdersFailed", {failed.replace("error", "refused"): "0x5 1x30"}, 7) == [False]
 
 
 def test_orders_that_are_sent_again_and_again_fire(firing: Any) -> None:
-    assert firing("OrdersStuck", {f"orders_stuck{{{JOB}}}": "0x5 1x10 0x9"}, 5, 9, 20) == [False, True, False]
+    assert firing("OrdersStuck", {f"retail_orders_stuck{{{JOB}}}": "0x5 1x10 0x9"}, 5, 9, 20) == [False, True, False]
 
 
 def test_five_minutes_without_an_order_api_fire(firing: Any) -> None:
-    pending = f"outbox_pending{{{JOB}}}".replace("processor", "api")
+    pending = f"retail_outbox_pending_orders{{{JOB}}}".replace("processor", "api")
 
     assert firing("OrderApiAbsent", {pending: "0x5 stale _x30"}, 5, 9, 12) == [False, False, True]
 
@@ -119,7 +119,7 @@ def test_a_breaker_that_nobody_calls_any_more_ends_its_alert_though_it_was_never
 @pytest.mark.parametrize(
     "series",
     [
-        f'certificate_expiry_timestamp_seconds{{{JOB}, name="kafka-ca"}}',
+        f'retail_certificate_expiry_timestamp_seconds{{{JOB}, name="kafka-ca"}}',
         'certmanager_certificate_expiration_timestamp_seconds{namespace="cert-manager", name="shop-auth-api"}',
     ],
     ids=["authority", "own"],

@@ -14,8 +14,9 @@ import auth_api.settings
 import order_api.settings
 import order_processor.settings
 import retail_cli.settings
-from shared import events, metrics
-from shared.settings import variables
+from shared.config.settings import variables
+from shared.ordering import events
+from shared.telemetry import metrics
 from support import helm, manifests
 from support.manifests import of_kind
 
@@ -130,7 +131,7 @@ def test_the_readme_is_made_from_the_values() -> None:
 
 
 def metrics_in_code() -> set[str]:
-    """Make every group of metrics of shared.metrics, and list the names that Prometheus will see."""
+    """Make every group of metrics of shared.telemetry.metrics, and list the names that Prometheus will see."""
     registry = CollectorRegistry()
     for group in vars(metrics).values():
         if isinstance(group, type) and group.__module__ == metrics.__name__:

@@ -43,7 +43,7 @@ def test_whoever_waits_is_answered_and_every_event_is_published_first(stack: Sta
             headers=customer.headers,
             timeout=35,
         )
-        wait.until(lambda: scrape.samples(address["admin_url"], "http_requests_total"), "a request counted")
+        wait.until(lambda: scrape.samples(address["admin_url"], "retail_http_requests_total"), "a request counted")
         time.sleep(0.5)  # the waiting request is in the service by then, or the test proves less, but not falsely
         started = time.monotonic()
         stack.stop(PART)

@@ -8,8 +8,8 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from order_processor.reconcile import Offsets, Reading
 from shared.kafka import KafkaError, KafkaException, TopicPartition
+from shared.ordering.reconcile import Offsets, Reading
 
 Headers = list[tuple[str, bytes]]
 

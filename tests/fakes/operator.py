@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from order_processor.reconcile import Offsets, Reading
-from order_processor.store import State
-from order_processor.transitions import Status
-from retail_cli.shapes import Copy
+from retail_cli.reports import Copy
 from retail_cli.topics import Found, KafkaAway, Record
 from shared.mongo import Document
+from shared.ordering.reconcile import Offsets, Reading
+from shared.ordering.status import Status
+from shared.ordering.transitions import State
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared import events
 from shared.kafka import KafkaError, KafkaException
+from shared.ordering import events
 
 Report = Callable[[Any, Any], None]
 TIMED_OUT = KafkaError(KafkaError._MSG_TIMED_OUT)

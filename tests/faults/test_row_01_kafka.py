@@ -9,7 +9,7 @@ from faults.harness import topic
 from faults.harness.load import Run
 from faults.harness.scale import SLOWER, pick
 from faults.harness.world import World
-from shared.events import TOPIC
+from shared.ordering.events import TOPIC
 from support import wait
 
 

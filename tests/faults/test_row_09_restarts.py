@@ -62,7 +62,9 @@ def test_row_11_zombie_processor(small: World, figures: dict[str, Any]) -> None:
     """A processor hangs (SIGSTOP) until others have its partitions, then goes on with its old batch."""
     hang = pick(120, 25)  # twice the longest pause between two polls; the short form twice the session's 10 s
     url = small.admin_urls("order-processor")[0]
-    wait.until(lambda: scrape.samples(url, "consumer_lag"), "partitions that can be taken from it", seconds=60)
+    wait.until(
+        lambda: scrape.samples(url, "retail_kafka_consumer_lag"), "partitions that can be taken from it", seconds=60
+    )
     with small.load(pick(10_000, 1_200), rate=pick(80, 40)) as run:
         small.pause("order-processor-0")
         stopped_at = time.time()

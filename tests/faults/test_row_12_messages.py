@@ -13,7 +13,7 @@ from faults.harness.scale import pick
 from faults.harness.world import World
 from order_processor.dead_letters import details
 from retail_cli.load.orders import GOODS
-from shared.events import DEAD_LETTER_TOPIC, TOPIC
+from shared.ordering.events import DEAD_LETTER_TOPIC, TOPIC
 from support import wait
 
 COPIES = 4
@@ -60,7 +60,7 @@ def test_row_13_poison(small: World, figures: dict[str, Any]) -> None:
     assert sorted(_buried(small)) == list(range(count))
     assert all(details(topic.headers(m)).keys() >= DETAILS for m in topic.messages(small.stack, DEAD_LETTER_TOPIC))
     assert {part: small.stack.pids[part] for part in pids} == pids  # nobody was restarted
-    wait.until(lambda: small.total("order-processor", "consumer_lag") == 0, "no lag", seconds=15)
+    wait.until(lambda: small.total("order-processor", "retail_kafka_consumer_lag") == 0, "no lag", seconds=15)
 
 
 def test_row_14_failed_orders_redriven_twice(small: World, figures: dict[str, Any]) -> None:
@@ -91,7 +91,7 @@ def _events_of(world: World, users: set[str]) -> list[Record]:
 
 
 def _duplicates(world: World) -> float:
-    return world.samples_of("order-processor", "events_consumed_total", "duplicate")
+    return world.samples_of("order-processor", "retail_events_consumed_total", "duplicate")
 
 
 def _buried(world: World) -> list[int]:

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry
 
 from faults.harness.scale import pick
 from faults.harness.world import World
-from shared.breaker import MAX_PROBES, OPEN_SECONDS, Breaker, CircuitOpen
-from shared.metrics import BreakerMetrics
+from shared.resilience.breaker import MAX_PROBES, OPEN_SECONDS, Breaker, CircuitOpen
+from shared.telemetry.metrics import BreakerMetrics
 from support import scrape, wait
 
 HOUR = 3600
@@ -90,7 +90,9 @@ def test_row_24_opens_and_lets_few_probes_through(breaker: Any, figures: dict[st
 
     truth = Counter(before_open) + Counter([early]) + outcomes
     told = {
-        result: registry.get_sample_value("circuit_breaker_calls_total", {"breaker": "mongodb", "result": result})
+        result: registry.get_sample_value(
+            "retail_circuit_breaker_calls_total", {"breaker": "mongodb", "result": result}
+        )
         for result in ("ok", "failed", "rejected")
     }
     figures |= {"opened_after": opened_after, "probes": outcomes["failed"], "open_seconds": round(open_seconds, 2)}

@@ -18,7 +18,7 @@ from faults.harness.world import World
 from faults.harness.worlds import Worlds
 from order_api import orders
 from order_api.models import OrderItem
-from shared.money import Amount
+from shared.ordering.money import Amount
 from support import wait
 
 TMPFS_MIB = 700

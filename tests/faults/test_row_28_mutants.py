@@ -18,12 +18,12 @@ from faults.harness.world import World
 from retail_cli.load import Options
 from retail_cli.load.orders import invent
 from retail_cli.load.shop import Buyer, Shop
-from shared.events import TOPIC
+from shared.ordering.events import TOPIC
 from support import wait
 
 UNIQUE = "one_order_per_key"
 WITHIN = 15.0
-IN_HAND = '"event": "outage"'
+IN_HAND = '"event": "dependency_unavailable"'
 AWAY = 15.0
 AT_ONCE_MS = 1_000
 

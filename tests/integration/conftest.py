@@ -7,8 +7,8 @@ import pytest
 import structlog
 
 from local_stack.stack import Stack
-from order_api import schema
 from retail_cli.main import quiet
+from shared.ordering import schema
 from support.plant import Plant
 from support.servers import database
 

@@ -11,11 +11,11 @@ from pymongo.errors import OperationFailure
 
 from local_stack.stack import Stack
 from order_api import orders as rules
-from order_api import schema
-from order_processor.store import UNMARKED
 from retail_cli.store import MARKED
-from shared import events, kafka
+from shared import kafka
 from shared.mongo import Document
+from shared.ordering import events, schema
+from shared.ordering.transitions import UNMARKED
 from support.retail import Shelf, bury, publish, retail, said
 from support.servers import connection, database
 

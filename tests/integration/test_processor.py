@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from order_processor.offsets import GroupOffsets
-from shared import events
-from shared.events import GROUP, TOPIC
+from shared.ordering import events
+from shared.ordering.events import GROUP, TOPIC
+from shared.ordering.offsets import GroupOffsets
 from support.plant import Plant
 from support.servers import connection
 from support.wait import until
@@ -21,11 +21,11 @@ def test_orders_are_processed_and_told_in_metrics_and_a_stop_is_clean(plant: Pla
     with plant.processor(KAFKA_GROUP_PROTOCOL=protocol) as processor:
         assert set(plant.await_settled().values()) == {"PROCESSED"}
         until(processor.is_ready, "readiness")
-        until(lambda: processor.count("orders_processed_total") == 300, "the count of orders")
-        until(lambda: processor.count("consumer_lag", TOPIC, "0") == 0, "no lag")
-        assert processor.count("events_consumed_total", "processed") == 300
-        assert processor.count("circuit_breaker_state", "mongodb", "closed") == 1
-        assert processor.count("certificate_expiry_timestamp_seconds", "kafka-ca") > time.time()
+        until(lambda: processor.count("retail_orders_processed_total") == 300, "the count of orders")
+        until(lambda: processor.count("retail_kafka_consumer_lag", TOPIC, "0") == 0, "no lag")
+        assert processor.count("retail_events_consumed_total", "processed") == 300
+        assert processor.count("retail_circuit_breaker_state", "mongodb", "closed") == 1
+        assert processor.count("retail_certificate_expiry_timestamp_seconds", "kafka-ca") > time.time()
         assert processor.stop() == 0
 
     plant.assert_one_effect_each()

@@ -3,11 +3,10 @@
 from typing import Any
 
 from order_api import orders as rules
-from order_api import schema
 from order_processor.dead_letters import details
-from shared import events
-from shared.events import GROUP, TOPIC
 from shared.mongo import Document
+from shared.ordering import events, schema
+from shared.ordering.events import GROUP, TOPIC
 from support.plant import Plant
 from support.wait import until
 
@@ -43,9 +42,9 @@ def test_poison_goes_aside_alone_and_the_rest_flows_on(plant: Plant) -> None:
     try:
         with plant.processor(PROCESSOR_REFUSED_ITEMS="plum") as processor:
             until(lambda: len(plant.letters()) == sent_before + len(poison) + 1 or None, "the dead letters", seconds=60)
-            until(lambda: processor.count("consumer_lag", TOPIC, "0") == 0, "no lag")
+            until(lambda: processor.count("retail_kafka_consumer_lag", TOPIC, "0") == 0, "no lag")
             until(lambda: plant.count("PROCESSED") == 496, "the neighbours")
-            assert processor.count("events_consumed_total", "dead_letter") == 7
+            assert processor.count("retail_events_consumed_total", "dead_letter") == 7
             assert processor.stop() == 0
     finally:
         schema.ensure(plant.as_api[schema.COLLECTION])

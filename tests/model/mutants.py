@@ -15,19 +15,20 @@ from unittest import mock
 
 from model import short_histories as short
 from model.shop import Shop
-from order_api import schema, store
-from order_api.delivery import Delivery
-from order_api.markers import Markers
-from order_api.outbox import Publisher
-from order_api.placing import Placing
+from order_api import store
+from order_api.outbox import Markers
+from order_api.placement import Placing
+from order_api.publisher import Delivery
+from order_api.relay import Publisher
 from order_api.store import OrderStore
-from order_processor import handler
 from order_processor.batch import Batch
 from order_processor.consumer import Loop
 from order_processor.dead_letters import DeadLetters
-from order_processor.reconcile import Reconciler
-from order_processor.store import Orders
-from shared.breaker import Breaker
+from shared.ordering import schema
+from shared.ordering.reconcile import Reconciler
+from shared.ordering.transitions import Orders
+from shared.resilience import outage
+from shared.resilience.breaker import Breaker
 
 Patch = Callable[[], Any]
 
@@ -171,7 +172,7 @@ MUTANTS = [
     ),
     Mutant(
         "an outage is no order's fault",
-        change(handler.is_outage, ("return not names_a_record(error)", "return False")),
+        change(outage.is_outage, ("return not names_a_record(error)", "return False")),
         short.long_outage,
     ),
     Mutant(

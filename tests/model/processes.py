@@ -14,21 +14,21 @@ from fakes.kafka_log import Consumer, Topic
 from fakes.kafka_producer import Producer
 from fakes.mongo_client import Database
 from fakes.replica_set import ReplicaSet
-from order_api.delivery import Delivery
-from order_api.markers import Markers
-from order_api.outbox import Publisher
-from order_api.placing import Placing
+from order_api.outbox import Markers
+from order_api.placement import Placing
+from order_api.publisher import Delivery
+from order_api.relay import Publisher
 from order_api.store import OrderStore
-from order_processor.commits import Commits
 from order_processor.consumer import Loop
 from order_processor.dead_letters import DeadLetters
 from order_processor.handler import Handler
-from order_processor.reconcile import Reconciler
-from order_processor.store import Orders
+from order_processor.offset_committer import Commits
 from shared import mongo
-from shared.breaker import Breaker
-from shared.events import TOPIC
-from shared.metrics import BreakerMetrics, OrderMetrics, ProcessorMetrics
+from shared.ordering.events import TOPIC
+from shared.ordering.reconcile import Reconciler
+from shared.ordering.transitions import Orders
+from shared.resilience.breaker import Breaker
+from shared.telemetry.metrics import BreakerMetrics, OrderMetrics, ProcessorMetrics
 
 REFUSED_ITEM = "a refused item"
 _registry = CollectorRegistry()

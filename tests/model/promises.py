@@ -7,9 +7,9 @@ from fakes.kafka_producer import BROKEN
 from model.processes import REFUSED_ITEM
 from model.shop import OWNER, Request, Shop
 from order_api.store import StoreUnavailable
-from order_processor.store import STUCK_AFTER
-from order_processor.transitions import TABLE, Status
-from shared.events import DEAD_LETTER_TOPIC
+from shared.ordering.events import DEAD_LETTER_TOPIC
+from shared.ordering.status import TABLE, Status
+from shared.ordering.transitions import STUCK_AFTER
 
 Document = dict[str, Any]
 

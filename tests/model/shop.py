@@ -18,13 +18,13 @@ from fakes.replica_set import ReplicaSet, Trouble
 from model.processes import Api, Processor, Surroundings, operator
 from order_api.models import OrderItem
 from order_api.orders import Order, new_id
-from order_api.placing import KeyReused
+from order_api.placement import KeyReused
 from order_api.store import OutcomeUnknown, StoreUnavailable
 from retail_cli.redriving import redrive
-from shared.breaker import CircuitOpen
-from shared.events import DEAD_LETTER_TOPIC, TOPIC
 from shared.kafka import KafkaError, KafkaException
-from shared.money import Amount
+from shared.ordering.events import DEAD_LETTER_TOPIC, TOPIC
+from shared.ordering.money import Amount
+from shared.resilience.breaker import CircuitOpen
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 OWNER = "alice"

@@ -88,4 +88,4 @@ class AuthService:
 
     def logins(self, result: str) -> float:
         """Return the counter of logins with that result."""
-        return self.registry.get_sample_value("logins_total", {"result": result}) or 0.0
+        return self.registry.get_sample_value("retail_logins_total", {"result": result}) or 0.0

@@ -13,7 +13,7 @@ from unittest.mock import patch
 from prometheus_client import generate_latest
 from pymongo.errors import AutoReconnect
 
-from shared import log
+from shared.telemetry import log
 from support.abuse import Both
 from support.auth import basic
 from support.orders import order

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from fakes.kafka_log import Consumer, Topic
 from order_processor.batch import Batch, Fate
-from order_processor.commits import Commits
 from order_processor.consumer import Loop
-from shared.events import TOPIC
+from order_processor.offset_committer import Commits
+from shared.ordering.events import TOPIC
 
 
 class Work:

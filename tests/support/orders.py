@@ -14,11 +14,11 @@ from prometheus_client import CollectorRegistry
 
 from fakes.orders import FakeOrders
 from order_api.app import create_app
-from order_api.keys import FetchFailed, KeyCache, Keys
+from order_api.jwks import FetchFailed, KeyCache, Keys
+from order_api.long_poll import Waiting
 from order_api.orders import Document
 from order_api.settings import Settings
-from order_api.waiting import Waiting
-from shared.metrics import OrderMetrics
+from shared.telemetry.metrics import OrderMetrics
 from support.clock import Clock
 
 

@@ -10,12 +10,12 @@ from prometheus_client import CollectorRegistry
 from fakes.orders import FakeOrders
 from fakes.sink import FakeSink
 from order_api import orders
-from order_api.delivery import Delivery
 from order_api.orders import Document
-from order_api.outbox import Publisher
-from shared.breaker import Breaker
-from shared.metrics import BreakerMetrics, OrderMetrics
-from shared.money import Amount
+from order_api.publisher import Delivery
+from order_api.relay import Publisher
+from shared.ordering.money import Amount
+from shared.resilience.breaker import Breaker
+from shared.telemetry.metrics import BreakerMetrics, OrderMetrics
 from support.clock import Clock
 
 

@@ -13,10 +13,11 @@ from order_api import orders as rules
 from order_api.models import OrderItem
 from order_processor.message import Message
 from retail_cli.topics import Topics
-from shared import events, kafka
-from shared.events import TOPIC
-from shared.money import Amount
+from shared import kafka
 from shared.mongo import Document
+from shared.ordering import events
+from shared.ordering.events import TOPIC
+from shared.ordering.money import Amount
 from support.servers import Processor, connection
 from support.wait import until
 

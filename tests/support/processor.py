@@ -12,13 +12,14 @@ from order_processor.batch import Batch
 from order_processor.dead_letters import DeadLetter
 from order_processor.handler import Handler
 from order_processor.message import Message
-from order_processor.store import Orders
-from shared import events, mongo
-from shared.breaker import Breaker
-from shared.events import TOPIC, Item, OrderPlaced
+from shared import mongo
 from shared.kafka import KafkaError
-from shared.metrics import BreakerMetrics, ProcessorMetrics
 from shared.mongo import Document
+from shared.ordering import events
+from shared.ordering.events import TOPIC, Item, OrderPlaced
+from shared.ordering.transitions import Orders
+from shared.resilience.breaker import Breaker
+from shared.telemetry.metrics import BreakerMetrics, ProcessorMetrics
 
 PLACED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TAKEN_AT = PLACED_AT + timedelta(seconds=2)

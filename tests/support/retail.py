@@ -13,8 +13,9 @@ from order_api.models import OrderItem
 from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetter, DeadLetters
 from order_processor.message import Message
 from retail_cli.main import app
-from shared import events, kafka
-from shared.money import Amount
+from shared import kafka
+from shared.ordering import events
+from shared.ordering.money import Amount
 from support.servers import connection
 
 

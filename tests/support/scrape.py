@@ -19,7 +19,7 @@ def breaker_state(admin_url: str, breaker: str) -> str:
     """Return the state that the replica shows for `breaker`; exactly one must be shown."""
     shown = [
         state
-        for (name, state), value in samples(admin_url, "circuit_breaker_state").items()
+        for (name, state), value in samples(admin_url, "retail_circuit_breaker_state").items()
         if name == breaker and value
     ]
     assert len(shown) == 1, shown

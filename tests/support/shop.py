@@ -17,9 +17,9 @@ from order_api.models import OrderItem
 from order_api.orders import Document
 from order_api.sweep import Outbox
 from shared import mongo
-from shared.breaker import Breaker
-from shared.metrics import BreakerMetrics
-from shared.money import Amount
+from shared.ordering.money import Amount
+from shared.resilience.breaker import Breaker
+from shared.telemetry.metrics import BreakerMetrics
 
 
 @dataclass

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
-from retail_cli import redriving, tables, views
+from retail_cli import presenters as views
+from retail_cli import redriving
+from retail_cli import rendering as tables
+from retail_cli.reports import DeadLetters, Redriven, RedriveReport
 from retail_cli.session import Code, Json, Refused, Session, say, warn
-from retail_cli.shapes import DeadLetters, Redriven, RedriveReport
 from retail_cli.topics import Found, KafkaAway, Record
 
 MOST_AT_ONCE = 50_000

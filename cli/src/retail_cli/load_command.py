@@ -10,7 +10,7 @@ import typer
 
 from retail_cli.replicas import LOCAL_STACK
 from retail_cli.session import Code, Json, warn
-from shared.settings import SettingsError
+from shared.config.settings import SettingsError
 
 LEDGERS = Path(".local/ledgers")
 DEFAULT_SECONDS = 60.0

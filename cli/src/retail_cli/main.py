@@ -14,10 +14,10 @@ from retail_cli import dead_letter_commands, order_commands, settings, status_co
 from retail_cli.load_command import load
 from retail_cli.session import Code, Refused, Session, warn
 from retail_cli.topics import KafkaAway
-from shared.breaker import CircuitOpen
+from shared.config.settings import SettingsError
+from shared.config.settings import load as load_settings
 from shared.kafka import KafkaException
-from shared.settings import SettingsError
-from shared.settings import load as load_settings
+from shared.resilience.breaker import CircuitOpen
 
 
 class _Operator(TyperGroup):

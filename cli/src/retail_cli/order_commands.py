@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from retail_cli import tables, views
+from retail_cli import presenters as views
+from retail_cli import rendering as tables
 from retail_cli.reconciling import one_pass
+from retail_cli.reports import OrderReport, StuckReport
 from retail_cli.session import Code, Json, Refused, Session, say, warn
-from retail_cli.shapes import OrderReport, StuckReport
 from retail_cli.topics import KafkaAway
 
 DEAD_LETTERS_SEARCHED = 10_000

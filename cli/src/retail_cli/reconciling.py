@@ -6,10 +6,10 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
-from order_processor import reconcile
-from order_processor.reconcile import MAX_IN_HAND, Outcome, Reconciler
-from retail_cli.shapes import ReconcileReport
-from shared.metrics import ProcessorMetrics
+from retail_cli.reports import ReconcileReport
+from shared.ordering import reconcile
+from shared.ordering.reconcile import MAX_IN_HAND, Outcome, Reconciler
+from shared.telemetry.metrics import ProcessorMetrics
 
 PAUSE_SECONDS = 0.5
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from order_processor.store import State
-from order_processor.transitions import Status
-from retail_cli.shapes import Redriven
+from retail_cli.reports import Redriven
 from shared.mongo import halves, names_a_record
+from shared.ordering.status import Status
+from shared.ordering.transitions import State
 
 BY = "operator"
 AT_A_TIME = 500

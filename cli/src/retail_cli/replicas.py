@@ -9,8 +9,8 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from retail_cli.shapes import Breaker, BreakersReport, Replica
-from shared.settings import SettingsError
+from retail_cli.reports import Breaker, BreakersReport, Replica
+from shared.config.settings import SettingsError
 
 LOCAL_STACK = Path(".local/stack.json")
 TIMEOUT_SECONDS = 3.0
@@ -47,16 +47,18 @@ def read(metrics: str) -> list[Breaker]:
     """Find the breakers in a page of metrics in Prometheus's text format; raise ValueError if it is none."""
     samples = [sample for family in text_string_to_metric_families(metrics) for sample in family.samples]
     states = {
-        s.labels["breaker"]: s.labels["state"] for s in samples if s.name == "circuit_breaker_state" and s.value == 1
+        s.labels["breaker"]: s.labels["state"]
+        for s in samples
+        if s.name == "retail_circuit_breaker_state" and s.value == 1
     }
     return [
         Breaker(
             breaker=name,
             state=state,
-            ok=_count(samples, "circuit_breaker_calls_total", breaker=name, result="ok"),
-            failed=_count(samples, "circuit_breaker_calls_total", breaker=name, result="failed"),
-            rejected=_count(samples, "circuit_breaker_calls_total", breaker=name, result="rejected"),
-            opened=_count(samples, "circuit_breaker_transitions_total", breaker=name, to="open"),
+            ok=_count(samples, "retail_circuit_breaker_calls_total", breaker=name, result="ok"),
+            failed=_count(samples, "retail_circuit_breaker_calls_total", breaker=name, result="failed"),
+            rejected=_count(samples, "retail_circuit_breaker_calls_total", breaker=name, result="rejected"),
+            opened=_count(samples, "retail_circuit_breaker_transitions_total", breaker=name, to="open"),
         )
         for name, state in sorted(states.items())
     ]

@@ -12,15 +12,15 @@ from prometheus_client import CollectorRegistry
 from pymongo.database import Database
 from rich.console import Console
 
-from order_processor.store import Orders
+from retail_cli.rendering import Lines, clean
 from retail_cli.settings import OperatorSettings
 from retail_cli.store import OrderReader
-from retail_cli.tables import Lines, clean
 from retail_cli.topics import Topics
 from shared import kafka, mongo
-from shared.breaker import Breaker
-from shared.metrics import BreakerMetrics
 from shared.mongo import Document
+from shared.ordering.transitions import Orders
+from shared.resilience.breaker import Breaker
+from shared.telemetry.metrics import BreakerMetrics
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON for scripts instead of tables.")]
 WIDTH_OF_A_FILE = 160

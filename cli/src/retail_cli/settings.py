@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from shared.kafka_settings import KafkaSettings
-from shared.service_settings import MongoSettings
-from shared.settings import SettingsError, settings, variables
+from shared.config.kafka_settings import KafkaSettings
+from shared.config.service_settings import MongoSettings
+from shared.config.settings import SettingsError, settings, variables
 
 LOCAL_ENV_FILE = Path(".local/clients/operator.env")
 

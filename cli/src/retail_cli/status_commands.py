@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from retail_cli import replicas, tables, views
+from retail_cli import presenters as views
+from retail_cli import rendering as tables
+from retail_cli import replicas
 from retail_cli.session import Code, Json, Session, say, warn
 
 outbox = typer.Typer(help="Events that are not known to be published.", no_args_is_help=True)

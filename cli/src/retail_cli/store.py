@@ -8,9 +8,9 @@ import pymongo
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
-from order_processor.store import STUCK_AFTER, UNMARKED
-from order_processor.transitions import Status
 from shared.mongo import Document
+from shared.ordering.status import Status
+from shared.ordering.transitions import STUCK_AFTER, UNMARKED
 
 READ_SECONDS = 8.0
 MARKED = {"status": Status.PLACED, "outbox.due": {"$gt": datetime(1970, 1, 1, tzinfo=UTC)}}  # by the same index

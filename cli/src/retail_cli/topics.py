@@ -12,11 +12,11 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 from order_processor.message import Message
-from order_processor.offsets import GroupOffsets
-from order_processor.reconcile import Reading
-from retail_cli.shapes import Copy
+from retail_cli.reports import Copy
 from shared import kafka
-from shared.events import DEAD_LETTER_TOPIC, GROUP, TOPIC
+from shared.ordering.events import DEAD_LETTER_TOPIC, GROUP, TOPIC
+from shared.ordering.offsets import GroupOffsets
+from shared.ordering.reconcile import Reading
 
 CALL_SECONDS = 4.0
 SEARCH_SECONDS = 10.0

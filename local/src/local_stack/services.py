@@ -15,7 +15,7 @@ from local_stack.options import Folders, environment
 from local_stack.part import Part
 from local_stack.ports import HOST, Ports
 
-GUNICORN = (sys.executable, "-m", "gunicorn", "--config", "python:shared.gunicorn_conf")
+GUNICORN = (sys.executable, "-m", "gunicorn", "--config", "python:shared.http.gunicorn_conf")
 PYTHON = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
 COMMANDS = {
     "order-api": (*GUNICORN, "order_api.app:wsgi()"),

@@ -14,7 +14,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from shared import log
+from shared.telemetry import log
 
 __all__ = [
     "HEARD",

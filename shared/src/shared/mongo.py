@@ -15,7 +15,7 @@ from pymongo.errors import (
     PyMongoError,
 )
 
-from shared.settings import SettingsError
+from shared.config.settings import SettingsError
 
 Document = dict[str, Any]
 T = TypeVar("T")

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from local_stack.stack import Stack
-from shared import events, kafka
+from shared import kafka
+from shared.ordering import events
 from support.servers import connection
 
 MARK = "fault_suite_id"

@@ -9,7 +9,7 @@ from faults.harness.checker import Event
 from local_stack import kafka_admin
 from local_stack.stack import Stack
 from shared import kafka
-from shared.events import TOPIC
+from shared.ordering.events import TOPIC
 from support.servers import connection
 
 TIMEOUT = 15.0

@@ -1,9 +1,10 @@
 """Runs first in every service process of a fault test, which has this folder on PYTHONPATH: sets up what was ordered.
 
 In the folder `FAULT_ORDERS` there may be a JSON file for this process, named after its admin port and read once at
-start. Its members are all optional: `environ` (variables to set), `crash_point` (see shared.crash), `clock_offset` in
-seconds, `clock_jumps` (offsets, one after the other, a second each), `dns_fails` (a file: while it exists, no name is
-resolved), `mutant` (a safeguard of model.mutants to switch off). So a fault needs a restart, and no new setting.
+start. Its members are all optional: `environ` (variables to set), `crash_point` (see shared.resilience.crash),
+`clock_offset` in seconds, `clock_jumps` (offsets, one after the other, a second each), `dns_fails` (a file: while it
+exists, no name is resolved), `mutant` (a safeguard of model.mutants to switch off). So a fault needs a restart, and no
+new setting.
 """
 
 import contextlib

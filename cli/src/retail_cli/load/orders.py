@@ -13,7 +13,7 @@ import aiohttp
 from retail_cli.load.answers import OK, UNAUTHORIZED, Answer, judge, judge_read
 from retail_cli.load.ledger import Ledger
 from retail_cli.load.shop import TROUBLE, Buyer, Shop
-from shared import money
+from shared.ordering import money
 
 FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 5.0

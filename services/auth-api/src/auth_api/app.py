@@ -20,12 +20,15 @@ from auth_api.settings import Settings
 from auth_api.store import MongoFailures, MongoUsers
 from auth_api.throttle import Failures, Throttle
 from auth_api.tokens import KeyFolder, NoKeys
-from shared import certificates, docs, log, mongo, web
-from shared.admin import AdminServer
-from shared.breaker import Breaker, CircuitOpen
-from shared.metrics import AuthMetrics, BreakerMetrics, CertificateMetrics, HttpMetrics
+from shared import mongo
+from shared.http import app as web
+from shared.http import openapi as docs
 from shared.mongo import Document
-from shared.preparation import Preparation
+from shared.resilience.breaker import Breaker, CircuitOpen
+from shared.resilience.startup import Preparation
+from shared.telemetry import certificates, log
+from shared.telemetry.admin import AdminServer
+from shared.telemetry.metrics import AuthMetrics, BreakerMetrics, CertificateMetrics, HttpMetrics
 
 SPARE_CONNECTIONS = 4
 PING_SECONDS = 1.0

@@ -7,7 +7,7 @@ from typing import Protocol
 from auth_api.accounts import normal_password
 from auth_api.passwords import Passwords, Slots
 from auth_api.throttle import Throttle
-from shared import log
+from shared.telemetry import log
 
 logger = log.get(__name__)
 
@@ -49,10 +49,10 @@ class Login:
             attempt = self.throttle.begin(name, address)
             if not self.passwords.matches(stored, normal) or stored is None:
                 raise WrongCredentials
-            _try("login_not_forgiven", lambda: self.throttle.forgive(attempt))
+            _try("login_count_reset_failed", lambda: self.throttle.forgive(attempt))
             if self.passwords.is_outdated(stored):
                 new = self.passwords.hash(normal)
-                _try("hash_not_replaced", lambda: self.users.replace_hash(name, stored, new))
+                _try("password_rehash_failed", lambda: self.users.replace_hash(name, stored, new))
 
 
 def _try(event: str, action: Callable[[], None]) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.docs import PROBLEM_SCHEMA, problems
+from shared.http.openapi import PROBLEM_SCHEMA, problems
 
 _UNAVAILABLE = "The service cannot do it now; `type` says whether something was done."
 

@@ -16,10 +16,10 @@ from auth_api.passwords import Busy, Slots
 from auth_api.store import NameTaken, OutcomeUnknown
 from auth_api.throttle import TooManyFailures
 from auth_api.tokens import KeyFolder, NoKeys
-from shared import web
-from shared.breaker import CircuitOpen
-from shared.metrics import AuthMetrics
-from shared.problem import Problem, outcome_unknown, seconds, unavailable
+from shared.http import app as web
+from shared.http.problem import Problem, outcome_unknown, seconds, unavailable
+from shared.resilience.breaker import CircuitOpen
+from shared.telemetry.metrics import AuthMetrics
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="retail-orders", charset="UTF-8"'}
 AWAY = "the record of users cannot be reached; nothing was done"

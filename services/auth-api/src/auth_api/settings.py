@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from shared.service_settings import HttpSettings
-from shared.settings import env, folder, integer, load, settings
+from shared.config.service_settings import HttpSettings
+from shared.config.settings import env, folder, integer, load, settings
 
 CGROUP_CPU = Path("/sys/fs/cgroup/cpu.max")
 

@@ -10,8 +10,8 @@ from pymongo.errors import DuplicateKeyError, PyMongoError, ServerSelectionTimeo
 from pymongo.read_concern import ReadConcern
 
 from auth_api.throttle import WINDOW, Limit, Tally
-from shared.breaker import Breaker
 from shared.mongo import Document
+from shared.resilience.breaker import Breaker
 
 TTL_SECONDS = int(2 * WINDOW.total_seconds())
 

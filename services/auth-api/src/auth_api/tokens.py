@@ -17,7 +17,8 @@ from flask import Flask, g
 from flask_jwt_extended import create_access_token
 from jwt.algorithms import OKPAlgorithm
 
-from shared import auth, log
+from shared.http import access_token as auth
+from shared.telemetry import log
 
 LOOK_AGAIN_SECONDS = 1.0
 _KID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -73,10 +74,10 @@ class KeyFolder:
                 self._keys = read(paths, self._signing_kid)
                 self._seen = seen
                 self._trouble = ""
-                logger.info("keys_read", kids=[p.stem for p in paths], signing_kid=self._keys.kid)
+                logger.info("signing_keys_loaded", kids=[p.stem for p in paths], signing_kid=self._keys.kid)
         except (OSError, ValueError) as error:
             if str(error) != self._trouble:
-                logger.warning("keys_unusable", error=str(error))
+                logger.warning("signing_keys_invalid", error=str(error))
             self._trouble = str(error)
 
 

@@ -12,23 +12,28 @@ from typing import Protocol
 from flask import Flask
 from prometheus_client import CollectorRegistry
 
-from order_api import openapi, placing, routes, tokens
-from order_api.delivery import Delivery, Fault, Sink
-from order_api.keys import KeyCache, fetcher
-from order_api.markers import Markers
+from order_api import openapi, routes
+from order_api import placement as placing
+from order_api import token_verifier as tokens
+from order_api.jwks import KeyCache, fetcher
+from order_api.long_poll import Waiting
 from order_api.orders import Document
-from order_api.outbox import Publisher
-from order_api.placing import Placing
+from order_api.outbox import Markers
+from order_api.placement import Placing
+from order_api.publisher import Delivery, Fault, Sink
+from order_api.relay import Publisher
 from order_api.routes import Routes
 from order_api.settings import Settings
 from order_api.store import OrderStore, StoreUnavailable
-from order_api.tokens import Tokens
-from order_api.waiting import Waiting
-from shared import certificates, docs, kafka, log, mongo, web
-from shared.admin import AdminServer
-from shared.breaker import Breaker
-from shared.metrics import BreakerMetrics, CertificateMetrics, HttpMetrics, OrderMetrics
-from shared.preparation import Preparation
+from order_api.token_verifier import Tokens
+from shared import kafka, mongo
+from shared.http import app as web
+from shared.http import openapi as docs
+from shared.resilience.breaker import Breaker
+from shared.resilience.startup import Preparation
+from shared.telemetry import certificates, log
+from shared.telemetry.admin import AdminServer
+from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, HttpMetrics, OrderMetrics
 
 SPARE_CONNECTIONS = 4  # for the publisher, the preparation and the probes
 PUBLISHER_SILENCE_SECONDS = 45.0  # longer than a round in which MongoDB times out, if no batch goes one by one

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from shared.money import Amount
+from shared.ordering.money import Amount
 
 Status = Literal["PLACED", "PROCESSED", "FAILED"]
 STATUSES: tuple[Status, ...] = get_args(Status)

@@ -7,8 +7,8 @@ import msgspec
 from order_api import models
 from order_api.orders import Document
 from order_api.routes import DEFAULT_LIMIT, MAX_LIMIT, MAX_WAIT
-from shared.docs import PROBLEM_SCHEMA, problems
-from shared.money import Amount
+from shared.http.openapi import PROBLEM_SCHEMA, problems
+from shared.ordering.money import Amount
 
 _AMOUNT: Document = {
     "description": "Exact, above zero, at most two decimals; a number or a string.",

@@ -20,9 +20,9 @@ from order_api.models import (
     OrderSummary,
     PlacedOrder,
 )
-from shared import money
-from shared.events import Item, OrderPlaced
-from shared.money import Amount
+from shared.ordering import money
+from shared.ordering.events import Item, OrderPlaced
+from shared.ordering.money import Amount
 
 Document = dict[str, Any]
 

@@ -1,177 +1,123 @@
-"""The publisher: one thread per process that brings events to Kafka, and takes away the markers of those delivered."""
+"""The outbox markers in MongoDB: the real thing behind `sweep.Outbox`."""
 
-import os
-import queue
-import threading
-import time
-import uuid
-from collections.abc import Callable
-from contextlib import suppress
-from random import random
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
-from order_api.delivery import Delivery, Sent
+from pymongo import WriteConcern
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+
 from order_api.orders import Document
-from order_api.store import StoreUnavailable
-from order_api.sweep import BATCH, Outbox, sweep
-from shared import crash, log
-from shared.metrics import OrderMetrics
+from order_api.store import call
+from order_api.sweep import CLAIM, FIRST_BACK_OFF, LONGEST_BACK_OFF, TOO_FAR_AHEAD, Backlog
+from shared.mongo import halves, names_a_record
+from shared.ordering import schema
+from shared.resilience.breaker import Breaker
+from shared.telemetry import log
 
-QUEUE_LIMIT = 10_000
-MARKER_SECONDS = 0.05  # the longest wait for an event, and the time between two removals of markers
-SWEEP_SECONDS = 1.0
-GAUGE_SECONDS = 5.0
-FLUSH_SECONDS = 10.0
-DEFECT_SECONDS = 1.0
+BACKLOG_LIMIT = 100_000  # counted at most: all of a day's outage would take longer than an operation may
+REFUSED_LIMIT = 10_000
+Change = Document | list[Document]
+
 logger = log.get(__name__)
 
 
-class Publisher:
-    """Publishes events from a bounded queue (the fast path) and from the sweep.
+class Markers:
+    """The `outbox` field of the orders, behind the MongoDB breaker."""
 
-    `offer` is for any thread; `step` is one round of the loop, and belongs to the thread that `start` makes, or to a
-    test. All belongs to the process that made it: librdkafka's threads do not survive a fork.
-    """
+    def __init__(self, database: Database[Document], breaker: Breaker) -> None:
+        self._admin = database.client.admin
+        self._orders: Collection[Document] = database[schema.COLLECTION]
+        self._majority = self._orders.with_options(read_concern=ReadConcern("majority"))
+        # A lost removal or release costs a duplicate or a delay, so it need not wait for a majority.
+        self._fast = self._orders.with_options(write_concern=WriteConcern(w=1))
+        self._breaker = breaker
+        self._refused: dict[str, datetime] = {}  # ids of orders that could not be claimed, and when
 
-    def __init__(
-        self,
-        outbox: Outbox,
-        delivery: Delivery,
-        *,
-        metrics: OrderMetrics,
-        clock: Callable[[], float] = time.monotonic,
-        jitter: Callable[[], float] = random,
-        new_claim: Callable[[], str] = lambda: uuid.uuid4().hex,
-    ) -> None:
-        """`clock` is monotonic, in seconds; `jitter` returns 0 to 1."""
-        self._outbox = outbox
-        self._delivery = delivery
-        self._metrics = metrics
-        self._clock = clock
-        self._jitter = jitter
-        self._new_claim = new_claim
-        self._queue: queue.Queue[Document] = queue.Queue(QUEUE_LIMIT)
-        self._published: list[str] = []
-        self._next_removal = self._next_sweep = self._next_gauges = 0.0
-        self._last_step = clock()
-        self._pid = os.getpid()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+    def now(self) -> datetime:
+        """Return the database's clock."""
+        aware = self._orders.codec_options  # a command by itself answers in naive times
+        hello = call(self._breaker, lambda: self._admin.command("hello", codec_options=aware))
+        now: datetime = hello["localTime"]
+        return now
 
-    def offer(self, record: Document) -> None:
-        """Take the event of an order that is safe in the database, without waiting.
+    def find_due(self, now: datetime, limit: int) -> list[str]:
+        """Return ids of PLACED orders whose `due` has passed, or is too far ahead, safe on a majority.
 
-        Where there is no room, or the process is a forked child, it is left: the marker stands, the sweep publishes.
+        An order whose claim was refused rests for 30 s as if it had been claimed: a batch of them, first by `due` for
+        ever, would else be all that is found. So 10,000 of them do not hold up the others.
         """
-        if os.getpid() == self._pid:
-            with suppress(queue.Full):
-                self._queue.put_nowait(record)
+        self._refused = {order_id: at for order_id, at in self._refused.items() if abs(now - at) < CLAIM}
+        enough = limit + len(self._refused)
+        found = call(self._breaker, lambda: [*self._majority.find(_due(now), {"_id": 1}).limit(enough)])
+        return [record["_id"] for record in found if record["_id"] not in self._refused][:limit]
 
-    @property
-    def age(self) -> float:
-        """Seconds since the loop's last round ended."""
-        return self._clock() - self._last_step
+    def claim(self, ids: Sequence[str], claim: str, now: datetime) -> None:
+        """Give those of `ids` that are still due to `claim` for 30 s, safe on a majority."""
+        change = {"$set": {"outbox.due": now + CLAIM, "outbox.claim": claim}, "$inc": {"outbox.attempts": 1}}
+        refused = self._update(self._orders, ids, _due(now), change)
+        self._refused = self._refused | dict.fromkeys(refused[: REFUSED_LIMIT - len(self._refused)], now)
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+    def find_claimed(self, ids: Sequence[str], claim: str) -> list[Document]:
+        """Return those of `ids` that carry `claim`, safe on a majority."""
+        query = {"_id": {"$in": [*ids]}, "status": "PLACED", "outbox.claim": claim}
+        return call(self._breaker, lambda: [*self._majority.find(query, {"history": 0})])
 
-    def close(self) -> None:
-        """Publish what is queued (10 s at most), remove the markers of what was delivered, and end the thread."""
-        self._stopping.set()
-        self._thread.join(timeout=FLUSH_SECONDS + 5)
+    def release(self, ids: Sequence[str], claims: Sequence[str], jitter: float) -> None:
+        """Make those of `ids` that carry one of `claims` due again after a back-off of 1 to 20 s, by their attempts."""
+        doubled = {"$multiply": [_milliseconds(FIRST_BACK_OFF), {"$pow": [2, {"$subtract": ["$outbox.attempts", 1]}]}]}
+        delay = {"$multiply": [{"$min": [_milliseconds(LONGEST_BACK_OFF), doubled]}, 1 - jitter / 2]}
+        due = {"$add": ["$$NOW", delay]}
+        query = {"status": "PLACED", "outbox.claim": {"$in": [*claims]}}
+        self._update(self._fast, ids, query, [{"$set": {"outbox.due": due}}])
 
-    def step(self, wait: float = 0.0) -> None:
-        """Do one round: publish what is queued (waiting up to `wait` seconds for it), take reports, sweep."""
-        if os.getpid() != self._pid:
-            raise RuntimeError("the publisher belongs to the process that made it, not to its forked child")
-        self._send_queued(wait)
-        self._delivery.serve()
-        self._settle()
-        if self._clock() >= self._next_sweep:
-            self._sweep()
-        if self._clock() >= self._next_gauges:
-            self._show_backlog()
-        self._last_step = self._clock()
+    def remove(self, ids: Sequence[str]) -> None:
+        """Take the markers of `ids` away: their events are published."""
+        self._update(self._fast, ids, {}, {"$unset": {"outbox": ""}})
 
-    def finish(self, timeout: float = FLUSH_SECONDS) -> None:
-        """Publish what is queued, wait up to `timeout` seconds for the reports, remove the markers."""
-        while not self._queue.empty():
-            self._send_queued(0)
-            self._delivery.serve()
-        self._delivery.close(timeout)
-        self._settle(at_once=True)
+    def backlog(self) -> Backlog:
+        """Return what is in the outbox, by the database's clock.
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self.step(MARKER_SECONDS)
-            except Exception:
-                logger.exception("publisher_step_failed")
-                self._stopping.wait(DEFECT_SECONDS)
-        try:
-            self.finish()
-        except Exception:
-            logger.exception("publisher_finish_failed")
+        Only the first 100,000 by `due` are counted; while nothing can be published, the oldest is among them.
+        """
+        age = {"$dateDiff": {"startDate": "$placed_at", "endDate": "$$NOW", "unit": "millisecond"}}
+        steps: list[Document] = [
+            {"$match": {"status": "PLACED", "outbox.due": {"$type": "date"}}},
+            {"$limit": BACKLOG_LIMIT},
+            {"$group": {"_id": None, "pending": {"$sum": 1}, "age": {"$max": age}}},
+        ]
+        found = call(self._breaker, lambda: [*self._orders.aggregate(steps)])
+        return Backlog(found[0]["pending"], max(0, found[0]["age"]) / 1000) if found else Backlog(0, 0)
 
-    def _send_queued(self, wait: float) -> None:
-        try:
-            record = self._queue.get(timeout=wait) if wait else self._queue.get_nowait()
-            for _ in range(BATCH):
-                self._delivery.send(record)
-                record = self._queue.get_nowait()
-            self._delivery.send(record)
-        except queue.Empty:
-            return
+    def _update(self, orders: Collection[Document], ids: Sequence[str], query: Document, change: Change) -> list[str]:
+        """Change those of `ids` that match `query`; return those that are refused for their own sake."""
+        refused = self._refused_by(lambda some: orders.update_many({"_id": {"$in": [*some]}} | query, change), ids)
+        if refused:
+            logger.error("outbox_update_rejected", count=len(refused), order_id=refused[0])
+        return refused
 
-    def _settle(self, *, at_once: bool = False) -> None:
-        """Remove the markers of what is delivered, and give back what the sweep claimed in vain."""
-        self._published += [sent.order_id for sent in self._delivery.take_delivered()]
-        self._release([sent for sent in self._delivery.take_failed() if sent.claim])
-        if self._published and (at_once or len(self._published) >= BATCH or self._clock() >= self._next_removal):
-            self._remove_markers()
+    def _refused_by(self, update: Callable[[Sequence[str]], object], ids: Sequence[str]) -> list[str]:
+        if call(self._breaker, lambda: _try(lambda: update(ids))):
+            return []
+        return [*ids] if len(ids) == 1 else [one for half in halves(ids) for one in self._refused_by(update, half)]
 
-    def _remove_markers(self) -> None:
-        self._next_removal = self._clock() + MARKER_SECONDS
-        crash.point("before-removal")
-        try:
-            while self._published:
-                self._outbox.remove(self._published[:BATCH])
-                crash.point("after-removal")
-                del self._published[:BATCH]
-        except StoreUnavailable as error:
-            self._next_removal = self._clock() + error.retry_after
-            del self._published[:-QUEUE_LIMIT]  # the sweep publishes those once more
 
-    def _release(self, failed: list[Sent]) -> None:
-        if not failed:
-            return
-        try:
-            self._outbox.release([s.order_id for s in failed], [*{s.claim for s in failed if s.claim}], self._jitter())
-        except StoreUnavailable:
-            return  # the claims end by themselves
+def _try(update: Callable[[], object]) -> bool:
+    try:
+        update()
+    except PyMongoError as error:
+        if names_a_record(error):
+            return False
+        raise
+    return True
 
-    def _sweep(self) -> None:
-        """Publish what is due; a full batch is followed by the next one at once."""
-        self._next_sweep = self._clock() + SWEEP_SECONDS * (1 + self._jitter() / 10)
-        limit = min(BATCH, self._delivery.room)
-        if not limit:
-            return
-        claim = self._new_claim()
-        try:
-            claimed = sweep(self._outbox, claim=claim, limit=limit)
-        except StoreUnavailable as error:
-            self._next_sweep = self._clock() + error.retry_after
-            return
-        for record in claimed:
-            self._delivery.send(record, claim)
-        if len(claimed) == BATCH:
-            self._next_sweep = self._clock()
 
-    def _show_backlog(self) -> None:
-        self._next_gauges = self._clock() + GAUGE_SECONDS
-        try:
-            backlog = self._outbox.backlog()
-        except StoreUnavailable:
-            return  # the last figures stand
-        self._metrics.outbox_pending.set(backlog.pending)
-        self._metrics.outbox_oldest.set(backlog.oldest_seconds)
+def _due(now: datetime) -> Document:
+    passed = [{"outbox.due": {"$lte": now}}, {"outbox.due": {"$gt": now + TOO_FAR_AHEAD}}]
+    return {"status": "PLACED", "$or": passed}
+
+
+def _milliseconds(span: timedelta) -> int:
+    return int(span.total_seconds() * 1000)

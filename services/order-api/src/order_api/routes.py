@@ -11,15 +11,15 @@ import structlog
 from flask import Blueprint, Response, request
 
 from order_api import orders
-from order_api.keys import KeysUnavailable
+from order_api.jwks import KeysUnavailable
+from order_api.long_poll import Waiting
 from order_api.models import STATUSES, OrderPage, OrderQuery, OrderRequest
 from order_api.orders import Document
-from order_api.placing import KeyReused, Placing
+from order_api.placement import KeyReused, Placing
 from order_api.store import OutcomeUnknown, StoreUnavailable, deadline
-from order_api.tokens import View, open_to_all
-from order_api.waiting import Waiting
-from shared import web
-from shared.problem import Problem, outcome_unknown, unavailable
+from order_api.token_verifier import View, open_to_all
+from shared.http import app as web
+from shared.http.problem import Problem, outcome_unknown, unavailable
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from shared.kafka_settings import KafkaSettings
-from shared.service_settings import HttpSettings
-from shared.settings import boolean, env, file, load, settings, words
+from shared.config.kafka_settings import KafkaSettings
+from shared.config.service_settings import HttpSettings
+from shared.config.settings import boolean, env, file, load, settings, words
 
 _CODE = re.compile(r"[A-Z]{3}", re.ASCII)
 

@@ -11,11 +11,11 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError, ServerSelectionTimeoutError
 from pymongo.read_concern import ReadConcern
 
-from order_api import schema
 from order_api.orders import Document
-from shared import log
-from shared.breaker import Breaker, CircuitOpen
 from shared.mongo import OPERATION_SECONDS, names_a_record
+from shared.ordering import schema
+from shared.resilience.breaker import Breaker, CircuitOpen
+from shared.telemetry import log
 
 T = TypeVar("T")
 

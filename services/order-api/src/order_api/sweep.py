@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from order_api.orders import Document
-from shared import crash
+from shared.resilience import crash
 
 BATCH = 500
 CLAIM = timedelta(seconds=30)  # longer than a delivery may take

@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 from order_processor.dead_letters import DeadLetter
 from order_processor.message import Message, Partition
-from shared.events import OrderPlaced
+from shared.ordering.events import OrderPlaced
 
 MAX_TRIES = 5
 

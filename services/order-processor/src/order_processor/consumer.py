@@ -7,13 +7,14 @@ from random import random
 from typing import Any, Protocol
 
 from order_processor.batch import Batch
-from order_processor.commits import Commits
-from order_processor.handler import is_outage
 from order_processor.message import Message, Partition
-from shared import crash, log
-from shared.events import TOPIC
+from order_processor.offset_committer import Commits
 from shared.kafka import KafkaError, KafkaException, TopicPartition
 from shared.kafka import Message as ClientMessage
+from shared.ordering.events import TOPIC
+from shared.resilience import crash
+from shared.resilience.outage import is_outage
+from shared.telemetry import log
 
 BATCH = 500
 TAKE_SECONDS = 0.1
@@ -137,9 +138,11 @@ class Loop:
         self._failures += 1
         self._next_try = self._clock() + pause
         if error is None:
-            logger.info("batch_repeated", left=len(batch.todo), pause=round(pause, 2))
+            logger.info("batch_retry_scheduled", left=len(batch.todo), pause=round(pause, 2))
         elif is_outage(error):
-            logger.warning("outage", error=type(error).__name__, detail=str(error)[:300], pause=round(pause, 2))
+            logger.warning(
+                "dependency_unavailable", error=type(error).__name__, detail=str(error)[:300], pause=round(pause, 2)
+            )
         else:
             logger.error("unexpected_error", pause=round(pause, 2), exc_info=error)
 

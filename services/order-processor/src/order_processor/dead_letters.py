@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from order_processor.message import Headers, Message
-from shared import log
-from shared.events import DEAD_LETTER_TOPIC, GROUP
 from shared.kafka import KafkaError, KafkaException, Producer
+from shared.ordering.events import DEAD_LETTER_TOPIC, GROUP
+from shared.telemetry import log
 
 PREFIX = "dead_letter_"
 MAX_BYTES = 2 * 1024 * 1024  # of a record, as the topic takes it

@@ -5,18 +5,17 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
 
-from pymongo.errors import PyMongoError
-
 from order_processor.batch import Batch, Fate, Record, by_order, by_reason
 from order_processor.dead_letters import DeadLetter
-from order_processor.processing import Refused, decide
-from order_processor.store import State
-from order_processor.transitions import FAIL, PROCESS, Status, Transition
-from shared import events, log
-from shared.breaker import CircuitOpen
+from order_processor.rules import Refused, decide
 from shared.kafka import KafkaError, KafkaException
-from shared.metrics import ProcessorMetrics
-from shared.mongo import halves, names_a_record
+from shared.mongo import halves
+from shared.ordering import events
+from shared.ordering.status import FAIL, PROCESS, Status, Transition
+from shared.ordering.transitions import State
+from shared.resilience.outage import is_outage
+from shared.telemetry import log
+from shared.telemetry.metrics import ProcessorMetrics
 
 Move = Callable[[Sequence[str]], int]
 
@@ -39,13 +38,6 @@ class DeadLetters(Protocol):
 
 class UnknownOrder(LookupError):  # noqa: N818 - read as a state of the event
     """The event names an order that does not exist."""
-
-
-def is_outage(error: Exception) -> bool:
-    """Tell whether an error says something of the world around and not of the record in hand: wait, blame nobody."""
-    if isinstance(error, PyMongoError):
-        return not names_a_record(error)
-    return isinstance(error, CircuitOpen | KafkaException | OSError | MemoryError)
 
 
 class Handler:

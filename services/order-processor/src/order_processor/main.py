@@ -9,23 +9,24 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
-from order_processor.commits import Commits
 from order_processor.consumer import Loop
 from order_processor.consumer import settings as client_settings
 from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetters
 from order_processor.handler import Handler
-from order_processor.offsets import GroupOffsets
-from order_processor.progress import Progress
-from order_processor.reconcile import Reconciler
+from order_processor.monitor import Watch
+from order_processor.offset_committer import Commits
 from order_processor.settings import Settings
-from order_processor.store import Orders
-from order_processor.watch import Watch
-from shared import certificates, kafka, log, mongo
-from shared.admin import AdminServer
-from shared.breaker import Breaker
-from shared.events import GROUP, TOPIC
-from shared.metrics import BreakerMetrics, CertificateMetrics, ProcessorMetrics
-from shared.settings import SettingsError
+from order_processor.stuck_detector import Progress
+from shared import kafka, mongo
+from shared.config.settings import SettingsError
+from shared.ordering.events import GROUP, TOPIC
+from shared.ordering.offsets import GroupOffsets
+from shared.ordering.reconcile import Reconciler
+from shared.ordering.transitions import Orders
+from shared.resilience.breaker import Breaker
+from shared.telemetry import certificates, log
+from shared.telemetry.admin import AdminServer
+from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, ProcessorMetrics
 
 POOL = 4  # the loop and reconciliation, with room for monitoring
 FINISH_SECONDS = 6.0  # for the batch in hand, and again for leaving the group
@@ -49,7 +50,7 @@ def main() -> int:
     try:
         run(settings, stop)
     except Exception:
-        logger.exception("died")
+        logger.exception("crashed")
         return 1
     return 0
 

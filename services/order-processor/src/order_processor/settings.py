@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Self
 
-from shared.kafka_settings import KafkaSettings
-from shared.service_settings import ServiceSettings
-from shared.settings import env, integer, load, settings, words
+from shared.config.kafka_settings import KafkaSettings
+from shared.config.service_settings import ServiceSettings
+from shared.config.settings import env, integer, load, settings, words
 
 GROUP_PROTOCOLS = ("consumer", "classic")
 

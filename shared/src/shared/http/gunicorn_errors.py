@@ -1,0 +1,35 @@
+"""What gunicorn refuses by itself, before it asks the application: a problem document like every other error."""
+
+import json
+import secrets
+import socket
+from http import HTTPStatus
+
+from gunicorn import util  # type: ignore[import-untyped]
+
+from shared.http.app import HEADERS
+from shared.http.problem import CONTENT_TYPE, Problem, defect
+from shared.telemetry import log
+
+STATUSES = {500: 503, 501: 400}  # gunicorn's: an error of ours, an unknown transfer coding
+logger = log.get(__name__)
+
+
+def write(client: socket.socket, status: int, _reason: str, message: str) -> None:
+    """Answer in place of `gunicorn.util.write_error`, whose answer is HTML; the connection ends with it."""
+    status = STATUSES.get(status, status)
+    request_id = secrets.token_hex(16)
+    logger.info("request_refused", request_id=request_id, status=status)
+    phrase = HTTPStatus(status).phrase
+    problem = defect() if status == HTTPStatus.SERVICE_UNAVAILABLE else Problem(status, message or phrase)
+    body = json.dumps(problem.document | {"instance": "/", "request_id": request_id}).encode()
+    headers = {
+        **HEADERS,
+        **problem.headers,
+        "X-Request-ID": request_id,
+        "Connection": "close",
+        "Content-Type": CONTENT_TYPE,
+        "Content-Length": str(len(body)),
+    }
+    lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+    util.write_nonblock(client, "\r\n".join([*lines, "", ""]).encode() + body)

@@ -1,0 +1,104 @@
+"""The indexes and the shape of the `orders` collection."""
+
+import pymongo
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
+
+from shared.mongo import Document
+from shared.ordering.status import Status
+
+COLLECTION = "orders"
+NAMESPACE_EXISTS = 48
+BUILD_SECONDS = 600.0  # of a new index over many orders; cut off after an operation's 2 s it would never be done
+
+INDEXES = [
+    IndexModel(
+        [("userid", ASCENDING), ("idempotency.key", ASCENDING)],
+        name="one_order_per_key",
+        unique=True,
+        partialFilterExpression={"idempotency.key": {"$exists": True}},
+    ),
+    IndexModel([("userid", ASCENDING), ("_id", DESCENDING)], name="newest_of_user"),
+    IndexModel([("userid", ASCENDING), ("status", ASCENDING), ("_id", DESCENDING)], name="newest_of_user_by_status"),
+    IndexModel([("outbox.due", ASCENDING)], name="outbox_due", partialFilterExpression={"status": "PLACED"}),
+    # for operators: few orders fail, and they are looked for among all
+    IndexModel(
+        [("status", ASCENDING), ("_id", DESCENDING)],
+        name="newest_failed",
+        partialFilterExpression={"status": "FAILED"},
+    ),
+]
+
+_WHOLE = ["int", "long"]
+_STATUS = {"enum": [status.value for status in Status]}
+_ITEM = {
+    "bsonType": "object",
+    "required": ["item", "quantity"],
+    "properties": {
+        "item": {"bsonType": "string"},
+        "quantity": {"bsonType": _WHOLE, "minimum": 1},
+        "price": {"bsonType": _WHOLE, "minimum": 1},
+    },
+}
+_CHANGE = {
+    "bsonType": "object",
+    "required": ["status", "at", "by"],
+    "properties": {
+        "status": _STATUS,
+        "at": {"bsonType": "date"},
+        "by": {"bsonType": "string"},
+        "reason": {"bsonType": ["string", "null"]},
+    },
+}
+_REQUIRED = ["_id", "userid", "cost", "currency", "orderitems", "status", "version", "placed_at", "history"]
+VALIDATOR: Document = {
+    "$jsonSchema": {
+        "bsonType": "object",
+        "required": _REQUIRED,
+        "properties": {
+            "_id": {"bsonType": "string"},
+            "userid": {"bsonType": "string"},
+            "cost": {"bsonType": _WHOLE, "minimum": 1},
+            "currency": {"bsonType": "string"},
+            "orderitems": {"bsonType": "array", "minItems": 1, "items": _ITEM},
+            "status": _STATUS,
+            "version": {"bsonType": _WHOLE, "minimum": 1},
+            "placed_at": {"bsonType": "date"},
+            "processed_at": {"bsonType": ["date", "null"]},
+            "history": {"bsonType": "array", "minItems": 1, "items": _CHANGE},
+            "idempotency": {
+                "bsonType": "object",
+                "required": ["key", "fingerprint"],
+                "properties": {"key": {"bsonType": "string"}, "fingerprint": {"bsonType": "string"}},
+            },
+            "outbox": {
+                "bsonType": "object",
+                "required": ["due", "attempts"],
+                "properties": {
+                    "due": {"bsonType": "date"},
+                    "attempts": {"bsonType": _WHOLE, "minimum": 0},
+                    "claim": {"bsonType": ["string", "null"]},
+                    "traceparent": {"bsonType": ["string", "null"]},
+                },
+            },
+            "rearmed": {"bsonType": _WHOLE, "minimum": 0},
+        },
+    }
+}
+
+
+def ensure(orders: Collection[Document]) -> None:
+    """Make the collection, its validator and its indexes as they are here; idempotent, safe from several replicas.
+
+    The validator is moderate: a stricter one lets the orders that are already there be changed.
+    """
+    shape: Document = {"validator": VALIDATOR, "validationLevel": "moderate", "validationAction": "error"}
+    try:
+        orders.database.create_collection(orders.name, check_exists=False, **shape)
+    except OperationFailure as error:
+        if error.code != NAMESPACE_EXISTS:
+            raise
+        orders.database.command("collMod", orders.name, **shape)
+    with pymongo.timeout(BUILD_SECONDS):
+        orders.create_indexes(INDEXES)

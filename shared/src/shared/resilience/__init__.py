@@ -1,0 +1,1 @@
+"""Circuit breakers, start-up and crash points."""

@@ -1,0 +1,200 @@
+"""Circuit breakers: pybreaker's states, with I/O outside its lock, a failure rate, and few probes.
+
+pybreaker's `call()` holds its lock while the guarded function runs, so threads go one at a time, and `calling()` lets
+every caller through in half-open. Here a call is admitted first, runs without any lock, and its outcome is told to
+pybreaker's state machine afterwards.
+"""
+
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from pybreaker import STATE_CLOSED, STATE_HALF_OPEN, STATE_OPEN, CircuitBreaker, CircuitBreakerListener
+from pybreaker import CircuitBreakerState as PybreakerState
+
+from shared.telemetry.metrics import BreakerMetrics
+
+CONSECUTIVE_FAILURES = 5
+WINDOW_SECONDS = 10.0
+WINDOW_MIN_CALLS = 20
+WINDOW_FAILURE_RATE = 0.5
+OPEN_SECONDS = 5.0
+MAX_PROBES = 3
+PROBE_SECONDS = 60.0  # longer than a guarded call takes, the building of indexes apart
+STATES = {STATE_CLOSED: "closed", STATE_OPEN: "open", STATE_HALF_OPEN: "half_open"}
+
+
+class CircuitOpen(Exception):  # noqa: N818 - the pattern's own word
+    """The call was not attempted; trying again makes sense after `retry_after` seconds."""
+
+    def __init__(self, breaker: str, retry_after: float) -> None:
+        super().__init__(f"the circuit breaker for {breaker} is open")
+        self.retry_after = retry_after
+
+
+class Permit:
+    """The right to one call. Settle it exactly once, from any thread, with `ok` or `failed`."""
+
+    __slots__ = ("_breaker", "epoch")
+
+    def __init__(self, breaker: "Breaker", epoch: int) -> None:
+        self._breaker = breaker
+        self.epoch = epoch
+
+    def ok(self) -> None:
+        """Tell that the dependency answered."""
+        self._breaker._settle(self, ok=True)  # noqa: SLF001 - two halves of one thing
+
+    def failed(self) -> None:
+        """Tell that the dependency failed."""
+        self._breaker._settle(self, ok=False)  # noqa: SLF001
+
+
+class Breaker(CircuitBreakerListener):
+    """One breaker of one dependency. Safe for threads; nothing is shared between processes.
+
+    Opens on 5 failures in a row, or when at least half of 20 or more calls in 10 s failed; stays open 5 s by a
+    monotonic clock; then lets at most 3 probes run at a time, and closes on the first success. Probes of which nothing
+    is heard for 60 s are forgotten: were their outcomes lost, nobody would be let through any more.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        metrics: BreakerMetrics,
+        *,
+        is_failure: Callable[[Exception], bool] = lambda _: True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`is_failure` tells errors of the dependency from answers, such as a duplicate key, which count as ok."""
+        self.name = name
+        self._metrics = metrics
+        self._is_failure = is_failure
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._window: deque[tuple[float, bool]] = deque()
+        self._window_failed = 0
+        self._epoch = 0
+        self._probes = 0
+        self._probes_until = 0.0
+        self._open_until = 0.0
+        self._machine = CircuitBreaker(
+            fail_max=CONSECUTIVE_FAILURES,
+            reset_timeout=0,  # the time that it stays open is kept here, by a monotonic clock
+            throw_new_error_on_trip=False,
+            listeners=[self],
+            name=name,
+        )
+        for result in ("ok", "failed", "rejected"):
+            metrics.calls.labels(name, result)  # from zero: a rise that begins a series is none to Prometheus
+        self._show_state()
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Run the block as one call; raise CircuitOpen instead when it is not admitted."""
+        permit = self.acquire()
+        try:
+            yield
+        except Exception as error:
+            permit.failed() if self._is_failure(error) else permit.ok()
+            raise
+        except BaseException:  # the process is ending with the outcome unknown: taken as failed
+            permit.failed()
+            raise
+        permit.ok()
+
+    def acquire(self) -> Permit:
+        """Admit one call, or raise CircuitOpen."""
+        with self._lock:
+            if self._machine.current_state == STATE_OPEN and self._clock() >= self._open_until:
+                self._machine.half_open()
+            self._forget_lost_probes()
+            state = self._machine.current_state
+            if state == STATE_OPEN or (state == STATE_HALF_OPEN and self._probes >= MAX_PROBES):
+                self._metrics.calls.labels(self.name, "rejected").inc()
+                raise CircuitOpen(self.name, self.retry_after)
+            if state == STATE_HALF_OPEN:
+                self._probes += 1
+                self._probes_until = self._clock() + PROBE_SECONDS
+            return Permit(self, self._epoch)
+
+    @property
+    def state(self) -> str:
+        """`closed`, `open` or `half_open`."""
+        return STATES[self._machine.current_state]
+
+    @property
+    def room(self) -> int:
+        """How many calls would be admitted now: no limit when closed, none while open, else the probes still free."""
+        with self._lock:
+            self._forget_lost_probes()
+            if self._machine.current_state == STATE_CLOSED:
+                return sys.maxsize
+            if self._machine.current_state == STATE_OPEN:
+                return MAX_PROBES if self._clock() >= self._open_until else 0
+            return MAX_PROBES - self._probes
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until a call may be admitted, at least 1."""
+        return max(1.0, self._open_until - self._clock())
+
+    def _forget_lost_probes(self) -> None:
+        if self._probes >= MAX_PROBES and self._clock() >= self._probes_until:
+            self._epoch += 1
+            self._probes = 0
+
+    def _settle(self, permit: Permit, *, ok: bool) -> None:
+        with self._lock:
+            self._metrics.calls.labels(self.name, "ok" if ok else "failed").inc()
+            if permit.epoch != self._epoch:
+                return  # admitted before the last change of state: says nothing about the present one
+            if self._machine.current_state == STATE_HALF_OPEN:
+                self._probes -= 1
+            else:
+                self._observe(ok=ok)
+            with suppress(_FailureError):
+                self._machine.call(_succeed if ok else _fail)
+            if self._machine.current_state == STATE_CLOSED and self._rate_exceeded():
+                self._machine.open()
+
+    def _observe(self, *, ok: bool) -> None:
+        now = self._clock()
+        self._window.append((now, ok))
+        self._window_failed += not ok
+        while self._window[0][0] <= now - WINDOW_SECONDS:
+            _, was_ok = self._window.popleft()
+            self._window_failed -= not was_ok
+
+    def _rate_exceeded(self) -> bool:
+        return len(self._window) >= WINDOW_MIN_CALLS and self._window_failed >= WINDOW_FAILURE_RATE * len(self._window)
+
+    def state_change(self, _cb: CircuitBreaker, _old: PybreakerState | None, new: PybreakerState) -> None:
+        """Take note of a new state; called by pybreaker under our lock."""
+        self._epoch += 1
+        self._probes = 0
+        self._window.clear()
+        self._window_failed = 0
+        if new.name == STATE_OPEN:
+            self._open_until = self._clock() + OPEN_SECONDS
+        self._metrics.transitions.labels(self.name, STATES[new.name]).inc()
+        self._show_state(new.name)
+
+    def _show_state(self, current: str = STATE_CLOSED) -> None:
+        for state, label in STATES.items():
+            self._metrics.state.labels(self.name, label).set(state == current)
+
+
+class _FailureError(Exception):
+    """Carries an outcome into pybreaker."""
+
+
+def _succeed() -> None:
+    return
+
+
+def _fail() -> None:
+    raise _FailureError

@@ -1,0 +1,29 @@
+"""A login sees only users that no failover takes away."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from auth_api.store import MongoUsers, OutcomeUnknown
+from fakes.mongo_client import Database
+from fakes.replica_set import ReplicaSet, Trouble
+from shared.resilience.breaker import Breaker
+from shared.telemetry.metrics import BreakerMetrics
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_a_user_of_whom_nobody_knows_logs_in_when_a_majority_has_it(*, is_lost: bool) -> None:
+    servers = ReplicaSet(lambda: NOW)
+    database: Any = Database(servers)
+    users = MongoUsers(database, Breaker("mongodb", BreakerMetrics(CollectorRegistry())))
+    servers.before = lambda operation: Trouble.UNANSWERED if operation == "insert" else None
+    with pytest.raises(OutcomeUnknown):
+        users.add("alice", "a hash", NOW)
+    if is_lost:
+        servers.waiting = servers.fail_over
+
+    assert users.password_hash("alice") == (None if is_lost else "a hash")

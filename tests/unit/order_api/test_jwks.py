@@ -1,0 +1,136 @@
+"""The cache of auth-api's public keys."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from order_api.jwks import REFRESH_SECONDS, KeyCache, KeysUnavailable
+from support.clock import Clock
+from support.orders import KeyServer
+from support.wait import until
+
+
+def test_without_a_key_set_nothing_can_be_told() -> None:
+    server = KeyServer()
+    server.is_up = False
+    cache = KeyCache(server.fetch)
+    cache.refresh()
+
+    assert not cache.is_present
+    with pytest.raises(KeysUnavailable):
+        cache.get("k1")
+
+
+def test_the_set_is_fetched_again_after_5_minutes_and_sooner_while_that_fails() -> None:
+    server = KeyServer()
+    cache = KeyCache(server.fetch, jitter=lambda: 0.0)
+    server.is_up = False
+    failing = [cache.refresh() for _ in range(7)]
+    server.is_up = True
+
+    assert failing == [0.5, 1, 2, 4, 5, 5, 5]
+    assert cache.refresh() == REFRESH_SECONDS
+
+
+def test_a_fetch_that_breaks_in_an_unforeseen_way_is_a_failed_one() -> None:
+    answers: list[Any] = [{"a": 1}]
+    cache = KeyCache(answers.pop)
+    pauses = [cache.refresh(), cache.refresh()]
+
+    assert pauses[0] == REFRESH_SECONDS > pauses[1]
+    assert cache.get("a") == 1
+
+
+def test_a_withdrawn_key_is_gone_after_the_next_fetch() -> None:
+    server = KeyServer()
+    cache = KeyCache(server.fetch)
+    server.rotate("k2")
+    cache.refresh()
+    del server.private["k1"]
+    cache.refresh()
+
+    assert cache.get("k1") is None
+    assert "k2" in cache
+
+
+@dataclass
+class HangingServer:
+    """auth-api that answers when it is let."""
+
+    keys: dict[str, Any] = field(default_factory=lambda: {"k1": 1})
+    fetches: int = 0
+    answering: threading.Event = field(default_factory=threading.Event)
+
+    def fetch(self) -> dict[str, Any]:
+        self.fetches += 1
+        assert self.answering.wait(30)
+        return dict(self.keys)
+
+
+def test_while_one_waits_for_a_fetch_all_others_with_an_unknown_key_are_told_at_once(
+    request: pytest.FixtureRequest,
+) -> None:
+    server = HangingServer()
+    request.addfinalizer(server.answering.set)
+    cache = KeyCache(server.fetch)
+    server.answering.set()
+    cache.refresh()
+    server.answering.clear()
+    server.keys["k2"] = 2
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(cache.get, "k2")
+        until(lambda: server.fetches == 2, "the fetch")
+        for forged in ("a", "b", "k2"):
+            with pytest.raises(KeysUnavailable):
+                cache.get(forged)
+        known = cache.get("k1")
+        server.answering.set()
+
+    assert (known, waiting.result()) == (1, 2)
+    assert server.fetches == 2
+
+
+def test_unknown_keys_cost_one_fetch_in_30_seconds() -> None:
+    server, clock = KeyServer(), Clock()
+    cache = KeyCache(server.fetch, clock=clock.seconds)
+    cache.refresh()
+    fetches = []
+    for seconds in (0, 29, 1, 29):
+        clock.advance(seconds)
+        found = [cache.get(f"forged-{n}") for n in range(8)]
+        assert found == [None] * 8
+        fetches.append(server.fetches)
+
+    assert fetches == [2, 2, 3, 3]
+
+
+def test_while_fetches_fail_nobody_can_tell_of_an_unknown_key_and_it_costs_no_more_fetches() -> None:
+    server, clock = KeyServer(), Clock()
+    cache = KeyCache(server.fetch, clock=clock.seconds)
+    cache.refresh()
+    server.is_up = False
+    fetches = []
+    for seconds in (0, 29, 1, 29):
+        clock.advance(seconds)
+        for n in range(8):
+            with pytest.raises(KeysUnavailable):
+                cache.get(f"forged-{n}")
+        assert cache.get("k1")
+        fetches.append(server.fetches)
+    server.is_up = True
+    clock.advance(1)
+
+    assert fetches == [2, 2, 3, 3]
+    assert cache.get("forged") is None
+
+
+def test_the_thread_fetches_at_start_and_ends_when_it_is_closed() -> None:
+    cache = KeyCache(KeyServer().fetch)
+    cache.start()
+    until(lambda: cache.is_present, "the keys")
+    cache.close()
+
+    assert not cache._thread.is_alive()

@@ -1,0 +1,137 @@
+"""Key sets (RFC 7517): what is taken from one, and how it is fetched."""
+
+import json
+import ssl
+import threading
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from local_stack.certificates import Authority
+from order_api import jwks as keys
+from order_api.jwks import FetchFailed, fetcher, parse
+
+
+def jwk(kid: str, **changes: Any) -> dict[str, Any]:
+    public = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    x = urlsafe_b64encode(public).rstrip(b"=").decode()
+    return {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": kid, "x": x} | changes
+
+
+def key_set(*members: dict[str, Any]) -> bytes:
+    return json.dumps({"keys": members}).encode()
+
+
+def test_a_key_set_is_read_by_key_id() -> None:
+    assert set(parse(key_set(jwk("a"), jwk("b")))) == {"a", "b"}
+
+
+def test_keys_of_other_kinds_are_left_out() -> None:
+    rsa = {"kty": "RSA", "kid": "rsa", "n": "AQAB", "e": "AQAB", "alg": "RS256"}
+
+    assert set(parse(key_set(jwk("a"), rsa))) == {"a"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"nonsense",
+        b"[]",
+        b"7",
+        b"{}",
+        b'{"keys": []}',
+        b'{"keys": 7}',
+        b'{"keys": [7]}',
+        b"[" * 50_000,
+        b"\xff",
+        key_set(jwk("a", x="AA")),
+        key_set({"kty": "oct", "kid": "a", "k": "AA", "alg": "HS256"}),
+    ],
+)
+def test_what_is_no_key_set_is_a_failed_fetch(body: bytes) -> None:
+    with pytest.raises(FetchFailed):
+        parse(body)
+
+
+@dataclass
+class Door:
+    """An HTTPS server that answers as it is told."""
+
+    url: str
+    ca: Path
+    status: int = 200
+    body: bytes = key_set(jwk("a"))
+    headers: dict[str, str] = field(default_factory=dict)
+    silence: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[Door]:
+    told = Door("", tmp_path / "ca.pem")
+    authority = Authority(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.issue("edge"))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if told.silence.is_set():
+                self.connection.settimeout(5)
+                self.rfile.read(1)
+                return
+            self.send_response_only(told.status)
+            for name, value in told.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(told.body)))
+            self.end_headers()
+            self.wfile.write(told.body)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.daemon_threads = True
+        told.url = f"https://localhost:{server.server_port}/jwks.json"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield told
+        server.shutdown()
+
+
+def test_the_set_is_fetched_over_tls(door: Door) -> None:
+    assert set(fetcher(door.url, door.ca)()) == {"a"}
+
+
+def test_a_server_that_the_authority_did_not_sign_is_not_believed(door: Door, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    Authority(other)
+
+    with pytest.raises(FetchFailed):
+        fetcher(door.url, other / "ca.pem")()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(503, b"{}"), (404, b"{}"), (301, key_set(jwk("a"))), (200, b" " * (keys.MAX_BYTES + 1))]
+)
+def test_any_other_answer_is_a_failed_fetch(door: Door, status: int, body: bytes) -> None:
+    door.status, door.body, door.headers = status, body, {"Location": door.url}
+
+    with pytest.raises(FetchFailed):
+        fetcher(door.url, door.ca)()
+
+
+def test_a_silent_server_costs_a_bounded_time(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "FETCH_SECONDS", 0.3)
+    door.silence.set()
+
+    with pytest.raises(FetchFailed):
+        fetcher(door.url, door.ca)()
+
+
+def test_a_closed_port_is_a_failed_fetch(door: Door) -> None:
+    with pytest.raises(FetchFailed):
+        fetcher("https://localhost:1/jwks.json", door.ca)()

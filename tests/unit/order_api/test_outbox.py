@@ -1,0 +1,85 @@
+"""What the markers in MongoDB tell, beyond what every outbox does (tests/behaviour)."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from fakes import mongo_client
+from fakes.replica_set import ReplicaSet
+from order_api import orders
+from order_api import outbox as markers
+from order_api.models import OrderItem
+from order_api.store import OrderStore
+from shared.ordering.money import Amount
+from shared.resilience.breaker import Breaker
+from shared.telemetry.metrics import BreakerMetrics
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def servers() -> ReplicaSet:
+    return ReplicaSet(lambda: NOW)
+
+
+@pytest.fixture
+def outbox(servers: ReplicaSet) -> markers.Markers:
+    return markers.Markers(database(servers), Breaker("mongodb", BreakerMetrics(CollectorRegistry())))
+
+
+def database(servers: ReplicaSet) -> Any:
+    return mongo_client.Database(servers)
+
+
+def place(servers: ReplicaSet, *ages: int) -> list[str]:
+    """Store orders of these ages in seconds; return their ids."""
+    store = OrderStore(database(servers), Breaker("mongodb", BreakerMetrics(CollectorRegistry())))
+    order = orders.Order("alice", Amount(100), "USD", (OrderItem("apple"),))
+    ids = []
+    for age in ages:
+        placed = NOW - timedelta(seconds=age)
+        ids.append(orders.new_id(placed, bytes(10)))
+        store.insert(orders.document(order, order_id=ids[-1], now=placed))
+    return ids
+
+
+def test_a_backlog_too_long_to_be_counted_shows_as_its_limit(
+    monkeypatch: pytest.MonkeyPatch, servers: ReplicaSet, outbox: markers.Markers
+) -> None:
+    monkeypatch.setattr(markers, "BACKLOG_LIMIT", 3)
+    place(servers, 50, 40, 30, 20, 10)
+
+    assert outbox.backlog() == (3, 50.0)
+
+
+def test_orders_that_cannot_be_claimed_rest_for_30_seconds_and_the_next_are_found(
+    servers: ReplicaSet, outbox: markers.Markers
+) -> None:
+    first, second, third = place(servers, 50, 40, 30)
+    servers.refused.update({first, second})
+    outbox.claim(outbox.find_due(NOW, 2), "c", NOW)
+    found = [outbox.find_due(NOW + timedelta(seconds=later), 2) for later in (0, 29, 30)]
+
+    assert found == [[third], [third], [first, second]]
+
+
+def test_a_clock_set_back_does_not_lengthen_the_rest(servers: ReplicaSet, outbox: markers.Markers) -> None:
+    refused = place(servers, 500)
+    servers.refused.update(refused)
+    outbox.claim(refused, "c", NOW)
+
+    assert outbox.find_due(NOW - timedelta(seconds=60), 1) == refused
+
+
+def test_no_more_than_a_bounded_number_of_orders_is_remembered_as_refused(
+    monkeypatch: pytest.MonkeyPatch, servers: ReplicaSet, outbox: markers.Markers
+) -> None:
+    monkeypatch.setattr(markers, "REFUSED_LIMIT", 2)
+    ids = place(servers, 50, 40, 30)
+    servers.refused.update(ids)
+    outbox.claim(ids[:1], "c", NOW)
+    outbox.claim(ids[1:], "c", NOW)
+
+    assert outbox.find_due(NOW, 3) == ids[2:]

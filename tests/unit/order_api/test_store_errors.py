@@ -1,0 +1,123 @@
+"""What each error of MongoDB means for the order that was being stored or read."""
+
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from pymongo.errors import (
+    AutoReconnect,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    NetworkTimeout,
+    NotPrimaryError,
+    OperationFailure,
+    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
+    WriteConcernError,
+    WriteError,
+    WTimeoutError,
+)
+
+from order_api.store import DuplicateOrder, OrderStore, OutcomeUnknown, StoreUnavailable
+from shared import mongo
+from shared.resilience.breaker import CONSECUTIVE_FAILURES, Breaker
+from shared.telemetry.metrics import BreakerMetrics
+
+RECORD = {"_id": "tried", "userid": "alice"}
+
+
+class FailingDatabase:
+    """A database and its one collection, whose every operation raises `error` and is counted."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.calls = 0
+        self.client = self
+
+    def __getitem__(self, _name: str) -> "FailingDatabase":
+        return self
+
+    def with_options(self, **_: Any) -> "FailingDatabase":
+        return self
+
+    def insert_one(self, _document: Any) -> None:
+        self.calls += 1
+        raise self.error
+
+    def find_one(self, *_: Any, **__: Any) -> None:
+        self.calls += 1
+        raise self.error
+
+
+def failing(error: Exception) -> tuple[OrderStore, FailingDatabase, Breaker]:
+    database: Any = FailingDatabase(error)
+    breaker = Breaker("mongodb", BreakerMetrics(CollectorRegistry()), is_failure=mongo.is_failure)
+    return OrderStore(database, breaker), database, breaker
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServerSelectionTimeoutError("no primary"),
+        WriteError("document failed validation", 121),
+    ],
+)
+def test_where_nothing_was_written_for_certain_the_store_is_unavailable(error: Exception) -> None:
+    with pytest.raises(StoreUnavailable):
+        failing(error)[0].insert(RECORD)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AutoReconnect("connection reset"),
+        NetworkTimeout("timed out"),
+        WaitQueueTimeoutError("no free connection, for the first try or for the second"),
+        NotPrimaryError("stepped down"),
+        ExecutionTimeout("too late", 50),
+        WriteConcernError("shutdown", 91),
+        WTimeoutError("no majority", 64),
+        OperationFailure("not authorized, to the first try or to the second", 13),
+        OperationFailure("authentication failed, for the first try or for the second", 18),
+        WriteError("out of disk space, for the first try or for the second", 14031),
+        OperationFailure("whatever comes next", 99999),
+    ],
+)
+def test_where_it_may_have_been_written_the_outcome_is_unknown(error: Exception) -> None:
+    with pytest.raises(OutcomeUnknown) as outcome:
+        failing(error)[0].insert(RECORD)
+
+    assert outcome.value.order_id == "tried"
+
+
+def test_a_duplicate_is_an_answer_and_not_a_failure_of_the_database() -> None:
+    store, _, breaker = failing(DuplicateKeyError("E11000", 11000))
+    for _ in range(CONSECUTIVE_FAILURES):
+        with pytest.raises(DuplicateOrder):
+            store.insert(RECORD)
+
+    assert breaker.state == "closed"
+
+
+def test_an_open_breaker_refuses_at_once_and_says_for_how_long() -> None:
+    store, database, breaker = failing(AutoReconnect())
+    for _ in range(CONSECUTIVE_FAILURES):
+        with pytest.raises(StoreUnavailable):
+            store.find("x", "alice")
+
+    assert breaker.state == "open"
+    with pytest.raises(StoreUnavailable) as refusal:
+        store.insert(RECORD)
+    assert database.calls == CONSECUTIVE_FAILURES
+    assert 4 < refusal.value.retry_after <= 5
+
+
+@pytest.mark.parametrize(
+    "error", [AutoReconnect(), ServerSelectionTimeoutError(), OperationFailure("not authorized", 13)]
+)
+def test_a_read_that_fails_is_unavailable(error: Exception) -> None:
+    store = failing(error)[0]
+
+    for read in (lambda: store.find("x", "alice"), lambda: store.is_on_its_way("x", "alice")):
+        with pytest.raises(StoreUnavailable):
+            read()

@@ -1,0 +1,77 @@
+"""What becomes of a broken event: a dead letter that leaves its order alone, kept in hand until Kafka has it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from order_processor.message import Message
+from shared.kafka import KafkaError, KafkaException
+from support.processor import TAKEN_AT, Bench, document, message
+
+SPOILED: list[tuple[str, Callable[[], Message]]] = [
+    ("undecodable", lambda: message("1", value=b"\xff\xfe{")),
+    ("nested too deep", lambda: message("1", value=b"[" * 100_000)),
+    ("of a wrong type", lambda: message("1", value=b'{"orderid": 1}')),
+    ("without a value", lambda: message("1", value=None)),
+    ("without a key", lambda: message("1", key=None)),
+    ("under another's key", lambda: message("1", key=b"2")),
+    ("of another kind", lambda: message("1", headers=[("ce_type", b"retail.order.placed.v2")])),
+    ("without headers", lambda: message("1", headers=[])),
+    ("placed at no known time", lambda: _at("2026-01-02T03:04:05")),
+]
+
+
+def _at(time: str) -> Message:
+    good = message("1")
+    assert good.value
+    return message("1", value=good.value.replace(b"2026-01-02T03:04:05Z", time.encode()))
+
+
+@pytest.mark.parametrize("spoiled", [case[1] for case in SPOILED], ids=[case[0] for case in SPOILED])
+def test_a_broken_event_becomes_a_dead_letter_and_leaves_its_order_alone(spoiled: Callable[[], Message]) -> None:
+    bench = Bench(document("1"), document("2"))
+
+    batch = bench.handle(spoiled(), message("2", offset=1))
+
+    assert batch.todo == []
+    assert (bench.status("1"), bench.status("2")) == ("PLACED", "PROCESSED")
+    (letter,) = bench.tray.letters
+    assert (type(letter.error).__name__, letter.attempts) == ("BrokenEvent", 1)
+    assert letter.first_failure == letter.last_failure == TAKEN_AT
+    assert bench.count("retail_events_consumed_total", result="dead_letter") == 1
+
+
+def test_unknown_fields_of_a_newer_producer_are_no_fault() -> None:
+    bench = Bench(document("1"))
+    good = message("1").value
+    assert good
+
+    bench.handle(message("1", value=good[:-1] + b',"gift":true}'))
+
+    assert bench.status("1") == "PROCESSED"
+
+
+def test_an_event_of_an_unknown_order_becomes_a_dead_letter() -> None:
+    bench = Bench(document("1"))
+
+    batch = bench.handle(message("nobody's"), message("1", offset=1))
+
+    assert batch.todo == []
+    assert bench.status("1") == "PROCESSED"
+    assert [type(letter.error).__name__ for letter in bench.tray.letters] == ["UnknownOrder"]
+
+
+def test_while_the_dead_letter_topic_is_away_the_event_stays_in_hand() -> None:
+    bench = Bench(document("1"))
+    bench.tray.error = KafkaError(KafkaError._MSG_TIMED_OUT)
+    batch = bench.handle(message("1", value=b"?", offset=7), message("1", offset=8), times=0)
+
+    with pytest.raises(KafkaException):
+        bench.handler.handle(batch)
+    assert bench.status("1") == "PROCESSED"
+    assert batch.done == {("orders.placed", 0): 7}
+    bench.tray.error = None
+    bench.handler.handle(batch)
+
+    assert (batch.todo, len(bench.tray.letters), bench.tray.letters[0].attempts) == ([], 1, 1)
+    assert batch.done == {("orders.placed", 0): 9}

@@ -1,0 +1,79 @@
+"""`retail breakers`: read from the admin ports of replicas."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from typer.testing import CliRunner, Result
+
+from retail_cli.main import app
+from shared.resilience.breaker import Breaker
+from shared.telemetry.admin import AdminServer
+from shared.telemetry.metrics import BreakerMetrics
+
+
+@pytest.fixture
+def replica() -> Iterator[tuple[str, Breaker]]:
+    """Serve the metrics of a process with one breaker, as a service does."""
+    registry = CollectorRegistry()
+    breaker = Breaker("mongodb", BreakerMetrics(registry))
+    server = AdminServer(("127.0.0.1", 0), registry, live=lambda: None, ready=lambda: None)
+    yield f"http://127.0.0.1:{server.port}", breaker
+    server.close()
+
+
+def retail(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["breakers", *arguments])
+
+
+def test_it_shows_the_state_and_counts_of_each_breaker(replica: tuple[str, Breaker]) -> None:
+    url, breaker = replica
+    breaker.acquire().ok()
+    for _ in range(5):
+        breaker.acquire().failed()
+
+    result = retail("--admin", url, "--json")
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["replicas"] == [
+        {
+            "name": url,
+            "admin_url": url,
+            "trouble": None,
+            "breakers": [{"breaker": "mongodb", "state": "open", "ok": 1, "failed": 5, "rejected": 0, "opened": 1}],
+        }
+    ]
+
+
+def test_replicas_are_found_in_the_local_stack_file(replica: tuple[str, Breaker], tmp_path: Path) -> None:
+    services = [{"name": "order-api", "replica": 1, "admin_url": replica[0]}]
+    stack = tmp_path / "stack.json"
+    stack.write_text(json.dumps({"services": services}))
+
+    result = retail("--stack", str(stack))
+
+    assert result.exit_code == 0
+    assert "order-api-1 mongodb closed" in " ".join(result.stdout.split())
+
+
+def test_a_replica_that_is_away_is_shown_and_exits_with_3(replica: tuple[str, Breaker]) -> None:
+    result = retail("--admin", replica[0], "--admin", "http://127.0.0.1:1")
+
+    assert result.exit_code == 3
+    assert "closed" in result.stdout
+    assert "away" in result.stdout
+    assert "no answer from http://127.0.0.1:1" in result.stderr
+
+
+@pytest.mark.parametrize("content", [None, "[]", "{", '{"services": [{"name": "x"}]}'])
+def test_a_stack_file_that_is_missing_or_none_exits_with_2(content: str | None, tmp_path: Path) -> None:
+    stack = tmp_path / "stack.json"
+    if content is not None:
+        stack.write_text(content)
+
+    result = retail("--stack", str(stack))
+
+    assert result.exit_code == 2
+    assert str(stack) in result.stderr

@@ -1,0 +1,89 @@
+"""Where the command takes its settings from, and that no secret is shown."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from retail_cli import settings
+from retail_cli.main import app
+from shared.config.settings import SettingsError, load
+
+PASSWORD = "s3cret-of-the-operator"
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> Path:
+    path = tmp_path / "ca.pem"
+    path.write_text("")
+    return path
+
+
+@pytest.fixture
+def lines(ca: Path) -> dict[str, str]:
+    return {
+        "MONGODB_URI": f"mongodb://operator:{PASSWORD}@127.0.0.1:1/?authSource=retail",
+        "MONGODB_CA_FILE": str(ca),
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "KAFKA_USERNAME": "operator",
+        "KAFKA_PASSWORD": PASSWORD,
+        "KAFKA_CA_FILE": str(ca),
+    }
+
+
+def write(path: Path, lines: dict[str, str]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("# the operator\n\n" + "".join(f"{name}={value}\n" for name, value in lines.items()))
+    return path
+
+
+def test_a_file_is_read_and_values_may_hold_equal_signs(tmp_path: Path, lines: dict[str, str]) -> None:
+    read = settings.parse(write(tmp_path / "operator.env", lines))
+
+    assert read == lines
+    assert load(settings.OperatorSettings, read).mongodb_database == "retail"
+
+
+def test_the_file_that_is_named_wins_over_the_environment(tmp_path: Path, lines: dict[str, str]) -> None:
+    path = write(tmp_path / "operator.env", lines)
+
+    assert settings.choose(path, {"KAFKA_USERNAME": "another"}, tmp_path) == lines
+
+
+def test_the_local_stack_is_the_default_only_when_the_environment_is_silent(
+    tmp_path: Path, lines: dict[str, str]
+) -> None:
+    write(tmp_path / settings.LOCAL_ENV_FILE, lines)
+
+    assert settings.choose(None, {"HOME": "/"}, tmp_path) == lines
+    assert settings.choose(None, {"MONGODB_URI_FILE": "/x"}, tmp_path) == {"MONGODB_URI_FILE": "/x"}
+
+
+def test_a_bad_line_is_named_by_its_number_and_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "operator.env"
+    path.write_text(f"A=1\n{PASSWORD}\n")
+
+    with pytest.raises(SettingsError, match=r"line 2: must be NAME=value") as caught:
+        settings.parse(path)
+
+    assert PASSWORD not in str(caught.value)
+
+
+def test_every_missing_setting_is_named_and_exits_with_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = CliRunner().invoke(app, ["orders", "show", "o1"])
+
+    assert result.exit_code == 2
+    assert "MONGODB_URI: is missing" in result.stderr
+    assert "KAFKA_CA_FILE: is missing" in result.stderr
+
+
+@pytest.mark.parametrize("uri", [f"http://operator:{PASSWORD}@x", f"mongodb://operator:{PASSWORD}@a:b:c/"])
+def test_an_unusable_address_is_refused_without_being_shown(tmp_path: Path, lines: dict[str, str], uri: str) -> None:
+    path = write(tmp_path / "operator.env", lines | {"MONGODB_URI": uri})
+
+    result = CliRunner().invoke(app, ["--env-file", str(path), "outbox", "status"])
+
+    assert result.exit_code == 2
+    assert PASSWORD not in result.output

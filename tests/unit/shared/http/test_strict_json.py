@@ -1,0 +1,138 @@
+"""From bytes to a typed model: what JSON leaves open is refused."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from shared.http.strict_json import MAX_DEPTH, MAX_NUMBER_LENGTH, InvalidModel, MalformedJson, convert, loads
+from shared.ordering.money import Amount
+
+scalars = st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.text(st.characters(exclude_categories=["Cs"]))
+documents = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+)
+
+
+def depth(document: Any) -> int:
+    if isinstance(document, list | dict):
+        members = document.values() if isinstance(document, dict) else document
+        return 1 + max(map(depth, members), default=0)
+    return 0
+
+
+@given(document=documents, ascii_only=st.booleans())
+def test_what_is_well_formed_comes_out_as_it_went_in(document: Any, *, ascii_only: bool) -> None:
+    assume(depth(document) <= MAX_DEPTH)
+
+    assert loads(json.dumps(document, ensure_ascii=ascii_only).encode()) == document
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_parsed_or_refused_with_the_one_error(body: bytes) -> None:
+    try:
+        document = loads(body)
+    except MalformedJson:
+        return
+    assert depth(document) <= MAX_DEPTH
+    json.loads(body.decode())
+
+
+@given(st.integers(1, 40), st.sampled_from(["[]", "{}"]), st.text("[]{}", max_size=30))
+def test_depth_is_limited_and_brackets_in_strings_are_no_depth(levels: int, kind: str, text: str) -> None:
+    opening, closing = ('{"a":', "}") if kind == "{}" else ("[", "]")
+    body = (opening * levels + json.dumps(text) + closing * levels).encode()
+
+    if levels <= MAX_DEPTH:
+        assert depth(loads(body)) == levels
+    else:
+        with pytest.raises(MalformedJson, match="deeper"):
+            loads(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *[b"", b" \n", b"{", b"[1,]", b"{'a': 1}", b"{} x", b"01", b".5", b"+1", b"0x1", b"// c\n1", b"\xef\xbb\xbf1"],
+        *[b"NaN", b"Infinity", b"-Infinity", b'{"a": NaN}', b'{"a": 1, "a": 1}', b'[{"b": {"a": 1, "\\u0061": 2}}]'],
+        *[b'"\xff"', b'"\xc0\x80"', b'"\xed\xa0\x80"', b'"\\ud800"', b'{"\\udfff": 1}', '"ä"'.encode("latin-1")],
+        *["{}".encode("utf-16"), "{}".encode("utf-32"), b"[" * 100_000, b'{"a":' * 100_000, b'"\n"', b'"\\x"'],
+        *[b"1" * (MAX_NUMBER_LENGTH + 1), b"0." + b"1" * MAX_NUMBER_LENGTH, b"1e" + b"9" * MAX_NUMBER_LENGTH],
+        *[b"1e1000000000000000000", b"0e99999999999999999999"],
+    ],
+)
+def test_what_is_not_well_formed_by_our_rules_is_refused(body: bytes) -> None:
+    with pytest.raises(MalformedJson):
+        loads(body)
+
+
+def test_a_surrogate_pair_is_one_character() -> None:
+    assert loads(b'"\\ud83d\\ude00"') == "\U0001f600"
+
+
+def test_fractions_are_decimals() -> None:
+    assert loads(b"[0.1, 1e2, 12345678901234567890.123456789]") == [
+        Decimal("0.1"),
+        Decimal(100),
+        Decimal("12345678901234567890.123456789"),
+    ]
+
+
+@pytest.mark.parametrize("digits", ["1E2", "1.0E1", "1e0", "12.50e0", "1250e-2", "0.5e+1"])
+def test_a_number_with_an_exponent_has_its_value_and_no_amount_is_made_of_it(digits: str) -> None:
+    number = loads(digits.encode())
+
+    assert number == Decimal(digits)
+    with pytest.raises(InvalidModel, match="no exponent"):
+        convert(number, Amount)
+    with pytest.raises(InvalidModel, match="Expected `int`, got `number with exponent`"):
+        convert(number, int)
+
+
+class Line(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    price: Amount | None = None
+
+
+class Basket(msgspec.Struct, forbid_unknown_fields=True):
+    lines: list[Line]
+    total: Amount
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer"),
+    [
+        ([], ""),
+        ({"lines": []}, "/total"),
+        ({"lines": [], "total": "x"}, "/total"),
+        ({"lines": [], "total": 1, "a/b~c": 1}, "/a~1b~0c"),
+        ({"lines": [{"name": "a"}, {"name": 7}], "total": 1}, "/lines/1/name"),
+        ({"lines": [{"name": "a", "price": "0"}], "total": 1}, "/lines/0/price"),
+        ({"lines": [{"price": 1}], "total": 1}, "/lines/0/name"),
+        ({"lines": {"$ne": None}, "total": 1}, "/lines"),
+    ],
+)
+def test_a_refused_model_is_told_by_its_pointer(document: Any, pointer: str) -> None:
+    with pytest.raises(InvalidModel) as refusal:
+        convert(document, Basket)
+
+    assert refusal.value.pointer == pointer
+
+
+def test_a_model_is_made_of_a_document() -> None:
+    assert convert({"lines": [{"name": "a", "price": 1}], "total": "1.5"}, Basket) == Basket(
+        [Line("a", Amount(100))], Amount(150)
+    )
+
+
+@given(documents)
+def test_any_document_is_converted_or_refused_with_the_one_error(document: Any) -> None:
+    try:
+        convert(document, Basket)
+    except InvalidModel:
+        return
+    pytest.fail("a random document is no basket")

@@ -1,0 +1,126 @@
+"""The description of the events says what the code does.
+
+`PYTHONPATH=tests python tests/unit/test_event_docs.py` writes the schema anew.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from jsonschema import Draft202012Validator, ValidationError
+
+from order_processor.dead_letters import MAX_BYTES, DeadLetter, _without_value
+from order_processor.message import Message
+from shared.ordering import events
+from shared.ordering.events import DEAD_LETTER_TOPIC, GROUP, TOPIC, TYPE, OrderPlaced
+from support.processor import PLACED_AT, event
+
+ROOT = Path(__file__).parents[4]
+FOLDER = ROOT / "docs" / "events"
+SCHEMA = FOLDER / "order-placed.schema.json"
+
+
+def generated() -> dict[str, Any]:
+    """Return the schema that follows from the model."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:retail-orders:{TYPE}",
+    } | msgspec.json.schema(OrderPlaced)
+
+
+@pytest.fixture(scope="module")
+def asyncapi() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((FOLDER / "asyncapi.yaml").read_text())
+    return document
+
+
+@pytest.fixture(scope="module")
+def validator() -> Draft202012Validator:
+    schema = json.loads(SCHEMA.read_text())
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+def test_the_schema_follows_from_the_model() -> None:
+    assert json.loads(SCHEMA.read_text()) == generated()
+
+
+def test_an_event_satisfies_the_schema(validator: Draft202012Validator) -> None:
+    _, value, _ = events.encode(event("1", "apple", "pear"))
+
+    validator.validate(json.loads(value))
+
+
+def test_the_schema_takes_unknown_fields_and_refuses_a_wrong_type(validator: Draft202012Validator) -> None:
+    good = json.loads(events.encode(event("1"))[1])
+
+    validator.validate(good | {"gift": True})
+    with pytest.raises(ValidationError):
+        validator.validate(good | {"cost": 12.5})
+
+
+def test_the_documented_headers_are_those_of_an_event(asyncapi: dict[str, Any]) -> None:
+    documented = asyncapi["components"]["messages"]["orderPlaced"]["headers"]
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    _, _, headers = events.encode(event("1"), trace)
+
+    sent = {name: value.decode() for name, value in headers}
+
+    assert set(documented["properties"]) == set(sent)
+    assert set(documented["required"]) == set(sent) - {"traceparent"}
+    constants = {name: rule["const"] for name, rule in documented["properties"].items() if "const" in rule}
+    assert constants.items() <= sent.items()
+
+
+def test_the_documented_headers_are_those_of_a_dead_letter(asyncapi: dict[str, Any]) -> None:
+    documented = asyncapi["components"]["messages"]["deadLetter"]["headers"]
+    letter = DeadLetter(Message(TOPIC, 0, 0, None, None, []), ValueError(), 1, PLACED_AT, PLACED_AT)
+
+    sent = [name for name, _ in _without_value(letter)["headers"]]
+
+    assert set(documented["properties"]) == set(sent)
+    assert documented["required"] == sent[:-2]
+
+
+def test_topics_group_and_limits_are_those_of_the_code_and_of_the_cluster(asyncapi: dict[str, Any]) -> None:
+    placed, dead = asyncapi["channels"]["ordersPlaced"], asyncapi["channels"]["deadLetters"]
+    resources = yaml.safe_load_all((ROOT / "k8s" / "kafka" / "topics.yaml").read_text())
+    topics = {resource["metadata"]["name"]: resource["spec"] for resource in resources}
+
+    assert (placed["address"], dead["address"]) == (TOPIC, DEAD_LETTER_TOPIC)
+    assert asyncapi["operations"]["processOrder"]["bindings"]["kafka"]["groupId"]["const"] == GROUP
+    assert asyncapi["components"]["messages"]["orderPlaced"]["name"] == TYPE
+    assert placed["bindings"]["kafka"]["partitions"] == topics[TOPIC]["partitions"]
+    for channel in (placed, dead):
+        written = dict(channel["bindings"]["kafka"]["topicConfiguration"])
+        written["cleanup.policy"] = ",".join(written["cleanup.policy"])
+        config = topics[channel["address"]]["config"]
+        assert {name: str(config[name]) for name in written} == {name: str(value) for name, value in written.items()}
+    assert dead["bindings"]["kafka"]["topicConfiguration"]["max.message.bytes"] == MAX_BYTES
+
+
+def test_every_reference_leads_somewhere(asyncapi: dict[str, Any]) -> None:
+    def references(node: Any) -> list[str]:
+        if isinstance(node, dict):
+            return [node["$ref"]] if "$ref" in node else [r for child in node.values() for r in references(child)]
+        return [r for child in node for r in references(child)] if isinstance(node, list) else []
+
+    def exists(reference: str) -> bool:
+        if not reference.startswith("#/"):
+            return (FOLDER / reference).is_file()
+        node: Any = asyncapi
+        for step in reference[2:].split("/"):
+            node = node.get(step, {})
+        return bool(node)
+
+    found = references(asyncapi)
+
+    assert len(found) >= 6
+    assert all(exists(reference) for reference in found)
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(json.dumps(generated(), indent=2, ensure_ascii=False) + "\n")

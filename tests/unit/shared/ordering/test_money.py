@@ -1,0 +1,61 @@
+"""Amounts are exact, or refused."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.http import strict_json
+from shared.ordering import money
+from shared.ordering.money import Amount
+
+MOST = 999_999_999_999  # 10 digits, 2 decimals
+FORM = re.compile(r"(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?", re.ASCII)
+minor_units = st.integers(1, MOST)
+
+
+@given(minor_units)
+def test_an_amount_comes_back_from_its_text(minor: int) -> None:
+    text = money.text(minor)
+
+    assert Amount.parse(text) == minor
+    assert re.fullmatch(r"[0-9]+\.[0-9]{2}", text)
+
+
+@given(minor_units)
+def test_number_and_string_mean_the_same(minor: int) -> None:
+    text = money.text(minor)
+
+    assert Amount.parse(strict_json.loads(text.encode())) == Amount.parse(f"{text}") == minor
+
+
+@given(st.integers(1, 9_999_999_999))
+def test_whole_numbers_are_whole_units(units: int) -> None:
+    assert Amount.parse(units) == Amount.parse(str(units)) == units * 100
+
+
+@given(st.one_of(st.text(), st.from_regex(r"[0-9.,eE+_ -]{1,14}"), st.from_regex(FORM, fullmatch=True)))
+def test_exactly_the_stated_form_is_taken(text: str) -> None:
+    is_good = bool(FORM.fullmatch(text)) and Decimal(text) > 0
+
+    if is_good:
+        assert Amount.parse(text) == Decimal(text) * 100
+    else:
+        with pytest.raises(ValueError, match=r"must be"):
+            Amount.parse(text)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *[True, False, None, 12.5, float("nan"), [], {}, {"$ne": None}, b"1"],
+        *["", " 1", "1 ", "1\n", "+1", "-1", "01", "1.", ".5", "1.234", "1,5", "1_000", "1e3", "NaN", "Infinity", "٣"],
+        *["0", "0.0", "0.00", 0, -1, Decimal("NaN"), Decimal("1e99999999"), Decimal("0.001"), 10**10],
+    ],
+)
+def test_what_is_no_plain_positive_decimal_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"must be"):
+        Amount.parse(value)

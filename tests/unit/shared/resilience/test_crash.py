@@ -1,0 +1,23 @@
+"""Crash points: a kill where ordered, and nothing at all otherwise."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+PASS_TWO_POINTS = (
+    "from shared.resilience import crash\nfor n in range(3):\n crash.point('a'); print(n, flush=True); crash.point('b')"
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "printed", "code"),
+    [("", "0 1 2", 0), ("a", "", -signal.SIGKILL), ("b", "0", -signal.SIGKILL), ("a:3", "0 1", -signal.SIGKILL)],
+)
+def test_the_process_dies_at_the_named_passage_and_nowhere_else(spec: str, printed: str, code: int) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", PASS_TWO_POINTS], env={"CRASH_POINT": spec}, capture_output=True, text=True, check=False
+    )
+
+    assert (child.stdout.split(), child.returncode) == (printed.split(), code)

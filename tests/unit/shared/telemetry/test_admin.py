@@ -1,0 +1,81 @@
+"""The admin port tells the truth about the process, and nothing else."""
+
+import socket
+import struct
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+from structlog.testing import capture_logs
+
+from shared.telemetry.admin import AdminServer
+from support.wait import until
+
+
+class Health:
+    live: str | None = None
+    ready: str | None = None
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health()
+
+
+@pytest.fixture
+def url(health: Health) -> Iterator[str]:
+    registry = CollectorRegistry()
+    Counter("things_total", "Things.", registry=registry).inc(3)
+    server = AdminServer(("127.0.0.1", 0), registry, live=lambda: health.live, ready=lambda: health.ready)
+    yield f"http://127.0.0.1:{server.port}"
+    server.close()
+
+
+def test_probes_answer_200_while_all_is_well(url: str) -> None:
+    assert httpx.get(f"{url}/livez").status_code == 200
+    assert httpx.get(f"{url}/readyz").status_code == 200
+
+
+def test_a_probe_that_fails_says_why(url: str, health: Health) -> None:
+    health.ready = "MongoDB does not answer"
+
+    answer = httpx.get(f"{url}/readyz")
+
+    assert (answer.status_code, answer.text) == (503, "MongoDB does not answer")
+    assert httpx.get(f"{url}/livez").status_code == 200
+
+
+def test_metrics_are_in_the_prometheus_format(url: str) -> None:
+    answer = httpx.get(f"{url}/metrics")
+
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert "things_total 3.0" in answer.text
+
+
+def test_anything_else_is_not_there(url: str) -> None:
+    assert httpx.get(f"{url}/order").status_code == 404
+
+
+def test_a_silent_client_does_not_hold_up_the_probes(url: str) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as silent:
+        silent.sendall(b"GET /livez HT")
+
+        assert httpx.get(f"{url}/livez", timeout=2).status_code == 200
+
+
+def test_what_goes_wrong_with_a_client_is_logged_as_everything_else(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    with capture_logs() as lines:
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"POST / HTTP/1.1\r\n\r\n")
+            refusal = client.recv(100)
+        with socket.create_connection((host, int(port))) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # its end is a reset
+        until(lambda: {line["event"] for line in lines} == {"admin_bad_request", "admin_request_failed"}, "both")
+
+    assert b" 501 " in refusal
+    assert capsys.readouterr().err == ""

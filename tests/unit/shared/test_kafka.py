@@ -1,0 +1,84 @@
+"""What Kafka's clients write of themselves: little, and in our log only."""
+
+import time
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from shared import kafka
+from shared.telemetry.log import OFTEN_SECONDS, Often
+from support.clock import Clock
+from support.pki import authority
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> kafka.Connection:
+    """Return an address at which nobody listens."""
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes(authority())
+    return kafka.Connection(
+        bootstrap_servers="127.0.0.1:1", username="u", password="p", ca_file=ca_file, client_id="tests"
+    )
+
+
+def poll(client: kafka.Producer | kafka.Consumer, errors: list[kafka.KafkaError], count: int) -> None:
+    """Poll until `count` errors are told."""
+    deadline = time.monotonic() + 30
+    while len(errors) < count:
+        assert time.monotonic() < deadline
+        client.poll(0.1)
+
+
+def test_a_client_without_a_broker_writes_one_line_to_our_log_and_none_elsewhere(
+    nowhere: kafka.Connection, capfd: pytest.CaptureFixture[str]
+) -> None:
+    errors: list[kafka.KafkaError] = []
+    heard = kafka.HEARD | {"logger": kafka.ClientLog(Often())}
+    with capture_logs() as lines:
+        consumer = kafka.consumer(nowhere, "g", errors.append, **heard)
+        consumer.subscribe(["t"])
+        poll(consumer, errors, 10)
+        consumer.close()
+
+    assert [(line["event"], line["log_level"], line["facility"]) for line in lines] == [
+        ("kafka_client", "error", "FAIL")
+    ]
+    assert "127.0.0.1:1" in lines[0]["detail"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_producer_that_nobody_polls_all_the_time_writes_nothing(
+    nowhere: kafka.Connection, capfd: pytest.CaptureFixture[str]
+) -> None:
+    errors: list[kafka.KafkaError] = []
+    with capture_logs() as lines:
+        producer = kafka.producer(nowhere, errors.append)
+        producer.produce("t", b"left over")
+        poll(producer, errors, 2)
+        del producer
+
+    assert lines == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_lines_of_one_facility_and_broker_are_let_through_now_and_then_with_a_count_of_the_others() -> None:
+    clock = Clock()
+    heard = kafka.ClientLog(Often(clock.seconds))
+
+    def say(facility: str, broker: int) -> None:
+        heard.log(40, "%s [%s] %s", facility, "c#consumer-1", f"[thrd:host:{broker}]: after {clock.seconds()} ms")
+
+    with capture_logs() as lines:
+        for _ in range(3):
+            say("FAIL", 1)
+            say("FAIL", 2)
+        say("FAIL", 2)
+        say("REQTMOUT", 1)
+        clock.advance(OFTEN_SECONDS)
+        say("FAIL", 2)
+        say("FAIL", 1)
+        say("FAIL", 1)
+
+    told = [(line["facility"], line["detail"].partition("]")[0][-1], line["held_back"]) for line in lines]
+    assert told == [("FAIL", "1", 0), ("FAIL", "2", 0), ("REQTMOUT", "1", 0), ("FAIL", "2", 3), ("FAIL", "1", 2)]

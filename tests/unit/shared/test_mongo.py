@@ -1,0 +1,25 @@
+"""The MongoDB client's own rules."""
+
+from pathlib import Path
+
+import pytest
+
+from shared import mongo
+from shared.config.settings import SettingsError
+from support.pki import authority
+
+
+@pytest.mark.parametrize("uri", ["mongodb://name:s3cret", "mongodb://name:s3cret@a@b/", "mongodb://name:s3cret?x@a/"])
+def test_an_address_that_cannot_be_used_is_refused_without_its_password(tmp_path: Path, uri: str) -> None:
+    (tmp_path / "ca.crt").write_bytes(authority())
+    with pytest.raises(SettingsError) as refusal:
+        mongo.connect(uri, ca_file=tmp_path / "ca.crt", database="retail", app_name="tests", pool=1)
+
+    assert "s3cret" not in str(refusal.value)
+    assert refusal.value.__suppress_context__
+
+
+def test_a_file_that_is_no_authority_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_text("nothing")
+    with pytest.raises(SettingsError, match="MONGODB_CA_FILE"):
+        mongo.connect("mongodb://a/", ca_file=tmp_path / "ca.crt", database="retail", app_name="tests", pool=1)
