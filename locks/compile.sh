@@ -12,7 +12,8 @@ fi
 compile() { # name, inputs...
     name=$1
     shift
-    "$uv" pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
+    # The oldest Python is named here and nowhere in pyproject.toml, where `uv pip sync` would choose its wheels by it.
+    "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
         --no-emit-package retail-orders-shared --no-emit-package retail-orders-order-processor \
         --output-file "$out/$name.txt" "$@"
 }

@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -206,3 +207,23 @@ def test_a_lock_has_a_hash_for_each_package_and_no_address(lock: str) -> None:
 
     assert len(packages) == len(re.findall(r"^[a-z]", text, re.MULTILINE)) > 0
     assert "://" not in text
+
+
+def test_each_member_supports_the_same_python_versions() -> None:
+    members = [
+        tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+        for member in ("shared", "services/*", "local", "cli")
+        for path in ROOT.glob(f"{member}/pyproject.toml")
+    ]
+    versions = [f"Programming Language :: Python :: 3.{minor}" for minor in range(11, 15)]
+
+    assert len(members) == 6
+    assert {(member["requires-python"], *member["classifiers"]) for member in members} == {(">=3.11", *versions)}
+
+
+def test_no_python_version_is_set_for_installing() -> None:
+    """`uv pip sync` would choose wheels for that version instead of the Python of `.venv`."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]
+
+    assert "pip" not in settings
+    assert "--python-version 3.11" in (ROOT / "locks/compile.sh").read_text(encoding="utf-8")

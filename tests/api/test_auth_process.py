@@ -62,7 +62,8 @@ def get(url: str) -> tuple[int, str]:
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own address
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+        with error:  # it holds the connection
+            return error.code, error.read().decode()
 
 
 @pytest.mark.usefixtures("app")
