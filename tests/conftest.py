@@ -26,13 +26,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def door(stack: Stack) -> Iterator[httpx.Client]:
+def https_client(stack: Stack) -> Iterator[httpx.Client]:
     """A client at the HTTPS door that trusts the stack's own certificate authority."""
     with https(stack.file["base_url"], Path(stack.file["ca"])) as client:
         yield client
 
 
 @pytest.fixture
-def customer(door: httpx.Client) -> Customer:
+def customer(https_client: httpx.Client) -> Customer:
     """A new customer with a token."""
-    return Customer(door)
+    return Customer(https_client)

@@ -14,8 +14,8 @@ import pytest
 
 from auth_api.openapi import DOCUMENT as AUTH_DOCUMENT
 from order_api import openapi as order_openapi
-from support.auth import AuthService, write_key
-from support.orders import OrderService
+from support.auth_api import AuthService, write_key
+from support.order_api import OrderService
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(

@@ -9,9 +9,9 @@ from urllib.parse import quote
 import pytest
 from werkzeug.test import TestResponse
 
-from support.abuse import Both, assert_refused
-from support.auth import PASSWORD, basic
-from support.orders import order
+from support.abuse import BothApis, assert_refused
+from support.auth_api import PASSWORD, basic
+from support.order_api import order
 
 OPERATORS = [
     *("$ne", "$eq", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$type", "$regex", "$where", "$expr"),
@@ -62,7 +62,7 @@ TEXTS = [
 ALL: list[Any] = [*STRUCTURES, *TEXTS]
 
 
-class Watched(Both):
+class Watched(BothApis):
     """Both services, with an order of alice's that mallory wants; no store may ever be asked with more than a text."""
 
     def __init__(self, folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.abuse import assert_refused
-from support.orders import OrderService, order
+from support.order_api import OrderService, order
 
 USERS = [f"user{n}" for n in range(8)]
 ORDERS_EACH = 4

@@ -11,7 +11,7 @@ import pytest
 
 from auth_api.passwords import Passwords
 from support.abuse import assert_refused
-from support.auth import CHEAP, PASSWORD, WAITERS, AuthService, basic, write_key
+from support.auth_api import CHEAP, PASSWORD, WAITERS, AuthService, basic, write_key
 from support.wait import until
 
 ODD = {

@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from werkzeug.test import TestResponse
 
-from support.abuse import Both, assert_refused
-from support.orders import KeyServer, order
+from support.abuse import BothApis, assert_refused
+from support.order_api import FakeJwksServer, order
 
 NOW = datetime.now(UTC)
 HEADER = {"alg": "EdDSA", "typ": "at+jwt", "kid": "k1"}
-Forge = Callable[[KeyServer], str]
+Forge = Callable[[FakeJwksServer], str]
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def part(value: Any) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def signed(server: KeyServer, header: Any, payload: Any, key: Ed25519PrivateKey | None = None) -> str:
+def signed(server: FakeJwksServer, header: Any, payload: Any, key: Ed25519PrivateKey | None = None) -> str:
     """Sign whatever it is, by hand: libraries would refuse to."""
     signing_input = f"{part(header)}.{part(payload)}"
     return f"{signing_input}.{part((key or server.private['k1']).sign(signing_input.encode()))}"
@@ -62,7 +62,7 @@ def without_signature(algorithm: str) -> Forge:
 
 
 def hmac_with_public_key(encoding: Encoding, form: PublicFormat) -> Forge:
-    def forge(server: KeyServer) -> str:
+    def forge(server: FakeJwksServer) -> str:
         secret = server.private["k1"].public_key().public_bytes(encoding, form)
         signing_input = f"{part(HEADER | {'alg': 'HS256'})}.{part(claims())}"
         return f"{signing_input}.{part(hmac.digest(secret, signing_input.encode(), hashlib.sha256))}"
@@ -167,13 +167,13 @@ HOSTILE: dict[str, Forge] = {
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
-    both = Both(tmp_path_factory.mktemp("both"))
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BothApis]:
+    both = BothApis(tmp_path_factory.mktemp("both"))
     yield both
     assert both.orders.store.documents == {}
 
 
-def ask(both: Both, token: str, method: str) -> TestResponse:
+def ask(both: BothApis, token: str, method: str) -> TestResponse:
     headers = {"Authorization": f"Bearer {token}"}
     if method == "POST":
         return both.orders.client.post("/order", json=order(), headers=headers)
@@ -186,7 +186,7 @@ def test_there_are_at_least_45() -> None:
 
 def test_the_same_token_without_a_fault_is_taken(tmp_path: Path) -> None:
     """Signed by the same hand as the hostile ones: else these would prove nothing."""
-    both = Both(tmp_path)
+    both = BothApis(tmp_path)
     token = signed(both.orders.server, HEADER, claims())
 
     assert ask(both, token, "POST").status_code == ask(both, token, "GET").status_code == 200
@@ -194,7 +194,7 @@ def test_the_same_token_without_a_fault_is_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 @pytest.mark.parametrize("forge", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_token_is_401_with_a_challenge(both: Both, forge: Forge, method: str) -> None:
+def test_a_hostile_token_is_401_with_a_challenge(both: BothApis, forge: Forge, method: str) -> None:
     answer = ask(both, forge(both.orders.server), method)
 
     assert_refused(answer, 401)
@@ -202,7 +202,7 @@ def test_a_hostile_token_is_401_with_a_challenge(both: Both, forge: Forge, metho
 
 
 @pytest.mark.parametrize("place", ["query", "body", "cookie", "basic", "x-header"])
-def test_a_good_token_in_the_wrong_place_is_none(both: Both, place: str) -> None:
+def test_a_good_token_in_the_wrong_place_is_none(both: BothApis, place: str) -> None:
     token = both.orders.server.token("alice")
     client = both.orders.client
     if place == "cookie":
@@ -220,7 +220,7 @@ def test_a_good_token_in_the_wrong_place_is_none(both: Both, place: str) -> None
 
 def test_a_token_of_auth_api_is_taken_by_order_api(tmp_path: Path) -> None:
     """The two services agree on what a token is, with nothing but the published keys between them."""
-    both = Both(tmp_path)
+    both = BothApis(tmp_path)
     both.orders.server.private = {"k1": both.auth.keys.keys().private}
     both.auth.clock.now = datetime.now(UTC)
     both.orders.keys.refresh()

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from support.auth import write_key
+from support.auth_api import write_key
 from support.pki import authority
 from support.wait import until
 

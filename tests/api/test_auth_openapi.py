@@ -14,7 +14,7 @@ from auth_api.accounts import RefusedAccount, Registration, check
 from auth_api.openapi import DOCUMENT
 from auth_api.tokens import AccessToken
 from shared.http.openapi import PAGE_POLICY
-from support.auth import PASSWORD, AuthService, write_key
+from support.auth_api import PASSWORD, AuthService, write_key
 
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 

@@ -16,7 +16,7 @@ from flask import Flask
 from auth_api.app import wsgi
 from shared import mongo
 from support import scrape
-from support.auth import PASSWORD, basic, write_key
+from support.auth_api import PASSWORD, basic, write_key
 from support.pki import authority
 from support.wait import until
 

@@ -12,7 +12,7 @@ from pymongo.errors import AutoReconnect
 
 from auth_api.passwords import Passwords
 from shared.http import access_token as contract
-from support.auth import CHEAP, PASSWORD, AuthService, write_key
+from support.auth_api import CHEAP, PASSWORD, AuthService, write_key
 
 NFD_PASSWORD = "cafe\u0301 cafe\u0301 cafe\u0301"
 NFC_PASSWORD = "caf\xe9 caf\xe9 caf\xe9"

@@ -9,7 +9,7 @@ from pymongo.errors import NetworkTimeout, ServerSelectionTimeoutError
 
 from auth_api.store import OutcomeUnknown
 from shared.resilience.breaker import CircuitOpen
-from support.auth import PASSWORD, AuthService, write_key
+from support.auth_api import PASSWORD, AuthService, write_key
 
 
 @pytest.fixture

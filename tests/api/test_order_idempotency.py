@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from order_api.store import OutcomeUnknown, StoreUnavailable
-from support.orders import OrderService, order
+from support.order_api import OrderService, order
 
 ITEMS = [{"item": "apple"}, "pear"]
 

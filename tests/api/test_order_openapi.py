@@ -12,7 +12,7 @@ from order_api import models
 from order_api.routes import PROBLEMS
 from order_api.store import OutcomeUnknown
 from shared.http.app import HEADERS
-from support.orders import OrderService, order
+from support.order_api import OrderService, order
 
 Schema = dict[str, Any]
 

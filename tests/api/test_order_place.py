@@ -8,7 +8,7 @@ import pytest
 
 from fakes.orders import away
 from order_api.store import OutcomeUnknown
-from support.orders import OrderService, order
+from support.order_api import OrderService, order
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from fakes.orders import away
 from order_api.long_poll import Waiting
 from order_api.orders import Document
-from support.orders import OrderService, order
+from support.order_api import OrderService, order
 from support.wait import until
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from order_api import token_verifier as tokens
 from order_api.jwks import UNKNOWN_KID_SECONDS
-from support.orders import KeyServer, OrderService, order
+from support.order_api import FakeJwksServer, OrderService, order
 
 PAST = datetime.now(UTC) - timedelta(hours=1)
 FUTURE = datetime.now(UTC) + timedelta(hours=1)
@@ -102,7 +102,7 @@ def test_the_scheme_is_taken_in_any_case(service: OrderService) -> None:
 
 
 def test_until_keys_were_fetched_nobody_is_told_that_a_token_is_bad(tmp_path: Path) -> None:
-    server = KeyServer()
+    server = FakeJwksServer()
     server.is_up = False
     service = OrderService(tmp_path, server=server)
     unavailable = ask(service, f"Bearer {server.token('alice')}")

@@ -15,11 +15,11 @@ from order_api.orders import Document
 from order_api.outbox import Markers
 from order_api.store import OrderStore
 from shared.ordering import schema
-from support.shop import Shop, connect, new_breaker, to_milliseconds
+from support.order_stores import StoreHarness, connect, new_breaker, to_milliseconds
 
 
 @pytest.fixture
-def fake() -> Shop:
+def fake() -> StoreHarness:
     store = FakeOrders()
 
     def change(order_id: str, fields: Document) -> None:
@@ -28,15 +28,15 @@ def fake() -> Shop:
             document = store.documents[order_id]
             (document[parent] if parent else document)[name] = value
 
-    return Shop(store, store, lambda i: store.documents[i], change, store.refused.add)
+    return StoreHarness(store, store, lambda i: store.documents[i], change, store.refused.add)
 
 
 @pytest.fixture
-def in_memory() -> Shop:
+def in_memory() -> StoreHarness:
     """The real stores on a replica set in memory."""
     servers = ReplicaSet(lambda: to_milliseconds(datetime.now(UTC)))
     servers.before = lambda _: servers.replicate()  # what is not waited for is safe soon
-    anything: Any = mongo_client.Database(servers)
+    anything: Any = mongo_client.FakeDatabase(servers)
     store = OrderStore(anything, new_breaker())
     store.prepare()
 
@@ -44,12 +44,14 @@ def in_memory() -> Shop:
         servers.update({"_id": order_id}, {"$set": fields}, many=False)
         servers.replicate()
 
-    return Shop(store, Markers(anything, new_breaker()), lambda i: servers.primary[i], change, servers.refused.add)
+    return StoreHarness(
+        store, Markers(anything, new_breaker()), lambda i: servers.primary[i], change, servers.refused.add
+    )
 
 
 @pytest.fixture
 def admin(servers: Stack) -> Iterator[Database[Document]]:
-    """The administrator's view of an empty shop."""
+    """The administrator's view of an empty harness."""
     database = connect(servers, "admin")
     database.drop_collection(schema.COLLECTION)
     yield database
@@ -66,7 +68,7 @@ def database(servers: Stack, admin: Database[Document]) -> Iterator[Database[Doc
 
 
 @pytest.fixture
-def real(database: Database[Document], admin: Database[Document]) -> Shop:
+def real(database: Database[Document], admin: Database[Document]) -> StoreHarness:
     store = OrderStore(database, new_breaker())
     store.prepare()
     collection = admin[schema.COLLECTION]
@@ -83,10 +85,10 @@ def real(database: Database[Document], admin: Database[Document]) -> Shop:
     def change(order_id: str, fields: Document) -> None:
         collection.update_one({"_id": order_id}, {"$set": fields})
 
-    return Shop(store, Markers(database, new_breaker()), raw, change, refuse_changes)
+    return StoreHarness(store, Markers(database, new_breaker()), raw, change, refuse_changes)
 
 
 @pytest.fixture(params=["fake", "in_memory", "real"])
-def shop(request: pytest.FixtureRequest) -> Shop:
-    shop: Shop = request.getfixturevalue(request.param)
-    return shop
+def harness(request: pytest.FixtureRequest) -> StoreHarness:
+    harness: StoreHarness = request.getfixturevalue(request.param)
+    return harness

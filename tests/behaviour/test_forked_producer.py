@@ -3,11 +3,11 @@
 from typing import Any
 
 from fakes import kafka_producer
-from fakes.kafka_log import Topic
+from fakes.kafka_log import FakeTopic
 from local_stack.stack import Stack
 from shared import kafka
 from shared.ordering.events import TOPIC
-from support.child import in_forked_child
+from support.forked_child import in_forked_child
 from support.servers import connection
 
 FLUSH_SECONDS = 3.0
@@ -22,8 +22,8 @@ def reports(producer: Any) -> int:
 
 
 def test_the_one_in_memory() -> None:
-    topic = Topic(TOPIC)
-    producer = kafka_producer.Producer({TOPIC: topic}, obliging=True)
+    topic = FakeTopic(TOPIC)
+    producer = kafka_producer.FakeProducer({TOPIC: topic}, obliging=True)
     producer.fork()
 
     assert reports(producer) == 0

@@ -9,69 +9,69 @@ from pymongo.database import Database
 from order_api.orders import Document
 from order_api.store import DuplicateOrder, OrderStore, StoreUnavailable
 from shared.ordering import schema
-from support.shop import Shop, new_breaker
+from support.order_stores import StoreHarness, new_breaker
 
 
-def test_an_order_is_read_back_as_it_was_stored_by_its_owner_only(shop: Shop) -> None:
-    record = shop.make(key="k")
-    shop.store.insert(record)
+def test_an_order_is_read_back_as_it_was_stored_by_its_owner_only(harness: StoreHarness) -> None:
+    record = harness.make(key="k")
+    harness.store.insert(record)
 
-    assert shop.store.find(record["_id"], "alice") == record
-    assert shop.store.is_on_its_way(record["_id"], "alice")
+    assert harness.store.find(record["_id"], "alice") == record
+    assert harness.store.is_on_its_way(record["_id"], "alice")
     for order_id, user in ((record["_id"], "bob"), ("absent", "alice"), ("\0", "alice"), ("", "alice")):
-        assert shop.store.find(order_id, user) is None
-        assert not shop.store.is_on_its_way(order_id, user)
+        assert harness.store.find(order_id, user) is None
+        assert not harness.store.is_on_its_way(order_id, user)
 
 
-def test_one_user_has_one_order_per_key_and_any_number_without(shop: Shop) -> None:
-    first = shop.place(key="k")
-    twin = shop.make(key="k", cost=200)
+def test_one_user_has_one_order_per_key_and_any_number_without(harness: StoreHarness) -> None:
+    first = harness.place(key="k")
+    twin = harness.make(key="k", cost=200)
     with pytest.raises(DuplicateOrder):
-        shop.store.insert(twin)
-    earlier = shop.store.find_earlier(twin)
-    others = [shop.place(key="k", user="bob"), shop.place(key="K"), shop.place(), shop.place()]
+        harness.store.insert(twin)
+    earlier = harness.store.find_earlier(twin)
+    others = [harness.place(key="k", user="bob"), harness.place(key="K"), harness.place(), harness.place()]
 
     assert earlier is not None
     assert earlier["_id"] == first
     assert len({first, *others}) == 5
 
 
-def test_an_id_is_there_once(shop: Shop) -> None:
-    record = shop.make()
-    shop.store.insert(record)
+def test_an_id_is_there_once(harness: StoreHarness) -> None:
+    record = harness.make()
+    harness.store.insert(record)
     with pytest.raises(DuplicateOrder):
-        shop.store.insert(record)
+        harness.store.insert(record)
 
-    assert shop.store.find_earlier(record) == record
-
-
-def test_nothing_earlier_is_found_where_nothing_was(shop: Shop) -> None:
-    assert shop.store.find_earlier(shop.make()) is None
-    assert shop.store.find_earlier(shop.make(key="k")) is None
+    assert harness.store.find_earlier(record) == record
 
 
-def test_of_parallel_inserts_with_one_key_one_wins_and_all_learn_which(shop: Shop) -> None:
+def test_nothing_earlier_is_found_where_nothing_was(harness: StoreHarness) -> None:
+    assert harness.store.find_earlier(harness.make()) is None
+    assert harness.store.find_earlier(harness.make(key="k")) is None
+
+
+def test_of_parallel_inserts_with_one_key_one_wins_and_all_learn_which(harness: StoreHarness) -> None:
     def place(record: Document) -> str:
         try:
-            shop.store.insert(record)
+            harness.store.insert(record)
         except DuplicateOrder:
-            earlier = shop.store.find_earlier(record)
+            earlier = harness.store.find_earlier(record)
             assert earlier is not None
             return str(earlier["_id"])
         return str(record["_id"])
 
-    records = [shop.make(key="k") for _ in range(60)]
+    records = [harness.make(key="k") for _ in range(60)]
     with ThreadPoolExecutor(20) as pool:
         assert len(set(pool.map(place, records))) == 1
 
 
-def test_lists_are_newest_first_by_owner_and_status(shop: Shop) -> None:
-    ids = [shop.place(age=age) for age in (50, 40, 30, 20)]
-    shop.place(user="bob")
-    shop.change(ids[1], {"status": "PROCESSED"})
+def test_lists_are_newest_first_by_owner_and_status(harness: StoreHarness) -> None:
+    ids = [harness.place(age=age) for age in (50, 40, 30, 20)]
+    harness.place(user="bob")
+    harness.change(ids[1], {"status": "PROCESSED"})
 
     def newest(status: str | None = None, after: str | None = None, limit: int = 10) -> list[str]:
-        return [d["_id"] for d in shop.store.newest("alice", status=status, after=after, limit=limit)]
+        return [d["_id"] for d in harness.store.newest("alice", status=status, after=after, limit=limit)]
 
     assert newest() == ids[::-1]
     assert newest(limit=2) == [ids[3], ids[2]]
@@ -92,14 +92,14 @@ def test_the_collection_is_made_once_however_many_replicas_start(database: Datab
     assert indexes["one_order_per_key"]["unique"]
 
 
-def test_the_validator_refuses_a_document_of_another_shape(real: Shop) -> None:
+def test_the_validator_refuses_a_document_of_another_shape(real: StoreHarness) -> None:
     changes: list[Document] = [{"cost": "1"}, {"cost": 0}, {"status": "LOST"}, {"orderitems": []}, {"history": None}]
     for change in changes:
         with pytest.raises(StoreUnavailable):
             real.store.insert(real.make() | change)
 
 
-def test_every_query_has_its_index(real: Shop, admin: Database[Document]) -> None:
+def test_every_query_has_its_index(real: StoreHarness, admin: Database[Document]) -> None:
     collection = admin[schema.COLLECTION]
     for number in range(300):
         real.place(user=f"user-{number % 3}", key=f"k{number}")

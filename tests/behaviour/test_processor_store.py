@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pymongo.errors import OperationFailure, WriteError
 
-from fakes.mongo_client import Database
+from fakes.mongo_client import FakeDatabase
 from fakes.replica_set import ReplicaSet
 from local_stack.stack import Stack
 from shared import mongo
@@ -20,14 +20,14 @@ from shared.ordering.status import Status
 from shared.ordering.transitions import Orders, State
 from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
-from support.processor import PLACED_AT, document
+from support.handler import PLACED_AT, document
 from support.servers import database
 
 AT = PLACED_AT + timedelta(seconds=3)
 
 
 @dataclass
-class Shelf:
+class TransitionHarness:
     """The store under test, and ways to reach behind it."""
 
     orders: Orders
@@ -47,19 +47,21 @@ def breaker() -> Breaker:
 
 
 @pytest.fixture
-def fake() -> Shelf:
+def fake() -> TransitionHarness:
     servers = ReplicaSet(lambda: datetime.now(UTC))
-    anything: Any = Database(servers)
+    anything: Any = FakeDatabase(servers)
 
     def put(record: Document) -> None:
         servers.insert(record)
         servers.replicate()
 
-    return Shelf(Orders(anything, breaker()), put, lambda order_id: servers.view[order_id], servers.refused.add)
+    return TransitionHarness(
+        Orders(anything, breaker()), put, lambda order_id: servers.view[order_id], servers.refused.add
+    )
 
 
 @pytest.fixture
-def real(servers: Stack) -> Iterator[Shelf]:
+def real(servers: Stack) -> Iterator[TransitionHarness]:
     with database(servers, "order-processor") as own, database(servers, "admin") as admin:
         schema.ensure(admin[schema.COLLECTION])
 
@@ -70,7 +72,7 @@ def real(servers: Stack) -> Iterator[Shelf]:
             changed = {"$nor": [{"_id": order_id, "version": {"$gt": 1}}, {"_id": order_id, "rearmed": {"$gt": 0}}]}
             admin.command("collMod", schema.COLLECTION, validator={"$and": [schema.VALIDATOR, changed]})
 
-        yield Shelf(
+        yield TransitionHarness(
             Orders(own, breaker()),
             put,
             lambda order_id: admin.orders.find_one({"_id": order_id}) or {},
@@ -81,93 +83,93 @@ def real(servers: Stack) -> Iterator[Shelf]:
 
 
 @pytest.fixture(params=["fake", "real"])
-def shelf(request: pytest.FixtureRequest) -> Shelf:
-    shelf: Shelf = request.getfixturevalue(request.param)
-    return shelf
+def harness(request: pytest.FixtureRequest) -> TransitionHarness:
+    harness: TransitionHarness = request.getfixturevalue(request.param)
+    return harness
 
 
-def test_only_placed_orders_are_moved_and_counted(shelf: Shelf) -> None:
-    placed, marked = shelf.add(), shelf.add(marked=True)
-    processed, failed = shelf.add(status="PROCESSED"), shelf.add(status="FAILED")
-    before = shelf.get(processed), shelf.get(failed)
+def test_only_placed_orders_are_moved_and_counted(harness: TransitionHarness) -> None:
+    placed, marked = harness.add(), harness.add(marked=True)
+    processed, failed = harness.add(status="PROCESSED"), harness.add(status="FAILED")
+    before = harness.get(processed), harness.get(failed)
 
-    assert shelf.orders.process([placed, marked, processed, failed, "absent"], at=AT) == 2
-    assert shelf.orders.process([placed, marked], at=AT + timedelta(hours=1)) == 0
+    assert harness.orders.process([placed, marked, processed, failed, "absent"], at=AT) == 2
+    assert harness.orders.process([placed, marked], at=AT + timedelta(hours=1)) == 0
 
-    assert (shelf.get(processed), shelf.get(failed)) == before
-    for order in (shelf.get(placed), shelf.get(marked)):
+    assert (harness.get(processed), harness.get(failed)) == before
+    for order in (harness.get(placed), harness.get(marked)):
         assert (order["status"], order["processed_at"], order["version"]) == ("PROCESSED", AT, 2)
         assert order["history"][1:] == [{"status": "PROCESSED", "at": AT, "by": "order-processor", "reason": None}]
         assert "outbox" not in order
 
 
-def test_a_failed_order_has_the_reason_and_no_time_of_processing(shelf: Shelf) -> None:
-    order_id = shelf.add(marked=True)
+def test_a_failed_order_has_the_reason_and_no_time_of_processing(harness: TransitionHarness) -> None:
+    order_id = harness.add(marked=True)
 
-    assert shelf.orders.fail([order_id], at=AT, reason="no apples") == 1
+    assert harness.orders.fail([order_id], at=AT, reason="no apples") == 1
 
-    order = shelf.get(order_id)
+    order = harness.get(order_id)
     assert (order["status"], order["processed_at"], "outbox" in order) == ("FAILED", None, False)
     assert order["history"][-1] == {"status": "FAILED", "at": AT, "by": "order-processor", "reason": "no apples"}
 
 
-def test_a_redrive_takes_failed_orders_only_and_has_them_published_at_once(shelf: Shelf) -> None:
-    failed, placed = shelf.add(status="FAILED", rearmed=5), shelf.add()
+def test_a_redrive_takes_failed_orders_only_and_has_them_published_at_once(harness: TransitionHarness) -> None:
+    failed, placed = harness.add(status="FAILED", rearmed=5), harness.add()
 
-    assert shelf.orders.redrive([failed, placed], at=AT, by="operator", reason="mended") == 1
-    assert shelf.orders.redrive([failed], at=AT, by="operator") == 0
+    assert harness.orders.redrive([failed, placed], at=AT, by="operator", reason="mended") == 1
+    assert harness.orders.redrive([failed], at=AT, by="operator") == 0
 
-    order = shelf.get(failed)
+    order = harness.get(failed)
     assert (order["status"], order["version"], order["rearmed"]) == ("PLACED", 2, 0)
     assert order["history"][-1] == {"status": "PLACED", "at": AT, "by": "operator", "reason": "mended"}
     marker = order["outbox"]
     assert (marker["attempts"], marker["claim"], marker["traceparent"]) == (0, None, None)
     assert abs(marker["due"] - datetime.now(UTC)) < timedelta(minutes=1)
-    assert "outbox" not in shelf.get(placed)
+    assert "outbox" not in harness.get(placed)
 
 
-def test_states_are_told_of_those_that_exist(shelf: Shelf) -> None:
-    placed, processed = shelf.add(), shelf.add()
-    shelf.orders.process([processed], at=AT)
+def test_states_are_told_of_those_that_exist(harness: TransitionHarness) -> None:
+    placed, processed = harness.add(), harness.add()
+    harness.orders.process([processed], at=AT)
 
-    assert shelf.orders.states([placed, processed, "absent"]) == {
+    assert harness.orders.states([placed, processed, "absent"]) == {
         placed: State(Status.PLACED, PLACED_AT),
         processed: State(Status.PROCESSED, AT),
     }
 
 
-def test_orders_without_marker_are_found_the_often_rearmed_apart(shelf: Shelf) -> None:
-    fresh, often = shelf.add(), shelf.add(rearmed=5)
-    others = {shelf.add(marked=True), shelf.add(status="PROCESSED"), shelf.add(status="FAILED")}
+def test_orders_without_marker_are_found_the_often_rearmed_apart(harness: TransitionHarness) -> None:
+    fresh, often = harness.add(), harness.add(rearmed=5)
+    others = {harness.add(marked=True), harness.add(status="PROCESSED"), harness.add(status="FAILED")}
 
-    normal, stuck = (set(shelf.orders.unmarked(limit=1000, stuck=stuck)) for stuck in (False, True))
+    normal, stuck = (set(harness.orders.unmarked(limit=1000, stuck=stuck)) for stuck in (False, True))
 
     assert (fresh in normal, often in normal, fresh in stuck, often in stuck) == (True, False, False, True)
     assert not others & (normal | stuck)
-    assert len(shelf.orders.unmarked(limit=1, stuck=False)) == 1
+    assert len(harness.orders.unmarked(limit=1, stuck=False)) == 1
 
 
-def test_a_marker_is_given_back_once_and_counted(shelf: Shelf) -> None:
-    lost, marked, processed = shelf.add(rearmed=2), shelf.add(marked=True), shelf.add(status="PROCESSED")
+def test_a_marker_is_given_back_once_and_counted(harness: TransitionHarness) -> None:
+    lost, marked, processed = harness.add(rearmed=2), harness.add(marked=True), harness.add(status="PROCESSED")
 
-    assert shelf.orders.rearm([lost, marked, processed]) == 1
-    assert shelf.orders.rearm([lost]) == 0
+    assert harness.orders.rearm([lost, marked, processed]) == 1
+    assert harness.orders.rearm([lost]) == 0
 
-    order = shelf.get(lost)
+    order = harness.get(lost)
     assert (order["rearmed"], order["status"], order["version"]) == (3, "PLACED", 1)
     assert order["outbox"]["attempts"] == 0
     assert abs(order["outbox"]["due"] - datetime.now(UTC)) < timedelta(minutes=1)
-    assert shelf.get(marked)["outbox"]["due"] == PLACED_AT
+    assert harness.get(marked)["outbox"]["due"] == PLACED_AT
 
 
-def test_what_the_validator_refuses_names_the_record(shelf: Shelf) -> None:
-    refused = shelf.add()
-    shelf.refuse(refused)
+def test_what_the_validator_refuses_names_the_record(harness: TransitionHarness) -> None:
+    refused = harness.add()
+    harness.refuse(refused)
 
     changes: list[Callable[[], int]] = [
-        lambda: shelf.orders.process([refused], at=AT),
-        lambda: shelf.orders.fail([refused], at=AT, reason="x"),
-        lambda: shelf.orders.rearm([refused]),
+        lambda: harness.orders.process([refused], at=AT),
+        lambda: harness.orders.fail([refused], at=AT, reason="x"),
+        lambda: harness.orders.rearm([refused]),
     ]
 
     for change in changes:
@@ -175,7 +177,7 @@ def test_what_the_validator_refuses_names_the_record(shelf: Shelf) -> None:
             change()
         assert mongo.names_a_record(caught.value)
 
-    assert shelf.get(refused) == document(refused)
+    assert harness.get(refused) == document(refused)
 
 
 def test_the_search_for_orders_without_marker_goes_by_the_index(servers: Stack) -> None:

@@ -13,15 +13,15 @@ collect_ignore_glob = [] if os.environ.get("KIND_TESTS") else ["test_*.py"]
 
 
 @pytest.fixture(scope="session")
-def door() -> Iterator[httpx.Client]:
+def https_client() -> Iterator[httpx.Client]:
     """A client outside the cluster that trusts our authority."""
-    with https(kind.DOOR, kind.AUTHORITY) as client:
+    with https(kind.BASE_URL, kind.CA_FILE) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-def customer(door: httpx.Client) -> Customer:
-    return Customer(door)
+def customer(https_client: httpx.Client) -> Customer:
+    return Customer(https_client)
 
 
 @pytest.fixture(autouse=True)

@@ -115,10 +115,10 @@ def ready_becomes(component: str, count: int) -> None:
     wait.until(lambda: kind.ready_pods(component) == count, f"{component}: {count} ready", seconds=60, every=1)
 
 
-def test_without_mongodb_the_apis_are_unready_but_not_restarted(door: httpx.Client) -> None:
+def test_without_mongodb_the_apis_are_unready_but_not_restarted(https_client: httpx.Client) -> None:
     """MongoDB scaled to 0 for a minute: the door says 503 honestly, no pod is restarted, all recover by themselves."""
     apis = ("order-api", "auth-api")
-    customer = Customer(door)
+    customer = Customer(https_client)
     restarts = {component: kind.restarts(component) for component in kind.COMPONENTS}
     scale("mongodb", 0)
     try:

@@ -177,8 +177,8 @@ def test_the_door_takes_only_tls_and_our_authority() -> None:
     with pytest.raises(httpx.TransportError):
         httpx.get("http://127.0.0.1:8443/.well-known/jwks.json", timeout=5)
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-        httpx.get(f"{kind.DOOR}/.well-known/jwks.json", timeout=5)
-    with https(kind.DOOR, kind.AUTHORITY) as ours:
+        httpx.get(f"{kind.BASE_URL}/.well-known/jwks.json", timeout=5)
+    with https(kind.BASE_URL, kind.CA_FILE) as ours:
         assert ours.get("/.well-known/jwks.json").status_code == 200
 
 

@@ -84,7 +84,7 @@ def test_new_kafka_passwords_lose_nothing() -> None:
     assert all(kube.secret_data(user) != before[user] for user in users)
 
 
-def test_new_signing_keys_refuse_no_token(door: httpx.Client) -> None:
+def test_new_signing_keys_refuse_no_token(https_client: httpx.Client) -> None:
     """A key is added, then signs: every token issued meanwhile is good for an order at once, and old ones stay good."""
     keys = kube.secret_data("signing-keys")
     assert keys is not None
@@ -98,11 +98,11 @@ def test_new_signing_keys_refuse_no_token(door: httpx.Client) -> None:
         kind.kubectl("patch", "secret", "signing-keys", "--patch-file", "/dev/stdin", stdin=json.dumps(patch))
         kind.kubectl("rollout", "restart", "deployment/retail-auth-api")  # sooner than the Secret comes to the pods
         kind.rollout("auth-api")
-        published = {key["kid"] for key in door.get("/.well-known/jwks.json").json()["keys"]}
-        first = Customer(door)
+        published = {key["kid"] for key in https_client.get("/.well-known/jwks.json").json()["keys"]}
+        first = Customer(https_client)
         kind.upgrade(f"auth.signingKid={old}-next")
         for _ in range(10):  # both replicas, and both of order-api
-            Customer(door).place()
+            Customer(https_client).place()
         first.place()
 
     load.assert_nothing_failed()

@@ -34,7 +34,7 @@ def skaffold(*arguments: str) -> list[str]:
     return ["skaffold", *arguments, "--kube-context", kind.CONTEXT, "--interactive=false"]
 
 
-def test_run_deploys_the_checkout(checkout: Path, door: httpx.Client) -> None:
+def test_run_deploys_the_checkout(checkout: Path, https_client: httpx.Client) -> None:
     """Build, load, upgrade; then an order is processed by what was deployed."""
     started = time.monotonic()
     done = subprocess.run(
@@ -42,16 +42,16 @@ def test_run_deploys_the_checkout(checkout: Path, door: httpx.Client) -> None:
     )
 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    customer = Customer(door)
+    customer = Customer(https_client)
     assert customer.processed(customer.place())
     print(f"skaffold run: {time.monotonic() - started:.0f} s")
 
 
 @pytest.mark.timeout(900)
-def test_dev_serves_a_changed_file(checkout: Path, door: httpx.Client) -> None:
+def test_dev_serves_a_changed_file(checkout: Path, https_client: httpx.Client) -> None:
     """A Python file is changed; the running API serves it, without a new image."""
     file = checkout / "services/order-api/src/order_api/openapi.py"
-    before = door.get("/openapi.json").json()["info"]["title"]
+    before = https_client.get("/openapi.json").json()["info"]["title"]
     assert before in file.read_text()
     text = checkout / "dev.log"
     command = skaffold("dev", "--cleanup=false", "--tail=false")
@@ -61,14 +61,14 @@ def test_dev_serves_a_changed_file(checkout: Path, door: httpx.Client) -> None:
         wait.until(lambda: "Watching for changes" in text.read_text(), "skaffold dev to watch", seconds=600, every=1)
         file.write_text(file.read_text().replace(before, "Changed while it runs"))
         started = time.monotonic()
-        wait.until(lambda: title(door) == "Changed while it runs", "the change to be served", seconds=60)
+        wait.until(lambda: title(https_client) == "Changed while it runs", "the change to be served", seconds=60)
         print(f"skaffold dev: a change is live after {time.monotonic() - started:.1f} s")
     finally:
         os.killpg(process.pid, signal.SIGINT)
         process.wait(timeout=60)
 
 
-def title(door: httpx.Client) -> str:
+def title(https_client: httpx.Client) -> str:
     """Return the title that is served; nothing while the worker reloads."""
-    answer = door.get("/openapi.json")
+    answer = https_client.get("/openapi.json")
     return str(answer.json()["info"]["title"]) if answer.status_code == 200 else ""

@@ -1,4 +1,4 @@
-"""The system as it was installed: an order through the door, every pod confined, every resource accepted."""
+"""The system as it was installed: an order through the https_client, every pod confined, every resource accepted."""
 
 import json
 import subprocess
@@ -19,21 +19,21 @@ def test_an_order_through_the_door_is_processed(customer: Customer) -> None:
     assert [entry["status"] for entry in order["history"]] == ["PLACED", "PROCESSED"]
 
 
-def test_the_door_leads_to_both_apis_and_hides_the_rest(door: httpx.Client) -> None:
+def test_the_door_leads_to_both_apis_and_hides_the_rest(https_client: httpx.Client) -> None:
     """Documents of both, problem documents for what is not there, and no admin port from outside."""
-    assert "paths" in door.get("/openapi.json").json()
-    assert "paths" in door.get("/api/openapi.json").json()
+    assert "paths" in https_client.get("/openapi.json").json()
+    assert "paths" in https_client.get("/api/openapi.json").json()
     for path in ("/livez", "/readyz", "/metrics", "/nowhere"):
-        answer = door.get(path)
+        answer = https_client.get(path)
 
         assert answer.status_code == 404
         assert answer.headers["Content-Type"].startswith("application/problem+json")
 
 
-def test_proxies_keep_their_promises(door: httpx.Client, customer: Customer) -> None:
+def test_proxies_keep_their_promises(https_client: httpx.Client, customer: Customer) -> None:
     """What the proxies answer themselves is a problem document too, and the client's own address is what counts."""
     large = customer.post({"orderitems": ["x" * 200] * 100, "note": "x" * 70_000})
-    headers = door.get("/orderdetails", headers={"X-Filler": "x" * 40_000})
+    headers = https_client.get("/orderdetails", headers={"X-Filler": "x" * 40_000})
 
     assert large.status_code == 413
     assert large.headers["Content-Type"].startswith("application/problem+json")

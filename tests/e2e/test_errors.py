@@ -31,8 +31,8 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "path", ["/nothing", "/metrics", "/livez", "/readyz", "/order/x", "/api/nothing", "/.well-known/x"]
 )
-def test_an_unknown_path_is_404(door: httpx.Client, path: str) -> None:
-    problem(door.get(path), 404)
+def test_an_unknown_path_is_404(https_client: httpx.Client, path: str) -> None:
+    problem(https_client.get(path), 404)
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_an_unknown_path_is_404(door: httpx.Client, path: str) -> None:
         ("PUT", "/api/token", "GET"),
     ],
 )
-def test_an_unknown_method_is_405_with_allow(door: httpx.Client, method: str, path: str, allowed: str) -> None:
-    answer = door.request(method, path)
+def test_an_unknown_method_is_405_with_allow(https_client: httpx.Client, method: str, path: str, allowed: str) -> None:
+    answer = https_client.request(method, path)
 
     problem(answer, 405)
     assert allowed in answer.headers["Allow"]
@@ -82,9 +82,9 @@ def test_a_value_of_the_wrong_type_is_422_and_points_at_it(customer: Customer, f
     assert errors[0]["pointer"].startswith(f"/{field}")
 
 
-def test_credentials_of_the_wrong_type_are_422(door: httpx.Client) -> None:
-    problem(door.post("/api/users", json={"username": {"$ne": None}, "password": "correct horse"}), 422)
-    problem(door.post("/api/users", json={"username": "someone", "password": {"$ne": None}}), 422)
+def test_credentials_of_the_wrong_type_are_422(https_client: httpx.Client) -> None:
+    problem(https_client.post("/api/users", json={"username": {"$ne": None}, "password": "correct horse"}), 422)
+    problem(https_client.post("/api/users", json={"username": "someone", "password": {"$ne": None}}), 422)
 
 
 def test_a_body_above_64_kib_is_413(customer: Customer) -> None:
@@ -97,28 +97,28 @@ def test_another_media_type_is_415(customer: Customer) -> None:
     problem(customer.http.post("/order", content=json.dumps(ORDER), headers=headers), 415)
 
 
-def test_a_long_address_is_414(door: httpx.Client) -> None:
-    problem(door.get("/orderdetails?orderid=" + "x" * 40_000), 414)
+def test_a_long_address_is_414(https_client: httpx.Client) -> None:
+    problem(https_client.get("/orderdetails?orderid=" + "x" * 40_000), 414)
 
 
-def test_headers_above_the_limit_are_431(door: httpx.Client) -> None:
-    problem(door.get("/orderdetails", headers={"X-Long": "x" * 40_000}), 431)
+def test_headers_above_the_limit_are_431(https_client: httpx.Client) -> None:
+    problem(https_client.get("/orderdetails", headers={"X-Long": "x" * 40_000}), 431)
 
 
-def test_many_small_headers_are_no_error_by_themselves(door: httpx.Client) -> None:
+def test_many_small_headers_are_no_error_by_themselves(https_client: httpx.Client) -> None:
     headers = {f"X-Field-{number}": "x" for number in range(150)}
 
-    problem(door.get("/orderdetails?orderid=x", headers=headers), 401)
+    problem(https_client.get("/orderdetails?orderid=x", headers=headers), 401)
 
 
-def test_a_request_line_as_long_as_the_proxy_takes_reaches_the_service(door: httpx.Client) -> None:
-    problem(door.get("/nothing?x=" + "x" * 7000), 404)
+def test_a_request_line_as_long_as_the_proxy_takes_reaches_the_service(https_client: httpx.Client) -> None:
+    problem(https_client.get("/nothing?x=" + "x" * 7000), 404)
 
 
-def test_no_token_or_a_bad_one_is_401_and_says_how(door: httpx.Client) -> None:
-    missing = door.get("/orderdetails", params={"orderid": "x"})
-    bad = door.get("/orderdetails", params={"orderid": "x"}, headers={"Authorization": "Bearer x.y.z"})
-    basic = door.get("/api/token", auth=("nobody", "wrong password"))
+def test_no_token_or_a_bad_one_is_401_and_says_how(https_client: httpx.Client) -> None:
+    missing = https_client.get("/orderdetails", params={"orderid": "x"})
+    bad = https_client.get("/orderdetails", params={"orderid": "x"}, headers={"Authorization": "Bearer x.y.z"})
+    basic = https_client.get("/api/token", auth=("nobody", "wrong password"))
 
     problem(missing, 401)
     problem(bad, 401)
@@ -133,35 +133,39 @@ def test_no_token_or_a_bad_one_is_401_and_says_how(door: httpx.Client) -> None:
     [(b"NONSENSE\r\n\r\n", 400), (b"GET / HTTP/1.1\r\n\r\n", 400), (b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", 505)],
     ids=["no-http", "no-host", "version"],
 )
-def test_what_is_no_http_request_is_refused_as_a_problem(door: httpx.Client, request_line: bytes, status: int) -> None:
-    head, body = _raw(door, request_line)
+def test_what_is_no_http_request_is_refused_as_a_problem(
+    https_client: httpx.Client, request_line: bytes, status: int
+) -> None:
+    head, body = _raw(https_client, request_line)
 
     assert head.startswith(f"HTTP/1.1 {status} ".encode())
     assert b"application/problem+json" in head
     assert json.loads(body)["status"] == status
 
 
-def test_plain_http_is_not_served(door: httpx.Client) -> None:
-    with socket.create_connection((str(door.base_url.host), door.base_url.port or 443), timeout=5) as plain:
+def test_plain_http_is_not_served(https_client: httpx.Client) -> None:
+    with socket.create_connection(
+        (str(https_client.base_url.host), https_client.base_url.port or 443), timeout=5
+    ) as plain:
         plain.sendall(b"GET /orderdetails HTTP/1.1\r\nHost: localhost\r\n\r\n")
         answer = plain.recv(4096)
 
     assert not answer or answer.startswith(b"HTTP/1.1 400")
 
 
-def test_the_door_speaks_http_1_1_whatever_a_client_would_like(door: httpx.Client) -> None:
+def test_the_door_speaks_http_1_1_whatever_a_client_would_like(https_client: httpx.Client) -> None:
     """Over HTTP/2 nginx refuses an oversized body with a page of its own, which is no problem document."""
     context = _trusting()
     context.set_alpn_protocols(["h2", "http/1.1"])
-    host, port = str(door.base_url.host), door.base_url.port or 443
+    host, port = str(https_client.base_url.host), https_client.base_url.port or 443
 
     with context.wrap_socket(socket.create_connection((host, port), timeout=10), server_hostname=host) as tls:
         assert tls.selected_alpn_protocol() == "http/1.1"
 
 
-def _raw(door: httpx.Client, request: bytes) -> tuple[bytes, bytes]:
+def _raw(https_client: httpx.Client, request: bytes) -> tuple[bytes, bytes]:
     """Send bytes over TLS and return head and body of the answer."""
-    host, port = str(door.base_url.host), door.base_url.port or 443
+    host, port = str(https_client.base_url.host), https_client.base_url.port or 443
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -8,14 +8,14 @@ import pytest
 from support.customer import ORDER, Customer
 
 
-def test_from_registration_to_a_processed_order(door: httpx.Client) -> None:
+def test_from_registration_to_a_processed_order(https_client: httpx.Client) -> None:
     """Register, get a token, place an order, read it PLACED or PROCESSED, then PROCESSED with its history."""
-    registered = door.post("/api/users", json={"username": "flow.user", "password": "correct horse"})
-    token = door.get("/api/token", auth=("flow.user", "correct horse"))
+    registered = https_client.post("/api/users", json={"username": "flow.user", "password": "correct horse"})
+    token = https_client.get("/api/token", auth=("flow.user", "correct horse"))
     bearer = {"Authorization": f"Bearer {token.json()['access_token']}"}
-    placed = door.post("/order", json={"userid": "flow.user", **ORDER}, headers=bearer)
+    placed = https_client.post("/order", json={"userid": "flow.user", **ORDER}, headers=bearer)
     reference = placed.json()["order_reference"]
-    done = door.get("/orderdetails", params={"orderid": reference, "wait": 30}, headers=bearer)
+    done = https_client.get("/orderdetails", params={"orderid": reference, "wait": 30}, headers=bearer)
 
     assert (registered.status_code, registered.json()) == (201, {"username": "flow.user"})
     assert token.status_code == 200
@@ -58,9 +58,9 @@ def test_a_list_walks_all_orders_newest_first(customer: Customer) -> None:
     assert all("history" not in item for item in items)
 
 
-def test_other_peoples_orders_look_like_absent_ones(customer: Customer, door: httpx.Client) -> None:
+def test_other_peoples_orders_look_like_absent_ones(customer: Customer, https_client: httpx.Client) -> None:
     reference = customer.place()
-    stranger = Customer(door)
+    stranger = Customer(https_client)
 
     others, absent = stranger.get(orderid=reference), stranger.get(orderid=reference[:-4] + "0000")
     malformed = stranger.get(orderid="not-an-id")

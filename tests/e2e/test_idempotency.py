@@ -37,8 +37,8 @@ def test_the_same_order_in_other_words_is_the_same_order(customer: Customer) -> 
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_another_users_key_is_separate(customer: Customer, door: httpx.Client) -> None:
-    other = Customer(door)
+def test_another_users_key_is_separate(customer: Customer, https_client: httpx.Client) -> None:
+    other = Customer(https_client)
 
     assert customer.place(key="shared-key") != other.place(key="shared-key")
 

@@ -14,7 +14,7 @@ from shared.ordering.reconcile import Offsets, Reading
 Headers = list[tuple[str, bytes]]
 
 
-class Event(NamedTuple):
+class FakeMessage(NamedTuple):
     """One message of a partition, with confluent_kafka's accessors."""
 
     of_topic: str
@@ -49,14 +49,14 @@ class Event(NamedTuple):
         return None
 
 
-class Topic:
+class FakeTopic:
     """The log and what the group has committed."""
 
     def __init__(self, name: str, partitions: int = 2) -> None:
         self.name = name
-        self.partitions: list[list[Event]] = [[] for _ in range(partitions)]
+        self.partitions: list[list[FakeMessage]] = [[] for _ in range(partitions)]
         self.committed: dict[int, int] = {}
-        self.members: list[Consumer] = []
+        self.members: list[FakeConsumer] = []
         self.ever: set[str] = set()  # the keys of all that was ever in the log
         self.before: Callable[[str], None] = lambda _: None  # is told of what is about to happen, and may raise
         self.error: KafkaError | None = None  # what the brokers answer to commits and questions
@@ -64,7 +64,7 @@ class Topic:
     def append(self, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """Take an event at the end of its key's partition."""
         number = zlib.crc32(key or b"") % len(self.partitions)
-        event = Event(self.name, number, len(self.partitions[number]), key, value, headers)
+        event = FakeMessage(self.name, number, len(self.partitions[number]), key, value, headers)
         self.partitions[number].append(event)
         self.ever.add((key or b"").decode())
 
@@ -76,12 +76,12 @@ class Topic:
         for member in self.members:
             member.take_away()
 
-    def join(self, member: "Consumer") -> None:
+    def join(self, member: "FakeConsumer") -> None:
         """Share the partitions anew; a member that keeps one reads on where it was."""
         self.members.append(member)
         self._share()
 
-    def leave(self, member: "Consumer") -> None:
+    def leave(self, member: "FakeConsumer") -> None:
         """Share the partitions of one who has left, was killed or did not poll for too long."""
         if member in self.members:
             self.members.remove(member)
@@ -103,13 +103,15 @@ class Topic:
             member.give({n for n in range(len(self.partitions)) if n % len(self.members) == place})
 
 
-class Consumer:
+class FakeConsumer:
     """A member of the group, in the eyes of `consumer.Loop` (incremental assignment).
 
     The answer to a commit comes with the next `consume`.
     """
 
-    def __init__(self, topic: Topic, on_commit: Callable[[KafkaError | None, Sequence[TopicPartition]], None]) -> None:
+    def __init__(
+        self, topic: FakeTopic, on_commit: Callable[[KafkaError | None, Sequence[TopicPartition]], None]
+    ) -> None:
         self._on_commit = on_commit
         self._answers: list[Callable[[], None]] = []
         self._topic = topic
@@ -138,11 +140,11 @@ class Consumer:
         """Tell that everything is lost, positions included."""
         self._lost = True
 
-    def consume(self, count: int, _timeout: float) -> list[Event]:
+    def consume(self, count: int, _timeout: float) -> list[FakeMessage]:
         self._answer()
         self._rebalance()
         self._answer()  # the client lets go of partitions only when it has the answers about them
-        events: list[Event] = []
+        events: list[FakeMessage] = []
         for number in sorted(set(self._position) - self._paused):
             log = self._topic.partitions[number]
             if self._position[number] > len(log):

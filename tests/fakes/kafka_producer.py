@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fakes.kafka_log import Headers, Topic
+from fakes.kafka_log import FakeTopic, Headers
 from shared.kafka import KafkaError, KafkaException
 
 BROKEN = b"{"
@@ -12,7 +12,7 @@ Report = Callable[[KafkaError | None, Any], None]
 
 
 @dataclass(eq=False)
-class Sending:
+class PendingMessage:
     """An event that a producer has taken, and what is to be told of it."""
 
     key: bytes | None
@@ -21,17 +21,17 @@ class Sending:
     on_delivery: Report
 
 
-class Producer:
+class FakeProducer:
     """A producer. What it has taken waits until `deliver` or `fail`; the report waits for `poll` or `flush`.
 
     `obliging` delivers at `flush`, as the wait for the dead letters' reports needs it.
     """
 
-    def __init__(self, topics: dict[str, Topic], *, obliging: bool = False) -> None:
+    def __init__(self, topics: dict[str, FakeTopic], *, obliging: bool = False) -> None:
         self._topics = topics
         self._obliging = obliging
         self._reports: list[Callable[[], None]] = []
-        self.taken: list[tuple[str, Sending]] = []
+        self.taken: list[tuple[str, PendingMessage]] = []
         self.trouble: Callable[[], Exception | None] = lambda: None
         self._fatal: KafkaException | None = None
         self._is_fatal_told = False
@@ -44,7 +44,7 @@ class Producer:
         if error:
             raise error
         if not self._is_forked:
-            self.taken.append((topic, Sending(key, value, headers, on_delivery)))
+            self.taken.append((topic, PendingMessage(key, value, headers, on_delivery)))
 
     def fork(self) -> None:
         """Live on in a forked child, without threads: all is taken, and neither sent nor reported."""

@@ -22,25 +22,25 @@ from fakes.documents import Document, Update
 from fakes.replica_set import ReplicaSet, Trouble
 
 
-class Session:
+class FakeSession:
     """A causally consistent session: a majority read in it waits until all that it has seen is safe, or gone."""
 
     def __init__(self) -> None:
         self.has_read = False
 
 
-class Database:
+class FakeDatabase:
     """A database handle, which is its own client and admin database too: majority writes, local reads."""
 
     def __init__(self, servers: ReplicaSet) -> None:
         self._servers = servers
 
     @property
-    def client(self) -> "Database":
+    def client(self) -> "FakeDatabase":
         return self
 
     @property
-    def admin(self) -> "Database":
+    def admin(self) -> "FakeDatabase":
         return self
 
     def command(self, name: str, *_: Any, codec_options: CodecOptions[Any] | None = None, **__: Any) -> Document:
@@ -51,22 +51,22 @@ class Database:
         return {"localTime": now if codec_options and codec_options.tz_aware else now.replace(tzinfo=None)}
 
     @contextmanager
-    def start_session(self, *, causal_consistency: bool) -> Iterator[Session]:
+    def start_session(self, *, causal_consistency: bool) -> Iterator[FakeSession]:
         if not causal_consistency:
             raise NotImplementedError
-        yield Session()
+        yield FakeSession()
 
     def create_collection(self, _name: str, **_: Any) -> None:
         """Do nothing: documents are refused by `ReplicaSet.refused` only."""
 
-    def get_collection(self, _name: str, **options: Any) -> "Collection":
-        return Collection(self._servers, local=True, majority=True).with_options(**options)
+    def get_collection(self, _name: str, **options: Any) -> "FakeCollection":
+        return FakeCollection(self._servers, local=True, majority=True).with_options(**options)
 
-    def __getitem__(self, name: str) -> "Collection":
+    def __getitem__(self, name: str) -> "FakeCollection":
         return self.get_collection(name)
 
 
-class Collection:
+class FakeCollection:
     """A collection handle with its concerns."""
 
     def __init__(self, servers: ReplicaSet, *, local: bool, majority: bool, certain: bool = False) -> None:
@@ -76,8 +76,8 @@ class Collection:
         self._majority = majority
 
     @property
-    def database(self) -> Database:
-        return Database(self._servers)
+    def database(self) -> FakeDatabase:
+        return FakeDatabase(self._servers)
 
     @property
     def name(self) -> str:
@@ -95,13 +95,13 @@ class Collection:
 
     def with_options(
         self, *, read_concern: ReadConcern | None = None, write_concern: WriteConcern | None = None
-    ) -> "Collection":
+    ) -> "FakeCollection":
         local = self._local if read_concern is None else read_concern.level != "majority"
         majority = (
             self._majority if write_concern is None else write_concern.document.get("w", "majority") == "majority"
         )
         certain = read_concern is not None and read_concern.level == "linearizable"
-        return Collection(self._servers, local=local, majority=majority, certain=certain)
+        return FakeCollection(self._servers, local=local, majority=majority, certain=certain)
 
     def find(
         self,
@@ -110,8 +110,8 @@ class Collection:
         *,
         limit: int = 0,
         batch_size: int = 0,
-        session: Session | None = None,
-    ) -> "Cursor":
+        session: FakeSession | None = None,
+    ) -> "FakeCursor":
         _ = batch_size
         _meet(self._servers.before("find"))
         if self._certain or (session and session.has_read and not self._local):
@@ -120,10 +120,10 @@ class Collection:
             session.has_read = True
         shown = self._servers.primary if self._local else self._servers.view
         found = [document for document in shown.values() if documents.matches(document, query)]
-        return Cursor([documents.projected(document, projection) for document in found]).limit(limit)
+        return FakeCursor([documents.projected(document, projection) for document in found]).limit(limit)
 
     def find_one(
-        self, query: Mapping[str, Any], projection: Any = None, *, session: Session | None = None
+        self, query: Mapping[str, Any], projection: Any = None, *, session: FakeSession | None = None
     ) -> Document | None:
         return next(iter(self.find(query, projection, limit=1, session=session)), None)
 
@@ -178,17 +178,17 @@ class Collection:
         do()
 
 
-class Cursor:
+class FakeCursor:
     """What a find returns."""
 
     def __init__(self, found: list[Document]) -> None:
         self._found = found
 
-    def limit(self, count: int) -> "Cursor":
-        return Cursor(self._found[:count] if count else self._found)
+    def limit(self, count: int) -> "FakeCursor":
+        return FakeCursor(self._found[:count] if count else self._found)
 
-    def sort(self, name: str, direction: int) -> "Cursor":
-        return Cursor(sorted(self._found, key=lambda document: document[name], reverse=direction < 0))
+    def sort(self, name: str, direction: int) -> "FakeCursor":
+        return FakeCursor(sorted(self._found, key=lambda document: document[name], reverse=direction < 0))
 
     def __iter__(self) -> Iterator[Document]:
         return iter(self._found)

@@ -16,11 +16,11 @@ from faults.harness.results import MUTANTS, Result, part
 from faults.harness.scale import SCALE
 
 collect_ignore_glob = [] if SCALE else ["test_row_*.py"]
-WORLDS = ("small", "tight", "proxied", "cluster")
+SYSTEMS = ("small", "tight", "proxied", "cluster")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the rows asked for, those of one world together; leave out what a full suite has passed before."""
+    """Keep the rows asked for, those of one system together; leave out what a full suite has passed before."""
     rows = [item for item in items if _row(item)]
     wanted = os.environ.get("ROW")
     if wanted:
@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     else:
         skipped = [i for i in rows if _row(i) == MUTANTS or _passed_before(i)]
     items[:] = [item for item in items if item not in skipped]
-    items.sort(key=lambda item: (_world(item), _row(item)))
+    items.sort(key=lambda item: (_system(item), _row(item)))
     if skipped:
         config.hook.pytest_deselected(items=skipped)
 
@@ -42,9 +42,9 @@ def _row(item: pytest.Item) -> int:
     return int(match[1]) if match else 0
 
 
-def _world(item: pytest.Item) -> int:
-    names = ("", *WORLDS)
-    used = [name for name in getattr(item, "fixturenames", ()) if name in WORLDS]
+def _system(item: pytest.Item) -> int:
+    names = ("", *SYSTEMS)
+    used = [name for name in getattr(item, "fixturenames", ()) if name in SYSTEMS]
     return names.index(used[0]) if used else 0
 
 
@@ -95,34 +95,34 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Whatever worlds the rows need, one after the other."""
-    from faults.harness.worlds import Worlds  # noqa: PLC0415 - the harness' own tests need no stack
+def systems(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Whatever systems the rows need, one after the other."""
+    from faults.harness.systems import Systems  # noqa: PLC0415 - the harness' own tests need no stack
 
-    worlds = Worlds(tmp_path_factory.mktemp("worlds"))
-    yield worlds
-    worlds.close()
+    systems = Systems(tmp_path_factory.mktemp("systems"))
+    yield systems
+    systems.close()
 
 
 @pytest.fixture
-def small(worlds: Any) -> Iterator[Any]:
+def small(systems: Any) -> Iterator[Any]:
     """One broker, one MongoDB member, two order-api, one order-processor; whole at the beginning of each row."""
-    world = worlds.get("small")
-    yield world
-    world.heal()
+    system = systems.get("small")
+    yield system
+    system.heal()
 
 
 @pytest.fixture
-def proxied(worlds: Any) -> Iterator[Any]:
+def proxied(systems: Any) -> Iterator[Any]:
     """As small, but the services reach MongoDB and Kafka through proxies."""
-    world = worlds.get("proxied")
-    yield world
-    world.heal()
+    system = systems.get("proxied")
+    yield system
+    system.heal()
 
 
 @pytest.fixture
-def cluster(worlds: Any) -> Iterator[Any]:
+def cluster(systems: Any) -> Iterator[Any]:
     """Three brokers, three MongoDB members, two order-api, two order-processors."""
-    world = worlds.get("cluster")
-    yield world
-    world.heal()
+    system = systems.get("cluster")
+    yield system
+    system.heal()

@@ -6,14 +6,14 @@ from functools import partial
 from typing import Any
 
 from faults.harness import topic
-from faults.harness.load import Run
+from faults.harness.load import LoadRun
 from faults.harness.scale import SLOWER, pick
-from faults.harness.world import World
+from faults.harness.system import System
 from shared.ordering.events import TOPIC
 from support import wait
 
 
-def test_row_01_leader_killed(cluster: World, figures: dict[str, Any]) -> None:
+def test_row_01_leader_killed(cluster: System, figures: dict[str, Any]) -> None:
     """The leader of a partition is killed with -9, again and again, under load."""
     kills = pick(20, 2)
     with cluster.load(pick(10_000, 1_000), rate=50) as run:
@@ -29,7 +29,7 @@ def test_row_01_leader_killed(cluster: World, figures: dict[str, Any]) -> None:
     assert _all_accepted_at_once(run)
 
 
-def test_row_02_all_brokers_down(small: World, figures: dict[str, Any]) -> None:
+def test_row_02_all_brokers_down(small: System, figures: dict[str, Any]) -> None:
     """Every broker is down while orders go on at full rate."""
     down = pick(600, 20)
     with small.load(pick(10_000, 1_000), rate=50, at_most=down + 300) as run:
@@ -50,7 +50,7 @@ def test_row_02_all_brokers_down(small: World, figures: dict[str, Any]) -> None:
     assert during <= pick(1.5, 100.0) * before  # the short form has few orders to take a percentile of
 
 
-def test_row_03_two_of_three_brokers_down(cluster: World, figures: dict[str, Any]) -> None:
+def test_row_03_two_of_three_brokers_down(cluster: System, figures: dict[str, Any]) -> None:
     """Two of three brokers are down: nothing is acknowledged by one broker alone, and every order is accepted."""
     down = pick(120, 25)
     with cluster.load(pick(10_000, 1_000), rate=50, at_most=down + 300) as run:
@@ -74,7 +74,7 @@ def test_row_03_two_of_three_brokers_down(cluster: World, figures: dict[str, Any
     assert unsafe == 0
 
 
-def test_row_05_topic_lost(small: World, figures: dict[str, Any]) -> None:
+def test_row_05_topic_lost(small: System, figures: dict[str, Any]) -> None:
     """The topic is deleted and made anew, empty, with unread events in it."""
     with small.load(pick(10_000, 1_000), rate=pick(80, 50)) as run:
         small.pause(*small.parts("order-processor"))  # so that events are lost unread
@@ -90,11 +90,11 @@ def test_row_05_topic_lost(small: World, figures: dict[str, Any]) -> None:
     assert _all_accepted_at_once(run)
 
 
-def _led_by_another(world: World, dead: str) -> bool:
-    return topic.leader(world.stack, TOPIC) not in {"", dead}
+def _led_by_another(system: System, dead: str) -> bool:
+    return topic.leader(system.stack, TOPIC) not in {"", dead}
 
 
-def _all_accepted_at_once(run: Run) -> bool:
+def _all_accepted_at_once(run: LoadRun) -> bool:
     return all(t.outcome == "ok" for t in run.account().tries())
 
 

@@ -10,7 +10,7 @@ import pytest
 from faults.harness import logs
 from faults.harness.proxy import Proxy
 from faults.harness.scale import SLOWER, name, pick
-from faults.harness.world import World
+from faults.harness.system import System
 from support import wait
 
 TOXICS = ["latency", "black-hole", "reset", "slicer"]
@@ -20,7 +20,7 @@ OWN_LIMIT_MS = pick(2_600, 3_000)  # an operation's 2 s, and what is allowed abo
 
 
 @pytest.mark.parametrize("toxics", PLANS, ids=name)
-def test_row_04_bad_network_to_kafka(proxied: World, figures: dict[str, Any], toxics: list[str]) -> None:
+def test_row_04_bad_network_to_kafka(proxied: System, figures: dict[str, Any], toxics: list[str]) -> None:
     """The network to Kafka is bad: orders are accepted at the usual speed, and all are processed afterwards."""
     proxy = proxied.kafka_proxies[0]
     lasting = pick(60, 8)
@@ -40,7 +40,7 @@ def test_row_04_bad_network_to_kafka(proxied: World, figures: dict[str, Any], to
 
 
 @pytest.mark.parametrize("toxics", PLANS, ids=name)
-def test_row_04_bad_network_to_mongodb(proxied: World, figures: dict[str, Any], toxics: list[str]) -> None:
+def test_row_04_bad_network_to_mongodb(proxied: System, figures: dict[str, Any], toxics: list[str]) -> None:
     """The network to MongoDB is bad: honest answers in time, and nothing is lost, invented or doubled."""
     proxy = proxied.mongodb_proxies[0]
     lasting = pick(60, 6)
@@ -58,7 +58,7 @@ def test_row_04_bad_network_to_mongodb(proxied: World, figures: dict[str, Any], 
     assert own <= OWN_LIMIT_MS
 
 
-def test_row_21_names_not_resolved(proxied: World, figures: dict[str, Any], tmp_path: Path) -> None:
+def test_row_21_names_not_resolved(proxied: System, figures: dict[str, Any], tmp_path: Path) -> None:
     """No name or address is resolved in order-api, and its connections break: honest answers, and recovery."""
     lasting = pick(30, 10)
     flag = tmp_path / "dns-fails"
@@ -81,7 +81,7 @@ def test_row_21_names_not_resolved(proxied: World, figures: dict[str, Any], tmp_
     assert own <= OWN_LIMIT_MS
 
 
-def test_row_21_connections_exhausted(proxied: World, figures: dict[str, Any]) -> None:
+def test_row_21_connections_exhausted(proxied: System, figures: dict[str, Any]) -> None:
     """Sixty-four clients at once while every answer of MongoDB is late: no thread waits beyond its limit."""
     lasting = pick(30, 10)
     proxy = proxied.mongodb_proxies[0]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from faults.harness.scale import name, pick
-from faults.harness.world import World
+from faults.harness.system import System
 from support import wait
 
 # Two points at a time, one for each replica of order-api.
@@ -27,7 +27,7 @@ PROCESSOR_POINTS = ["before-update", "before-commit"]
 
 
 @pytest.mark.parametrize("plan", pick([[pair] for pair in API_POINTS], [API_POINTS]), ids=name)
-def test_row_06_order_api_killed_at_a_point(small: World, figures: dict[str, Any], plan: list[Points]) -> None:
+def test_row_06_order_api_killed_at_a_point(small: System, figures: dict[str, Any], plan: list[Points]) -> None:
     """order-api is killed with -9 at named points of its own path."""
     kills = pick(100, 1)
     figures["kills"] = {}
@@ -48,7 +48,7 @@ def test_row_06_order_api_killed_at_a_point(small: World, figures: dict[str, Any
 
 
 def test_row_07_order_api_killed_between_publishing_and_taking_the_marker(
-    small: World, figures: dict[str, Any]
+    small: System, figures: dict[str, Any]
 ) -> None:
     """order-api is killed with -9 after its events were delivered, before their markers are removed."""
     kills = pick(200, 5)
@@ -73,7 +73,7 @@ def test_row_07_order_api_killed_between_publishing_and_taking_the_marker(
     assert verdict.repeated_events > 0  # the kills hit what they were to hit
 
 
-def test_row_07_without_kills_events_are_not_repeated(small: World, figures: dict[str, Any]) -> None:
+def test_row_07_without_kills_events_are_not_repeated(small: System, figures: dict[str, Any]) -> None:
     """Both relays at work, nobody killed: at most 1 % of the events are repeated."""
     with small.load(pick(10_000, 1_000), rate=100) as run:
         pass
@@ -83,7 +83,7 @@ def test_row_07_without_kills_events_are_not_repeated(small: World, figures: dic
 
 
 @pytest.mark.parametrize("plan", pick([[point] for point in PROCESSOR_POINTS], [PROCESSOR_POINTS]), ids=name)
-def test_row_08_processor_killed_around_its_write(small: World, figures: dict[str, Any], plan: list[str]) -> None:
+def test_row_08_processor_killed_around_its_write(small: System, figures: dict[str, Any], plan: list[str]) -> None:
     """order-processor is killed with -9 before its update, or between update and commit."""
     kills = pick(200, 3)
     processors = small.parts("order-processor")
@@ -101,30 +101,30 @@ def test_row_08_processor_killed_around_its_write(small: World, figures: dict[st
     small.prove(run, figures=figures, healed_at=healed_at, within=60)
 
 
-def _marked(world: World, before: datetime) -> int:
+def _marked(system: System, before: datetime) -> int:
     """Count the orders placed before a time whose events still wait in the outbox."""
-    return world.orders.count_documents({"placed_at": {"$lt": before}, "outbox": {"$exists": True}})
+    return system.orders.count_documents({"placed_at": {"$lt": before}, "outbox": {"$exists": True}})
 
 
-def _have_crashed(world: World, replica: int, kills: int) -> bool:
-    return _crashes(world, replica) >= kills
+def _have_crashed(system: System, replica: int, kills: int) -> bool:
+    return _crashes(system, replica) >= kills
 
 
-def _crashes(world: World, replica: int) -> int:
+def _crashes(system: System, replica: int) -> int:
     """Count the workers that gunicorn lost to SIGKILL since the replica was last told something."""
-    log = world.log(f"order-api-{replica}")
+    log = system.log(f"order-api-{replica}")
     return len(re.findall(r"Worker \(pid:\d+\) was sent SIGKILL", log))
 
 
-def _deaths(world: World, processors: list[str]) -> int:
+def _deaths(system: System, processors: list[str]) -> int:
     """Count the lives of the processors that have ended since they were last told something."""
-    return sum(max(0, world.log(part).count('"event": "started"') - 1) for part in processors)
+    return sum(max(0, system.log(part).count('"event": "started"') - 1) for part in processors)
 
 
 @contextmanager
-def _kafka_away(world: World) -> Iterator[None]:
+def _kafka_away(system: System) -> Iterator[None]:
     """Have the sweep find work: there is none while events are published at once."""
-    world.stack.stop("kafka-0")
+    system.stack.stop("kafka-0")
     yield
-    world.stack.start("kafka-0")
-    world.stack.await_ready("kafka-0")
+    system.stack.start("kafka-0")
+    system.stack.await_ready("kafka-0")

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from faults.harness.scale import pick
-from faults.harness.world import World
+from faults.harness.system import System
 from support import scrape, wait
 
 SERVICES = ("order-api", "auth-api", "order-processor")
@@ -18,7 +18,7 @@ LONGEST_WAIT = pick(20.0, 40.0)  # seconds from placed to processed, where a pro
 SOAK_SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
 
 
-def test_row_09_rolling_restart(small: World, figures: dict[str, Any]) -> None:
+def test_row_09_rolling_restart(small: System, figures: dict[str, Any]) -> None:
     """Every replica is taken out of rotation, restarted and put back, one after the other: no request fails."""
     ends = []
     with small.load(pick(10_000, 1_000), rate=pick(100, 40), keep_alive=False) as run:
@@ -40,7 +40,7 @@ def test_row_09_rolling_restart(small: World, figures: dict[str, Any]) -> None:
     assert not failed, failed[:5]
 
 
-def test_row_10_consumers_come_and_go(small: World, figures: dict[str, Any]) -> None:
+def test_row_10_consumers_come_and_go(small: System, figures: dict[str, Any]) -> None:
     """Processors join and leave, in good order and by kill -9, under load."""
     random_ = random.Random(small.seed)
     changes = pick(50, 5)
@@ -58,7 +58,7 @@ def test_row_10_consumers_come_and_go(small: World, figures: dict[str, Any]) -> 
     assert figures["longest_wait_seconds"] <= LONGEST_WAIT
 
 
-def test_row_11_zombie_processor(small: World, figures: dict[str, Any]) -> None:
+def test_row_11_zombie_processor(small: System, figures: dict[str, Any]) -> None:
     """A processor hangs (SIGSTOP) until others have its partitions, then goes on with its old batch."""
     hang = pick(120, 25)  # twice the longest pause between two polls; the short form twice the session's 10 s
     url = small.admin_urls("order-processor")[0]
@@ -79,7 +79,7 @@ def test_row_11_zombie_processor(small: World, figures: dict[str, Any]) -> None:
     assert figures["longest_wait_seconds"] <= LONGEST_WAIT
 
 
-def test_row_19_everything_killed(cluster: World, figures: dict[str, Any]) -> None:
+def test_row_19_everything_killed(cluster: System, figures: dict[str, Any]) -> None:
     """Every process of the system is killed with -9 at once, and restarted in random order."""
     random_ = random.Random(cluster.seed)
     rounds = pick(5, 1)
@@ -100,7 +100,7 @@ def test_row_19_everything_killed(cluster: World, figures: dict[str, Any]) -> No
 
 if pick(full=True, short=False):
 
-    def test_row_26_soak(cluster: World, figures: dict[str, Any]) -> None:
+    def test_row_26_soak(cluster: System, figures: dict[str, Any]) -> None:
         """Random faults anywhere, one in some ten seconds, for a long time (SOAK_SECONDS, ten minutes by default)."""
         random_ = random.Random(cluster.seed)
         faults = 0
@@ -126,11 +126,11 @@ if pick(full=True, short=False):
         cluster.prove(run, figures=figures, healed_at=healed_at, within=180)
 
 
-def _rotation(world: World, *, out: str | None) -> None:
+def _rotation(system: System, *, out: str | None) -> None:
     """Have the edge send new requests to all replicas but `out`, as an orchestrator does before it stops one."""
-    file = world.folder / "config" / "edge" / "nginx.conf"
+    file = system.folder / "config" / "edge" / "nginx.conf"
     text = file.read_text(encoding="utf-8").replace(" down;", " max_fails=0;")
-    urls = {f"{s['name']}-{s['replica']}": s["url"] for s in world.stack.file["services"] if s["name"] == "order-api"}
+    urls = {f"{s['name']}-{s['replica']}": s["url"] for s in system.stack.file["services"] if s["name"] == "order-api"}
     if out in urls:
         address = urls[out].removeprefix("http://")
         text = text.replace(f"server {address} max_fails=0;", f"server {address} down;")
@@ -138,20 +138,20 @@ def _rotation(world: World, *, out: str | None) -> None:
     elif out:
         return
     file.write_text(text, encoding="utf-8")
-    os.kill(world.stack.pids["edge"], signal.SIGHUP)
+    os.kill(system.stack.pids["edge"], signal.SIGHUP)
     time.sleep(DRAIN_SECONDS)  # as a preStop hook does: what is on its way arrives
 
 
-def _rejoined(world: World) -> bool:
-    log = world.log("order-processor-0")
+def _rejoined(system: System) -> bool:
+    log = system.log("order-processor-0")
     return log.rfind('"partitions_assigned"') > log.rfind('"partitions_lost"') >= 0
 
 
-def _resources(world: World) -> dict[str, Any]:
+def _resources(system: System) -> dict[str, Any]:
     """Return memory in MiB, open files and threads of every service process with its children."""
     found = {}
-    for part in (p for service in SERVICES for p in world.parts(service)):
-        top = psutil.Process(world.stack.pids[part])
+    for part in (p for service in SERVICES for p in system.parts(service)):
+        top = psutil.Process(system.stack.pids[part])
         tree = [top, *top.children(recursive=True)]
         found[part] = {
             "mib": round(sum(p.memory_info().rss for p in tree) / 2**20),

@@ -10,7 +10,7 @@ from typing import Any
 from faults.harness import topic
 from faults.harness.poison import MARK, Record, poison, produce
 from faults.harness.scale import pick
-from faults.harness.world import World
+from faults.harness.system import System
 from order_processor.dead_letters import details
 from retail_cli.load.orders import GOODS
 from shared.ordering.events import DEAD_LETTER_TOPIC, TOPIC
@@ -20,7 +20,7 @@ COPIES = 4
 DETAILS = {"topic", "partition", "offset", "error_class", "error_message", "attempts", "group", "first_failure"}
 
 
-def test_row_12_every_event_delivered_five_times(small: World, figures: dict[str, Any]) -> None:
+def test_row_12_every_event_delivered_five_times(small: System, figures: dict[str, Any]) -> None:
     """Every event is delivered five times, shuffled, to three processors."""
     random_ = random.Random(small.seed)
     for part in small.parts("order-processor"):
@@ -44,7 +44,7 @@ def test_row_12_every_event_delivered_five_times(small: World, figures: dict[str
     figures["duplicates_seen"] = _duplicates(small)
 
 
-def test_row_13_poison(small: World, figures: dict[str, Any]) -> None:
+def test_row_13_poison(small: System, figures: dict[str, Any]) -> None:
     """One message in a hundred cannot be handled: it goes to the dead-letter topic, and all else flows on."""
     random_ = random.Random(small.seed)
     count = pick(105, 21)
@@ -63,7 +63,7 @@ def test_row_13_poison(small: World, figures: dict[str, Any]) -> None:
     wait.until(lambda: small.total("order-processor", "retail_kafka_consumer_lag") == 0, "no lag", seconds=15)
 
 
-def test_row_14_failed_orders_redriven_twice(small: World, figures: dict[str, Any]) -> None:
+def test_row_14_failed_orders_redriven_twice(small: System, figures: dict[str, Any]) -> None:
     """Orders failed by a rule are redriven twice after the rule was mended: each is processed once."""
     processors = small.parts("order-processor")
     for part in processors:
@@ -84,24 +84,24 @@ def test_row_14_failed_orders_redriven_twice(small: World, figures: dict[str, An
     assert all([e["status"] for e in d["history"]] == statuses for d in small.orders.find(mine))
 
 
-def _events_of(world: World, users: set[str]) -> list[Record]:
-    found = topic.messages(world.stack, TOPIC)
+def _events_of(system: System, users: set[str]) -> list[Record]:
+    found = topic.messages(system.stack, TOPIC)
     mine = [m for m in found if any(f'"userid":"{user}"'.encode() in (m.value() or b"") for user in users)]
     return [Record(m.key(), m.value(), topic.headers(m)) for m in mine]
 
 
-def _duplicates(world: World) -> float:
-    return world.samples_of("order-processor", "retail_events_consumed_total", "duplicate")
+def _duplicates(system: System) -> float:
+    return system.samples_of("order-processor", "retail_events_consumed_total", "duplicate")
 
 
-def _buried(world: World) -> list[int]:
-    letters = topic.messages(world.stack, DEAD_LETTER_TOPIC)
+def _buried(system: System) -> list[int]:
+    letters = topic.messages(system.stack, DEAD_LETTER_TOPIC)
     return [int(value) for m in letters for name, value in topic.headers(m) if name == MARK and value]
 
 
-def _retail(world: World, *arguments: str) -> str:
-    """Run the operator's command as the operator."""
-    settings = world.folder / "clients" / "operator.env"
+def _retail(system: System, *arguments: str) -> str:
+    """LoadRun the operator's command as the operator."""
+    settings = system.folder / "clients" / "operator.env"
     command = [str(Path(sys.executable).with_name("retail")), "--env-file", str(settings), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -6,9 +6,9 @@ from typing import Any
 from pymongo.errors import AutoReconnect, PyMongoError
 
 from faults.harness import logs
-from faults.harness.load import Run
+from faults.harness.load import LoadRun
 from faults.harness.scale import pick
-from faults.harness.world import World
+from faults.harness.system import System
 from support import scrape, wait
 from support.customer import https
 
@@ -16,7 +16,7 @@ TIMEOUT_MS = 2_000  # an operation's limit
 SLACK_MS = pick(600, 1_000)  # the short form runs where other things run
 
 
-def test_row_15_primary_killed_and_stepped_down(cluster: World, figures: dict[str, Any]) -> None:
+def test_row_15_primary_killed_and_stepped_down(cluster: System, figures: dict[str, Any]) -> None:
     """The primary is killed with -9, or made to step down, again and again, under load."""
     failovers = pick(10, 2)
     with cluster.load(pick(10_000, 900), rate=40) as run:
@@ -35,7 +35,7 @@ def test_row_15_primary_killed_and_stepped_down(cluster: World, figures: dict[st
     assert run.widest_gap() <= 15
 
 
-def test_row_16_primary_without_a_majority(cluster: World, figures: dict[str, Any]) -> None:
+def test_row_16_primary_without_a_majority(cluster: System, figures: dict[str, Any]) -> None:
     """The primary loses both secondaries, takes writes that no majority has, dies, and rolls them back."""
     alone = pick(60, 12)
     with cluster.load(pick(10_000, 600), rate=30) as run:
@@ -59,7 +59,7 @@ def test_row_16_primary_without_a_majority(cluster: World, figures: dict[str, An
     assert figures["accepted_meanwhile"] == 0
 
 
-def test_row_17_mongod_hangs(small: World, figures: dict[str, Any]) -> None:
+def test_row_17_mongod_hangs(small: System, figures: dict[str, Any]) -> None:
     """Mongod is stopped for five seconds, again and again: every request ends within its limit."""
     hangs = pick(20, 2)
     free_after = []
@@ -84,7 +84,7 @@ def test_row_17_mongod_hangs(small: World, figures: dict[str, Any]) -> None:
     assert own <= TIMEOUT_MS + SLACK_MS
 
 
-def test_row_18_mongodb_away(small: World, figures: dict[str, Any]) -> None:
+def test_row_18_mongodb_away(small: System, figures: dict[str, Any]) -> None:
     """MongoDB is away for a minute while clients repeat: fast honest answers, and no lasting harm afterwards."""
     away = pick(60, 20)
     with small.load(pick(10_000, 1_500), rate=40) as run:
@@ -113,33 +113,35 @@ def test_row_18_mongodb_away(small: World, figures: dict[str, Any]) -> None:
     assert after >= 0.9 * before
 
 
-def _step_down(world: World) -> None:
+def _step_down(system: System) -> None:
     try:
-        world.mongo.admin.command("replSetStepDown", 10, secondaryCatchUpPeriodSecs=5, force=True)
+        system.mongo.admin.command("replSetStepDown", 10, secondaryCatchUpPeriodSecs=5, force=True)
     except AutoReconnect:
         pass  # it hangs up as it steps down
     except PyMongoError as error:
         raise AssertionError("the primary did not step down") from error
 
 
-def _answers_at_once(world: World) -> bool:
+def _answers_at_once(system: System) -> bool:
     """Tell whether order-api answers a question that needs no database within a second."""
-    with https(world.stack.base_url, world.stack.ca, timeout=1) as http:
+    with https(system.stack.base_url, system.stack.ca, timeout=1) as http:
         return http.get("/openapi.json").status_code == 200
 
 
-def _rejected_ms(world: World, begin: float, end: float) -> list[float]:
+def _rejected_ms(system: System, begin: float, end: float) -> list[float]:
     """Return the sorted times that order-api itself took to answer 503 without having asked MongoDB."""
     asked = {
-        line.get("request_id") for line in logs.lines(world.folder, "order-api") if line.get("event") == "insert_failed"
+        line.get("request_id")
+        for line in logs.lines(system.folder, "order-api")
+        if line.get("event") == "insert_failed"
     }
     return sorted(
         line["duration_ms"]
-        for line in logs.requests(world.folder, "order-api", begin, end)
+        for line in logs.requests(system.folder, "order-api", begin, end)
         if line["route"] == "/order" and line["status"] == 503 and line["request_id"] not in asked
     )
 
 
-def _goodput(run: Run, begin: float, end: float) -> float:
+def _goodput(run: LoadRun, begin: float, end: float) -> float:
     ends = (t.at + t.ms / 1000 for t in run.account().tries() if t.outcome == "ok")
     return sum(begin <= at < end for at in ends) / (end - begin)

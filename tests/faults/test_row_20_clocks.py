@@ -12,7 +12,7 @@ import time_machine
 from prometheus_client import CollectorRegistry
 
 from faults.harness.scale import pick
-from faults.harness.world import World
+from faults.harness.system import System
 from shared.resilience.breaker import MAX_PROBES, OPEN_SECONDS, Breaker, CircuitOpen
 from shared.telemetry.metrics import BreakerMetrics
 from support import scrape, wait
@@ -26,7 +26,7 @@ CLOCKS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("clock", CLOCKS)
-def test_row_20_clocks_are_wrong(small: World, figures: dict[str, Any], clock: str) -> None:
+def test_row_20_clocks_are_wrong(small: System, figures: dict[str, Any], clock: str) -> None:
     """The clocks of one order-api and one order-processor are an hour fast, an hour slow, or jump."""
     parts = ("order-api-0", "order-processor-0")
     for part in parts:
@@ -107,7 +107,7 @@ def _probing(guard: Breaker) -> bool:
     return guard.room > 0
 
 
-def test_row_24_every_replica_tells_the_truth(small: World, figures: dict[str, Any]) -> None:
+def test_row_24_every_replica_tells_the_truth(small: System, figures: dict[str, Any]) -> None:
     """While MongoDB is away each replica shows its breaker open, and closed after its return."""
     urls = small.admin_urls("order-api")
     with small.load(pick(2_000, 300), rate=40) as run:

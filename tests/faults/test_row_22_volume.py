@@ -14,8 +14,8 @@ import pytest
 from pymongo.errors import PyMongoError
 
 from faults.harness.scale import pick
-from faults.harness.world import World
-from faults.harness.worlds import Worlds
+from faults.harness.system import System
+from faults.harness.systems import Systems
 from order_api import orders
 from order_api.models import OrderItem
 from shared.ordering.money import Amount
@@ -26,21 +26,21 @@ PENDING = int(os.environ.get("PENDING", str(pick(100_000, 5_000))))
 
 
 @pytest.fixture
-def tight(worlds: Worlds) -> Iterator[World]:
-    """A world whose MongoDB lives on a disk of 700 MiB; needs the right to mount."""
-    disk = worlds.folder / "tight" / "data" / "mongodb-0"
+def tight(systems: Systems) -> Iterator[System]:
+    """A system whose MongoDB lives on a disk of 700 MiB; needs the right to mount."""
+    disk = systems.folder / "tight" / "data" / "mongodb-0"
     disk.mkdir(parents=True, mode=0o700)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={TMPFS_MIB}m,mode=700", "tmpfs", str(disk)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("this machine does not let us mount a small file system: needs root")
     try:
-        yield worlds.get("tight")
+        yield systems.get("tight")
     finally:
-        worlds.close()
+        systems.close()
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_row_22_disk_full(tight: World, figures: dict[str, Any]) -> None:
+def test_row_22_disk_full(tight: System, figures: dict[str, Any]) -> None:
     """MongoDB's disk is full: no order is half written, honest answers, and recovery once there is room."""
     disk = tight.folder / "data" / "mongodb-0"
     full = pick(60, 12)
@@ -71,7 +71,7 @@ def test_row_22_disk_full(tight: World, figures: dict[str, Any]) -> None:
     assert first - healed_at <= 15
 
 
-def test_row_25_backlog(small: World, figures: dict[str, Any]) -> None:
+def test_row_25_backlog(small: System, figures: dict[str, Any]) -> None:
     """Many events wait (PENDING, 100,000 by default): they drain while orders go on, and the index is empty after."""
     with small.load(pick(5_000, 600), rate=20, at_most=1800) as run:
         small.stack.stop("kafka-0")
@@ -90,10 +90,10 @@ def test_row_25_backlog(small: World, figures: dict[str, Any]) -> None:
     assert small.orders.count_documents(mine | once) == PENDING
 
 
-def _checkpoint(world: World) -> None:
+def _checkpoint(system: System) -> None:
     """Have MongoDB write to its files what it holds in memory, as it does by itself once a minute."""
     with suppress(PyMongoError), pymongo.timeout(1):
-        world.orders.database.client.admin.command("fsync")
+        system.orders.database.client.admin.command("fsync")
 
 
 def _fill(filler: Path) -> None:
@@ -106,14 +106,14 @@ def _fill(filler: Path) -> None:
             return
 
 
-def _pile_up(world: World, count: int) -> None:
+def _pile_up(system: System, count: int) -> None:
     order = orders.Order("backlog", Amount(100), "USD", (OrderItem("apple"),))
     due = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=10)
     for start in range(0, count, 1000):
         batch = range(start, min(count, start + 1000))
         ids = (orders.new_id(due, os.urandom(orders.RANDOM_BYTES)) for _ in batch)
-        world.orders.insert_many([orders.document(order, order_id=order_id, now=due) for order_id in ids])
+        system.orders.insert_many([orders.document(order, order_id=order_id, now=due) for order_id in ids])
 
 
-def _marked(world: World) -> int:
-    return world.orders.count_documents({"status": "PLACED", "outbox.due": {"$type": "date"}})
+def _marked(system: System) -> int:
+    return system.orders.count_documents({"status": "PLACED", "outbox.due": {"$type": "date"}})

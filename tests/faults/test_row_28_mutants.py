@@ -14,7 +14,7 @@ from typing import Any
 
 from faults.harness import logs, topic
 from faults.harness.poison import Record, produce
-from faults.harness.world import World
+from faults.harness.system import System
 from retail_cli.load import Options
 from retail_cli.load.orders import invent
 from retail_cli.load.shop import Buyer, Shop
@@ -29,20 +29,20 @@ AT_ONCE_MS = 1_000
 
 
 @contextmanager
-def off(world: World, service: str, safeguard: str, **more: Any) -> Iterator[list[str]]:
-    """Run the block with a safeguard off in every replica of a service."""
-    parts = world.parts(service)
+def off(system: System, service: str, safeguard: str, **more: Any) -> Iterator[list[str]]:
+    """LoadRun the block with a safeguard off in every replica of a service."""
+    parts = system.parts(service)
     for part in parts:
-        world.tell(part, mutant=safeguard, **more)
-    world.await_ready()
+        system.tell(part, mutant=safeguard, **more)
+    system.await_ready()
     try:
         yield parts
     finally:
         for part in parts:
-            world.tell(part)
+            system.tell(part)
 
 
-def test_row_28_without_the_unique_index(small: World, figures: dict[str, Any]) -> None:
+def test_row_28_without_the_unique_index(small: System, figures: dict[str, Any]) -> None:
     """Without the unique index on user and key, one key makes several orders."""
     with off(small, "order-api", "the unique index on user and key"):
         small.orders.drop_index(UNIQUE)
@@ -54,7 +54,7 @@ def test_row_28_without_the_unique_index(small: World, figures: dict[str, Any]) 
     assert made > 1
 
 
-def test_row_28_with_an_unconditional_change_of_status(small: World, figures: dict[str, Any]) -> None:
+def test_row_28_with_an_unconditional_change_of_status(small: System, figures: dict[str, Any]) -> None:
     """With a change of status that does not look at the present one, a repeated event is a second effect."""
     with off(small, "order-processor", "a change of status is conditional"):
         with small.load(60, rate=30) as run:
@@ -69,7 +69,7 @@ def test_row_28_with_an_unconditional_change_of_status(small: World, figures: di
     assert verdict.doubled
 
 
-def test_row_28_with_offsets_before_the_write(small: World, figures: dict[str, Any]) -> None:
+def test_row_28_with_offsets_before_the_write(small: System, figures: dict[str, Any]) -> None:
     """With offsets committed before the write, and no second net, processors that die in an outage lose orders."""
     with off(small, "order-processor", "offsets are committed after the write") as processors:
         small.pause(*processors)
@@ -88,7 +88,7 @@ def test_row_28_with_offsets_before_the_write(small: World, figures: dict[str, A
     assert verdict.lost
 
 
-def test_row_28_without_reconciliation(small: World, figures: dict[str, Any]) -> None:
+def test_row_28_without_reconciliation(small: System, figures: dict[str, Any]) -> None:
     """Without reconciliation, events that are lost with their topic are never sent again."""
     with off(small, "order-processor", "lost events are found by reconciliation") as processors:
         with small.load(150, rate=40) as run:
@@ -102,7 +102,7 @@ def test_row_28_without_reconciliation(small: World, figures: dict[str, Any]) ->
     assert verdict.lost
 
 
-def test_row_28_with_an_insert_that_waits_for_nobody(cluster: World, figures: dict[str, Any]) -> None:
+def test_row_28_with_an_insert_that_waits_for_nobody(cluster: System, figures: dict[str, Any]) -> None:
     """With w:1, a primary without a majority accepts orders, and a failover takes them away."""
     with off(cluster, "order-api", "an insert waits for a majority"):
         with cluster.load(150, rate=30, settle_seconds=20) as run:
@@ -122,7 +122,7 @@ def test_row_28_with_an_insert_that_waits_for_nobody(cluster: World, figures: di
     assert gone
 
 
-def test_row_28_with_a_breaker_that_never_opens(small: World, figures: dict[str, Any]) -> None:
+def test_row_28_with_a_breaker_that_never_opens(small: System, figures: dict[str, Any]) -> None:
     """With a breaker that never opens, whoever orders while MongoDB is away waits, instead of hearing so at once."""
     with off(small, "order-api", "a breaker opens"), small.load(100, rate=20) as run:
         small.stack.stop("mongodb-0")
@@ -139,16 +139,16 @@ def test_row_28_with_a_breaker_that_never_opens(small: World, figures: dict[str,
     assert median > AT_ONCE_MS
 
 
-async def _race(world: World, *, copies: int) -> str:
+async def _race(system: System, *, copies: int) -> str:
     """Send one order many times at once with one key; return the user's name."""
     options = Options(
-        base_url=world.stack.base_url, ca_file=Path(world.stack.ca), ledger=Path("none"), count=1, in_flight=copies
+        base_url=system.stack.base_url, ca_file=Path(system.stack.ca), ledger=Path("none"), count=1, in_flight=copies
     )
     async with Shop(options) as shop:
         buyer = Buyer(f"race-{time.time_ns()}", "a good long word")
         await shop.admit(buyer, "a good long word")
         headers = await buyer.authorization(shop) | {"Idempotency-Key": "race"}
-        body = {"userid": buyer.name} | invent(random.Random(world.seed), 2)
+        body = {"userid": buyer.name} | invent(random.Random(system.seed), 2)
         await asyncio.gather(
             *(shop.send("POST", "/order", headers=headers, document=body) for _ in range(copies)),
             return_exceptions=True,

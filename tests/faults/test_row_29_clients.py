@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from faults.harness.load import Run
+from faults.harness.load import LoadRun
 from faults.harness.scale import pick
-from faults.harness.world import World
+from faults.harness.system import System
 from retail_cli.load import Options
 from retail_cli.load.answers import Answer, judge
 from retail_cli.load.ledger import Ledger
@@ -25,7 +25,7 @@ from support.customer import Customer, https
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-def test_row_29_one_key_many_requests(small: World, figures: dict[str, Any]) -> None:
+def test_row_29_one_key_many_requests(small: System, figures: dict[str, Any]) -> None:
     """One key, two hundred requests at once: one order; another body is 422; another user's order is its own."""
     keys, copies = pick((1_000, 200), (25, 200))
     found = asyncio.run(_storm(small, keys, copies))
@@ -38,12 +38,12 @@ def test_row_29_one_key_many_requests(small: World, figures: dict[str, Any]) -> 
     assert all(stranger not in references for references, _, stranger in found)
 
 
-def test_row_30_clients_hang_up(small: World, figures: dict[str, Any]) -> None:
+def test_row_30_clients_hang_up(small: System, figures: dict[str, Any]) -> None:
     """The client hangs up after a random byte; the same key then settles the order, and never makes two."""
     random_ = random.Random(small.seed)
     count = pick(2_000, 150)
     ledger = small.folder / "ledgers" / f"row-30-{time.time_ns()}"
-    run = Run(ledger, time.time())
+    run = LoadRun(ledger, time.time())
     with https(small.stack.base_url, small.stack.ca) as http, Ledger(ledger) as book:
         customer = Customer(http)
         book.begin(run="row-30", seed=small.seed, users=[customer.name])
@@ -65,11 +65,11 @@ def test_row_30_clients_hang_up(small: World, figures: dict[str, Any]) -> None:
     assert 0 < left < count  # some requests arrived whole, some did not
 
 
-async def _storm(world: World, keys: int, copies: int) -> list[tuple[set[str | None], int, str | None]]:
+async def _storm(system: System, keys: int, copies: int) -> list[tuple[set[str | None], int, str | None]]:
     """For each key: the references answered, the status of another body, the reference of another user."""
-    random_ = random.Random(world.seed)
+    random_ = random.Random(system.seed)
     options = Options(
-        base_url=world.stack.base_url, ca_file=Path(world.stack.ca), ledger=Path("none"), count=1, in_flight=200
+        base_url=system.stack.base_url, ca_file=Path(system.stack.ca), ledger=Path("none"), count=1, in_flight=200
     )
     stamp = time.time_ns()
     async with Shop(options) as shop:
@@ -99,9 +99,9 @@ async def _storm(world: World, keys: int, copies: int) -> list[tuple[set[str | N
         return found
 
 
-def _hang_up(world: World, customer: Customer, key: str, body: dict[str, Any], random_: random.Random) -> None:
+def _hang_up(system: System, customer: Customer, key: str, body: dict[str, Any], random_: random.Random) -> None:
     """Send the request up to a random byte, at times whole, then end the connection, at times by reset."""
-    address = urlsplit(world.stack.base_url)
+    address = urlsplit(system.stack.base_url)
     text = json.dumps(body).encode()
     head = (
         f"POST /order HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: {customer.headers['Authorization']}\r\n"
@@ -109,7 +109,7 @@ def _hang_up(world: World, customer: Customer, key: str, body: dict[str, Any], r
     )
     request = head.encode() + text
     cut = len(request) if random_.random() < 0.5 else random_.randrange(1, len(request))
-    context = ssl.create_default_context(cafile=world.stack.ca)
+    context = ssl.create_default_context(cafile=system.stack.ca)
     with socket.create_connection((address.hostname or "", address.port or 443), timeout=10) as plain:
         line = context.wrap_socket(plain, server_hostname=address.hostname)
         line.sendall(request[:cut])

@@ -9,17 +9,17 @@ import structlog
 from local_stack.stack import Stack
 from retail_cli.main import quiet
 from shared.ordering import schema
-from support.plant import Plant
+from support.seeded_orders import SeededOrders
 from support.servers import database
 
 
 @pytest.fixture
-def plant(servers: Stack, tmp_path: Path) -> Iterator[Plant]:
+def seeded(servers: Stack, tmp_path: Path) -> Iterator[SeededOrders]:
     with database(servers, "order-api") as as_api, database(servers, "admin") as as_admin:
         schema.ensure(as_api[schema.COLLECTION])
-        plant = Plant(servers, as_api, as_admin, tmp_path)
-        yield plant
-        as_admin.orders.delete_many({"userid": plant.user})
+        seeded = SeededOrders(servers, as_api, as_admin, tmp_path)
+        yield seeded
+        as_admin.orders.delete_many({"userid": seeded.user})
 
 
 @pytest.fixture

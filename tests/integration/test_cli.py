@@ -16,51 +16,51 @@ from shared import kafka
 from shared.mongo import Document
 from shared.ordering import events, schema
 from shared.ordering.transitions import UNMARKED
-from support.retail import Shelf, bury, publish, retail, said
+from support.operator import OrderSeeder, printed_json, publish, retail, send_dead_letter
 from support.servers import connection, database
 
 pytestmark = pytest.mark.usefixtures("quiet_command")
 
 
 @pytest.fixture
-def shelf(servers: Stack) -> Iterator[Shelf]:
+def seeder(servers: Stack) -> Iterator[OrderSeeder]:
     """The orders of servers that no service runs on; what a test puts there is taken away again."""
     with database(servers, "order-api") as as_service, database(servers, "admin") as as_admin:
         schema.ensure(as_service[schema.COLLECTION])
-        yield Shelf(as_service.orders)
+        yield OrderSeeder(as_service.orders)
         as_admin.orders.delete_many({"userid": "alice"})
 
 
-def test_a_failed_order_is_found_redriven_and_redriven_only_once(servers: Stack, shelf: Shelf) -> None:
-    orderid = shelf.put_failed("we do not sell apples")
-    listed = said(retail(servers, "dead-letters", "list", "--json"))
-    dry = said(retail(servers, "dead-letters", "redrive", "--all", "--dry-run", "--json"))
+def test_a_failed_order_is_found_redriven_and_redriven_only_once(servers: Stack, seeder: OrderSeeder) -> None:
+    orderid = seeder.insert_failed("we do not sell apples")
+    listed = printed_json(retail(servers, "dead-letters", "list", "--json"))
+    dry = printed_json(retail(servers, "dead-letters", "redrive", "--all", "--dry-run", "--json"))
 
-    first = said(retail(servers, "dead-letters", "redrive", orderid, "--reason", "sold again", "--json"))
-    second = said(retail(servers, "dead-letters", "redrive", orderid, "--json"))
+    first = printed_json(retail(servers, "dead-letters", "redrive", orderid, "--reason", "sold again", "--json"))
+    second = printed_json(retail(servers, "dead-letters", "redrive", orderid, "--json"))
 
     assert [f["reason"] for f in listed["failed_orders"] if f["orderid"] == orderid] == ["we do not sell apples"]
     assert {"orderid": orderid, "outcome": "would redrive", "detail": "it is FAILED"} in dry["orders"]
     assert [one["outcome"] for one in first["orders"]] == ["redriven"]
     assert [(one["outcome"], one["detail"]) for one in second["orders"]] == [("nothing to do", "it is PLACED")]
-    order = said(retail(servers, "orders", "show", orderid, "--json"))["order"]
+    order = printed_json(retail(servers, "orders", "show", orderid, "--json"))["order"]
     assert (order["status"], order["version"]) == ("PLACED", 3)
     assert [(h["status"], h["by"], h["reason"]) for h in order["history"]][-1] == ("PLACED", "operator", "sold again")
     assert order["outbox"]["attempts"] == 0
 
 
-def test_a_thousand_failed_orders_are_redriven_at_once(servers: Stack, shelf: Shelf) -> None:
-    orderids = {shelf.put() for _ in range(1000)}
+def test_a_thousand_failed_orders_are_redriven_at_once(servers: Stack, seeder: OrderSeeder) -> None:
+    orderids = {seeder.insert() for _ in range(1000)}
     entry = {"status": "FAILED", "at": datetime.now(UTC), "by": "order-processor", "reason": "for a test"}
-    shelf.orders.update_many(
+    seeder.orders.update_many(
         {"_id": {"$in": list(orderids)}},
         {"$set": {"status": "FAILED"}, "$unset": {"outbox": ""}, "$push": {"history": entry}},
     )
 
-    report = said(retail(servers, "dead-letters", "redrive", "--all", "--json"))
+    report = printed_json(retail(servers, "dead-letters", "redrive", "--all", "--json"))
 
     assert {one["orderid"] for one in report["orders"] if one["outcome"] == "redriven"} >= orderids
-    assert shelf.orders.count_documents({"_id": {"$in": list(orderids)}, "status": "PLACED"}) == 1000
+    assert seeder.orders.count_documents({"_id": {"$in": list(orderids)}, "status": "PLACED"}) == 1000
 
 
 def test_an_unknown_order_is_refused(servers: Stack) -> None:
@@ -68,15 +68,15 @@ def test_an_unknown_order_is_refused(servers: Stack) -> None:
     assert retail(servers, "dead-letters", "redrive", "nobody").exit_code == 1
 
 
-def test_dead_letters_are_listed_and_shown_with_their_cause(servers: Stack, shelf: Shelf) -> None:
-    orderid = shelf.put()
-    bury(servers, orderid.encode(), b"\xffpoison")
-    bury(servers, None, b"{}")
+def test_dead_letters_are_listed_and_shown_with_their_cause(servers: Stack, seeder: OrderSeeder) -> None:
+    orderid = seeder.insert()
+    send_dead_letter(servers, orderid.encode(), b"\xffpoison")
+    send_dead_letter(servers, None, b"{}")
 
-    listed = said(retail(servers, "dead-letters", "list", "--json"))["events"]
+    listed = printed_json(retail(servers, "dead-letters", "list", "--json"))["events"]
     letter = next(one for one in listed if one["orderid"] == orderid)
-    detail = said(retail(servers, "dead-letters", "show", letter["id"], "--json"))
-    of_the_order = said(retail(servers, "orders", "show", orderid, "--json"))["dead_letters"]
+    detail = printed_json(retail(servers, "dead-letters", "show", letter["id"], "--json"))
+    of_the_order = printed_json(retail(servers, "orders", "show", orderid, "--json"))["dead_letters"]
 
     assert listed[0]["orderid"] is None
     assert (letter["order_status"], letter["source"], letter["error"]) == (
@@ -88,18 +88,21 @@ def test_dead_letters_are_listed_and_shown_with_their_cause(servers: Stack, shel
     assert (detail["value"], detail["encoding"]) == ("/3BvaXNvbg==", "base64")
     assert ["ce_type", "nonsense"] in detail["headers"]
     assert of_the_order == [letter]
-    assert said(retail(servers, "dead-letters", "redrive", letter["id"], "--json"))["orders"][0]["orderid"] == orderid
+    assert (
+        printed_json(retail(servers, "dead-letters", "redrive", letter["id"], "--json"))["orders"][0]["orderid"]
+        == orderid
+    )
     assert retail(servers, "dead-letters", "show", "0:999999").exit_code == 1
     assert retail(servers, "dead-letters", "show", "77:0").exit_code == 1
 
 
-def test_show_finds_every_copy_of_the_event(servers: Stack, shelf: Shelf) -> None:
-    orderid = shelf.put()
-    event = rules.event(shelf.orders.find_one({"_id": orderid}))
+def test_show_finds_every_copy_of_the_event(servers: Stack, seeder: OrderSeeder) -> None:
+    orderid = seeder.insert()
+    event = rules.event(seeder.orders.find_one({"_id": orderid}))
     publish(servers, events.encode(event))
     publish(servers, events.encode(event))
 
-    report = said(retail(servers, "orders", "show", orderid, "--json"))
+    report = printed_json(retail(servers, "orders", "show", orderid, "--json"))
 
     assert report["complete"] is True
     assert [copy["topic"] for copy in report["events"]] == ["orders.placed"] * 2
@@ -108,18 +111,18 @@ def test_show_finds_every_copy_of_the_event(servers: Stack, shelf: Shelf) -> Non
     assert [copy["handled"] for copy in report["events"]] == [False, False]
 
 
-def test_stuck_orders_and_the_outbox_are_counted_by_the_databases_clock(servers: Stack, shelf: Shelf) -> None:
-    before = said(retail(servers, "outbox", "status", "--json"))
-    waiting = shelf.put(age=400)
-    lost = shelf.put_unmarked(age=1, rearmed=5)
-    unhandled = shelf.put_unmarked(age=300)
-    fresh = shelf.put(age=1)
-    redriven = shelf.put(age=400)
+def test_stuck_orders_and_the_outbox_are_counted_by_the_databases_clock(servers: Stack, seeder: OrderSeeder) -> None:
+    before = printed_json(retail(servers, "outbox", "status", "--json"))
+    waiting = seeder.insert(age=400)
+    lost = seeder.insert_without_outbox_entry(age=1, rearmed=5)
+    unhandled = seeder.insert_without_outbox_entry(age=300)
+    fresh = seeder.insert(age=1)
+    redriven = seeder.insert(age=400)
     entry = {"status": "PLACED", "at": datetime.now(UTC), "by": "operator", "reason": None}
-    shelf.orders.update_one({"_id": redriven}, {"$push": {"history": entry}})
+    seeder.orders.update_one({"_id": redriven}, {"$push": {"history": entry}})
 
-    stuck = {one["orderid"]: one for one in said(retail(servers, "orders", "stuck", "--json"))["orders"]}
-    after = said(retail(servers, "outbox", "status", "--json"))
+    stuck = {one["orderid"]: one for one in printed_json(retail(servers, "orders", "stuck", "--json"))["orders"]}
+    after = printed_json(retail(servers, "outbox", "status", "--json"))
 
     assert {waiting, lost, unhandled} <= stuck.keys()
     assert not {fresh, redriven} & stuck.keys()
@@ -132,10 +135,10 @@ def test_stuck_orders_and_the_outbox_are_counted_by_the_databases_clock(servers:
 
 
 @pytest.mark.parametrize("query", [MARKED, UNMARKED, {"status": "FAILED"}], ids=["marked", "unmarked", "failed"])
-def test_no_search_reads_the_whole_collection(shelf: Shelf, query: Document) -> None:
-    shelf.put()
+def test_no_search_reads_the_whole_collection(seeder: OrderSeeder, query: Document) -> None:
+    seeder.insert()
 
-    plan = shelf.orders.find(query).sort("_id", -1).limit(10).explain()["queryPlanner"]["winningPlan"]
+    plan = seeder.orders.find(query).sort("_id", -1).limit(10).explain()["queryPlanner"]["winningPlan"]
 
     assert "IXSCAN" in str(plan)
     assert "COLLSCAN" not in str(plan)
@@ -179,8 +182,10 @@ def test_a_dead_mongodb_is_one_sentence_and_exit_code_3_within_10_s(servers: Sta
     assert time.monotonic() - begun < 10
 
 
-def test_a_dead_kafka_is_one_sentence_and_exit_code_3_within_10_s(servers: Stack, shelf: Shelf, dead_port: int) -> None:
-    orderid = shelf.put()
+def test_a_dead_kafka_is_one_sentence_and_exit_code_3_within_10_s(
+    servers: Stack, seeder: OrderSeeder, dead_port: int
+) -> None:
+    orderid = seeder.insert()
     begun = time.monotonic()
 
     result = retail(servers, "orders", "show", orderid, KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{dead_port}")

@@ -8,7 +8,7 @@ import pytest
 from local_stack.stack import Stack
 from support import wait
 from support.customer import Customer
-from support.retail import Shelf, retail, said
+from support.operator import OrderSeeder, printed_json, retail
 from support.servers import database
 
 pytestmark = pytest.mark.usefixtures("quiet_command")
@@ -23,13 +23,13 @@ def test_an_order_is_followed_through_the_running_system(stack: Stack, customer:
     assert report["order"]["status"] == "PROCESSED"
     assert [h["status"] for h in report["order"]["history"]] == ["PLACED", "PROCESSED"]
     assert len(report["events"]) == 1
-    assert said(retail(stack, "breakers", "--stack", str(stack_file(stack)), "--json"))["replicas"]
+    assert printed_json(retail(stack, "breakers", "--stack", str(stack_file(stack)), "--json"))["replicas"]
 
 
 def test_load_places_orders_and_sees_each_processed_once(stack: Stack, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
 
-    summary = said(
+    summary = printed_json(
         retail(
             stack, "load", "--url", stack.base_url, "--ca", stack.ca, "--count", "20", "--ledger", str(ledger), "--json"
         )
@@ -46,9 +46,9 @@ def test_a_lost_event_is_given_back_by_hand(stack: Stack, customer: Customer) ->
     stack.stop("order-processor-0")  # so that no reconciliation but ours runs
     with database(stack, "order-api") as as_service:
         try:
-            lost = Shelf(as_service.orders).put_unmarked()
-            dry = said(retail(stack, "orders", "reconcile", "--dry-run", "--json"))
-            report = said(retail(stack, "orders", "reconcile", "--json"))
+            lost = OrderSeeder(as_service.orders).insert_without_outbox_entry()
+            dry = printed_json(retail(stack, "orders", "reconcile", "--dry-run", "--json"))
+            report = printed_json(retail(stack, "orders", "reconcile", "--json"))
         finally:
             stack.start("order-processor-0")
 
@@ -64,5 +64,5 @@ def stack_file(stack: Stack) -> Path:
 
 
 def _handled(stack: Stack, orderid: str) -> Any:
-    report = said(retail(stack, "orders", "show", orderid, "--json"))
+    report = printed_json(retail(stack, "orders", "show", orderid, "--json"))
     return report if report["events"] and all(copy["handled"] for copy in report["events"]) else None

@@ -9,17 +9,17 @@ import pytest
 from shared.ordering import events
 from shared.ordering.events import GROUP, TOPIC
 from shared.ordering.offsets import GroupOffsets
-from support.plant import Plant
+from support.seeded_orders import SeededOrders
 from support.servers import connection
 from support.wait import until
 
 
 @pytest.mark.parametrize("protocol", ["consumer", "classic"])
-def test_orders_are_processed_and_told_in_metrics_and_a_stop_is_clean(plant: Plant, protocol: str) -> None:
-    plant.publish(plant.store(300))
+def test_orders_are_processed_and_told_in_metrics_and_a_stop_is_clean(seeded: SeededOrders, protocol: str) -> None:
+    seeded.publish(seeded.store(300))
 
-    with plant.processor(KAFKA_GROUP_PROTOCOL=protocol) as processor:
-        assert set(plant.await_settled().values()) == {"PROCESSED"}
+    with seeded.processor(KAFKA_GROUP_PROTOCOL=protocol) as processor:
+        assert set(seeded.await_settled().values()) == {"PROCESSED"}
         until(processor.is_ready, "readiness")
         until(lambda: processor.count("retail_orders_processed_total") == 300, "the count of orders")
         until(lambda: processor.count("retail_kafka_consumer_lag", TOPIC, "0") == 0, "no lag")
@@ -28,79 +28,79 @@ def test_orders_are_processed_and_told_in_metrics_and_a_stop_is_clean(plant: Pla
         assert processor.count("retail_certificate_expiry_timestamp_seconds", "kafka-ca") > time.time()
         assert processor.stop() == 0
 
-    plant.assert_one_effect_each()
-    assert GroupOffsets(connection(plant.stack, "operator"), topic=TOPIC, group=GROUP).read()[0].lag == 0
+    seeded.assert_one_effect_each()
+    assert GroupOffsets(connection(seeded.stack, "operator"), topic=TOPIC, group=GROUP).read()[0].lag == 0
 
 
 @pytest.mark.parametrize("place", ["before-update", "before-commit"])
 def test_a_processor_killed_in_the_middle_of_a_batch_leaves_every_order_processed_once(
-    plant: Plant, place: str
+    seeded: SeededOrders, place: str
 ) -> None:
-    plant.publish(plant.store(1_000))
+    seeded.publish(seeded.store(1_000))
 
-    with plant.processor(CRASH_POINT=f"{place}:2") as dying:
+    with seeded.processor(CRASH_POINT=f"{place}:2") as dying:
         assert dying.await_end() == -signal.SIGKILL
     died = time.monotonic()
-    with plant.processor() as processor:
-        assert set(plant.await_settled().values()) == {"PROCESSED"}
+    with seeded.processor() as processor:
+        assert set(seeded.await_settled().values()) == {"PROCESSED"}
         processor.await_assignment()
         idle = time.monotonic() - died
         assert processor.stop() == 0
 
-    plant.assert_one_effect_each()
+    seeded.assert_one_effect_each()
     assert idle <= 30  # the broker notices the death after 10 s; a start and the work itself are in this figure
 
 
-def test_the_partitions_of_a_killed_processor_are_idle_for_twenty_seconds_at_most(plant: Plant) -> None:
-    with plant.processor() as one, plant.processor() as other:
-        plant.publish(plant.store(100))
-        plant.await_settled()
+def test_the_partitions_of_a_killed_processor_are_idle_for_twenty_seconds_at_most(seeded: SeededOrders) -> None:
+    with seeded.processor() as one, seeded.processor() as other:
+        seeded.publish(seeded.store(100))
+        seeded.await_settled()
         until(lambda: all("partitions_assigned" in p.log.read_text() for p in (one, other)) or None, "two members")
         one.kill()
         died = time.monotonic()
-        plant.publish(plant.store(100))
-        plant.await_settled()
+        seeded.publish(seeded.store(100))
+        seeded.await_settled()
         idle = time.monotonic() - died
         assert other.stop() == 0
 
     assert idle <= 20
-    plant.assert_one_effect_each()
+    seeded.assert_one_effect_each()
 
 
 @pytest.mark.parametrize("part", ["mongodb-0", "kafka-0"])
-def test_an_outage_is_waited_for_and_a_stop_during_it_is_clean(plant: Plant, part: str) -> None:
-    buried = len(plant.letters())
-    ids = plant.store(50)
-    with plant.processor() as stopped, plant.processor() as processor:
-        plant.publish(plant.store(50))
-        until(lambda: plant.count("PROCESSED") == 50, "the first ones")
+def test_an_outage_is_waited_for_and_a_stop_during_it_is_clean(seeded: SeededOrders, part: str) -> None:
+    buried = len(seeded.letters())
+    ids = seeded.store(50)
+    with seeded.processor() as stopped, seeded.processor() as processor:
+        seeded.publish(seeded.store(50))
+        until(lambda: seeded.count("PROCESSED") == 50, "the first ones")
         if part == "kafka-0":
-            plant.publish(ids)
-            plant.await_settled()
-        plant.stack.stop(part)
+            seeded.publish(ids)
+            seeded.await_settled()
+        seeded.stack.stop(part)
         try:
             if part == "mongodb-0":
-                _publish_blindly(plant, ids)
+                _publish_blindly(seeded, ids)
             until(lambda: not processor.is_ready(), "the processor to say that it cannot serve", seconds=60)
             began = time.monotonic()
             assert stopped.stop() == 0
             assert time.monotonic() - began < 30
         finally:
-            plant.stack.start(part)
-        assert set(plant.await_settled(seconds=90).values()) == {"PROCESSED"}
+            seeded.stack.start(part)
+        assert set(seeded.await_settled(seconds=90).values()) == {"PROCESSED"}
         until(processor.is_ready, "readiness", seconds=60)
-        plant.publish(plant.store(10))
-        assert set(plant.await_settled(seconds=90).values()) == {"PROCESSED"}
+        seeded.publish(seeded.store(10))
+        assert set(seeded.await_settled(seconds=90).values()) == {"PROCESSED"}
         assert processor.stop() == 0
 
-    plant.assert_one_effect_each()
-    assert len(plant.letters()) == buried
+    seeded.assert_one_effect_each()
+    assert len(seeded.letters()) == buried
 
 
-def _publish_blindly(plant: Plant, ids: list[str]) -> None:
+def _publish_blindly(seeded: SeededOrders, ids: list[str]) -> None:
     """Publish events without MongoDB."""
     now = datetime.now(UTC)
     for order_id in ids:
-        event = events.OrderPlaced(order_id, plant.user, "12.50", "USD", [events.Item("apple")], now)
-        plant.send(*events.encode(event))
-    plant.flush()
+        event = events.OrderPlaced(order_id, seeded.user, "12.50", "USD", [events.Item("apple")], now)
+        seeded.send(*events.encode(event))
+    seeded.flush()

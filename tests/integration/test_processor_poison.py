@@ -7,25 +7,25 @@ from order_processor.dead_letters import details
 from shared.mongo import Document
 from shared.ordering import events, schema
 from shared.ordering.events import GROUP, TOPIC
-from support.plant import Plant
+from support.seeded_orders import SeededOrders
 from support.wait import until
 
 
-def _refuse(plant: Plant, *cases: Document) -> None:
+def _refuse(seeded: SeededOrders, *cases: Document) -> None:
     """Have the validator refuse orders in a state that `cases` describe."""
     validator = {"$and": [schema.VALIDATOR, {"$nor": list(cases)}]}
-    plant.as_admin.command("collMod", schema.COLLECTION, validator=validator)
+    seeded.as_admin.command("collMod", schema.COLLECTION, validator=validator)
 
 
-def test_poison_goes_aside_alone_and_the_rest_flows_on(plant: Plant) -> None:
-    good = plant.store(496)
-    (refused,) = plant.store(1, item="plum")
-    (unprocessable,) = plant.store(1)
-    (untouchable,) = plant.store(1)
-    _refuse(plant, {"_id": unprocessable, "status": "PROCESSED"}, {"_id": untouchable, "status": {"$ne": "PLACED"}})
-    sent_before = len(plant.letters())
-    mark = plant.user.encode()
-    _, value, headers = events.encode(rules.event(plant.as_api.orders.find_one({"_id": good[0]}) or {}))
+def test_poison_goes_aside_alone_and_the_rest_flows_on(seeded: SeededOrders) -> None:
+    good = seeded.store(496)
+    (refused,) = seeded.store(1, item="plum")
+    (unprocessable,) = seeded.store(1)
+    (untouchable,) = seeded.store(1)
+    _refuse(seeded, {"_id": unprocessable, "status": "PROCESSED"}, {"_id": untouchable, "status": {"$ne": "PLACED"}})
+    sent_before = len(seeded.letters())
+    mark = seeded.user.encode()
+    _, value, headers = events.encode(rules.event(seeded.as_api.orders.find_one({"_id": good[0]}) or {}))
     poison: dict[str, tuple[bytes | None, bytes | None, Any]] = {
         "undecodable": (mark, b"\xff\x00{", headers),
         "of a wrong type": (mark, b'{"orderid": 7}', headers),
@@ -35,21 +35,23 @@ def test_poison_goes_aside_alone_and_the_rest_flows_on(plant: Plant) -> None:
         "of an unknown order": (b"nobody", value.replace(good[0].encode(), b"nobody"), headers),
     }
 
-    plant.publish([*good[:248], refused, unprocessable])
+    seeded.publish([*good[:248], refused, unprocessable])
     for key, spoiled, its_headers in poison.values():
-        plant.send(key, spoiled, its_headers)
-    plant.publish([untouchable, *good[248:]])
+        seeded.send(key, spoiled, its_headers)
+    seeded.publish([untouchable, *good[248:]])
     try:
-        with plant.processor(PROCESSOR_REFUSED_ITEMS="plum") as processor:
-            until(lambda: len(plant.letters()) == sent_before + len(poison) + 1 or None, "the dead letters", seconds=60)
+        with seeded.processor(PROCESSOR_REFUSED_ITEMS="plum") as processor:
+            until(
+                lambda: len(seeded.letters()) == sent_before + len(poison) + 1 or None, "the dead letters", seconds=60
+            )
             until(lambda: processor.count("retail_kafka_consumer_lag", TOPIC, "0") == 0, "no lag")
-            until(lambda: plant.count("PROCESSED") == 496, "the neighbours")
+            until(lambda: seeded.count("PROCESSED") == 496, "the neighbours")
             assert processor.count("retail_events_consumed_total", "dead_letter") == 7
             assert processor.stop() == 0
     finally:
-        schema.ensure(plant.as_api[schema.COLLECTION])
+        schema.ensure(seeded.as_api[schema.COLLECTION])
 
-    found = plant.statuses()
+    found = seeded.statuses()
     assert {order_id: found[order_id] for order_id in (refused, unprocessable, untouchable)} == {
         refused: "FAILED",
         unprocessable: "FAILED",
@@ -57,12 +59,12 @@ def test_poison_goes_aside_alone_and_the_rest_flows_on(plant: Plant) -> None:
     }
     assert {found[order_id] for order_id in good} == {"PROCESSED"}
     reasons = {
-        order_id: plant.as_api.orders.find_one({"_id": order_id})["history"][-1]["reason"]  # type: ignore[index]
+        order_id: seeded.as_api.orders.find_one({"_id": order_id})["history"][-1]["reason"]  # type: ignore[index]
         for order_id in (refused, unprocessable)
     }
     assert reasons[refused] == "we do not sell plum"
     assert reasons[unprocessable].startswith("could not be processed: WriteError")
-    letters = plant.letters()[:7]
+    letters = seeded.letters()[:7]
     told = [details(letter.headers) for letter in letters]
     assert sorted(t["error_class"] for t in told) == ["BrokenEvent"] * 5 + ["UnknownOrder", "WriteError"]
     assert {t["topic"] for t in told} == {TOPIC}

@@ -2,68 +2,68 @@
 
 from collections.abc import Iterator
 
-from model.world import Order, Relay, Step, World
+from model.state import Order, Relay, State, Step
 
 MOST_UNCOMMITTED = 3  # beyond, writers wait, as flow control makes them
 
 
-def can_write(world: World) -> bool:
+def can_write(state: State) -> bool:
     """Tells whether the primary takes another write."""
-    return len(world.orders) <= MOST_UNCOMMITTED
+    return len(state.orders) <= MOST_UNCOMMITTED
 
 
-def write(world: World, order: Order) -> World:
+def write(state: State, order: Order) -> State:
     """The primary applies a write; a majority does not have it yet."""
-    return world._replace(orders=(*world.orders, order))
+    return state._replace(orders=(*state.orders, order))
 
 
-def read(world: World, *, majority: bool) -> Order | None:
+def read(state: State, *, majority: bool) -> Order | None:
     """The order as readConcern majority or local shows it."""
-    return world.view if majority else world.newest
+    return state.view if majority else state.newest
 
 
-def replicate(world: World) -> Iterator[Step]:
+def replicate(state: State) -> Iterator[Step]:
     """The oldest uncommitted write reaches a majority."""
-    if not world.all_committed:
-        committed = world.orders[1]
-        past = world.orders[0] if world.left.failovers else None
+    if not state.all_committed:
+        committed = state.orders[1]
+        past = state.orders[0] if state.left.failovers else None
         yield Step(
             "mongodb",
             "the write reaches a majority",
-            world._replace(orders=world.orders[1:], view=committed, past=past),
+            state._replace(orders=state.orders[1:], view=committed, past=past),
         )
 
 
-def catch_up(world: World) -> Iterator[Step]:
+def catch_up(state: State) -> Iterator[Step]:
     """A new primary's majority view catches up with what had been committed before it."""
-    if world.view != world.orders[0]:
-        yield Step("mongodb", "the new primary's majority view catches up", world._replace(view=world.orders[0]))
+    if state.view != state.orders[0]:
+        yield Step("mongodb", "the new primary's majority view catches up", state._replace(view=state.orders[0]))
 
 
-def fail_over(world: World) -> Iterator[Step]:
+def fail_over(state: State) -> Iterator[Step]:
     """Another member becomes primary, with any part of the uncommitted writes.
 
     Whoever waits for a majority gets an error: the driver repeats an insert (same id), the processor its batch, and the
     sweep gives up until its next turn.
     """
-    if not world.left.failovers:
+    if not state.left.failovers:
         return
-    failovers = world.left.failovers - 1
-    consumer = world.consumer._replace(doing="got") if world.consumer.doing == "writing" else world.consumer
-    broken = world._replace(
-        left=world.left._replace(failovers=failovers),
-        past=world.past if failovers else None,
-        tries=(_broken(world.tries[0]), _broken(world.tries[1])),
-        relays=(_released(world.relays[0]), _released(world.relays[1])),
+    failovers = state.left.failovers - 1
+    consumer = state.consumer._replace(doing="got") if state.consumer.doing == "writing" else state.consumer
+    broken = state._replace(
+        left=state.left._replace(failovers=failovers),
+        past=state.past if failovers else None,
+        tries=(_broken(state.tries[0]), _broken(state.tries[1])),
+        relays=(_released(state.relays[0]), _released(state.relays[1])),
         consumer=consumer,
     )
-    for kept in range(1, len(world.orders) + 1):
-        rolled_back = len(world.orders) - kept
+    for kept in range(1, len(state.orders) + 1):
+        rolled_back = len(state.orders) - kept
         text = f"failover; writes rolled back: {rolled_back}"
-        after = broken._replace(orders=world.orders[:kept])
+        after = broken._replace(orders=state.orders[:kept])
         yield Step("mongodb", text, after, is_fault=True)
-        if world.past != world.view:
-            yield Step("mongodb", text + "; the majority view trails", after._replace(view=world.past), is_fault=True)
+        if state.past != state.view:
+            yield Step("mongodb", text + "; the majority view trails", after._replace(view=state.past), is_fault=True)
 
 
 def _broken(attempt: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from unittest import mock
 
 from model import short_histories as short
-from model.shop import Shop
+from model.harness import HistoryHarness
 from order_api import store
 from order_api.outbox import Markers
 from order_api.placement import Placing
@@ -42,7 +42,7 @@ class Mutant:
 
     safeguard: str
     patch: Patch
-    history: Callable[[Shop], None]
+    history: Callable[[HistoryHarness], None]
     alone: bool = False
 
 

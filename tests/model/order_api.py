@@ -3,33 +3,33 @@
 from collections.abc import Iterator
 
 from model.mongodb import can_write, read, write
-from model.world import DUE, FAILED, NO_MARKER, PLACED, PROCESSED, Order, Relay, Safeguards, Step, World
+from model.state import DUE, FAILED, NO_MARKER, PLACED, PROCESSED, Order, Relay, Safeguards, State, Step
 
 LONGEST_LOG = 7  # a bound for a broken design; the tests see that a sound one stays below it
 REPLICAS = (0, 1)
 IDS = "AB"
 
 
-def place(world: World, guards: Safeguards) -> Iterator[Step]:
+def place(state: State, guards: Safeguards) -> Iterator[Step]:
     """POST /order: `store.insert`, its answer, and what follows when there is none."""
     for replica in REPLICAS:
-        attempt = world.tries[replica]
+        attempt = state.tries[replica]
         actor = f"order-api {replica}"
-        if attempt == "new" and can_write(world):
-            yield from _insert(world, guards, replica, actor)
-        elif attempt == "inserting" and world.all_committed:
-            yield from _answer(world, replica, actor, "the insert is acknowledged", IDS[replica])
-        elif attempt == "late" and can_write(world):
-            arrived = world if world.newest else write(world, Order(IDS[replica]))
+        if attempt == "new" and can_write(state):
+            yield from _insert(state, guards, replica, actor)
+        elif attempt == "inserting" and state.all_committed:
+            yield from _answer(state, replica, actor, "the insert is acknowledged", IDS[replica])
+        elif attempt == "late" and can_write(state):
+            arrived = state if state.newest else write(state, Order(IDS[replica]))
             yield Step("mongodb", f"the insert of {IDS[replica]} arrives late", _try(arrived, replica, "unknown"))
-        if attempt in ("new", "inserting") and world.left.timeouts:
-            yield _time_out(world, guards, replica, actor)
+        if attempt in ("new", "inserting") and state.left.timeouts:
+            yield _time_out(state, guards, replica, actor)
 
 
-def _time_out(world: World, guards: Safeguards, replica: int, actor: str) -> Step:
+def _time_out(state: State, guards: Safeguards, replica: int, actor: str) -> Step:
     """The insert takes more than 2 s; when it has not reached the primary, it may do so later."""
-    under_way = world.tries[replica] == "new" and replica == 0
-    after = _repeat(world._replace(left=world.left._replace(timeouts=world.left.timeouts - 1)), replica)
+    under_way = state.tries[replica] == "new" and replica == 0
+    after = _repeat(state._replace(left=state.left._replace(timeouts=state.left.timeouts - 1)), replica)
     if under_way:
         after = _try(after, replica, "late")
     if not guards.silent_after_failed_insert:
@@ -37,74 +37,74 @@ def _time_out(world: World, guards: Safeguards, replica: int, actor: str) -> Ste
     return Step(actor, "the insert times out: 503 outcome-unknown", after, is_fault=True)
 
 
-def _insert(world: World, guards: Safeguards, replica: int, actor: str) -> Iterator[Step]:
-    present = world.newest
+def _insert(state: State, guards: Safeguards, replica: int, actor: str) -> Iterator[Step]:
+    present = state.newest
     if present is None:
-        inserted = write(world, Order(IDS[replica]))
+        inserted = write(state, Order(IDS[replica]))
         if guards.majority_insert:
             yield Step(actor, f"store.insert {IDS[replica]}: the primary has it", _try(inserted, replica, "inserting"))
         else:
             yield from _answer(inserted, replica, actor, f"store.insert {IDS[replica]} with w:1", IDS[replica])
         return
-    found = read(world, majority=guards.majority_replay)
+    found = read(state, majority=guards.majority_replay)
     if found is not None:
-        yield Step(actor, f"duplicate key: 200, the replay of {found.id}", _done(world, replica, found.id))
+        yield Step(actor, f"duplicate key: 200, the replay of {found.id}", _done(state, replica, found.id))
     else:
-        yield Step(actor, "duplicate key, but not safe yet: 503 unavailable", _repeat(world, replica))
+        yield Step(actor, "duplicate key, but not safe yet: 503 unavailable", _repeat(state, replica))
 
 
-def _answer(world: World, replica: int, actor: str, what: str, order_id: str) -> Iterator[Step]:
-    done = _done(world, replica, order_id)
-    queues = _put(world.queues, replica, order_id)
+def _answer(state: State, replica: int, actor: str, what: str, order_id: str) -> Iterator[Step]:
+    done = _done(state, replica, order_id)
+    queues = _put(state.queues, replica, order_id)
     yield Step(actor, f"{what}: 200 {order_id}, event queued", done._replace(queues=queues))
     yield Step(actor, f"{what}: 200 {order_id}, queue full", done)
 
 
-def _done(world: World, replica: int, order_id: str) -> World:
-    answered = world.answered if order_id in world.answered else world.answered + order_id
-    return _try(world, replica, "answered")._replace(answered=answered)
+def _done(state: State, replica: int, order_id: str) -> State:
+    answered = state.answered if order_id in state.answered else state.answered + order_id
+    return _try(state, replica, "answered")._replace(answered=answered)
 
 
-def _repeat(world: World, replica: int) -> World:
+def _repeat(state: State, replica: int) -> State:
     """The client has no answer: it repeats its request with the same key, at the other replica, then there again."""
     if replica == 0:
-        return world._replace(tries=("unknown", "new"))
-    return _try(world, replica, "new")
+        return state._replace(tries=("unknown", "new"))
+    return _try(state, replica, "new")
 
 
-def fast_path(world: World, guards: Safeguards) -> Iterator[Step]:
+def fast_path(state: State, guards: Safeguards) -> Iterator[Step]:
     """`outbox.Publisher` takes an event from its queue."""
     for replica in REPLICAS:
-        if world.queues[replica] and world.relays[replica].doing == "idle":
-            taken = world._replace(queues=_put(world.queues, replica, ""))
-            yield _produce(taken, guards, replica, world.queues[replica], "outbox.Publisher: produce")
+        if state.queues[replica] and state.relays[replica].doing == "idle":
+            taken = state._replace(queues=_put(state.queues, replica, ""))
+            yield _produce(taken, guards, replica, state.queues[replica], "outbox.Publisher: produce")
 
 
-def sweep(world: World, guards: Safeguards) -> Iterator[Step]:
+def sweep(state: State, guards: Safeguards) -> Iterator[Step]:
     """`sweep.sweep`: find what is due and claim it, then publish what carries the claim.
 
     Finding and claiming are one step, since the claim checks once more what was found.
     """
-    for replica, relay in enumerate(world.relays):
-        if relay.doing == "idle" and can_write(world):
-            yield from _claim(world, guards, replica)
-        elif relay.doing == "claiming" and world.all_committed:
-            seen = world.view
+    for replica, relay in enumerate(state.relays):
+        if relay.doing == "idle" and can_write(state):
+            yield from _claim(state, guards, replica)
+        elif relay.doing == "claiming" and state.all_committed:
+            seen = state.view
             if seen is not None and seen.id == relay.id and seen.status == PLACED and seen.marker == str(replica):
-                yield _produce(world, guards, replica, relay.id, "sweep: the claim holds, produce")
+                yield _produce(state, guards, replica, relay.id, "sweep: the claim holds, produce")
             else:
-                yield Step(f"order-api {replica}", "sweep: the claim is gone", _relay(world, replica, Relay()))
+                yield Step(f"order-api {replica}", "sweep: the claim is gone", _relay(state, replica, Relay()))
 
 
-def _claim(world: World, guards: Safeguards, replica: int) -> Iterator[Step]:
-    found, order = read(world, majority=guards.majority_sweep), world.newest
+def _claim(state: State, guards: Safeguards, replica: int) -> Iterator[Step]:
+    found, order = read(state, majority=guards.majority_sweep), state.newest
     if found is None or order is None or order.id != found.id or not (_is_pending(found) and _is_pending(order)):
         return
-    early = _in_hand(world, order.id)
-    if early and not world.left.overtaken:
+    early = _in_hand(state, order.id)
+    if early and not state.left.overtaken:
         return
-    left = world.left._replace(overtaken=world.left.overtaken - 1) if early else world.left
-    claimed = write(world._replace(left=left), order._replace(marker=str(replica)))
+    left = state.left._replace(overtaken=state.left.overtaken - 1) if early else state.left
+    claimed = write(state._replace(left=left), order._replace(marker=str(replica)))
     if guards.majority_sweep:
         claiming = _relay(claimed, replica, Relay("claiming", order.id))
         text = f"sweep: {order.id} is due{' too early' if early else ''}, claimed"
@@ -118,74 +118,74 @@ def _is_pending(order: Order) -> bool:
     return order.status == PLACED and order.marker != NO_MARKER
 
 
-def _in_hand(world: World, order_id: str) -> bool:
+def _in_hand(state: State, order_id: str) -> bool:
     """Tells whether a replica is still at work on the order, which is what the time until `due` is for."""
-    inserting = world.tries[IDS.index(order_id)] == "inserting"
-    return inserting or order_id in world.queues or any(relay.id == order_id for relay in world.relays)
+    inserting = state.tries[IDS.index(order_id)] == "inserting"
+    return inserting or order_id in state.queues or any(relay.id == order_id for relay in state.relays)
 
 
-def deliver(world: World, _: Safeguards) -> Iterator[Step]:
+def deliver(state: State, _: Safeguards) -> Iterator[Step]:
     """The log takes an event or refuses it; the delivery report, however late, removes the marker."""
-    for replica, relay in enumerate(world.relays):
+    for replica, relay in enumerate(state.relays):
         if relay.doing == "produced":
-            if len(world.log) < LONGEST_LOG:
-                stored = _relay(world, replica, Relay("stored", relay.id))
+            if len(state.log) < LONGEST_LOG:
+                stored = _relay(state, replica, Relay("stored", relay.id))
                 yield Step(
                     "kafka",
-                    f"the log takes {relay.id} at offset {len(world.log)}",
-                    stored._replace(log=world.log + relay.id),
+                    f"the log takes {relay.id} at offset {len(state.log)}",
+                    stored._replace(log=state.log + relay.id),
                 )
-            yield Step("kafka", f"delivery of {relay.id} fails", _relay(world, replica, Relay()))
-        elif relay.doing == "stored" and can_write(world):
-            reported = remove_marker(_relay(world, replica, Relay()), relay.id)
+            yield Step("kafka", f"delivery of {relay.id} fails", _relay(state, replica, Relay()))
+        elif relay.doing == "stored" and can_write(state):
+            reported = remove_marker(_relay(state, replica, Relay()), relay.id)
             yield Step(f"order-api {replica}", f"outbox.Publisher: {relay.id} is delivered, its marker goes", reported)
 
 
-def _produce(world: World, guards: Safeguards, replica: int, order_id: str, text: str) -> Step:
-    after = _relay(world, replica, Relay("produced", order_id))
+def _produce(state: State, guards: Safeguards, replica: int, order_id: str, text: str) -> Step:
+    after = _relay(state, replica, Relay("produced", order_id))
     if not guards.marker_until_delivered:
         after = remove_marker(after, order_id)
     return Step(f"order-api {replica}", f"{text} {order_id}", after)
 
 
-def remove_marker(world: World, order_id: str) -> World:
+def remove_marker(state: State, order_id: str) -> State:
     """`$unset outbox` of a known id, with w:1."""
-    order = world.newest
+    order = state.newest
     if order is None or order.id != order_id or order.marker == NO_MARKER:
-        return world
-    return write(world, order._replace(marker=NO_MARKER))
+        return state
+    return write(state, order._replace(marker=NO_MARKER))
 
 
-def crash_api(world: World, _: Safeguards) -> Iterator[Step]:
+def crash_api(state: State, _: Safeguards) -> Iterator[Step]:
     """Kill -9 of a replica: its queue, its claims and its reports are gone, and its client has no answer."""
-    if not world.left.crashes:
+    if not state.left.crashes:
         return
     for replica in REPLICAS:
-        before = world._replace(left=world.left._replace(crashes=world.left.crashes - 1))
-        if world.tries[replica] in ("new", "inserting"):
+        before = state._replace(left=state.left._replace(crashes=state.left.crashes - 1))
+        if state.tries[replica] in ("new", "inserting"):
             before = _repeat(before, replica)
         lost = _relay(before._replace(queues=_put(before.queues, replica, "")), replica, Relay())
-        if lost._replace(left=world.left) != world:
+        if lost._replace(left=state.left) != state:
             yield Step(f"order-api {replica}", "kill -9", lost, is_fault=True)
 
 
-def redrive(world: World, guards: Safeguards) -> Iterator[Step]:
+def redrive(state: State, guards: Safeguards) -> Iterator[Step]:
     """`retail dead-letters redrive`: FAILED → PLACED with the marker back."""
-    order = world.newest
-    if order is None or not can_write(world):
+    order = state.newest
+    if order is None or not can_write(state):
         return
     if order.status == FAILED or (order.status == PROCESSED and not guards.redrive_only_failed):
         marker = DUE if guards.redrive_restores_marker else NO_MARKER
-        yield Step("operator", f"retail redrive {order.id}", write(world, order._replace(status=PLACED, marker=marker)))
+        yield Step("operator", f"retail redrive {order.id}", write(state, order._replace(status=PLACED, marker=marker)))
 
 
-def _try(world: World, replica: int, attempt: str) -> World:
-    return world._replace(tries=(attempt, world.tries[1]) if replica == 0 else (world.tries[0], attempt))
+def _try(state: State, replica: int, attempt: str) -> State:
+    return state._replace(tries=(attempt, state.tries[1]) if replica == 0 else (state.tries[0], attempt))
 
 
 def _put(queues: tuple[str, str], replica: int, order_id: str) -> tuple[str, str]:
     return (order_id, queues[1]) if replica == 0 else (queues[0], order_id)
 
 
-def _relay(world: World, replica: int, relay: Relay) -> World:
-    return world._replace(relays=(relay, world.relays[1]) if replica == 0 else (world.relays[0], relay))
+def _relay(state: State, replica: int, relay: Relay) -> State:
+    return state._replace(relays=(relay, state.relays[1]) if replica == 0 else (state.relays[0], relay))

@@ -10,9 +10,9 @@ from unittest import mock
 
 from prometheus_client import CollectorRegistry
 
-from fakes.kafka_log import Consumer, Topic
-from fakes.kafka_producer import Producer
-from fakes.mongo_client import Database
+from fakes.kafka_log import FakeConsumer, FakeTopic
+from fakes.kafka_producer import FakeProducer
+from fakes.mongo_client import FakeDatabase
 from fakes.replica_set import ReplicaSet
 from order_api.outbox import Markers
 from order_api.placement import Placing
@@ -38,48 +38,48 @@ _processor_metrics = ProcessorMetrics(_registry)
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Environment:
     """What a process finds: its dependencies, the time, and randomness."""
 
     servers: ReplicaSet
-    topics: dict[str, Topic]
+    topics: dict[str, FakeTopic]
     clock: Callable[[], float]
     now: Callable[[], datetime]
     random: random.Random
     draw_bytes: Callable[[int], bytes]
     produce_error: Callable[[], Exception | None]
 
-    def new_producer(self, *, obliging: bool) -> Producer:
+    def new_producer(self, *, obliging: bool) -> FakeProducer:
         """Return a producer that meets the present trouble."""
-        producer = Producer(self.topics, obliging=obliging)
+        producer = FakeProducer(self.topics, obliging=obliging)
         producer.trouble = self.produce_error
         return producer
 
 
-def operator(around: Surroundings) -> Orders:
+def operator(environment: Environment) -> Orders:
     """Return what the operator moves orders with."""
-    anything: Any = Database(around.servers)
-    return Orders(anything, Breaker("operator", _breaker_metrics, is_failure=mongo.is_failure, clock=around.clock))
+    anything: Any = FakeDatabase(environment.servers)
+    return Orders(anything, Breaker("operator", _breaker_metrics, is_failure=mongo.is_failure, clock=environment.clock))
 
 
 class Api:
     """One order-api process."""
 
-    def __init__(self, around: Surroundings) -> None:
-        breaker = Breaker("mongodb", _breaker_metrics, is_failure=mongo.is_failure, clock=around.clock)
-        database: Any = Database(around.servers)
-        self.producers: list[Producer] = []
+    def __init__(self, environment: Environment) -> None:
+        breaker = Breaker("mongodb", _breaker_metrics, is_failure=mongo.is_failure, clock=environment.clock)
+        database: Any = FakeDatabase(environment.servers)
+        self.producers: list[FakeProducer] = []
 
-        def make_sink(_: Callable[[Any], None]) -> Producer:
-            self.producers.append(around.new_producer(obliging=False))
+        def make_sink(_: Callable[[Any], None]) -> FakeProducer:
+            self.producers.append(environment.new_producer(obliging=False))
             return self.producers[-1]
 
         delivery = Delivery(
             make_sink,
-            breaker=Breaker("kafka", _breaker_metrics, clock=around.clock),
+            breaker=Breaker("kafka", _breaker_metrics, clock=environment.clock),
             metrics=_order_metrics,
-            clock=around.clock,
-            jitter=around.random.random,
+            clock=environment.clock,
+            jitter=environment.random.random,
         )
         self.store = OrderStore(database, breaker)
         self.store.prepare()
@@ -87,11 +87,13 @@ class Api:
             Markers(database, breaker),
             delivery,
             metrics=_order_metrics,
-            clock=around.clock,
-            jitter=around.random.random,
-            new_claim=lambda: around.random.randbytes(8).hex(),
+            clock=environment.clock,
+            jitter=environment.random.random,
+            new_claim=lambda: environment.random.randbytes(8).hex(),
         )
-        self.placing = Placing(self.store, self.publisher.offer, _order_metrics, around.now, around.draw_bytes)
+        self.placing = Placing(
+            self.store, self.publisher.offer, _order_metrics, environment.now, environment.draw_bytes
+        )
         self._is_forked = False
 
     def fork(self) -> None:
@@ -108,35 +110,35 @@ class Api:
             self.publisher.step()
 
     @property
-    def producer(self) -> Producer:
+    def producer(self) -> FakeProducer:
         return self.producers[-1]
 
 
 class Processor:
     """One order-processor process."""
 
-    def __init__(self, around: Surroundings) -> None:
-        breaker = Breaker("mongodb", _breaker_metrics, is_failure=mongo.is_failure, clock=around.clock)
-        anything: Any = Database(around.servers)
+    def __init__(self, environment: Environment) -> None:
+        breaker = Breaker("mongodb", _breaker_metrics, is_failure=mongo.is_failure, clock=environment.clock)
+        anything: Any = FakeDatabase(environment.servers)
         orders = Orders(anything, breaker)
-        self.letter_producers: list[Producer] = []
+        self.letter_producers: list[FakeProducer] = []
 
         def make_producer() -> Any:
-            self.letter_producers.append(around.new_producer(obliging=True))
+            self.letter_producers.append(environment.new_producer(obliging=True))
             return self.letter_producers[-1]
 
         dead_letters = DeadLetters(make_producer)
-        handler = Handler(orders, dead_letters, _processor_metrics, refused_items={REFUSED_ITEM}, now=around.now)
-        topic = around.topics[TOPIC]
-        commits = Commits(clock=around.clock)
-        self.consumer = Consumer(topic, commits.answered)
+        handler = Handler(orders, dead_letters, _processor_metrics, refused_items={REFUSED_ITEM}, now=environment.now)
+        topic = environment.topics[TOPIC]
+        commits = Commits(clock=environment.clock)
+        self.consumer = FakeConsumer(topic, commits.answered)
         self.loop = Loop(
             self.consumer,
             handler,
             commits,
             incremental=True,
-            clock=around.clock,
-            jitter=around.random.random,
+            clock=environment.clock,
+            jitter=environment.random.random,
         )
         self.loop.start()
-        self.reconciler = Reconciler(orders, topic, _processor_metrics, clock=around.clock)
+        self.reconciler = Reconciler(orders, topic, _processor_metrics, clock=environment.clock)

@@ -4,8 +4,8 @@ from itertools import pairwise
 from typing import Any
 
 from fakes.kafka_producer import BROKEN
+from model.harness import OWNER, HistoryHarness, Request
 from model.processes import REFUSED_ITEM
-from model.shop import OWNER, Request, Shop
 from order_api.store import StoreUnavailable
 from shared.ordering.events import DEAD_LETTER_TOPIC
 from shared.ordering.status import TABLE, Status
@@ -21,54 +21,54 @@ class PromiseBroken(AssertionError):  # noqa: N818 - read as what has happened
     """The system did what it never may; the text names the promise."""
 
 
-def check(shop: Shop) -> None:
+def check(harness: HistoryHarness) -> None:
     """Raise PromiseBroken if the present state is one that may never be."""
-    orders = shop.servers.primary
-    tried = {order_id for request in shop.requests for order_id in request.tried}
-    for request in shop.requests:
+    orders = harness.servers.primary
+    tried = {order_id for request in harness.requests for order_id in request.tried}
+    for request in harness.requests:
         _check_answers(request, orders)
     for order_id, order in orders.items():
         _demand(order_id in tried, f"invented: nobody asked for the order {order_id}")
         _check_history(order)
-    for order_id in shop.topic.ever:
+    for order_id in harness.topic.ever:
         _demand(order_id in orders, f"invented: an event of {order_id}, which does not exist")
 
 
-def check_end(shop: Shop, seconds: float) -> None:
+def check_end(harness: HistoryHarness, seconds: float) -> None:
     """Raise PromiseBroken if an order has not come to its end, or not within 180 s, after all faults have healed."""
-    check(shop)
-    check_dead_letters(shop)
-    for order_id, order in shop.servers.primary.items():
+    check(harness)
+    check_dead_letters(harness)
+    for order_id, order in harness.servers.primary.items():
         _demand(order["status"] != Status.PLACED, f"lost: {order_id} was accepted, and never processed")
         _demand("outbox" not in order, f"stuck: {order_id} is at its end, and its event still waits")
-        is_well = order["orderitems"][0]["item"] != REFUSED_ITEM and order_id not in shop.to_fail
+        is_well = order["orderitems"][0]["item"] != REFUSED_ITEM and order_id not in harness.to_fail
         _demand(
             order["status"] != Status.FAILED or not is_well, f"dishonest: {order_id} is FAILED, and nothing ails it"
         )
-    is_rearmed_often = any(order["rearmed"] >= STUCK_AFTER for order in shop.servers.primary.values())
+    is_rearmed_often = any(order["rearmed"] >= STUCK_AFTER for order in harness.servers.primary.values())
     _demand(seconds <= LONGEST_HEALING or is_rearmed_often, f"lost: {seconds:.0f} s until all was processed")
-    keys = [order["idempotency"]["key"] for order in shop.servers.primary.values() if "idempotency" in order]
+    keys = [order["idempotency"]["key"] for order in harness.servers.primary.values() if "idempotency" in order]
     _demand(len(keys) == len({*keys}), "doubled: one key, two orders")
-    _demand({*keys} == {request.key for request in shop.requests if request.key}, "lost: a key has no order")
+    _demand({*keys} == {request.key for request in harness.requests if request.key}, "lost: a key has no order")
 
 
-def check_dead_letters(shop: Shop) -> None:
+def check_dead_letters(harness: HistoryHarness) -> None:
     """Raise PromiseBroken if an event was given up without reason, or passed over without being kept."""
-    letters = [dict(letter.headers()) for letter in shop.topics[DEAD_LETTER_TOPIC].partitions[0]]
+    letters = [dict(letter.headers()) for letter in harness.topics[DEAD_LETTER_TOPIC].partitions[0]]
     for letter in letters:
         unknown = letter["dead_letter_error_class"] == b"UnknownOrder"
         _demand(not unknown, "dishonest: an event was given up as of an unknown order, which exists")
     kept = {(letter["dead_letter_partition"], letter["dead_letter_offset"]) for letter in letters}
-    for number, events in enumerate(shop.topic.partitions):
-        for event in events[: shop.topic.committed.get(number, 0)]:
+    for number, events in enumerate(harness.topic.partitions):
+        for event in events[: harness.topic.committed.get(number, 0)]:
             place = (str(number).encode(), str(event.offset()).encode())
             _demand(event.value() != BROKEN or place in kept, f"lost: the broken event at {place} is in no dead letter")
 
 
-def check_readable(shop: Shop, number: int) -> None:
+def check_readable(harness: HistoryHarness, number: int) -> None:
     """Raise PromiseBroken if an owner is told that an order which a 200 has named does not exist."""
-    store = shop.apis[number].store
-    for request in shop.requests:
+    store = harness.apis[number].store
+    for request in harness.requests:
         for order_id in request.answered:
             try:
                 found = store.find(order_id, OWNER) or store.is_on_its_way(order_id, OWNER)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from model import mongodb, order_api, order_processor
-from model.world import PLACED, Faults, Reconciler, Safeguards, Step, World
+from model.state import PLACED, Faults, Reconciler, Safeguards, State, Step
 
-STEPS: tuple[Callable[[World, Safeguards], Iterator[Step]], ...] = (
+STEPS: tuple[Callable[[State, Safeguards], Iterator[Step]], ...] = (
     order_api.place,
     order_api.fast_path,
     order_api.sweep,
@@ -18,9 +18,9 @@ STEPS: tuple[Callable[[World, Safeguards], Iterator[Step]], ...] = (
     order_processor.reconcile,
     order_processor.crash_processor,
     order_processor.lose_log,
-    lambda world, _: mongodb.replicate(world),
-    lambda world, _: mongodb.catch_up(world),
-    lambda world, _: mongodb.fail_over(world),
+    lambda state, _: mongodb.replicate(state),
+    lambda state, _: mongodb.catch_up(state),
+    lambda state, _: mongodb.fail_over(state),
 )
 
 
@@ -28,39 +28,39 @@ STEPS: tuple[Callable[[World, Safeguards], Iterator[Step]], ...] = (
 class Outcome:
     """The states that were reached, and the shortest way to the first promise broken."""
 
-    worlds: list[World]
+    states: list[State]
     violation: str | None = None
     trace: list[str] = field(default_factory=list)
 
     @property
     def longest_log(self) -> int:
         """The most events that any state holds: below the bound, the bound has hidden nothing."""
-        return max(len(world.log) for world in self.worlds)
+        return max(len(state.log) for state in self.states)
 
     def __str__(self) -> str:
         lines = [f"{number:3}. {step}" for number, step in enumerate(self.trace, start=1)]
-        return "\n".join([f"{len(self.worlds):,} states, {self.violation or 'no violation'}", *lines])
+        return "\n".join([f"{len(self.states):,} states, {self.violation or 'no violation'}", *lines])
 
 
-def broken_promise(world: World) -> str | None:
+def broken_promise(state: State) -> str | None:
     """Names the promise that this very state breaks, if one."""
-    order = world.newest
+    order = state.newest
     here = "" if order is None else order.id
-    if len(world.answered) > 1:
+    if len(state.answered) > 1:
         return "doubled: one request, two orders"
-    if world.answered and world.answered != here:
-        return f"lost: {world.answered} was answered with 200 and is gone"
-    if any(event != here for event in world.log):
+    if state.answered and state.answered != here:
+        return f"lost: {state.answered} was answered with 200 and is gone"
+    if any(event != here for event in state.log):
         return "invented: an event of an order that does not exist"
     if order is not None and order.effects > 1:
         return "doubled: two effects of one order"
     return None
 
 
-def is_settled(world: World) -> bool:
+def is_settled(state: State) -> bool:
     """Tells whether the client has its answer and its order has reached its end."""
-    order = world.orders[0]
-    return world.all_committed and bool(world.answered) and order is not None and order.status != PLACED
+    order = state.orders[0]
+    return state.all_committed and bool(state.answered) and order is not None and order.status != PLACED
 
 
 def explore(faults: Faults, guards: Safeguards, *, reconcilers: int = 2) -> Outcome:
@@ -76,32 +76,32 @@ def explore(faults: Faults, guards: Safeguards, *, reconcilers: int = 2) -> Outc
 
 
 def _explore(faults: Faults, guards: Safeguards, reconcilers: int) -> Outcome:
-    start = World(left=faults, reconcilers=(Reconciler(),) * reconcilers)
-    numbers, worlds = {start: 0}, [start]
+    start = State(left=faults, reconcilers=(Reconciler(),) * reconcilers)
+    numbers, states = {start: 0}, [start]
     came_from: list[tuple[int, str]] = [(0, "")]
     before: list[list[int]] = [[]]  # by state: the states from which one step of the system leads here
-    for number, world in enumerate(worlds):  # the list grows while it is walked
+    for number, state in enumerate(states):  # the list grows while it is walked
         for steps in STEPS:
-            for step in steps(world, guards):
-                target = numbers.get(step.world)
+            for step in steps(state, guards):
+                target = numbers.get(step.state)
                 if target is None:
-                    target = numbers[step.world] = len(worlds)
-                    worlds.append(step.world)
+                    target = numbers[step.state] = len(states)
+                    states.append(step.state)
                     came_from.append((number, f"{step.actor}: {step.text}"))
                     before.append([])
-                    promise = broken_promise(step.world)
+                    promise = broken_promise(step.state)
                     if promise:
-                        return Outcome(worlds, promise, _trace(came_from, target))
+                        return Outcome(states, promise, _trace(came_from, target))
                 if not step.is_fault:
                     before[target].append(number)
-    stuck = _first_stuck(worlds, before)
+    stuck = _first_stuck(states, before)
     if stuck is None:
-        return Outcome(worlds)
-    return Outcome(worlds, "stuck: nothing brings the order to its end", _trace(came_from, stuck))
+        return Outcome(states)
+    return Outcome(states, "stuck: nothing brings the order to its end", _trace(came_from, stuck))
 
 
-def _first_stuck(worlds: list[World], before: list[list[int]]) -> int | None:
-    can_settle = [is_settled(world) for world in worlds]
+def _first_stuck(states: list[State], before: list[list[int]]) -> int | None:
+    can_settle = [is_settled(state) for state in states]
     frontier = [number for number, settled in enumerate(can_settle) if settled]
     while frontier:
         for number in before[frontier.pop()]:

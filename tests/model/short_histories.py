@@ -4,174 +4,174 @@ from functools import partial
 
 from model import promises
 from model.happenings import happen
+from model.harness import HistoryHarness, Request, an_order
 from model.processes import REFUSED_ITEM
-from model.shop import Request, Shop, an_order
 
 
-def failover_after_the_answer(shop: Shop) -> None:
-    _place(shop)
-    shop.servers.fail_over()
+def failover_after_the_answer(harness: HistoryHarness) -> None:
+    _place(harness)
+    harness.servers.fail_over()
 
 
-def repeat_after_no_answer(shop: Shop) -> None:
-    request = _place(shop, "unanswered", key="k")
-    shop.servers.replicate()
-    shop.place(1, request)
+def repeat_after_no_answer(harness: HistoryHarness) -> None:
+    request = _place(harness, "unanswered", key="k")
+    harness.servers.replicate()
+    harness.place(1, request)
 
 
-def repeat_of_an_unsafe_insert_then_failover(shop: Shop) -> None:
-    request = _place(shop, "unanswered", key="k")
-    shop.place(1, request)
-    shop.servers.fail_over()
+def repeat_of_an_unsafe_insert_then_failover(harness: HistoryHarness) -> None:
+    request = _place(harness, "unanswered", key="k")
+    harness.place(1, request)
+    harness.servers.fail_over()
 
 
-def another_body_under_the_same_key(shop: Shop) -> None:
-    _place(shop, key="k")
-    _place(shop, key="k")
+def another_body_under_the_same_key(harness: HistoryHarness) -> None:
+    _place(harness, key="k")
+    _place(harness, key="k")
 
 
-def no_answer_without_key(shop: Shop) -> None:
-    _place(shop, "unanswered")
+def no_answer_without_key(harness: HistoryHarness) -> None:
+    _place(harness, "unanswered")
 
 
-def new_primary_that_trails(shop: Shop) -> None:
-    _place(shop)
-    shop.servers.fail_over(kept=9, trailing=9)
-    promises.check_readable(shop, 0)
+def new_primary_that_trails(harness: HistoryHarness) -> None:
+    _place(harness)
+    harness.servers.fail_over(kept=9, trailing=9)
+    promises.check_readable(harness, 0)
 
 
-def insert_that_is_lost(shop: Shop) -> None:
-    _place(shop, "lost")
-    _publish(shop)
+def insert_that_is_lost(harness: HistoryHarness) -> None:
+    _place(harness, "lost")
+    _publish(harness)
 
 
-def sweep_of_an_unsafe_insert_then_failover(shop: Shop) -> None:
-    _place(shop, "unanswered")
-    shop.seconds += 6
-    shop.publish(1)
-    happen(shop, "delivered")
-    shop.servers.fail_over()
+def sweep_of_an_unsafe_insert_then_failover(harness: HistoryHarness) -> None:
+    _place(harness, "unanswered")
+    harness.seconds += 6
+    harness.publish(1)
+    happen(harness, "delivered")
+    harness.servers.fail_over()
 
 
-def delivery_that_fails(shop: Shop) -> None:
-    _place(shop)
-    shop.publish(0)
-    shop.apis[0].producer.fail(stored=False)
+def delivery_that_fails(harness: HistoryHarness) -> None:
+    _place(harness)
+    harness.publish(0)
+    harness.apis[0].producer.fail(stored=False)
 
 
-def producers_that_break(shop: Shop) -> None:
-    for number, api in enumerate(shop.apis):
+def producers_that_break(harness: HistoryHarness) -> None:
+    for number, api in enumerate(harness.apis):
         api.producer.fail(stored=False, fatal=True)
-        shop.publish(number)
-    _place(shop)
+        harness.publish(number)
+    _place(harness)
 
 
-def forked_after_the_start(shop: Shop) -> None:
-    shop.apis[0].fork()
-    _place(shop)
+def forked_after_the_start(harness: HistoryHarness) -> None:
+    harness.apis[0].fork()
+    _place(harness)
 
 
-def outage_then_all_killed(shop: Shop) -> None:
-    _place(shop)
-    _publish(shop)
-    with shop.mongodb_away():
-        _consume(shop)
-    _kill_processors(shop)
+def outage_then_all_killed(harness: HistoryHarness) -> None:
+    _place(harness)
+    _publish(harness)
+    with harness.mongodb_away():
+        _consume(harness)
+    _kill_processors(harness)
 
 
-def partition_that_goes_during_an_outage(shop: Shop) -> None:
+def partition_that_goes_during_an_outage(harness: HistoryHarness) -> None:
     for _ in range(6):  # enough to have some in each partition
-        _place(shop)
-    _publish(shop)
-    shop.topic.leave(shop.processors[1].consumer)
-    with shop.mongodb_away():
-        shop.consume(0)
-        shop.consume(1)  # comes back, and gets a partition
-        shop.consume(0)
+        _place(harness)
+    _publish(harness)
+    harness.topic.leave(harness.processors[1].consumer)
+    with harness.mongodb_away():
+        harness.consume(0)
+        harness.consume(1)  # comes back, and gets a partition
+        harness.consume(0)
 
 
-def killed_between_write_and_commit(shop: Shop) -> None:
-    _place(shop)
-    _publish(shop)
-    _consume(shop, "nothing", "nothing", "killed")
+def killed_between_write_and_commit(harness: HistoryHarness) -> None:
+    _place(harness)
+    _publish(harness)
+    _consume(harness, "nothing", "nothing", "killed")
 
 
-def failover_after_the_processing(shop: Shop) -> None:
-    _place(shop)
-    _publish(shop)
-    shop.servers.replicate()
-    _consume(shop)
-    shop.servers.fail_over()
+def failover_after_the_processing(harness: HistoryHarness) -> None:
+    _place(harness)
+    _publish(harness)
+    harness.servers.replicate()
+    _consume(harness)
+    harness.servers.fail_over()
 
 
-def long_outage(shop: Shop) -> None:
-    _place(shop)
-    _publish(shop)
-    with shop.mongodb_away():
+def long_outage(harness: HistoryHarness) -> None:
+    _place(harness)
+    _publish(harness)
+    with harness.mongodb_away():
         for _ in range(10):
-            _consume(shop)
+            _consume(harness)
 
 
-def broken_event_then_all_killed(shop: Shop) -> None:
-    _place(shop)
-    shop.publish(0)
-    shop.apis[0].producer.spoil()
-    _publish(shop)
-    _consume(shop)
-    _kill_processors(shop)
+def broken_event_then_all_killed(harness: HistoryHarness) -> None:
+    _place(harness)
+    harness.publish(0)
+    harness.apis[0].producer.spoil()
+    _publish(harness)
+    _consume(harness)
+    _kill_processors(harness)
 
 
-def topic_made_anew(shop: Shop) -> None:
-    _place(shop)
-    _publish(shop)
-    shop.topic.make_anew(keep_committed=False)
+def topic_made_anew(harness: HistoryHarness) -> None:
+    _place(harness)
+    _publish(harness)
+    harness.topic.make_anew(keep_committed=False)
 
 
-def topic_made_anew_during_a_pass(shop: Shop) -> None:
-    _place(shop)
-    _publish(shop)
-    shop.servers.replicate()
+def topic_made_anew_during_a_pass(harness: HistoryHarness) -> None:
+    _place(harness)
+    _publish(harness)
+    harness.servers.replicate()
     for number in (0, 1):
-        shop.reconcile(number)
-    shop.topic.make_anew(keep_committed=False)
+        harness.reconcile(number)
+    harness.topic.make_anew(keep_committed=False)
 
 
-def failed_and_redriven(shop: Shop) -> None:
-    _place(shop, item=REFUSED_ITEM)
-    _publish(shop)
-    _consume(shop)
-    shop.redrive()
+def failed_and_redriven(harness: HistoryHarness) -> None:
+    _place(harness, item=REFUSED_ITEM)
+    _publish(harness)
+    _consume(harness)
+    harness.redrive()
 
 
-def _place(shop: Shop, *mishaps: str, key: str | None = None, item: str = "apple") -> Request:
-    request = Request(an_order(item, len(shop.requests) + 1), key)
-    shop.requests.append(request)
-    _plan(shop, mishaps)
-    shop.place(0, request)
+def _place(harness: HistoryHarness, *mishaps: str, key: str | None = None, item: str = "apple") -> Request:
+    request = Request(an_order(item, len(harness.requests) + 1), key)
+    harness.requests.append(request)
+    _plan(harness, mishaps)
+    harness.place(0, request)
     return request
 
 
-def _publish(shop: Shop) -> None:
+def _publish(harness: HistoryHarness) -> None:
     """Have replica 0 publish what it holds, and remove the markers."""
     for _ in range(2):
-        shop.publish(0)
-        while shop.apis[0].producer.taken:
-            shop.apis[0].producer.deliver()
-        shop.seconds += 0.1
+        harness.publish(0)
+        while harness.apis[0].producer.taken:
+            harness.apis[0].producer.deliver()
+        harness.seconds += 0.1
 
 
-def _consume(shop: Shop, *mishaps: str) -> None:
+def _consume(harness: HistoryHarness, *mishaps: str) -> None:
     for number in (0, 1):
-        _plan(shop, mishaps)
-        shop.consume(number)
-        shop.plan.clear()
-    shop.seconds += 0.5
+        _plan(harness, mishaps)
+        harness.consume(number)
+        harness.plan.clear()
+    harness.seconds += 0.5
 
 
-def _kill_processors(shop: Shop) -> None:
+def _kill_processors(harness: HistoryHarness) -> None:
     for number in (0, 1):
-        shop.kill_processor(number)
+        harness.kill_processor(number)
 
 
-def _plan(shop: Shop, mishaps: tuple[str, ...]) -> None:
-    shop.plan.extend(partial(happen, shop, mishap) for mishap in mishaps)
+def _plan(harness: HistoryHarness, mishaps: tuple[str, ...]) -> None:
+    harness.plan.extend(partial(happen, harness, mishap) for mishap in mishaps)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from model import happenings, promises
+from model.harness import HistoryHarness, Request, an_order
 from model.processes import REFUSED_ITEM
-from model.shop import Request, Shop, an_order
 
 HISTORIES = int(os.environ.get("HISTORIES", "1000"))
 STEPS = 30
@@ -26,55 +26,55 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.shop = Shop(seed=0)
+        self.harness = HistoryHarness(seed=0)
 
     @rule(number=numbers, plan=plans, item=st.sampled_from(["apple", REFUSED_ITEM]), key=st.integers(-1, 5))
     def place(self, number: int, plan: int, item: str, key: int) -> None:
-        order = an_order(item, len(self.shop.requests) + 1)
-        self.shop.requests.append(Request(order, f"key-{key}" if key >= 0 else None))
+        order = an_order(item, len(self.harness.requests) + 1)
+        self.harness.requests.append(Request(order, f"key-{key}" if key >= 0 else None))
         self._plan(plan)
-        self.shop.place(number, self.shop.requests[-1])
+        self.harness.place(number, self.harness.requests[-1])
 
     @rule(number=numbers, plan=plans, which=st.integers(0, 3))
     def repeat(self, number: int, plan: int, which: int) -> None:
-        keyed = [request for request in self.shop.requests if request.key]
+        keyed = [request for request in self.harness.requests if request.key]
         if keyed:
             self._plan(plan)
-            self.shop.place(number, keyed[-1 - which % len(keyed)])
+            self.harness.place(number, keyed[-1 - which % len(keyed)])
 
     @rule(who=st.sampled_from(["publish", "consume", "reconcile"]), number=numbers, plan=plans)
     def work(self, who: str, number: int, plan: int) -> None:
         self._plan(plan)
-        getattr(self.shop, who)(number)
-        self.shop.seconds += 0.5
+        getattr(self.harness, who)(number)
+        self.harness.seconds += 0.5
 
     @rule(who=st.sampled_from(["publish", "consume"]), number=numbers, during=st.sampled_from([*happenings.OUTAGES]))
     def work_long(self, who: str, number: int, during: str) -> None:
-        with happenings.OUTAGES[during](self.shop):
+        with happenings.OUTAGES[during](self.harness):
             for _ in range(10):
-                getattr(self.shop, who)(number)
-                self.shop.seconds += 0.5
+                getattr(self.harness, who)(number)
+                self.harness.seconds += 0.5
 
     @rule(what=st.sampled_from([*happenings.HAPPENINGS]))
     def happen(self, what: str) -> None:
-        happenings.HAPPENINGS[what](self.shop)
+        happenings.HAPPENINGS[what](self.harness)
 
     @rule(what=st.sampled_from([*happenings.ALONE]))
     def happen_alone(self, what: str) -> None:
-        happenings.ALONE[what](self.shop)
+        happenings.ALONE[what](self.harness)
 
     @invariant()
     def every_promise_is_kept(self) -> None:
-        self.shop.plan.clear()
-        promises.check(self.shop)
+        self.harness.plan.clear()
+        promises.check(self.harness)
 
     def teardown(self) -> None:
-        seconds = self.shop.heal()
-        promises.check_end(self.shop, seconds)
+        seconds = self.harness.heal()
+        promises.check_end(self.harness, seconds)
 
     def _plan(self, plan: int) -> None:
         note(f"in the middle: {', '.join(happenings.told(plan))}")
-        happenings.plan(self.shop, plan)
+        happenings.plan(self.harness, plan)
 
 
 @pytest.mark.usefixtures("_silence")

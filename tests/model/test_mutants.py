@@ -6,17 +6,17 @@ from contextlib import nullcontext
 import pytest
 
 from model import promises
+from model.harness import HistoryHarness
 from model.mutants import MUTANTS, NO_RECONCILIATION, Mutant
 from model.promises import PromiseBroken
-from model.shop import Shop
 
 
-def live_through(history: Callable[[Shop], None]) -> None:
+def live_through(history: Callable[[HistoryHarness], None]) -> None:
     """Let a history happen, then heal everything; raise PromiseBroken."""
-    shop = Shop(seed=0)
-    history(shop)
-    promises.check(shop)
-    promises.check_end(shop, shop.heal())
+    harness = HistoryHarness(seed=0)
+    history(harness)
+    promises.check(harness)
+    promises.check_end(harness, harness.heal())
 
 
 @pytest.mark.usefixtures("_silence")

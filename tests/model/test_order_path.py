@@ -11,7 +11,7 @@ import pytest
 
 from model.order_api import LONGEST_LOG
 from model.search import explore
-from model.world import Faults, Safeguards
+from model.state import Faults, Safeguards
 
 ALL = Safeguards()
 BLIND = Safeguards(reconciliation=False)  # the second net is away, so that the first one shows

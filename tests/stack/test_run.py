@@ -17,7 +17,7 @@ import pytest
 
 from support import wait
 from support.customer import Customer, https
-from support.run import Run, call, free_offset, gone
+from support.stack_run import StackRun, call, free_offset, gone
 
 PARTS = ["edge", "order-api-0", "auth-api-0", "order-processor-0", "mongodb", "kafka"]
 
@@ -28,21 +28,21 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(root: Path) -> Iterator[Run]:
+def run(root: Path) -> Iterator[StackRun]:
     """The first run."""
-    run = Run(root, free_offset()).await_line("Ctrl-C")
+    run = StackRun(root, free_offset()).await_line("Ctrl-C")
     yield run
     run.end()
 
 
 @pytest.fixture(scope="module")
-def kept(run: Run) -> tuple[Customer, str]:
+def kept(run: StackRun) -> tuple[Customer, str]:
     """A customer, and an order that must outlive all that follows."""
     customer = run.customer()
     return customer, customer.place()
 
 
-def test_the_tour_shows_the_requests_and_their_answers_without_secrets(run: Run) -> None:
+def test_the_tour_shows_the_requests_and_their_answers_without_secrets(run: StackRun) -> None:
     output = run.output.read_text()
 
     assert "POST /api/users" in output
@@ -51,7 +51,7 @@ def test_the_tour_shows_the_requests_and_their_answers_without_secrets(run: Run)
         assert secret not in output
 
 
-def test_stack_json_says_where_every_part_is(run: Run) -> None:
+def test_stack_json_says_where_every_part_is(run: StackRun) -> None:
     stack = run.file
 
     assert list(stack) == ["base_url", "ca", "services", "mongodb", "kafka", "edge"]
@@ -70,13 +70,13 @@ def test_stack_json_says_where_every_part_is(run: Run) -> None:
     assert set(run.pids.values()) <= family
 
 
-def test_only_the_owner_can_read_what_the_stack_keeps(run: Run) -> None:
+def test_only_the_owner_can_read_what_the_stack_keeps(run: StackRun) -> None:
     open_to_others = [path for path in [run.root, *run.root.rglob("*")] if path.lstat().st_mode & 0o077]
 
     assert not open_to_others
 
 
-def test_no_secret_shows_in_a_process_list_or_a_log(run: Run) -> None:
+def test_no_secret_shows_in_a_process_list_or_a_log(run: StackRun) -> None:
     shown = [" ".join(process.cmdline()) for process in run.family()]
     shown += [json.dumps(process.environ()) for process in run.family()[1:]]
     shown += [path.read_text(errors="replace") for path in (run.root / "log").iterdir()]
@@ -85,13 +85,13 @@ def test_no_secret_shows_in_a_process_list_or_a_log(run: Run) -> None:
         assert not [text[:200] for text in shown if secret in text]
 
 
-def secrets(run: Run) -> list[str]:
+def secrets(run: StackRun) -> list[str]:
     files = [path for path in (run.root / "secrets").iterdir() if "-uri-" not in path.name]
     assert len(files) >= 9
     return [path.read_text() for path in files]
 
 
-def test_client_settings_name_the_servers_and_their_user(run: Run) -> None:
+def test_client_settings_name_the_servers_and_their_user(run: StackRun) -> None:
     text = (run.root / "clients" / "operator.env").read_text()
 
     values = dict(line.split("=", 1) for line in text.splitlines())
@@ -100,7 +100,7 @@ def test_client_settings_name_the_servers_and_their_user(run: Run) -> None:
     assert values["MONGODB_URI"].startswith("mongodb://operator:")
 
 
-def test_a_second_start_and_a_removal_are_refused_while_it_runs(run: Run) -> None:
+def test_a_second_start_and_a_removal_are_refused_while_it_runs(run: StackRun) -> None:
     for command in ("run", "clean"):
         refused = call(command, "--root", run.root)
 
@@ -124,7 +124,9 @@ def test_a_port_in_use_is_one_sentence_that_names_its_user(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_part_killed_is_started_again_and_the_system_goes_on(run: Run, kept: tuple[Customer, str], part: str) -> None:
+def test_a_part_killed_is_started_again_and_the_system_goes_on(
+    run: StackRun, kept: tuple[Customer, str], part: str
+) -> None:
     customer, _ = kept
     before = run.pids[part]
     remains = psutil.Process(before).children(recursive=True)
@@ -149,7 +151,7 @@ def place(customer: Customer) -> str | None:
     return str(answer.json()["order_reference"])
 
 
-def test_nothing_outlives_a_supervisor_that_is_killed(run: Run, kept: tuple[Customer, str]) -> None:
+def test_nothing_outlives_a_supervisor_that_is_killed(run: StackRun, kept: tuple[Customer, str]) -> None:
     assert kept
     family = run.family()
     assert len(family) > len(PARTS)
@@ -164,7 +166,7 @@ def test_the_next_start_needs_no_cleaning_and_has_the_data_and_ctrl_c_ends_all(
     root: Path, kept: tuple[Customer, str]
 ) -> None:
     customer, reference = kept
-    second = Run(root, free_offset() + 1).await_line("Ctrl-C")
+    second = StackRun(root, free_offset() + 1).await_line("Ctrl-C")
     try:
         with https(second.file["base_url"], second.file["ca"]) as client:
             customer.http = client
@@ -184,7 +186,7 @@ def test_the_next_start_needs_no_cleaning_and_has_the_data_and_ctrl_c_ends_all(
 
 
 def test_it_ends_when_its_parent_is_killed_and_then_can_be_removed(root: Path) -> None:
-    third = Run(root, free_offset()).await_line("MongoDB is ready")
+    third = StackRun(root, free_offset()).await_line("MongoDB is ready")
     family = third.family()
 
     third.shell.kill()

@@ -15,7 +15,7 @@ from local_stack.errors import StackError
 from local_stack.part import LOG_BYTES, Part
 from local_stack.supervisor import Supervisor
 from support import wait
-from support.run import runs
+from support.stack_run import runs
 
 SLEEP = "exec sleep 300"
 DEAF = "trap '' TERM; while :; do sleep 0.1; done"

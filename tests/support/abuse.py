@@ -6,8 +6,8 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from support.auth import PASSWORD, AuthService, write_key
-from support.orders import OrderService, order
+from support.auth_api import PASSWORD, AuthService, write_key
+from support.order_api import OrderService, order
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "request_id"}
 
@@ -29,7 +29,7 @@ TARGETS = (
 )
 
 
-class Both:
+class BothApis:
     """auth-api, with the user alice, and order-api, with a token of hers."""
 
     def __init__(self, folder: Path) -> None:

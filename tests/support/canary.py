@@ -14,9 +14,9 @@ from prometheus_client import generate_latest
 from pymongo.errors import AutoReconnect
 
 from shared.telemetry import log
-from support.abuse import Both
-from support.auth import basic
-from support.orders import order
+from support.abuse import BothApis
+from support.auth_api import basic
+from support.order_api import order
 
 SECRET = "canary-7f3a"
 
@@ -24,14 +24,14 @@ SECRET = "canary-7f3a"
 def main(folder: Path, answers: Path) -> None:
     """Send everything, and write what came back."""
     log.configure("canary", "debug")
-    both = Both(folder)
+    both = BothApis(folder)
     texts = [answer.text for answer in tour(both)]
     texts += [str(dict(answer.headers)) for answer in tour(both)]
     texts += [generate_latest(service.registry).decode() for service in (both.auth, both.orders)]
     answers.write_text("\n".join(json.dumps(text) for text in texts), encoding="utf-8")
 
 
-def tour(both: Both) -> list[Any]:
+def tour(both: BothApis) -> list[Any]:
     """Return the answers to requests that carry a secret each; none of these may be repeated by anyone."""
     auth, orders, bearer = both.auth.client, both.orders.client, both.orders.bearer()
     token = {"Authorization": f"Bearer {SECRET}.{SECRET}.{SECRET}"}
@@ -64,7 +64,7 @@ def tour(both: Both) -> list[Any]:
     return [*answers, *broken(both)]
 
 
-def broken(both: Both) -> list[Any]:
+def broken(both: BothApis) -> list[Any]:
     """Return the answers while the stores fail, first as MongoDB does, then by a defect of ours."""
     answers = []
     for error in (AutoReconnect("gone"), RuntimeError("a defect")):

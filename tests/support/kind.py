@@ -19,8 +19,8 @@ from support import wait
 from support.stand_ins.kube import CONTEXT, NAMESPACE, kubectl, list_of
 
 ROOT = Path(__file__).resolve().parents[2]
-DOOR = "https://127.0.0.1:8443"
-AUTHORITY = ROOT / ".kind/ca.pem"
+BASE_URL = "https://127.0.0.1:8443"
+CA_FILE = ROOT / ".kind/ca.pem"
 RATE = float(os.environ.get("KIND_LOAD_RATE", "50"))  # orders per second; fewer for a machine that is busy otherwise
 COMPONENTS = ("auth-api", "order-api", "order-processor")
 __all__ = ["CONTEXT", "NAMESPACE", "kubectl", "list_of"]
@@ -179,7 +179,7 @@ def load(rate: float = RATE, *, seconds: float = 600, verify_seconds: float = 60
         try:
             ledger = Path(tempfile.mkdtemp(prefix="retail-ledger-")) / "ledger.jsonl"
             options = Options(
-                base_url=DOOR, ca_file=AUTHORITY, ledger=ledger, rate=rate, duration=seconds,
+                base_url=BASE_URL, ca_file=CA_FILE, ledger=ledger, rate=rate, duration=seconds,
                 verify_seconds=verify_seconds,
             )  # fmt: skip
             state.summary = run(options, console=Console(quiet=True), enough=enough)

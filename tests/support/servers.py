@@ -41,7 +41,7 @@ def connection(stack: Stack, user: str) -> kafka.Connection:
     )
 
 
-class Processor:
+class ProcessorProcess:
     """One process of order-processor, on a free admin port. Leaving the context kills it if it still runs."""
 
     def __init__(self, stack: Stack, log: Path, **environ: str) -> None:

@@ -2,19 +2,19 @@
 
 import pytest
 
-from fakes.kafka_log import Topic
-from support.member import ten_events
-from support.outbox import Shop
+from fakes.kafka_log import FakeTopic
+from support.consumer import ten_events
+from support.relay import RelayHarness
 
 
 @pytest.fixture
-def shop() -> Shop:
-    """A shop after its publisher's first round."""
-    shop = Shop()
-    shop.step()
-    return shop
+def harness() -> RelayHarness:
+    """A harness after its publisher's first round."""
+    harness = RelayHarness()
+    harness.step()
+    return harness
 
 
 @pytest.fixture
-def topic() -> Topic:
+def topic() -> FakeTopic:
     return ten_events()

@@ -20,7 +20,7 @@ BEGIN_SECONDS = 90.0
 
 
 @dataclass
-class Run:
+class LoadRun:
     """A load at work. `ledger` can be read at any time, `summary` once it has ended."""
 
     ledger: Path
@@ -55,12 +55,12 @@ class Run:
 
 
 @contextmanager
-def at_work(options: Options, orders: int) -> Iterator[Run]:
+def at_work(options: Options, orders: int) -> Iterator[LoadRun]:
     """Place orders while the block runs and until at least `orders` were sent; settle them; then return.
 
     The block begins when a second's orders, or all, are sent; without a rate, as many as are in flight at a time.
     """
-    run_ = Run(options.ledger, time.time())
+    run_ = LoadRun(options.ledger, time.time())
     over = threading.Event()
 
     def work() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from auth_api.app import login_slots
 from auth_api.passwords import Busy, Passwords, Slots
-from support.auth import CHEAP, WAITERS, settings
+from support.auth_api import CHEAP, WAITERS, settings
 from support.wait import until
 
 

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from auth_api.store import MongoUsers, OutcomeUnknown
-from fakes.mongo_client import Database
+from fakes.mongo_client import FakeDatabase
 from fakes.replica_set import ReplicaSet, Trouble
 from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
@@ -18,7 +18,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 @pytest.mark.parametrize("is_lost", [True, False])
 def test_a_user_of_whom_nobody_knows_logs_in_when_a_majority_has_it(*, is_lost: bool) -> None:
     servers = ReplicaSet(lambda: NOW)
-    database: Any = Database(servers)
+    database: Any = FakeDatabase(servers)
     users = MongoUsers(database, Breaker("mongodb", BreakerMetrics(CollectorRegistry())))
     servers.before = lambda operation: Trouble.UNANSWERED if operation == "insert" else None
     with pytest.raises(OutcomeUnknown):

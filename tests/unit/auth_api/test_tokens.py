@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from auth_api.tokens import KeyFolder, NoKeys
-from support.auth import write_key
+from support.auth_api import write_key
 from support.clock import Clock
 
 

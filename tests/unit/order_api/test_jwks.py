@@ -9,12 +9,12 @@ import pytest
 
 from order_api.jwks import REFRESH_SECONDS, KeyCache, KeysUnavailable
 from support.clock import Clock
-from support.orders import KeyServer
+from support.order_api import FakeJwksServer
 from support.wait import until
 
 
 def test_without_a_key_set_nothing_can_be_told() -> None:
-    server = KeyServer()
+    server = FakeJwksServer()
     server.is_up = False
     cache = KeyCache(server.fetch)
     cache.refresh()
@@ -25,7 +25,7 @@ def test_without_a_key_set_nothing_can_be_told() -> None:
 
 
 def test_the_set_is_fetched_again_after_5_minutes_and_sooner_while_that_fails() -> None:
-    server = KeyServer()
+    server = FakeJwksServer()
     cache = KeyCache(server.fetch, jitter=lambda: 0.0)
     server.is_up = False
     failing = [cache.refresh() for _ in range(7)]
@@ -45,7 +45,7 @@ def test_a_fetch_that_breaks_in_an_unforeseen_way_is_a_failed_one() -> None:
 
 
 def test_a_withdrawn_key_is_gone_after_the_next_fetch() -> None:
-    server = KeyServer()
+    server = FakeJwksServer()
     cache = KeyCache(server.fetch)
     server.rotate("k2")
     cache.refresh()
@@ -94,7 +94,7 @@ def test_while_one_waits_for_a_fetch_all_others_with_an_unknown_key_are_told_at_
 
 
 def test_unknown_keys_cost_one_fetch_in_30_seconds() -> None:
-    server, clock = KeyServer(), Clock()
+    server, clock = FakeJwksServer(), Clock()
     cache = KeyCache(server.fetch, clock=clock.seconds)
     cache.refresh()
     fetches = []
@@ -108,7 +108,7 @@ def test_unknown_keys_cost_one_fetch_in_30_seconds() -> None:
 
 
 def test_while_fetches_fail_nobody_can_tell_of_an_unknown_key_and_it_costs_no_more_fetches() -> None:
-    server, clock = KeyServer(), Clock()
+    server, clock = FakeJwksServer(), Clock()
     cache = KeyCache(server.fetch, clock=clock.seconds)
     cache.refresh()
     server.is_up = False
@@ -128,7 +128,7 @@ def test_while_fetches_fail_nobody_can_tell_of_an_unknown_key_and_it_costs_no_mo
 
 
 def test_the_thread_fetches_at_start_and_ends_when_it_is_closed() -> None:
-    cache = KeyCache(KeyServer().fetch)
+    cache = KeyCache(FakeJwksServer().fetch)
     cache.start()
     until(lambda: cache.is_present, "the keys")
     cache.close()

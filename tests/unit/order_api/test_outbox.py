@@ -30,7 +30,7 @@ def outbox(servers: ReplicaSet) -> markers.Markers:
 
 
 def database(servers: ReplicaSet) -> Any:
-    return mongo_client.Database(servers)
+    return mongo_client.FakeDatabase(servers)
 
 
 def place(servers: ReplicaSet, *ages: int) -> list[str]:

@@ -4,83 +4,83 @@ import pytest
 
 from shared.kafka import KafkaError, KafkaException
 from shared.resilience.breaker import OPEN_SECONDS
-from support.outbox import Shop
+from support.relay import RelayHarness
 
 UNKNOWN_TOPIC = KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
 
 
 @pytest.mark.parametrize("refusal", [BufferError("Local: Queue full"), UNKNOWN_TOPIC, ZeroDivisionError()])
-def test_a_refusing_producer_feeds_the_breaker_and_ends_nothing(shop: Shop, refusal: Exception) -> None:
-    shop.sink.refusal = refusal
+def test_a_refusing_producer_feeds_the_breaker_and_ends_nothing(harness: RelayHarness, refusal: Exception) -> None:
+    harness.sink.refusal = refusal
     for _ in range(6):
-        shop.place()
-    shop.step()
-    state = shop.breaker.state
-    shop.sink.refusal = None
-    shop.step(OPEN_SECONDS)
+        harness.place()
+    harness.step()
+    state = harness.breaker.state
+    harness.sink.refusal = None
+    harness.step(OPEN_SECONDS)
     for _ in range(3):
-        shop.step(2)
+        harness.step(2)
 
     assert state == "open"
-    assert shop.markers() == []
-    assert sorted(shop.published()) == sorted(shop.store.documents)
+    assert harness.markers() == []
+    assert sorted(harness.published()) == sorted(harness.store.documents)
 
 
-def test_while_the_breaker_is_open_nothing_is_claimed_and_events_wait(shop: Shop) -> None:
-    shop.sink.is_up = False
+def test_while_the_breaker_is_open_nothing_is_claimed_and_events_wait(harness: RelayHarness) -> None:
+    harness.sink.is_up = False
     for _ in range(5):
-        shop.place()
-    shop.step()
-    shop.sink.time_out()
-    shop.place()
-    shop.step(3)
+        harness.place()
+    harness.step()
+    harness.sink.time_out()
+    harness.place()
+    harness.step(3)
 
-    assert shop.breaker.room == 0
-    assert {marker["attempts"] for marker in shop.markers()} == {0}
+    assert harness.breaker.room == 0
+    assert {marker["attempts"] for marker in harness.markers()} == {0}
 
 
-def test_a_fatal_error_replaces_the_producer_after_a_back_off_and_loses_nothing(shop: Shop) -> None:
-    broken = shop.sink
+def test_a_fatal_error_replaces_the_producer_after_a_back_off_and_loses_nothing(harness: RelayHarness) -> None:
+    broken = harness.sink
     broken.is_up = False
-    shop.place()
-    shop.step()
+    harness.place()
+    harness.step()
     broken.break_down()
-    shop.step()
-    shop.step(0.5)
-    before = len(shop.sinks)
-    shop.step(0.6)
-    after = len(shop.sinks)
+    harness.step()
+    harness.step(0.5)
+    before = len(harness.sinks)
+    harness.step(0.6)
+    after = len(harness.sinks)
     for _ in range(3):
-        shop.step(2)
+        harness.step(2)
 
     assert (before, after) == (1, 2)
     assert broken.waiting == []
-    assert shop.count("retail_kafka_producer_restarts_total") == 1
-    assert shop.markers() == []
-    assert len(shop.published()) == 1
+    assert harness.count("retail_kafka_producer_restarts_total") == 1
+    assert harness.markers() == []
+    assert len(harness.published()) == 1
 
 
-def test_a_fatal_error_that_poll_raises_replaces_the_producer_and_fails_what_was_out(shop: Shop) -> None:
-    shop.sink.is_up = False
-    shop.place()
-    shop.step()
-    shop.sink.break_down()
+def test_a_fatal_error_that_poll_raises_replaces_the_producer_and_fails_what_was_out(harness: RelayHarness) -> None:
+    harness.sink.is_up = False
+    harness.place()
+    harness.step()
+    harness.sink.break_down()
     for _ in range(4):
-        shop.step(2)
+        harness.step(2)
 
-    assert len(shop.sinks) == 2
-    assert len(shop.published()) == 1
-    assert shop.markers() == []
+    assert len(harness.sinks) == 2
+    assert len(harness.published()) == 1
+    assert harness.markers() == []
 
 
-def test_producers_that_break_again_and_again_are_replaced_ever_more_slowly(shop: Shop) -> None:
+def test_producers_that_break_again_and_again_are_replaced_ever_more_slowly(harness: RelayHarness) -> None:
     pauses = []
     for _ in range(7):
-        shop.sink.break_down()
-        shop.step()
-        made, pause = len(shop.sinks), 0.0
-        while len(shop.sinks) == made:
-            shop.step(0.5)
+        harness.sink.break_down()
+        harness.step()
+        made, pause = len(harness.sinks), 0.0
+        while len(harness.sinks) == made:
+            harness.step(0.5)
             pause += 0.5
         pauses.append(pause)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.config.settings import SettingsError
-from support.orders import settings
+from support.order_api import settings
 
 
 @pytest.mark.parametrize(

@@ -7,45 +7,47 @@ import pytest
 
 from order_api.sweep import BATCH, CLAIM
 from shared.resilience.breaker import MAX_PROBES, OPEN_SECONDS
-from support.outbox import Shop
+from support.relay import RelayHarness
 
 
-def test_an_order_that_the_fast_path_missed_is_published_by_the_sweep_after_its_grace(shop: Shop) -> None:
-    record = shop.place(offered=False)
-    shop.step(1.5)
-    early = shop.published()
-    shop.step(1.5)
-    shop.step(0.1)
+def test_an_order_that_the_fast_path_missed_is_published_by_the_sweep_after_its_grace(harness: RelayHarness) -> None:
+    record = harness.place(offered=False)
+    harness.step(1.5)
+    early = harness.published()
+    harness.step(1.5)
+    harness.step(0.1)
 
     assert early == []
-    assert shop.published() == [record["_id"]]
-    assert shop.markers() == []
-    assert shop.count("retail_outbox_published_total", path="sweep") == 1
+    assert harness.published() == [record["_id"]]
+    assert harness.markers() == []
+    assert harness.count("retail_outbox_published_total", path="sweep") == 1
 
 
-def test_a_claimed_order_is_left_alone_by_other_replicas_for_30_seconds(shop: Shop) -> None:
-    record = shop.place(offered=False)
-    shop.sink.is_up = False
-    shop.step(3)
-    first = shop.sink
-    other = shop.replica()
+def test_a_claimed_order_is_left_alone_by_other_replicas_for_30_seconds(harness: RelayHarness) -> None:
+    record = harness.place(offered=False)
+    harness.sink.is_up = False
+    harness.step(3)
+    first = harness.sink
+    other = harness.replica()
     other.step()
-    soon = shop.published()
-    shop.clock.advance(CLAIM.total_seconds())
+    soon = harness.published()
+    harness.clock.advance(CLAIM.total_seconds())
     other.step()
     other.step()
 
     assert len(first.waiting) == 1
     assert soon == []
-    assert shop.published() == [record["_id"]]
+    assert harness.published() == [record["_id"]]
 
 
-def test_two_replicas_that_sweep_at_once_share_what_is_due(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_replicas_that_sweep_at_once_share_what_is_due(
+    harness: RelayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(4):
-        shop.place(offered=False)
-    shop.clock.advance(3)
-    other = shop.replica()
-    claim = shop.store.claim
+        harness.place(offered=False)
+    harness.clock.advance(3)
+    other = harness.replica()
+    claim = harness.store.claim
     raced: list[bool] = []
 
     def claim_after_the_other(ids: list[str], name: str, now: Any) -> None:
@@ -54,108 +56,110 @@ def test_two_replicas_that_sweep_at_once_share_what_is_due(shop: Shop, monkeypat
             claim(ids[:2], "somebody-else", now)
         claim(ids, name, now)
 
-    monkeypatch.setattr(shop.store, "claim", claim_after_the_other)
+    monkeypatch.setattr(harness.store, "claim", claim_after_the_other)
     other.step()
     other.step()
 
-    assert len(shop.published()) == 2
-    assert [marker["claim"] for marker in shop.markers()] == ["somebody-else"] * 2
+    assert len(harness.published()) == 2
+    assert [marker["claim"] for marker in harness.markers()] == ["somebody-else"] * 2
 
 
-def test_a_full_batch_is_followed_by_the_next_without_a_pause(shop: Shop) -> None:
+def test_a_full_batch_is_followed_by_the_next_without_a_pause(harness: RelayHarness) -> None:
     for _ in range(2 * BATCH + 1):
-        shop.place(offered=False)
-    shop.clock.advance(3)
+        harness.place(offered=False)
+    harness.clock.advance(3)
     for _ in range(4):
-        shop.step()
+        harness.step()
 
-    assert len(shop.published()) == 2 * BATCH + 1
-
-
-def test_a_due_that_is_minutes_ahead_was_set_by_a_wrong_clock_and_counts_as_passed(shop: Shop) -> None:
-    shop.place(offered=False)
-    document = next(iter(shop.store.documents.values()))
-    document["outbox"]["due"] = shop.clock.now + timedelta(minutes=3)
-    shop.step(2)
-    shop.step()
-
-    assert len(shop.published()) == 1
+    assert len(harness.published()) == 2 * BATCH + 1
 
 
-def test_an_order_that_is_not_safe_on_a_majority_is_not_published(shop: Shop) -> None:
-    record = shop.place(offered=False)
-    shop.store.unsafe.add(record["_id"])
-    shop.step(3)
-    shop.step(3)
+def test_a_due_that_is_minutes_ahead_was_set_by_a_wrong_clock_and_counts_as_passed(harness: RelayHarness) -> None:
+    harness.place(offered=False)
+    document = next(iter(harness.store.documents.values()))
+    document["outbox"]["due"] = harness.clock.now + timedelta(minutes=3)
+    harness.step(2)
+    harness.step()
 
-    assert shop.published() == []
+    assert len(harness.published()) == 1
 
 
-def test_a_claim_whose_delivery_failed_is_tried_again_after_a_back_off_that_doubles(shop: Shop) -> None:
-    shop.place(offered=False)
-    shop.sink.is_up = False
+def test_an_order_that_is_not_safe_on_a_majority_is_not_published(harness: RelayHarness) -> None:
+    record = harness.place(offered=False)
+    harness.store.unsafe.add(record["_id"])
+    harness.step(3)
+    harness.step(3)
+
+    assert harness.published() == []
+
+
+def test_a_claim_whose_delivery_failed_is_tried_again_after_a_back_off_that_doubles(harness: RelayHarness) -> None:
+    harness.place(offered=False)
+    harness.sink.is_up = False
     pauses = []
-    shop.clock.advance(3)
+    harness.clock.advance(3)
     for _ in range(7):
-        shop.step()
-        assert len(shop.sink.waiting) == 1
-        shop.sink.time_out()
-        shop.step()
-        pauses.append((shop.markers()[0]["due"] - shop.clock.now).total_seconds())
-        shop.clock.advance(max(pauses[-1], OPEN_SECONDS))
+        harness.step()
+        assert len(harness.sink.waiting) == 1
+        harness.sink.time_out()
+        harness.step()
+        pauses.append((harness.markers()[0]["due"] - harness.clock.now).total_seconds())
+        harness.clock.advance(max(pauses[-1], OPEN_SECONDS))
 
     assert pauses == [1, 2, 4, 8, 16, 20, 20]
 
 
-def test_a_half_open_breaker_lets_the_sweep_claim_no_more_than_its_probes(shop: Shop) -> None:
-    shop.sink.is_up = False
+def test_a_half_open_breaker_lets_the_sweep_claim_no_more_than_its_probes(harness: RelayHarness) -> None:
+    harness.sink.is_up = False
     for _ in range(20):
-        shop.place()
-    shop.step()
-    shop.sink.time_out()
-    shop.step(OPEN_SECONDS)
-    claimed = [marker for marker in shop.markers() if marker["claim"]]
-    shop.step(2)
-    still = [marker for marker in shop.markers() if marker["claim"]]
-    shop.sink.is_up = True
+        harness.place()
+    harness.step()
+    harness.sink.time_out()
+    harness.step(OPEN_SECONDS)
+    claimed = [marker for marker in harness.markers() if marker["claim"]]
+    harness.step(2)
+    still = [marker for marker in harness.markers() if marker["claim"]]
+    harness.sink.is_up = True
     for _ in range(3):
-        shop.step(2)
+        harness.step(2)
 
     assert len(claimed) == len(still) == MAX_PROBES
-    assert shop.markers() == []
+    assert harness.markers() == []
 
 
-def test_an_order_that_the_validator_refuses_to_change_does_not_hold_up_its_neighbours(shop: Shop) -> None:
-    guilty = shop.place(offered=False)["_id"]
-    others = [shop.place(offered=False)["_id"] for _ in range(3)]
-    shop.store.refused.add(guilty)
-    shop.step(3)
-    shop.step(3)
+def test_an_order_that_the_validator_refuses_to_change_does_not_hold_up_its_neighbours(harness: RelayHarness) -> None:
+    guilty = harness.place(offered=False)["_id"]
+    others = [harness.place(offered=False)["_id"] for _ in range(3)]
+    harness.store.refused.add(guilty)
+    harness.step(3)
+    harness.step(3)
 
-    assert shop.published() == others
+    assert harness.published() == others
 
 
-def test_a_whole_batch_that_the_validator_refuses_to_change_does_not_hold_up_the_orders_after_it(shop: Shop) -> None:
-    guilty = [shop.place(offered=False)["_id"] for _ in range(BATCH)]
-    shop.store.refused.update(guilty)
-    shop.clock.advance(1)
-    other = shop.place(offered=False)["_id"]
-    shop.step(3)
-    shop.step(2)
-    shop.step()
-    before = shop.published()
-    shop.store.refused.clear()
-    shop.step(CLAIM.total_seconds())
-    shop.step()
+def test_a_whole_batch_that_the_validator_refuses_to_change_does_not_hold_up_the_orders_after_it(
+    harness: RelayHarness,
+) -> None:
+    guilty = [harness.place(offered=False)["_id"] for _ in range(BATCH)]
+    harness.store.refused.update(guilty)
+    harness.clock.advance(1)
+    other = harness.place(offered=False)["_id"]
+    harness.step(3)
+    harness.step(2)
+    harness.step()
+    before = harness.published()
+    harness.store.refused.clear()
+    harness.step(CLAIM.total_seconds())
+    harness.step()
 
     assert before == [other]
-    assert shop.published() == [other, *guilty]
+    assert harness.published() == [other, *guilty]
 
 
-def test_an_order_without_a_readable_event_does_not_hold_up_its_neighbours(shop: Shop) -> None:
-    guilty, other = (shop.place(offered=False)["_id"] for _ in range(2))
-    shop.store.documents[guilty]["cost"] = "much"
-    shop.step(3)
-    shop.step(3)
+def test_an_order_without_a_readable_event_does_not_hold_up_its_neighbours(harness: RelayHarness) -> None:
+    guilty, other = (harness.place(offered=False)["_id"] for _ in range(2))
+    harness.store.documents[guilty]["cost"] = "much"
+    harness.step(3)
+    harness.step(3)
 
-    assert shop.published() == [other]
+    assert harness.published() == [other]

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from fakes.kafka_log import Topic
+from fakes.kafka_log import FakeTopic
 from order_processor.batch import Batch
-from support.member import Member, ends, fill, outage
+from support.consumer import ConsumerHarness, ends, fill, outage
 
 
-def test_a_stop_ends_what_is_in_hand_commits_it_and_leaves(topic: Topic) -> None:
-    member = Member(topic)
+def test_a_stop_ends_what_is_in_hand_commits_it_and_leaves(topic: FakeTopic) -> None:
+    harness = ConsumerHarness(topic)
     left = [1]
 
     def once(_: Batch) -> None:
@@ -17,44 +17,44 @@ def test_a_stop_ends_what_is_in_hand_commits_it_and_leaves(topic: Topic) -> None
             left.pop()
             raise ConnectionError("a moment")
 
-    member.work.trouble = once
-    member.turn()
-    member.consumer.consume = _moving(member, member.consumer.consume)  # type: ignore[method-assign]
+    harness.handler.trouble = once
+    harness.turn()
+    harness.consumer.consume = _moving(harness, harness.consumer.consume)  # type: ignore[method-assign]
 
-    member.loop.finish(5)
+    harness.loop.finish(5)
 
     assert topic.committed == ends(topic)
     assert topic.members == []
 
 
-def test_a_stop_takes_no_more_events_when_the_batch_in_hand_is_done(topic: Topic) -> None:
-    member = Member(topic)
-    member.work.trouble = outage
-    member.turn()
+def test_a_stop_takes_no_more_events_when_the_batch_in_hand_is_done(topic: FakeTopic) -> None:
+    harness = ConsumerHarness(topic)
+    harness.handler.trouble = outage
+    harness.turn()
     fill(topic, range(10, 20))
-    member.work.trouble = lambda _: None
-    member.consumer.consume = _moving(member, member.consumer.consume)  # type: ignore[method-assign]
+    harness.handler.trouble = lambda _: None
+    harness.consumer.consume = _moving(harness, harness.consumer.consume)  # type: ignore[method-assign]
 
-    member.loop.finish(5)
+    harness.loop.finish(5)
 
-    assert {*member.work.done} == {b"%d" % n for n in range(10)}
+    assert {*harness.handler.done} == {b"%d" % n for n in range(10)}
 
 
-def test_a_stop_in_an_outage_gives_up_in_time_and_commits_nothing(topic: Topic) -> None:
-    member = Member(topic)
-    member.work.trouble = outage
-    member.turn()
-    member.consumer.consume = _moving(member, member.consumer.consume)  # type: ignore[method-assign]
+def test_a_stop_in_an_outage_gives_up_in_time_and_commits_nothing(topic: FakeTopic) -> None:
+    harness = ConsumerHarness(topic)
+    harness.handler.trouble = outage
+    harness.turn()
+    harness.consumer.consume = _moving(harness, harness.consumer.consume)  # type: ignore[method-assign]
 
-    member.loop.finish(5)
+    harness.loop.finish(5)
 
     assert topic.committed == {}
     assert topic.members == []
 
 
-def _moving(member: Member, consume: Callable[..., Any]) -> Callable[..., Any]:
+def _moving(harness: ConsumerHarness, consume: Callable[..., Any]) -> Callable[..., Any]:
     def moving(count: int, timeout: float) -> Any:
-        member.seconds += timeout
+        harness.seconds += timeout
         return consume(count, timeout)
 
     return moving

@@ -9,7 +9,7 @@ from order_processor.dead_letters import DeadLetter, DeadLetters, details
 from order_processor.message import Message
 from shared.kafka import KafkaError, KafkaException
 from shared.ordering.events import DEAD_LETTER_TOPIC, TOPIC, BrokenEvent
-from support.processor import PLACED_AT, TAKEN_AT
+from support.handler import PLACED_AT, TAKEN_AT
 
 
 class Producer:

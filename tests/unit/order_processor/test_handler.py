@@ -9,30 +9,30 @@ from pymongo.errors import PyMongoError
 from fakes.replica_set import Trouble
 from order_processor.rules import Refused
 from shared.ordering.transitions import Orders
-from support.processor import PLACED_AT, TAKEN_AT, Bench, document, message
+from support.handler import PLACED_AT, TAKEN_AT, HandlerHarness, document, message
 
 
 def test_placed_orders_become_processed_with_one_update_for_the_whole_batch() -> None:
-    bench = Bench(*(document(str(n), marked=True) for n in range(500)))
+    harness = HandlerHarness(*(document(str(n), marked=True) for n in range(500)))
     operations: list[str] = []
-    bench.servers.before = operations.append
+    harness.servers.before = operations.append
 
-    batch = bench.handle(*(message(str(n), offset=n) for n in range(500)))
+    batch = harness.handle(*(message(str(n), offset=n) for n in range(500)))
 
     assert batch.todo == []
     assert operations == ["update"]
-    assert {order["status"] for order in bench.servers.view.values()} == {"PROCESSED"}
-    assert bench.count("retail_orders_processed_total") == 500
-    assert bench.count("retail_events_consumed_total", result="processed") == 500
-    assert bench.count("retail_order_processing_seconds_sum") == 500 * 2.0
+    assert {order["status"] for order in harness.servers.view.values()} == {"PROCESSED"}
+    assert harness.count("retail_orders_processed_total") == 500
+    assert harness.count("retail_events_consumed_total", result="processed") == 500
+    assert harness.count("retail_order_processing_seconds_sum") == 500 * 2.0
 
 
 def test_a_processed_order_carries_when_by_whom_and_no_marker() -> None:
-    bench = Bench(document("1", marked=True))
+    harness = HandlerHarness(document("1", marked=True))
 
-    bench.handle(message("1"))
+    harness.handle(message("1"))
 
-    order = bench.servers.view["1"]
+    order = harness.servers.view["1"]
     assert order["history"][1:] == [{"status": "PROCESSED", "at": TAKEN_AT, "by": "order-processor", "reason": None}]
     assert (order["processed_at"], order["version"], "outbox" in order) == (TAKEN_AT, 2, False)
 
@@ -40,102 +40,102 @@ def test_a_processed_order_carries_when_by_whom_and_no_marker() -> None:
 @pytest.mark.parametrize("status", ["PROCESSED", "FAILED"])
 def test_an_event_that_comes_again_changes_nothing_and_is_counted(status: str) -> None:
     settled = document("1", status=status, history=[{"status": status, "at": PLACED_AT, "by": "x", "reason": None}])
-    bench = Bench(settled, document("2"))
+    harness = HandlerHarness(settled, document("2"))
 
-    bench.handle(message("1"), message("2"), message("2"))
+    harness.handle(message("1"), message("2"), message("2"))
 
-    assert bench.servers.view["1"] == settled
-    assert bench.status("2") == "PROCESSED"
-    assert bench.count("retail_events_consumed_total", result="duplicate") == 2
-    assert bench.count("retail_orders_processed_total") == 1
+    assert harness.servers.view["1"] == settled
+    assert harness.status("2") == "PROCESSED"
+    assert harness.count("retail_events_consumed_total", result="duplicate") == 2
+    assert harness.count("retail_orders_processed_total") == 1
 
 
 def test_an_update_whose_answer_was_lost_is_repeated_and_counted_as_ours() -> None:
-    bench = Bench(document("1"), document("2"))
+    harness = HandlerHarness(document("1"), document("2"))
     troubles = [Trouble.UNANSWERED]
     clock = iter(TAKEN_AT + timedelta(seconds=n) for n in range(10))
-    bench.handler._now = lambda: next(clock)
-    bench.servers.before = lambda operation: troubles.pop() if operation == "update" and troubles else None
-    batch = bench.handle(message("1"), message("2", offset=1), times=0)
+    harness.handler._now = lambda: next(clock)
+    harness.servers.before = lambda operation: troubles.pop() if operation == "update" and troubles else None
+    batch = harness.handle(message("1"), message("2", offset=1), times=0)
 
     with pytest.raises(PyMongoError):
-        bench.handler.handle(batch)
+        harness.handler.handle(batch)
     assert len(batch.todo) == 2
-    bench.handler.handle(batch)
+    harness.handler.handle(batch)
 
     assert batch.todo == []
-    assert [len(order["history"]) for order in bench.servers.view.values()] == [2, 2]
-    assert bench.count("retail_orders_processed_total") == 2
-    assert bench.count("retail_events_consumed_total", result="duplicate") == 0
+    assert [len(order["history"]) for order in harness.servers.view.values()] == [2, 2]
+    assert harness.count("retail_orders_processed_total") == 2
+    assert harness.count("retail_events_consumed_total", result="duplicate") == 0
 
 
 def test_an_order_that_was_redriven_meanwhile_is_tried_again() -> None:
     failed = [{"status": "FAILED", "at": PLACED_AT, "by": "x", "reason": None}]
-    bench = Bench(document("1", status="FAILED", history=failed))
+    harness = HandlerHarness(document("1", status="FAILED", history=failed))
 
     def redrive_after_update(operation: str) -> None:
         if operation == "find":
-            bench.servers.before = lambda _: None
-            bench.orders.redrive(["1"], at=TAKEN_AT, by="operator")
+            harness.servers.before = lambda _: None
+            harness.orders.redrive(["1"], at=TAKEN_AT, by="operator")
 
-    bench.servers.before = redrive_after_update
-    batch = bench.handle(message("1"))
+    harness.servers.before = redrive_after_update
+    batch = harness.handle(message("1"))
 
     assert len(batch.todo) == 1
-    bench.handler.handle(batch)
-    assert (batch.todo, bench.status("1")) == ([], "PROCESSED")
+    harness.handler.handle(batch)
+    assert (batch.todo, harness.status("1")) == ([], "PROCESSED")
 
 
 def test_an_order_that_only_the_primary_knows_is_waited_for() -> None:
-    bench = Bench()
-    bench.servers.insert(document("1"))
-    bench.servers.replicate()
-    bench.servers.fail_over(trailing=1)  # the new primary's majority view does not show it yet
-    orders = bench.orders
+    harness = HandlerHarness()
+    harness.servers.insert(document("1"))
+    harness.servers.replicate()
+    harness.servers.fail_over(trailing=1)  # the new primary's majority view does not show it yet
+    orders = harness.orders
 
     assert orders.states(["1"])["1"].status == "PLACED"
     assert orders.states(["2"]) == {}
 
 
 def test_a_refused_order_becomes_failed_alone_with_the_reason() -> None:
-    bench = Bench(*(document(str(n)) for n in range(3)))
+    harness = HandlerHarness(*(document(str(n)) for n in range(3)))
 
-    batch = bench.handle(message("0"), message("1", "apple", "poison"), message("2"))
+    batch = harness.handle(message("0"), message("1", "apple", "poison"), message("2"))
 
     assert batch.todo == []
-    assert [bench.status(str(n)) for n in range(3)] == ["PROCESSED", "FAILED", "PROCESSED"]
-    order = bench.servers.view["1"]
+    assert [harness.status(str(n)) for n in range(3)] == ["PROCESSED", "FAILED", "PROCESSED"]
+    order = harness.servers.view["1"]
     assert order["history"][-1]["reason"] == "we do not sell poison"
     assert order["processed_at"] is None
-    assert bench.count("retail_orders_failed_total", reason="refused") == 1
-    assert bench.tray.letters == []
+    assert harness.count("retail_orders_failed_total", reason="refused") == 1
+    assert harness.dead_letters.sent == []
 
 
 def test_the_one_order_that_the_validator_refuses_counts_five_tries_and_its_neighbours_none() -> None:
-    bench = Bench(*(document(str(n)) for n in range(500)))
-    bench.servers.refused = {"250"}
+    harness = HandlerHarness(*(document(str(n)) for n in range(500)))
+    harness.servers.refused = {"250"}
     updates: list[str] = []
-    bench.servers.before = lambda operation: updates.append(operation) if operation == "update" else None
+    harness.servers.before = lambda operation: updates.append(operation) if operation == "update" else None
 
-    batch = bench.handle(*(message(str(n), offset=n) for n in range(500)))
+    batch = harness.handle(*(message(str(n), offset=n) for n in range(500)))
 
     assert len(updates) < 20  # not one for each order
     assert [record.attempts for record in batch.todo] == [1]
     assert batch.done == {("orders.placed", 0): 250}
-    assert sum(order["status"] == "PROCESSED" for order in bench.servers.view.values()) == 499
-    assert bench.count("retail_events_consumed_total", result="processed") == 499
-    assert bench.count("retail_events_consumed_total", result="duplicate") == 0
+    assert sum(order["status"] == "PROCESSED" for order in harness.servers.view.values()) == 499
+    assert harness.count("retail_events_consumed_total", result="processed") == 499
+    assert harness.count("retail_events_consumed_total", result="duplicate") == 0
     for _ in range(3):
-        bench.handler.handle(batch)
-    assert bench.tray.letters == []
-    bench.handler.handle(batch)
-    (letter,) = bench.tray.letters  # it cannot even be set FAILED
+        harness.handler.handle(batch)
+    assert harness.dead_letters.sent == []
+    harness.handler.handle(batch)
+    (letter,) = harness.dead_letters.sent  # it cannot even be set FAILED
     assert (batch.todo, letter.attempts, letter.message.key) == ([], 6, b"250")
-    assert bench.status("250") == "PLACED"
+    assert harness.status("250") == "PLACED"
 
 
 def test_an_order_that_cannot_be_processed_becomes_failed_after_five_tries(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(document("1"), document("2"))
+    harness = HandlerHarness(document("1"), document("2"))
     process = Orders.process
 
     def process_but_one(self: Orders, ids: Any, **more: Any) -> int:
@@ -144,13 +144,13 @@ def test_an_order_that_cannot_be_processed_becomes_failed_after_five_tries(monke
         return process(self, ids, **more)
 
     monkeypatch.setattr(Orders, "process", process_but_one)
-    batch = bench.handle(message("1"), message("2"), times=4)
+    batch = harness.handle(message("1"), message("2"), times=4)
 
-    assert (bench.status("1"), bench.status("2")) == ("PLACED", "PROCESSED")
-    bench.handler.handle(batch)
-    assert (batch.todo, bench.status("1")) == ([], "FAILED")
-    assert bench.servers.view["1"]["history"][-1]["reason"] == "could not be processed: ValueError: a defect"
-    assert bench.count("retail_orders_failed_total", reason="error") == 1
+    assert (harness.status("1"), harness.status("2")) == ("PLACED", "PROCESSED")
+    harness.handler.handle(batch)
+    assert (batch.todo, harness.status("1")) == ([], "FAILED")
+    assert harness.servers.view["1"]["history"][-1]["reason"] == "could not be processed: ValueError: a defect"
+    assert harness.count("retail_orders_failed_total", reason="error") == 1
 
 
 def test_a_rule_with_a_defect_harms_only_the_orders_that_it_breaks_on() -> None:
@@ -159,32 +159,32 @@ def test_a_rule_with_a_defect_harms_only_the_orders_that_it_breaks_on() -> None:
             raise ZeroDivisionError("a defect")
         return None
 
-    bench = Bench(document("1"), document("2"), decide=decide)
-    batch = bench.handle(message("1"), message("2"), times=5)
+    harness = HandlerHarness(document("1"), document("2"), decide=decide)
+    batch = harness.handle(message("1"), message("2"), times=5)
 
-    assert (batch.todo, bench.status("1"), bench.status("2")) == ([], "FAILED", "PROCESSED")
-    assert "ZeroDivisionError" in bench.servers.view["1"]["history"][-1]["reason"]
+    assert (batch.todo, harness.status("1"), harness.status("2")) == ([], "FAILED", "PROCESSED")
+    assert "ZeroDivisionError" in harness.servers.view["1"]["history"][-1]["reason"]
 
 
 @pytest.mark.parametrize("trouble", [Trouble.REFUSED, Trouble.LOST, Trouble.UNANSWERED])
 def test_an_outage_counts_no_try_and_buries_nothing(trouble: Trouble) -> None:
-    bench = Bench(document("1"), document("2"))
-    bench.servers.before = lambda operation: trouble if operation == "update" else None
-    batch = bench.handle(message("1"), message("2", "poison"), times=0)
+    harness = HandlerHarness(document("1"), document("2"))
+    harness.servers.before = lambda operation: trouble if operation == "update" else None
+    batch = harness.handle(message("1"), message("2", "poison"), times=0)
 
     for _ in range(20):
         with pytest.raises(Exception) as caught:  # noqa: PT011 - which one it is depends on the breaker
-            bench.handler.handle(batch)
+            harness.handler.handle(batch)
         assert type(caught.value).__name__ in {"ServerSelectionTimeoutError", "NetworkTimeout", "CircuitOpen"}
 
     assert [record.attempts for record in batch.todo] == [0, 0]
-    assert bench.tray.letters == []
+    assert harness.dead_letters.sent == []
 
 
 def test_the_time_of_processing_is_never_below_zero_when_clocks_differ() -> None:
-    bench = Bench(document("1"))
-    bench.handler._now = lambda: PLACED_AT - timedelta(hours=1)
+    harness = HandlerHarness(document("1"))
+    harness.handler._now = lambda: PLACED_AT - timedelta(hours=1)
 
-    bench.handle(message("1"))
+    harness.handle(message("1"))
 
-    assert bench.count("retail_order_processing_seconds_sum") == 0.0
+    assert harness.count("retail_order_processing_seconds_sum") == 0.0

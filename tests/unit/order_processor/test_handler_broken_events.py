@@ -6,7 +6,7 @@ import pytest
 
 from order_processor.message import Message
 from shared.kafka import KafkaError, KafkaException
-from support.processor import TAKEN_AT, Bench, document, message
+from support.handler import TAKEN_AT, HandlerHarness, document, message
 
 SPOILED: list[tuple[str, Callable[[], Message]]] = [
     ("undecodable", lambda: message("1", value=b"\xff\xfe{")),
@@ -29,49 +29,49 @@ def _at(time: str) -> Message:
 
 @pytest.mark.parametrize("spoiled", [case[1] for case in SPOILED], ids=[case[0] for case in SPOILED])
 def test_a_broken_event_becomes_a_dead_letter_and_leaves_its_order_alone(spoiled: Callable[[], Message]) -> None:
-    bench = Bench(document("1"), document("2"))
+    harness = HandlerHarness(document("1"), document("2"))
 
-    batch = bench.handle(spoiled(), message("2", offset=1))
+    batch = harness.handle(spoiled(), message("2", offset=1))
 
     assert batch.todo == []
-    assert (bench.status("1"), bench.status("2")) == ("PLACED", "PROCESSED")
-    (letter,) = bench.tray.letters
+    assert (harness.status("1"), harness.status("2")) == ("PLACED", "PROCESSED")
+    (letter,) = harness.dead_letters.sent
     assert (type(letter.error).__name__, letter.attempts) == ("BrokenEvent", 1)
     assert letter.first_failure == letter.last_failure == TAKEN_AT
-    assert bench.count("retail_events_consumed_total", result="dead_letter") == 1
+    assert harness.count("retail_events_consumed_total", result="dead_letter") == 1
 
 
 def test_unknown_fields_of_a_newer_producer_are_no_fault() -> None:
-    bench = Bench(document("1"))
+    harness = HandlerHarness(document("1"))
     good = message("1").value
     assert good
 
-    bench.handle(message("1", value=good[:-1] + b',"gift":true}'))
+    harness.handle(message("1", value=good[:-1] + b',"gift":true}'))
 
-    assert bench.status("1") == "PROCESSED"
+    assert harness.status("1") == "PROCESSED"
 
 
 def test_an_event_of_an_unknown_order_becomes_a_dead_letter() -> None:
-    bench = Bench(document("1"))
+    harness = HandlerHarness(document("1"))
 
-    batch = bench.handle(message("nobody's"), message("1", offset=1))
+    batch = harness.handle(message("nobody's"), message("1", offset=1))
 
     assert batch.todo == []
-    assert bench.status("1") == "PROCESSED"
-    assert [type(letter.error).__name__ for letter in bench.tray.letters] == ["UnknownOrder"]
+    assert harness.status("1") == "PROCESSED"
+    assert [type(letter.error).__name__ for letter in harness.dead_letters.sent] == ["UnknownOrder"]
 
 
 def test_while_the_dead_letter_topic_is_away_the_event_stays_in_hand() -> None:
-    bench = Bench(document("1"))
-    bench.tray.error = KafkaError(KafkaError._MSG_TIMED_OUT)
-    batch = bench.handle(message("1", value=b"?", offset=7), message("1", offset=8), times=0)
+    harness = HandlerHarness(document("1"))
+    harness.dead_letters.error = KafkaError(KafkaError._MSG_TIMED_OUT)
+    batch = harness.handle(message("1", value=b"?", offset=7), message("1", offset=8), times=0)
 
     with pytest.raises(KafkaException):
-        bench.handler.handle(batch)
-    assert bench.status("1") == "PROCESSED"
+        harness.handler.handle(batch)
+    assert harness.status("1") == "PROCESSED"
     assert batch.done == {("orders.placed", 0): 7}
-    bench.tray.error = None
-    bench.handler.handle(batch)
+    harness.dead_letters.error = None
+    harness.handler.handle(batch)
 
-    assert (batch.todo, len(bench.tray.letters), bench.tray.letters[0].attempts) == ([], 1, 1)
+    assert (batch.todo, len(harness.dead_letters.sent), harness.dead_letters.sent[0].attempts) == ([], 1, 1)
     assert batch.done == {("orders.placed", 0): 9}

@@ -4,7 +4,7 @@ import pytest
 
 from order_processor.rules import Refused, decide
 from shared.ordering.status import TABLE, Status
-from support.processor import event
+from support.handler import event
 
 
 def test_an_order_without_refused_items_is_processed() -> None:

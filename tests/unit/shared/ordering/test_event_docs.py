@@ -16,7 +16,7 @@ from order_processor.dead_letters import MAX_BYTES, DeadLetter, _without_value
 from order_processor.message import Message
 from shared.ordering import events
 from shared.ordering.events import DEAD_LETTER_TOPIC, GROUP, TOPIC, TYPE, OrderPlaced
-from support.processor import PLACED_AT, event
+from support.handler import PLACED_AT, event
 
 ROOT = Path(__file__).parents[4]
 FOLDER = ROOT / "docs" / "events"

@@ -9,7 +9,7 @@ from fakes.replica_set import Trouble
 from order_processor.monitor import show_lag
 from shared.ordering.events import TOPIC
 from shared.ordering.reconcile import Offsets, Outcome, Reading, Reconciler
-from support.processor import TAKEN_AT, Bench, document
+from support.handler import TAKEN_AT, HandlerHarness, document
 
 
 class Log:
@@ -26,35 +26,37 @@ class Log:
 
 
 class Case:
-    def __init__(self, bench: Bench, log: Log) -> None:
+    def __init__(self, harness: HandlerHarness, log: Log) -> None:
         self.seconds = 0.0
-        self.bench = bench
-        self.reconciler = Reconciler(bench.orders, log, bench.metrics, clock=lambda: self.seconds)
+        self.harness = harness
+        self.reconciler = Reconciler(harness.orders, log, harness.metrics, clock=lambda: self.seconds)
 
     def marker(self, order_id: str) -> bool:
-        return "outbox" in self.bench.servers.view[order_id]
+        return "outbox" in self.harness.servers.view[order_id]
 
 
 def test_an_order_without_marker_is_rearmed_when_every_partition_was_passed() -> None:
     log = Log(p0=Offsets(0, 10, 9), p1=Offsets(0, 4, 4))
-    case = Case(Bench(document("lost"), document("pending", marked=True), document("done", status="PROCESSED")), log)
+    case = Case(
+        HandlerHarness(document("lost"), document("pending", marked=True), document("done", status="PROCESSED")), log
+    )
 
     assert case.reconciler.step() is Outcome.WAITING
     assert not case.marker("lost")
     log.set(0, committed=10)
     assert case.reconciler.step() is Outcome.REARMED
 
-    order = case.bench.servers.view["lost"]
+    order = case.harness.servers.view["lost"]
     assert order["outbox"] == {"due": TAKEN_AT, "attempts": 0, "claim": None, "traceparent": None}
     assert (order["rearmed"], case.reconciler.rearmed) == (1, 1)
-    assert case.bench.servers.view["pending"]["rearmed"] == 0
-    assert case.bench.count("retail_outbox_requeued_total") == 1
+    assert case.harness.servers.view["pending"]["rearmed"] == 0
+    assert case.harness.count("retail_outbox_requeued_total") == 1
     assert case.reconciler.step() is Outcome.NOTHING
 
 
 def test_the_ends_that_count_are_those_read_after_the_orders_and_newer_events_do_not_delay() -> None:
     log = Log(p0=Offsets(0, 10, 3))
-    case = Case(Bench(document("lost")), log)
+    case = Case(HandlerHarness(document("lost")), log)
     case.reconciler.step()
 
     log.set(0, end=1_000_000, committed=10)
@@ -64,15 +66,15 @@ def test_the_ends_that_count_are_those_read_after_the_orders_and_newer_events_do
 
 def test_an_order_that_was_processed_meanwhile_is_left_alone() -> None:
     log = Log(p0=Offsets(0, 10, 3))
-    case = Case(Bench(document("1")), log)
+    case = Case(HandlerHarness(document("1")), log)
     case.reconciler.step()
-    case.bench.orders.process(["1"], at=TAKEN_AT)
+    case.harness.orders.process(["1"], at=TAKEN_AT)
     log.set(0, committed=10)
 
     assert case.reconciler.step() is Outcome.REARMED
 
     assert case.reconciler.rearmed == 0
-    assert case.bench.status("1") == "PROCESSED"
+    assert case.harness.status("1") == "PROCESSED"
 
 
 @pytest.mark.parametrize(
@@ -89,14 +91,14 @@ def test_an_order_that_was_processed_meanwhile_is_left_alone() -> None:
     ],
 )
 def test_a_partition_is_passed_by_what_is_committed_or_expired(offsets: Offsets, *, passed: bool) -> None:
-    case = Case(Bench(document("1")), Log(p0=offsets))
+    case = Case(HandlerHarness(document("1")), Log(p0=offsets))
 
     assert (case.reconciler.step() is Outcome.REARMED) is passed
 
 
 def test_ends_that_went_backwards_begin_the_pass_anew() -> None:
     log = Log(p0=Offsets(0, 10, 3))
-    case = Case(Bench(document("1")), log)
+    case = Case(HandlerHarness(document("1")), log)
     case.reconciler.step()
 
     log.reading = {0: Offsets(0, 2, 10)}  # made anew, with a stale committed offset
@@ -109,7 +111,7 @@ def test_ends_that_went_backwards_begin_the_pass_anew() -> None:
 
 def test_a_partition_that_is_gone_begins_the_pass_anew() -> None:
     log = Log(p0=Offsets(0, 1, 0), p1=Offsets(0, 1, 1))
-    case = Case(Bench(document("1")), log)
+    case = Case(HandlerHarness(document("1")), log)
     case.reconciler.step()
 
     del log.reading[1]
@@ -119,11 +121,11 @@ def test_a_partition_that_is_gone_begins_the_pass_anew() -> None:
 
 def test_it_never_makes_an_order_failed_and_after_five_times_looks_every_ten_minutes_only() -> None:
     log = Log(p0=Offsets(0, 0, None))
-    case = Case(Bench(document("1", rearmed=5)), log)
+    case = Case(HandlerHarness(document("1", rearmed=5)), log)
 
     def lose_again() -> None:
-        order = case.bench.servers.primary["1"]
-        case.bench.servers.primary["1"] = case.bench.servers.view["1"] = {
+        order = case.harness.servers.primary["1"]
+        case.harness.servers.primary["1"] = case.harness.servers.view["1"] = {
             name: value for name, value in order.items() if name != "outbox"
         }
 
@@ -131,17 +133,17 @@ def test_it_never_makes_an_order_failed_and_after_five_times_looks_every_ten_min
     lose_again()
     case.seconds = 590.0
     assert case.reconciler.step() is Outcome.NOTHING
-    assert case.bench.count("retail_orders_stuck") == 1
+    assert case.harness.count("retail_orders_stuck") == 1
     case.seconds = 601.0
     assert case.reconciler.step() is Outcome.REARMED
 
-    assert case.bench.servers.view["1"]["rearmed"] == 7
-    assert case.bench.status("1") == "PLACED"
+    assert case.harness.servers.view["1"]["rearmed"] == 7
+    assert case.harness.status("1") == "PLACED"
 
 
 def test_one_order_that_the_validator_refuses_does_not_keep_the_others() -> None:
-    case = Case(Bench(*(document(str(n)) for n in range(3))), Log(p0=Offsets(0, 0, None)))
-    case.bench.servers.refused = {"1"}
+    case = Case(HandlerHarness(*(document(str(n)) for n in range(3))), Log(p0=Offsets(0, 0, None)))
+    case.harness.servers.refused = {"1"}
 
     assert case.reconciler.step() is Outcome.REARMED
 
@@ -152,19 +154,19 @@ def test_one_order_that_the_validator_refuses_does_not_keep_the_others() -> None
 
 
 def test_an_outage_keeps_the_pass_in_hand() -> None:
-    case = Case(Bench(document("1")), Log(p0=Offsets(0, 0, None)))
-    case.bench.servers.before = lambda operation: Trouble.REFUSED if operation == "update" else None
+    case = Case(HandlerHarness(document("1")), Log(p0=Offsets(0, 0, None)))
+    case.harness.servers.before = lambda operation: Trouble.REFUSED if operation == "update" else None
     with pytest.raises(PyMongoError):
         case.reconciler.step()
-    case.bench.servers.before = lambda operation: pytest.fail("read anew") if operation == "find" else None
+    case.harness.servers.before = lambda operation: pytest.fail("read anew") if operation == "find" else None
 
     assert case.reconciler.step() is Outcome.REARMED
 
 
 def test_two_reconcilers_rearm_an_order_once() -> None:
     log = Log(p0=Offsets(0, 10, 3))
-    bench = Bench(document("1"))
-    one, other = Case(bench, log), Case(bench, log)
+    harness = HandlerHarness(document("1"))
+    one, other = Case(harness, log), Case(harness, log)
     one.reconciler.step()
     other.reconciler.step()
     log.set(0, committed=10)
@@ -173,17 +175,17 @@ def test_two_reconcilers_rearm_an_order_once() -> None:
     other.reconciler.step()
 
     assert (one.reconciler.rearmed, other.reconciler.rearmed) == (1, 0)
-    assert bench.servers.view["1"]["rearmed"] == 1
+    assert harness.servers.view["1"]["rearmed"] == 1
 
 
 def test_lag_is_shown_for_the_partitions_that_are_held_here() -> None:
-    bench = Bench()
+    harness = HandlerHarness()
     reading = {0: Offsets(0, 10, 4), 1: Offsets(0, 7, None), 2: Offsets(0, 9, 9)}
-    show_lag(reading, {(TOPIC, 0), (TOPIC, 1)}, bench.metrics)
-    show_lag(reading, {(TOPIC, 1), (TOPIC, 2)}, bench.metrics)
+    show_lag(reading, {(TOPIC, 0), (TOPIC, 1)}, harness.metrics)
+    show_lag(reading, {(TOPIC, 1), (TOPIC, 2)}, harness.metrics)
 
     lags = [
-        bench.registry.get_sample_value("retail_kafka_consumer_lag", {"topic": TOPIC, "partition": str(n)})
+        harness.registry.get_sample_value("retail_kafka_consumer_lag", {"topic": TOPIC, "partition": str(n)})
         for n in range(3)
     ]
 

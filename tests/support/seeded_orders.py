@@ -18,11 +18,11 @@ from shared.mongo import Document
 from shared.ordering import events
 from shared.ordering.events import TOPIC
 from shared.ordering.money import Amount
-from support.servers import Processor, connection
+from support.servers import ProcessorProcess, connection
 from support.wait import until
 
 
-class Plant:
+class SeededOrders:
     """Orders of one test and their events, as order-api would make them."""
 
     def __init__(self, stack: Stack, as_api: Database[Document], as_admin: Database[Document], folder: Path) -> None:
@@ -76,9 +76,9 @@ class Plant:
             assert [entry["status"] for entry in order["history"]] == ["PLACED", "PROCESSED"], order
             assert order["version"] == 2
 
-    def processor(self, **environ: str) -> Processor:
+    def processor(self, **environ: str) -> ProcessorProcess:
         """Start a processor."""
-        return Processor(self.stack, self.folder / f"{secrets.token_hex(3)}.log", **environ)
+        return ProcessorProcess(self.stack, self.folder / f"{secrets.token_hex(3)}.log", **environ)
 
     def letters(self) -> list[Message]:
         """Return the newest dead letters, newest first."""

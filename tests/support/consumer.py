@@ -1,15 +1,15 @@
-"""A member of the group: order-processor's loop over a topic in memory."""
+"""A harness of the group: order-processor's loop over a topic in memory."""
 
 from collections.abc import Callable, Sequence
 
-from fakes.kafka_log import Consumer, Topic
+from fakes.kafka_log import FakeConsumer, FakeTopic
 from order_processor.batch import Batch, Fate
 from order_processor.consumer import Loop
 from order_processor.offset_committer import Commits
 from shared.ordering.events import TOPIC
 
 
-class Work:
+class FakeHandler:
     """A handler that does everything, unless `trouble` keeps it from that."""
 
     def __init__(self) -> None:
@@ -24,17 +24,17 @@ class Work:
         batch.settle()
 
 
-class Member:
+class ConsumerHarness:
     """One loop over a topic in memory, with a clock that stands until it is moved."""
 
-    def __init__(self, topic: Topic) -> None:
+    def __init__(self, topic: FakeTopic) -> None:
         self.seconds = 100.0
-        self.work = Work()
+        self.handler = FakeHandler()
         self.commits = Commits(clock=lambda: self.seconds)
-        self.consumer = Consumer(topic, self.commits.answered)
+        self.consumer = FakeConsumer(topic, self.commits.answered)
         self.loop = Loop(
             self.consumer,
-            self.work,
+            self.handler,
             self.commits,
             incremental=True,
             clock=lambda: self.seconds,
@@ -48,19 +48,19 @@ class Member:
             self.seconds += each
 
 
-def ten_events() -> Topic:
+def ten_events() -> FakeTopic:
     """Return a topic of two partitions with ten events."""
-    topic = Topic(TOPIC, 2)
+    topic = FakeTopic(TOPIC, 2)
     fill(topic, range(10))
     return topic
 
 
-def fill(topic: Topic, numbers: Sequence[int]) -> None:
+def fill(topic: FakeTopic, numbers: Sequence[int]) -> None:
     for number in numbers:
         topic.append(b"%d" % number, b"%d" % number, [])
 
 
-def ends(topic: Topic) -> dict[int, int]:
+def ends(topic: FakeTopic) -> dict[int, int]:
     return {number: len(events) for number, events in enumerate(topic.partitions)}
 
 

@@ -68,7 +68,7 @@ class Faults(NamedTuple):
         return ",".join(f"{name}={count}" for name, count in self._asdict().items() if count) or "none"
 
 
-class World(NamedTuple):
+class State(NamedTuple):
     """A state. Hashable, and small enough for a million of them.
 
     - `orders`: what the primary has: the first is committed by a majority, the last is its newest.
@@ -131,5 +131,5 @@ class Step(NamedTuple):
 
     actor: str
     text: str
-    world: World
+    state: State
     is_fault: bool = False

@@ -22,7 +22,7 @@ from shared.telemetry.metrics import OrderMetrics
 from support.clock import Clock
 
 
-class KeyServer:
+class FakeJwksServer:
     """auth-api as order-api sees it: a key set that may change, or be away."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class OrderService:
 
     folder: Path
     store: FakeOrders = field(default_factory=FakeOrders)
-    server: KeyServer = field(default_factory=KeyServer)
+    server: FakeJwksServer = field(default_factory=FakeJwksServer)
     environ: dict[str, str] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)

@@ -1,11 +1,11 @@
-"""The worlds that rows run in, by name; at most one is up in a process."""
+"""The systems that rows run in, by name; at most one is up in a process."""
 
 import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from faults.harness.world import World
+from faults.harness.system import System
 from local_stack.options import StackOptions
 
 SEED = int(os.environ.get("SEED", "20261124"))
@@ -17,24 +17,24 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
-class Worlds:
-    """Starts the world that is asked for, and ends the one before."""
+class Systems:
+    """Starts the system that is asked for, and ends the one before."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._name = ""
         self._stack = ExitStack()
 
-    def get(self, name: str) -> World:
-        """Return the world, started."""
+    def get(self, name: str) -> System:
+        """Return the system, started."""
         if name != self._name:
             self.close()
             options = StackOptions(root=self.folder / name, **SHAPES[name])
-            self._world = World(options, seed=SEED, proxied=name == "proxied")
-            self._stack.callback(self._world.close)
-            self._world.start()
+            self._system = System(options, seed=SEED, proxied=name == "proxied")
+            self._stack.callback(self._system.close)
+            self._system.start()
             self._name = name
-        return self._world
+        return self._system
 
     def close(self) -> None:
         """Stop what is up."""

@@ -14,7 +14,7 @@ from pymongo import MongoClient
 
 from faults.harness import logs, topic
 from faults.harness.checker import Verdict, check
-from faults.harness.load import Run, at_work
+from faults.harness.load import LoadRun, at_work
 from faults.harness.probe import probe
 from faults.harness.proxied import proxied as with_proxies
 from faults.harness.proxy import Proxy
@@ -29,7 +29,7 @@ SERVICES = ("order-api", "auth-api", "order-processor")
 Document = dict[str, Any]
 
 
-class World:
+class System:
     """One stack of one shape. Rows share it, so each must leave it healed; `heal` sees to that."""
 
     def __init__(self, options: StackOptions, *, seed: int, proxied: bool = False) -> None:
@@ -68,18 +68,18 @@ class World:
 
     @property
     def mongodb_proxies(self) -> list[Proxy]:
-        """What stands between the services and MongoDB's members, in a proxied world."""
+        """What stands between the services and MongoDB's members, in a proxied system."""
         return getattr(self.stack._mongodb, "proxies", [])
 
     @property
     def kafka_proxies(self) -> list[Proxy]:
-        """What stands between the services and the brokers, in a proxied world."""
+        """What stands between the services and the brokers, in a proxied system."""
         return getattr(self.stack._kafka, "proxies", [])
 
     # Load
 
     @contextmanager
-    def load(self, orders: int, *, rate: float, users: int = 4, at_most: float = 900, **more: Any) -> Iterator[Run]:
+    def load(self, orders: int, *, rate: float, users: int = 4, at_most: float = 900, **more: Any) -> Iterator[LoadRun]:
         """Place orders at `rate` while the block runs, until at least `orders` were sent; then settle all.
 
         The ledger lies in the stack's folder; seed and run's name are printed. Orders are settled for as long as any
@@ -104,7 +104,7 @@ class World:
 
     # The judge
 
-    def judge(self, run_: Run, *, healed_at: float, within: float, may_fail: bool = False) -> Verdict:
+    def judge(self, run_: LoadRun, *, healed_at: float, within: float, may_fail: bool = False) -> Verdict:
         """Wait until no order of the run is PLACED, at most `within` seconds after `healed_at`; then check all."""
         account, mine = run_.account(), run_.orders
         while self.orders.count_documents(mine | {"status": "PLACED"}) and time.time() < healed_at + within:
@@ -116,7 +116,7 @@ class World:
         return verdict
 
     def prove(
-        self, run_: Run, *, figures: Document, healed_at: float, within: float, may_fail: bool = False
+        self, run_: LoadRun, *, figures: Document, healed_at: float, within: float, may_fail: bool = False
     ) -> Verdict:
         """Judge, keep the figures, and fail the test with the orders' whole history if a promise is broken."""
         verdict = self.judge(run_, healed_at=healed_at, within=within, may_fail=may_fail)
@@ -125,13 +125,13 @@ class World:
         assert verdict.heal_seconds <= within, verdict
         return verdict
 
-    def longest_wait(self, run_: Run) -> float:
+    def longest_wait(self, run_: LoadRun) -> float:
         """Return the longest time in seconds from placed to processed."""
         done = self.orders.find(run_.orders | {"status": "PROCESSED"})
         waits: list[float] = [(d["processed_at"] - d["placed_at"]).total_seconds() for d in done]
         return max(waits)
 
-    def explain(self, verdict: Verdict, run_: Run) -> str:
+    def explain(self, verdict: Verdict, run_: LoadRun) -> str:
         """Tell a failed verdict with the whole history of the first orders concerned."""
         lines = [str(verdict)]
         events = topic.events(self.stack)

@@ -23,7 +23,7 @@ from shared.telemetry.metrics import BreakerMetrics
 
 
 @dataclass
-class Shop:
+class StoreHarness:
     """The two faces of one collection, and ways to reach behind them."""
 
     store: Orders

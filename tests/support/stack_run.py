@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COMMAND = Path(sys.executable).parent / "local-stack"
 
 
-class Run:
+class StackRun:
     """A shell and the command as its child, in a process group of their own, as `make run` is."""
 
     def __init__(self, root: Path, offset: int, *arguments: str) -> None:
@@ -35,7 +35,7 @@ class Run:
         self.pid = wait.until(psutil.Process(self.shell.pid).children, "the command")[0].pid
         self._customers: list[httpx.Client] = []
 
-    def await_line(self, text: str, seconds: float = 150) -> "Run":
+    def await_line(self, text: str, seconds: float = 150) -> "StackRun":
         wait.until(lambda: text in self.output.read_text() or self.shell.poll() is not None, text, seconds=seconds)
         assert self.shell.poll() is None, self.output.read_text()
         return self

@@ -6,7 +6,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from fakes.mongo_client import Database
+from fakes.mongo_client import FakeDatabase
 from fakes.replica_set import ReplicaSet
 from order_processor.batch import Batch
 from order_processor.dead_letters import DeadLetter
@@ -57,21 +57,21 @@ def document(order_id: str, *, marked: bool = False, **changes: Any) -> Document
     } | changes
 
 
-class Tray:
+class FakeDeadLetters:
     """Takes dead letters. While `error` is set it refuses all."""
 
     def __init__(self) -> None:
-        self.letters: list[DeadLetter] = []
+        self.sent: list[DeadLetter] = []
         self.error: KafkaError | None = None
 
     def send(self, letters: Sequence[DeadLetter]) -> dict[int, KafkaError]:
         if self.error:
             return dict.fromkeys(range(len(letters)), self.error)
-        self.letters += letters
+        self.sent += letters
         return {}
 
 
-class Bench:
+class HandlerHarness:
     """A handler over a replica set in memory."""
 
     def __init__(self, *orders: Document, decide: Callable[..., Any] | None = None) -> None:
@@ -79,15 +79,15 @@ class Bench:
         for order in orders:
             self.servers.insert(order)
         self.servers.replicate()
-        self.tray = Tray()
+        self.dead_letters = FakeDeadLetters()
         self.registry = CollectorRegistry()
         self.metrics = ProcessorMetrics(self.registry)
         breaker = Breaker("mongodb", BreakerMetrics(self.registry), is_failure=mongo.is_failure)
-        database: Any = Database(self.servers)
+        database: Any = FakeDatabase(self.servers)
         self.orders = Orders(database, breaker)
         own: dict[str, Any] = {"decide": decide} if decide else {}
         self.handler = Handler(
-            self.orders, self.tray, self.metrics, refused_items={"poison"}, now=lambda: TAKEN_AT, **own
+            self.orders, self.dead_letters, self.metrics, refused_items={"poison"}, now=lambda: TAKEN_AT, **own
         )
 
     def handle(self, *messages: Message, times: int = 1) -> Batch:

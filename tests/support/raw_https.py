@@ -12,7 +12,7 @@ from typing import Any
 HOST = "Host: localhost\r\nConnection: close\r\n"
 
 
-class Service(BaseHTTPRequestHandler):
+class FaultyService(BaseHTTPRequestHandler):
     """Says what it was asked; `/die…` closes the connection without an answer, after having counted the request."""
 
     protocol_version = "HTTP/1.1"
@@ -21,7 +21,7 @@ class Service(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         length = len(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         if self.path.startswith("/die"):
-            Service.deaths += 1
+            FaultyService.deaths += 1
             self.close_connection = True
             return
         answer = {"method": self.command, "path": self.path, "headers": dict(self.headers), "length": length}
@@ -50,7 +50,7 @@ class Answer:
         return json.loads(self.body)
 
 
-class Door:
+class RawHttpsClient:
     """Sends bytes to the edge as they are."""
 
     def __init__(self, port: int, ca: Path) -> None:

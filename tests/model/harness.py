@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 
 from pymongo.errors import PyMongoError
 
-from fakes.kafka_log import Topic
+from fakes.kafka_log import FakeTopic
 from fakes.replica_set import ReplicaSet, Trouble
-from model.processes import Api, Processor, Surroundings, operator
+from model.processes import Api, Environment, Processor, operator
 from order_api.models import OrderItem
 from order_api.orders import Order, new_id
 from order_api.placement import KeyReused
@@ -57,7 +57,7 @@ def an_order(item: str, cents: int) -> Order:
     return Order(OWNER, Amount(cents), "USD", (OrderItem(item),))
 
 
-class Shop:
+class HistoryHarness:
     """Two processes of each service, their dependencies, and the ledger of what clients were told."""
 
     def __init__(self, seed: int) -> None:
@@ -66,9 +66,9 @@ class Shop:
         self.servers = ReplicaSet(self.now)
         self.servers.before = self._before_operation
         self.servers.waiting = lambda: self._let_happen() and None
-        self.topic = Topic(TOPIC)
+        self.topic = FakeTopic(TOPIC)
         self.topic.before = lambda _: self._let_happen() and None
-        self.topics = {TOPIC: self.topic, DEAD_LETTER_TOPIC: Topic(DEAD_LETTER_TOPIC, 1)}
+        self.topics = {TOPIC: self.topic, DEAD_LETTER_TOPIC: FakeTopic(DEAD_LETTER_TOPIC, 1)}
         self.produce_error: Exception | None = None
         self.plan: deque[Callable[[], Trouble | None]] = deque()
         self.requests: list[Request] = []
@@ -77,7 +77,7 @@ class Shop:
         self._active: list[str] = []
         self._placing: dict[str, Request] = {}  # by actor
         self._tries: dict[str, str] = {}  # by actor: the id that it tried last
-        self.around = Surroundings(
+        self.environment = Environment(
             servers=self.servers,
             topics=self.topics,
             clock=self.clock,
@@ -86,9 +86,9 @@ class Shop:
             draw_bytes=self.draw_bytes,
             produce_error=lambda: self.produce_error,
         )
-        self.apis = [Api(self.around), Api(self.around)]
-        self.processors = [Processor(self.around), Processor(self.around)]
-        self._operator = operator(self.around)
+        self.apis = [Api(self.environment), Api(self.environment)]
+        self.processors = [Processor(self.environment), Processor(self.environment)]
+        self._operator = operator(self.environment)
 
     def clock(self) -> float:
         """Return the monotonic time of every process, in seconds."""
@@ -160,12 +160,12 @@ class Shop:
 
     def kill_api(self, number: int) -> None:
         """End a replica without a word; what its producers hold is lost."""
-        self.apis[number] = Api(self.around)
+        self.apis[number] = Api(self.environment)
 
     def kill_processor(self, number: int) -> None:
         """End a processor without a word; the group gives its partitions to others."""
         self.topic.leave(self.processors[number].consumer)
-        self.processors[number] = Processor(self.around)
+        self.processors[number] = Processor(self.environment)
 
     def break_events(self) -> None:
         """Spoil the value of an event that each replica has on its way."""

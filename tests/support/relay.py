@@ -1,4 +1,4 @@
-"""A shop whose publisher runs over fakes, for the tests of the outbox."""
+"""A harness whose publisher runs over fakes, for the tests of the outbox."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from support.clock import Clock
 
 
 @dataclass
-class Shop:
+class RelayHarness:
     """A publisher over fakes, stepped by hand in a time that stands until it is moved."""
 
     clock: Clock = field(default_factory=Clock)

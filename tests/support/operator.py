@@ -24,7 +24,7 @@ def retail(stack: Stack, *arguments: str, **changed: str) -> Result:
     return CliRunner().invoke(app, arguments, env=stack.client("operator") | changed)
 
 
-def said(result: Result) -> Any:
+def printed_json(result: Result) -> Any:
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 
@@ -37,7 +37,7 @@ def publish(stack: Stack, message: tuple[bytes, bytes, Any]) -> None:
     assert producer.flush(20) == 0
 
 
-def bury(stack: Stack, key: bytes | None, value: bytes) -> None:
+def send_dead_letter(stack: Stack, key: bytes | None, value: bytes) -> None:
     """Write a dead letter, as order-processor does."""
     now = datetime.now(UTC)
     message = Message(events.TOPIC, 3, 14, key, value, [("ce_type", b"nonsense")])
@@ -47,27 +47,27 @@ def bury(stack: Stack, key: bytes | None, value: bytes) -> None:
     assert letters.send([DeadLetter(message, events.BrokenEvent("no order at all"), 1, now, now)]) == {}
 
 
-class Shelf:
+class OrderSeeder:
     """Puts orders into MongoDB as order-api would, and in the state that a test needs."""
 
     def __init__(self, orders: Any) -> None:
         self.orders = orders
 
-    def put(self, *, age: float = 0.0, **changed: Any) -> str:
+    def insert(self, *, age: float = 0.0, **changed: Any) -> str:
         now = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=age)
         orderid = rules.new_id(now, secrets.token_bytes(rules.RANDOM_BYTES))
         order = rules.Order("alice", Amount(1250), "USD", (OrderItem("apple", 2, Amount(625)),))
         self.orders.insert_one(rules.document(order, order_id=orderid, now=now) | changed)
         return orderid
 
-    def put_failed(self, reason: str) -> str:
-        orderid = self.put()
+    def insert_failed(self, reason: str) -> str:
+        orderid = self.insert()
         entry = {"status": "FAILED", "at": datetime.now(UTC), "by": "order-processor", "reason": reason}
         update = {"$set": {"status": "FAILED"}, "$unset": {"outbox": ""}, "$push": {"history": entry}}
         self.orders.update_one({"_id": orderid}, update | {"$inc": {"version": 1}})
         return orderid
 
-    def put_unmarked(self, **changed: Any) -> str:
-        orderid = self.put(**changed)
+    def insert_without_outbox_entry(self, **changed: Any) -> str:
+        orderid = self.insert(**changed)
         self.orders.update_one({"_id": orderid}, {"$unset": {"outbox": ""}})
         return orderid
