@@ -29,7 +29,7 @@ def registry() -> CollectorRegistry:
 @pytest.fixture
 def client(registry: CollectorRegistry) -> FlaskClient:
     app = flask.Flask(__name__)
-    web.defaults(app, metrics=HttpMetrics(registry), trusted_proxies=1)
+    web.init_app(app, metrics=HttpMetrics(registry), trusted_proxies=1)
 
     @app.post("/things")
     def things() -> dict[str, str]:

@@ -175,7 +175,7 @@ def test_what_the_validator_refuses_names_the_record(harness: TransitionHarness)
     for change in changes:
         with pytest.raises(WriteError) as caught:
             change()
-        assert mongo.names_a_record(caught.value)
+        assert mongo.is_document_error(caught.value)
 
     assert harness.get(refused) == document(refused)
 

@@ -104,7 +104,7 @@ def test_row_24_opens_and_lets_few_probes_through(breaker: Any, figures: dict[st
 
 
 def _probing(guard: Breaker) -> bool:
-    return guard.room > 0
+    return guard.available > 0
 
 
 def test_row_24_every_replica_tells_the_truth(small: System, figures: dict[str, Any]) -> None:

@@ -172,7 +172,7 @@ MUTANTS = [
     ),
     Mutant(
         "an outage is no order's fault",
-        change(outage.is_outage, ("return not names_a_record(error)", "return False")),
+        change(outage.is_outage, ("return not is_document_error(error)", "return False")),
         short.long_outage,
     ),
     Mutant(
@@ -199,7 +199,7 @@ MUTANTS = [
 ]
 
 # What no history can show, as it is about time: customers wait while MongoDB is away (tests/faults, row 28).
-NEVER_OPEN = change(Breaker._settle, ("permit.epoch != self._epoch", "True"))
+NEVER_OPEN = change(Breaker._record, ("permit.epoch != self._epoch", "True"))
 ON_SERVERS = {mutant.safeguard: mutant for mutant in MUTANTS} | {
     "a breaker opens": Mutant("a breaker opens", NEVER_OPEN, lambda _: None)
 }

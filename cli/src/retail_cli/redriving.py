@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from retail_cli.reports import Redriven
-from shared.mongo import halves, names_a_record
+from shared.mongo import halves, is_document_error
 from shared.ordering.status import Status
 from shared.ordering.transitions import State
 
@@ -64,7 +64,7 @@ def _move(at: datetime, moves: Moves, failed: Sequence[str], reason: str) -> Ite
     try:
         moved = moves.redrive(failed, at=at, by=BY, reason=reason)
     except Exception as error:
-        if not names_a_record(error):
+        if not is_document_error(error):
             raise
         if len(failed) == 1:
             yield Redriven(failed[0], "refused", f"MongoDB refuses the change: {error}")

@@ -103,7 +103,7 @@ class Topics:
 
     @cached_property
     def _log(self) -> GroupOffsets:
-        return GroupOffsets(self._connection, topic=TOPIC, group=GROUP, **kafka.SILENT)
+        return GroupOffsets(self._connection, topic=TOPIC, group=GROUP, **kafka.WITHOUT_CLIENT_LOG)
 
     def close(self) -> None:
         """Close the clients that were made."""
@@ -119,7 +119,7 @@ class Topics:
                 self._connection,
                 NO_GROUP,
                 self._on_error,
-                **kafka.SILENT,  # what matters is in the exception
+                **kafka.WITHOUT_CLIENT_LOG,  # what matters is in the exception
                 **{"group.protocol": "classic", "enable.partition.eof": True},
             )
         return self._made

@@ -17,7 +17,7 @@ from confluent_kafka import (
 from shared.telemetry import log
 
 __all__ = [
-    "HEARD",
+    "WITH_CLIENT_LOG",
     "Connection",
     "Consumer",
     "KafkaError",
@@ -36,22 +36,22 @@ class ClientLog:
     A client that reaches no broker repeats itself about 10 times a second for each.
     """
 
-    def __init__(self, often: log.Often) -> None:
-        self._often = often
+    def __init__(self, throttle: log.LogThrottle) -> None:
+        self._throttle = throttle
 
     def log(self, level: int, _template: str, facility: str, client: str, text: str) -> None:
         """Be called by the client, in the place of a `logging.Logger`, by whichever thread polls it."""
         thread = text.partition("]: ")[0]  # librdkafka has one for each broker, and names it first
-        held_back = self._often.admit((facility, thread))
-        if held_back is not None:
-            logger.log(level, "kafka_client", facility=facility, client=client, detail=text, held_back=held_back)
+        suppressed = self._throttle.allow((facility, thread))
+        if suppressed is not None:
+            logger.log(level, "kafka_client", facility=facility, client=client, detail=text, suppressed=suppressed)
 
 
 logger = log.get(__name__)
 # For a client that is always polled: its lines go to our log, and wait for a poll, without bound.
-HEARD: dict[str, Any] = {"logger": ClientLog(log.Often()), "log_level": 4}
+WITH_CLIENT_LOG: dict[str, Any] = {"logger": ClientLog(log.LogThrottle()), "log_level": 4}
 # For any other: its lines would go to standard error, and are no JSON. Errors reach `on_error` all the same.
-SILENT: dict[str, Any] = {"log_level": 0}
+WITHOUT_CLIENT_LOG: dict[str, Any] = {"log_level": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +69,11 @@ def producer(connection: Connection, on_error: Callable[[KafkaError], None], **o
     """Return an idempotent producer, acks=all, 20 s for a delivery; a record is partitioned as Java clients do it.
 
     Make it after the fork: its threads do not survive one. `on_error` is called by whichever thread polls. What the
-    client says of itself is lost, unless it is always polled and gets HEARD.
+    client says of itself is lost, unless it is always polled and gets WITH_CLIENT_LOG.
     """
     return Producer(
         _common(connection)
-        | SILENT
+        | WITHOUT_CLIENT_LOG
         | {
             "enable.idempotence": True,
             "acks": "all",
@@ -96,7 +96,7 @@ def consumer(connection: Connection, group: str, on_error: Callable[[KafkaError]
     """
     return Consumer(
         _common(connection)
-        | HEARD
+        | WITH_CLIENT_LOG
         | {
             "group.id": group,
             "auto.offset.reset": "earliest",

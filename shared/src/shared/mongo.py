@@ -63,7 +63,7 @@ def _client(uri: str, *, ca_file: Path, app_name: str, pool: int) -> MongoClient
     )
 
 
-def names_a_record(error: Exception) -> bool:
+def is_document_error(error: Exception) -> bool:
     """Tell whether `error` is about the document in hand, and so no word about the server."""
     if isinstance(error, BulkWriteError):
         details = error.details or {}
@@ -81,4 +81,4 @@ def halves(batch: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
 
 def is_failure(error: Exception) -> bool:
     """Tell whether `error` says that MongoDB is unwell, for the circuit breaker."""
-    return isinstance(error, PyMongoError) and not names_a_record(error)
+    return isinstance(error, PyMongoError) and not is_document_error(error)

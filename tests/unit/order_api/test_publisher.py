@@ -35,7 +35,7 @@ def test_while_the_breaker_is_open_nothing_is_claimed_and_events_wait(harness: R
     harness.place()
     harness.step(3)
 
-    assert harness.breaker.room == 0
+    assert harness.breaker.available == 0
     assert {marker["attempts"] for marker in harness.markers()} == {0}
 
 

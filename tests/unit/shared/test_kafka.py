@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared import kafka
-from shared.telemetry.log import OFTEN_SECONDS, Often
+from shared.telemetry.log import THROTTLE_SECONDS, LogThrottle
 from support.clock import Clock
 from support.pki import authority
 
@@ -34,7 +34,7 @@ def test_a_client_without_a_broker_writes_one_line_to_our_log_and_none_elsewhere
     nowhere: kafka.Connection, capfd: pytest.CaptureFixture[str]
 ) -> None:
     errors: list[kafka.KafkaError] = []
-    heard = kafka.HEARD | {"logger": kafka.ClientLog(Often())}
+    heard = kafka.WITH_CLIENT_LOG | {"logger": kafka.ClientLog(LogThrottle())}
     with capture_logs() as lines:
         consumer = kafka.consumer(nowhere, "g", errors.append, **heard)
         consumer.subscribe(["t"])
@@ -64,7 +64,7 @@ def test_a_producer_that_nobody_polls_all_the_time_writes_nothing(
 
 def test_lines_of_one_facility_and_broker_are_let_through_now_and_then_with_a_count_of_the_others() -> None:
     clock = Clock()
-    heard = kafka.ClientLog(Often(clock.seconds))
+    heard = kafka.ClientLog(LogThrottle(clock.seconds))
 
     def say(facility: str, broker: int) -> None:
         heard.log(40, "%s [%s] %s", facility, "c#consumer-1", f"[thrd:host:{broker}]: after {clock.seconds()} ms")
@@ -75,10 +75,10 @@ def test_lines_of_one_facility_and_broker_are_let_through_now_and_then_with_a_co
             say("FAIL", 2)
         say("FAIL", 2)
         say("REQTMOUT", 1)
-        clock.advance(OFTEN_SECONDS)
+        clock.advance(THROTTLE_SECONDS)
         say("FAIL", 2)
         say("FAIL", 1)
         say("FAIL", 1)
 
-    told = [(line["facility"], line["detail"].partition("]")[0][-1], line["held_back"]) for line in lines]
+    told = [(line["facility"], line["detail"].partition("]")[0][-1], line["suppressed"]) for line in lines]
     assert told == [("FAIL", "1", 0), ("FAIL", "2", 0), ("REQTMOUT", "1", 0), ("FAIL", "2", 3), ("FAIL", "1", 2)]

@@ -25,7 +25,7 @@ from shared.http import app as web
 from shared.http import openapi as docs
 from shared.mongo import Document
 from shared.resilience.breaker import Breaker, CircuitOpen
-from shared.resilience.startup import Preparation
+from shared.resilience.startup import StartupTask
 from shared.telemetry import certificates, log
 from shared.telemetry.admin import AdminServer
 from shared.telemetry.metrics import AuthMetrics, BreakerMetrics, CertificateMetrics, HttpMetrics
@@ -59,8 +59,8 @@ def create_app(
 ) -> Flask:
     """Return the API on the given stores; what it counts goes to `registry`."""
     app = Flask("auth_api", static_folder=None)
-    web.defaults(app, metrics=HttpMetrics(registry), trusted_proxies=settings.trusted_proxies)
-    web.explain(app, routes.PROBLEMS)
+    web.init_app(app, metrics=HttpMetrics(registry), trusted_proxies=settings.trusted_proxies)
+    web.register_problems(app, routes.PROBLEMS)
     tokens.configure(app, issuer=settings.issuer, audience=settings.audience)
     login = Login(users, Throttle(failures), passwords, slots)
     app.register_blueprint(
@@ -103,7 +103,7 @@ def wsgi() -> Flask:
         registry=registry,
     )
     certificates.watch(CertificateMetrics(registry), {"mongodb-ca": settings.mongodb_ca_file})
-    indexes = Preparation(failures.make_index)
+    indexes = StartupTask(failures.make_index)
     admin = AdminServer(
         settings.admin_bind, registry, live=lambda: None, ready=partial(trouble, keys, indexes, database, breaker)
     )
@@ -127,7 +127,7 @@ def login_slots(settings: Settings) -> Slots:
     return Slots(count, waiters=places - count)
 
 
-def trouble(keys: KeyFolder, indexes: Preparation, database: Database[Document], breaker: Breaker) -> str | None:
+def trouble(keys: KeyFolder, indexes: StartupTask, database: Database[Document], breaker: Breaker) -> str | None:
     """Say in a sentence why this process cannot serve; None if it can. Asks MongoDB, at most 1.5 s; never raises."""
     try:
         keys.keys()

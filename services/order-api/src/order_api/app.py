@@ -30,7 +30,7 @@ from shared import kafka, mongo
 from shared.http import app as web
 from shared.http import openapi as docs
 from shared.resilience.breaker import Breaker
-from shared.resilience.startup import Preparation
+from shared.resilience.startup import StartupTask
 from shared.telemetry import certificates, log
 from shared.telemetry.admin import AdminServer
 from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, HttpMetrics, OrderMetrics
@@ -62,8 +62,8 @@ def create_app(
 ) -> Flask:
     """Return the API on the given store; `offer` takes the event of each stored order, and never waits."""
     app = Flask("order_api", static_folder=None)
-    web.defaults(app, metrics=HttpMetrics(registry), trusted_proxies=settings.trusted_proxies)
-    web.explain(app, routes.PROBLEMS)
+    web.init_app(app, metrics=HttpMetrics(registry), trusted_proxies=settings.trusted_proxies)
+    web.register_problems(app, routes.PROBLEMS)
     views = Routes(
         store=store,
         placing=Placing(store, offer, metrics, now, randomness),
@@ -114,7 +114,7 @@ def wsgi() -> Flask:
     )
     keys.start()
     publisher.start()
-    preparation = Preparation(store.prepare)
+    preparation = StartupTask(store.prepare)
     needed_keys = keys if settings.require_token else None
     admin = AdminServer(
         settings.admin_bind,
@@ -158,7 +158,7 @@ def trouble(store: OrderStore, keys: KeyCache | None) -> str | None:
 
 
 def _producer(settings: Settings, on_error: Callable[[Fault], None]) -> Sink:
-    return kafka.producer(settings.kafka, on_error, **kafka.HEARD)  # the publisher polls it every round
+    return kafka.producer(settings.kafka, on_error, **kafka.WITH_CLIENT_LOG)  # the publisher polls it every round
 
 
 def _stop_waiting_at_sigterm(waiting: Waiting) -> None:

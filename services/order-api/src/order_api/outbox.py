@@ -12,7 +12,7 @@ from pymongo.read_concern import ReadConcern
 from order_api.orders import Document
 from order_api.store import call
 from order_api.sweep import CLAIM, FIRST_BACK_OFF, LONGEST_BACK_OFF, TOO_FAR_AHEAD, Backlog
-from shared.mongo import halves, names_a_record
+from shared.mongo import halves, is_document_error
 from shared.ordering import schema
 from shared.resilience.breaker import Breaker
 from shared.telemetry import log
@@ -108,7 +108,7 @@ def _try(update: Callable[[], object]) -> bool:
     try:
         update()
     except PyMongoError as error:
-        if names_a_record(error):
+        if is_document_error(error):
             return False
         raise
     return True

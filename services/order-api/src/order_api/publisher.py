@@ -89,7 +89,7 @@ class Delivery:
     @property
     def room(self) -> int:
         """How many events the breaker would let through now."""
-        return self._breaker.room
+        return self._breaker.available
 
     def send(self, record: Document, claim: str | None = None) -> None:
         """Hand the event of an order to the sink. Whatever fails, the marker stands and the outcome is kept."""

@@ -12,7 +12,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError, ServerSelectionTimeo
 from pymongo.read_concern import ReadConcern
 
 from order_api.orders import Document
-from shared.mongo import OPERATION_SECONDS, names_a_record
+from shared.mongo import OPERATION_SECONDS, is_document_error
 from shared.ordering import schema
 from shared.resilience.breaker import Breaker, CircuitOpen
 from shared.telemetry import log
@@ -159,4 +159,4 @@ def _did_nothing(error: PyMongoError) -> bool:
     unmarked: the first try may have written. Only a refusal of the document itself is one of both tries, as a second
     try of a write that was done is answered with that write's success.
     """
-    return isinstance(error, ServerSelectionTimeoutError) or names_a_record(error)
+    return isinstance(error, ServerSelectionTimeoutError) or is_document_error(error)

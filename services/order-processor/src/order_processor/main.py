@@ -33,7 +33,7 @@ FINISH_SECONDS = 6.0  # for the batch in hand, and again for leaving the group
 STALLED_SECONDS = 60.0  # as max.poll.interval.ms: by then the group has given the partitions to others
 
 logger = log.get(__name__)
-often = log.Often()
+log_throttle = log.LogThrottle()
 
 
 def main() -> int:
@@ -126,9 +126,9 @@ def _ready(watch: Watch, breaker: Breaker) -> Callable[[], str | None]:
 
 
 def _kafka_error(error: kafka.KafkaError) -> None:
-    held_back = often.admit(error.name())  # without brokers one comes about 20 times a second
-    if held_back is not None:
-        logger.warning("kafka_error", error=error.name(), detail=error.str(), held_back=held_back)
+    suppressed = log_throttle.allow(error.name())  # without brokers one comes about 20 times a second
+    if suppressed is not None:
+        logger.warning("kafka_error", error=error.name(), detail=error.str(), suppressed=suppressed)
 
 
 if __name__ == "__main__":

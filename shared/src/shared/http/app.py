@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from shared.http import strict_json
-from shared.http.problem import CONTENT_TYPE, Problem, defect
+from shared.http.problem import CONTENT_TYPE, Problem, internal_error
 from shared.telemetry import log
 from shared.telemetry.metrics import HttpMetrics
 
@@ -32,7 +32,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 logger = log.get(__name__)
 
 
-def defaults(app: Flask, *, metrics: HttpMetrics, trusted_proxies: int) -> None:
+def init_app(app: Flask, *, metrics: HttpMetrics, trusted_proxies: int) -> None:
     """Give `app` the rules that every service keeps. Call it once, before the routes are added.
 
     `trusted_proxies` is the number of X-Forwarded-For hops to believe for the client's address.
@@ -50,7 +50,7 @@ def defaults(app: Flask, *, metrics: HttpMetrics, trusted_proxies: int) -> None:
     app.register_error_handler(Exception, _defect)
 
 
-def explain(app: Flask, problems: Mapping[type[Exception], Callable[[Any], Problem]]) -> None:
+def register_problems(app: Flask, problems: Mapping[type[Exception], Callable[[Any], Problem]]) -> None:
     """Answer each kind of exception that a request raises with the Problem that its function makes of it."""
     for kind, explanation in problems.items():
         app.register_error_handler(kind, partial(_explained, explanation))
@@ -154,4 +154,4 @@ def _http_error(error: HTTPException) -> Response:
 def _defect(error: Exception) -> Response:
     """Answer an error that nobody foresaw: our own defect, said as unavailable and logged with its traceback."""
     logger.error("unexpected_error", exc_info=error)
-    return _problem(defect())
+    return _problem(internal_error())

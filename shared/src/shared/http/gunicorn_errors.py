@@ -8,7 +8,7 @@ from http import HTTPStatus
 from gunicorn import util  # type: ignore[import-untyped]
 
 from shared.http.app import HEADERS
-from shared.http.problem import CONTENT_TYPE, Problem, defect
+from shared.http.problem import CONTENT_TYPE, Problem, internal_error
 from shared.telemetry import log
 
 STATUSES = {500: 503, 501: 400}  # gunicorn's: an error of ours, an unknown transfer coding
@@ -21,7 +21,7 @@ def write(client: socket.socket, status: int, _reason: str, message: str) -> Non
     request_id = secrets.token_hex(16)
     logger.info("request_refused", request_id=request_id, status=status)
     phrase = HTTPStatus(status).phrase
-    problem = defect() if status == HTTPStatus.SERVICE_UNAVAILABLE else Problem(status, message or phrase)
+    problem = internal_error() if status == HTTPStatus.SERVICE_UNAVAILABLE else Problem(status, message or phrase)
     body = json.dumps(problem.document | {"instance": "/", "request_id": request_id}).encode()
     headers = {
         **HEADERS,

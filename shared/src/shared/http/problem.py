@@ -49,7 +49,7 @@ def outcome_unknown(detail: str, **extensions: Any) -> Problem:
     return Problem(503, detail, type="outcome-unknown", title="Outcome unknown", headers=again, **extensions)
 
 
-def defect() -> Problem:
+def internal_error() -> Problem:
     """503, our own fault."""
     return outcome_unknown(
         "something went wrong on our side; if this was an order, repeat it with the same Idempotency-Key"

@@ -30,7 +30,7 @@ class State:
 class Orders:
     """The collection `orders`: writes are acknowledged by a majority and its journals, reads see only such writes.
 
-    Every operation raises CircuitOpen or pymongo's errors; `shared.mongo.names_a_record` tells those about a document.
+    Every operation raises CircuitOpen or PyMongoError; `shared.mongo.is_document_error` finds errors of one document.
     Safe for threads.
     """
 

@@ -46,11 +46,11 @@ class Permit:
 
     def ok(self) -> None:
         """Tell that the dependency answered."""
-        self._breaker._settle(self, ok=True)  # noqa: SLF001 - two halves of one thing
+        self._breaker._record(self, ok=True)  # noqa: SLF001 - two halves of one thing
 
     def failed(self) -> None:
         """Tell that the dependency failed."""
-        self._breaker._settle(self, ok=False)  # noqa: SLF001
+        self._breaker._record(self, ok=False)  # noqa: SLF001
 
 
 class Breaker(CircuitBreakerListener):
@@ -127,7 +127,7 @@ class Breaker(CircuitBreakerListener):
         return STATES[self._machine.current_state]
 
     @property
-    def room(self) -> int:
+    def available(self) -> int:
         """How many calls would be admitted now: no limit when closed, none while open, else the probes still free."""
         with self._lock:
             self._forget_lost_probes()
@@ -147,7 +147,7 @@ class Breaker(CircuitBreakerListener):
             self._epoch += 1
             self._probes = 0
 
-    def _settle(self, permit: Permit, *, ok: bool) -> None:
+    def _record(self, permit: Permit, *, ok: bool) -> None:
         with self._lock:
             self._metrics.calls.labels(self.name, "ok" if ok else "failed").inc()
             if permit.epoch != self._epoch:

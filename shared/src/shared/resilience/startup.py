@@ -11,14 +11,14 @@ LONGEST_PAUSE_SECONDS = 10.0
 logger = log.get(__name__)
 
 
-class Preparation:
+class StartupTask:
     """Runs `action` in a thread of its own until it returns without an error; jittered pauses of 0.25 → 10 s."""
 
     def __init__(self, action: Callable[[], None]) -> None:
         self._action = action
         self._done = threading.Event()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="preparation", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="startup-task", daemon=True)
         self._thread.start()
 
     @property
@@ -37,7 +37,7 @@ class Preparation:
             try:
                 self._action()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next try may succeed
-                logger.warning("preparation_failed", error=f"{type(error).__name__}: {error}")
+                logger.warning("startup_task_failed", error=f"{type(error).__name__}: {error}")
             else:
                 self._done.set()
                 return

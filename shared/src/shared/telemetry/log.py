@@ -16,7 +16,7 @@ SHARED: list[Any] = [
 ]
 # structlog's own default shows local variables, and so passwords, tokens and bodies.
 TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
-OFTEN_SECONDS = 30.0
+THROTTLE_SECONDS = 30.0
 
 
 def configure(service: str, level: str = "info") -> None:
@@ -58,27 +58,27 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
     return logger
 
 
-class Often:
+class LogThrottle:
     """For lines that come often: of each kind one in 30 s is let through. Safe for threads; there must be few kinds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` is in seconds."""
         self._clock = clock
         self._next: dict[Hashable, float] = {}
-        self._held_back: dict[Hashable, int] = {}
+        self._suppressed: dict[Hashable, int] = {}
         self._lock = threading.Lock()
 
-    def admit(self, kind: Hashable) -> int | None:
+    def allow(self, kind: Hashable) -> int | None:
         """Return how many of `kind` were held back before this one; None: this one is to be held back too."""
         with self._lock:
             now = self._clock()
             if now < self._next.get(kind, now):
-                self._held_back[kind] += 1
+                self._suppressed[kind] += 1
                 return None
-            self._next[kind] = now + OFTEN_SECONDS
-            held_back = self._held_back.get(kind, 0)
-            self._held_back[kind] = 0
-            return held_back
+            self._next[kind] = now + THROTTLE_SECONDS
+            suppressed = self._suppressed.get(kind, 0)
+            self._suppressed[kind] = 0
+            return suppressed
 
 
 def level(text: str) -> str:

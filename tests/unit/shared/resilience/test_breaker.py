@@ -77,7 +77,7 @@ def test_it_opens_at_the_fifth_failure_in_a_row_and_refuses_without_trying(guard
     guarded.fail()
 
     assert (before, guarded.breaker.state) == ("closed", "open")
-    assert guarded.breaker.room == 0
+    assert guarded.breaker.available == 0
     with pytest.raises(CircuitOpen) as refusal:
         guarded.breaker.acquire()
     assert refusal.value.retry_after == OPEN_SECONDS
@@ -108,11 +108,11 @@ def test_calls_of_more_than_ten_seconds_ago_are_forgotten(guarded: Guarded) -> N
 
 def test_after_its_open_time_it_lets_three_probes_run_at_a_time(guarded: Guarded) -> None:
     guarded.opened().time += OPEN_SECONDS
-    room_before = guarded.breaker.room
+    room_before = guarded.breaker.available
     probes = [guarded.breaker.acquire() for _ in range(MAX_PROBES)]
 
     assert room_before == MAX_PROBES
-    assert guarded.breaker.room == 0
+    assert guarded.breaker.available == 0
     with pytest.raises(CircuitOpen):
         guarded.breaker.acquire()
     probes[0].ok()
@@ -123,7 +123,7 @@ def test_a_failed_probe_opens_it_for_the_whole_time_again(guarded: Guarded) -> N
     guarded.opened().time += OPEN_SECONDS
     guarded.fail()
 
-    assert (guarded.breaker.room, guarded.breaker.retry_after) == (0, OPEN_SECONDS)
+    assert (guarded.breaker.available, guarded.breaker.retry_after) == (0, OPEN_SECONDS)
 
 
 def test_probes_whose_outcome_never_comes_are_forgotten_after_a_minute(guarded: Guarded) -> None:
@@ -204,7 +204,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule()
     def begin(self) -> None:
-        room, state = self.breaker.room, self.breaker.state
+        room, state = self.breaker.available, self.breaker.state
         try:
             self.running.append(self.breaker.acquire())
         except CircuitOpen:
@@ -230,9 +230,9 @@ class AnyHistory(RuleBasedStateMachine):
     def it_is_open_for_its_time_and_never_refuses_for_good(self) -> None:
         assert self.breaker.retry_after >= 1.0
         if self.breaker.state == "open":
-            assert (self.breaker.room == 0) == (self.guarded.time < self.opened_at + OPEN_SECONDS)
+            assert (self.breaker.available == 0) == (self.guarded.time < self.opened_at + OPEN_SECONDS)
         elif not self.running:
-            assert self.breaker.room > 0
+            assert self.breaker.available > 0
 
     @invariant()
     def its_metric_shows_its_state(self) -> None:
@@ -241,7 +241,7 @@ class AnyHistory(RuleBasedStateMachine):
     @invariant()
     def at_most_three_probes_are_out(self) -> None:
         if self.breaker.state == "half_open":
-            assert 0 <= self.breaker.room <= MAX_PROBES
+            assert 0 <= self.breaker.available <= MAX_PROBES
 
 
 TestAnyHistory = AnyHistory.TestCase

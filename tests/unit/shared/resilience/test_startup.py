@@ -4,14 +4,14 @@ import threading
 
 import pytest
 
-from shared.resilience import startup as preparation
-from shared.resilience.startup import Preparation
+from shared.resilience import startup
+from shared.resilience.startup import StartupTask
 from support.wait import until
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preparation, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(startup, "FIRST_PAUSE_SECONDS", 0.001)
 
 
 def test_it_is_done_after_the_first_success_and_not_repeated() -> None:
@@ -23,7 +23,7 @@ def test_it_is_done_after_the_first_success_and_not_repeated() -> None:
         if error := tries[-1]:
             raise error
 
-    work = Preparation(action)
+    work = StartupTask(action)
     until(lambda: work.done, "the success", every=0.001)
     work.close()
 
@@ -37,9 +37,9 @@ def test_it_goes_on_while_the_action_fails_and_ends_when_closed() -> None:
         tries.append(1)
         raise OSError("away")
 
-    work = Preparation(action)
+    work = StartupTask(action)
     until(lambda: len(tries) >= 3, "three tries", every=0.001)
     work.close()
 
     assert not work.done
-    assert "preparation" not in {thread.name for thread in threading.enumerate()}
+    assert "startup-task" not in {thread.name for thread in threading.enumerate()}
