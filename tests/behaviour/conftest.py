@@ -35,7 +35,7 @@ def fake() -> StoreHarness:
 def in_memory() -> StoreHarness:
     """The real stores on a replica set in memory."""
     servers = ReplicaSet(lambda: to_milliseconds(datetime.now(UTC)))
-    servers.before = lambda _: servers.replicate()  # what is not waited for is safe soon
+    servers.before_operation = lambda _: servers.replicate()  # what is not waited for is safe soon
     anything: Any = mongo_client.FakeDatabase(servers)
     store = OrderStore(anything, new_breaker())
     store.prepare()
@@ -45,7 +45,7 @@ def in_memory() -> StoreHarness:
         servers.replicate()
 
     return StoreHarness(
-        store, Markers(anything, new_breaker()), lambda i: servers.primary[i], change, servers.refused.add
+        store, Markers(anything, new_breaker()), lambda i: servers.primary[i], change, servers.rejected_ids.add
     )
 
 

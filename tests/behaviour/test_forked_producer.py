@@ -23,11 +23,11 @@ def reports(producer: Any) -> int:
 
 def test_the_one_in_memory() -> None:
     topic = FakeTopic(TOPIC)
-    producer = kafka_producer.FakeProducer({TOPIC: topic}, obliging=True)
+    producer = kafka_producer.FakeProducer({TOPIC: topic}, delivers_on_flush=True)
     producer.fork()
 
     assert reports(producer) == 0
-    assert topic.ever == set()
+    assert topic.all_keys == set()
 
 
 def test_the_real_one(servers: Stack) -> None:

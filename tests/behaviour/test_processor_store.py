@@ -56,7 +56,7 @@ def fake() -> TransitionHarness:
         servers.replicate()
 
     return TransitionHarness(
-        Orders(anything, breaker()), put, lambda order_id: servers.view[order_id], servers.refused.add
+        Orders(anything, breaker()), put, lambda order_id: servers.view[order_id], servers.rejected_ids.add
     )
 
 

@@ -57,8 +57,8 @@ class FakeTopic:
         self.partitions: list[list[FakeMessage]] = [[] for _ in range(partitions)]
         self.committed: dict[int, int] = {}
         self.members: list[FakeConsumer] = []
-        self.ever: set[str] = set()  # the keys of all that was ever in the log
-        self.before: Callable[[str], None] = lambda _: None  # is told of what is about to happen, and may raise
+        self.all_keys: set[str] = set()  # the keys of all that was ever in the log
+        self.on_call: Callable[[str], None] = lambda _: None  # is told of what is about to happen, and may raise
         self.error: KafkaError | None = None  # what the brokers answer to commits and questions
 
     def append(self, key: bytes | None, value: bytes | None, headers: Headers) -> None:
@@ -66,15 +66,15 @@ class FakeTopic:
         number = zlib.crc32(key or b"") % len(self.partitions)
         event = FakeMessage(self.name, number, len(self.partitions[number]), key, value, headers)
         self.partitions[number].append(event)
-        self.ever.add((key or b"").decode())
+        self.all_keys.add((key or b"").decode())
 
-    def make_anew(self, *, keep_committed: bool) -> None:
+    def recreate(self, *, keep_committed: bool) -> None:
         """Delete the topic and make it again, empty: every member loses its partitions and gets them anew."""
         self.partitions = [[] for _ in self.partitions]
         if not keep_committed:
             self.committed.clear()
         for member in self.members:
-            member.take_away()
+            member.lose_partitions()
 
     def join(self, member: "FakeConsumer") -> None:
         """Share the partitions anew; a member that keeps one reads on where it was."""
@@ -87,20 +87,20 @@ class FakeTopic:
             self.members.remove(member)
             self._share()
 
-    def held(self) -> set[int]:
+    def assigned(self) -> set[int]:
         """Return the partitions that a member still holds."""
         return {number for member in self.members for number in member.positions}
 
     def read(self) -> Reading:
         """Return the offsets of every partition, as `offsets.GroupOffsets` does."""
-        self.before("read offsets")
+        self.on_call("read offsets")
         if self.error:
             raise KafkaException(self.error)
         return {n: Offsets(0, len(events), self.committed.get(n)) for n, events in enumerate(self.partitions)}
 
     def _share(self) -> None:
         for place, member in enumerate(self.members):
-            member.give({n for n in range(len(self.partitions)) if n % len(self.members) == place})
+            member.assign({n for n in range(len(self.partitions)) if n % len(self.members) == place})
 
 
 class FakeConsumer:
@@ -127,7 +127,7 @@ class FakeConsumer:
         self._callbacks = callbacks
         self._topic.join(self)
 
-    def give(self, partitions: set[int]) -> None:
+    def assign(self, partitions: set[int]) -> None:
         """Tell what this member owns from now on."""
         self._due = partitions
 
@@ -136,7 +136,7 @@ class FakeConsumer:
         """What this member holds, and from where it reads on."""
         return self._position
 
-    def take_away(self) -> None:
+    def lose_partitions(self) -> None:
         """Tell that everything is lost, positions included."""
         self._lost = True
 
@@ -157,7 +157,7 @@ class FakeConsumer:
     def commit(self, *, offsets: Sequence[TopicPartition], asynchronous: bool) -> None:
         if not asynchronous:
             raise NotImplementedError
-        self._topic.before("commit")
+        self._topic.on_call("commit")
         error = self._topic.error
         if self not in self._topic.members or any(o.partition not in self._position for o in offsets):
             error = KafkaError(KafkaError.ILLEGAL_GENERATION)
@@ -193,7 +193,7 @@ class FakeConsumer:
             self._lost = False
             self._drop({*self._position}, "on_lost")
         self._drop({*self._position} - self._due, "on_revoke")
-        gained = self._due - self._topic.held()  # what another has yet to let go of comes later
+        gained = self._due - self._topic.assigned()  # what another has yet to let go of comes later
         if gained:
             self._callbacks["on_assign"](self, self._named(gained))
             self._position |= {number: self._topic.committed.get(number, 0) for number in gained}

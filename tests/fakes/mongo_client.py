@@ -19,7 +19,7 @@ from pymongo.write_concern import WriteConcern
 
 from fakes import documents
 from fakes.documents import Document, Update
-from fakes.replica_set import ReplicaSet, Trouble
+from fakes.replica_set import Failure, ReplicaSet
 
 
 class FakeSession:
@@ -46,7 +46,7 @@ class FakeDatabase:
     def command(self, name: str, *_: Any, codec_options: CodecOptions[Any] | None = None, **__: Any) -> Document:
         if name not in ("hello", "ping", "collMod"):
             raise NotImplementedError(name)
-        _meet(self._servers.before(name))
+        _raise_for(self._servers.before_operation(name))
         now = self._servers.now()
         return {"localTime": now if codec_options and codec_options.tz_aware else now.replace(tzinfo=None)}
 
@@ -57,7 +57,7 @@ class FakeDatabase:
         yield FakeSession()
 
     def create_collection(self, _name: str, **_: Any) -> None:
-        """Do nothing: documents are refused by `ReplicaSet.refused` only."""
+        """Do nothing: documents are refused by `ReplicaSet.rejected_ids` only."""
 
     def get_collection(self, _name: str, **options: Any) -> "FakeCollection":
         return FakeCollection(self._servers, local=True, majority=True).with_options(**options)
@@ -113,9 +113,9 @@ class FakeCollection:
         session: FakeSession | None = None,
     ) -> "FakeCursor":
         _ = batch_size
-        _meet(self._servers.before("find"))
+        _raise_for(self._servers.before_operation("find"))
         if self._certain or (session and session.has_read and not self._local):
-            self._servers.settle()
+            self._servers.commit_all()
         if session:
             session.has_read = True
         shown = self._servers.primary if self._local else self._servers.view
@@ -167,14 +167,14 @@ class FakeCollection:
         return UpdateResult({"n": sum(changed), "nModified": sum(changed)}, acknowledged=True)
 
     def _send(self, operation: str, do: Callable[[], None]) -> None:
-        trouble = self._servers.before(operation)
-        if trouble is Trouble.LATE:
+        failure = self._servers.before_operation(operation)
+        if failure is Failure.LATE:
             self._servers.late.append(lambda: _quietly(do))
-        if trouble is Trouble.UNANSWERED:
+        if failure is Failure.UNANSWERED:
             do()
-        if trouble in (Trouble.LOST, Trouble.LATE, Trouble.UNANSWERED):
+        if failure in (Failure.LOST, Failure.LATE, Failure.UNANSWERED):
             raise NetworkTimeout("timed out")
-        _meet(trouble)
+        _raise_for(failure)
         do()
 
 
@@ -194,10 +194,10 @@ class FakeCursor:
         return iter(self._found)
 
 
-def _meet(trouble: Trouble | None) -> None:
-    if trouble is Trouble.REFUSED:
+def _raise_for(failure: Failure | None) -> None:
+    if failure is Failure.NO_PRIMARY:
         raise ServerSelectionTimeoutError("no primary")
-    if trouble is not None:
+    if failure is not None:
         raise AutoReconnect("connection reset")
 
 

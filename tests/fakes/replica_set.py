@@ -18,10 +18,10 @@ from fakes.documents import Document, Update
 DOCUMENT_VALIDATION = 121
 
 
-class Trouble(Enum):
+class Failure(Enum):
     """What can happen to an operation; the caller sees an error each time."""
 
-    REFUSED = auto()  # no primary is found: nothing is sent
+    NO_PRIMARY = auto()  # no primary is found: nothing is sent
     LOST = auto()  # sent, and never done
     LATE = auto()  # given up by the client, and done later
     UNANSWERED = auto()  # done, but not known to a majority, and the answer never comes
@@ -36,19 +36,19 @@ class Write(NamedTuple):
 
 
 class ReplicaSet:
-    """The servers.
+    """The members, seen as one.
 
-    `primary` is what a local read shows, `view` what a majority read shows. `before` is asked about every operation;
-    `waiting` is called while a write waits for its majority, so that a test can have other things happen then.
+    `primary` is what a local read shows, `view` what a majority read shows. `before_operation` decides which failure an
+    operation meets; `on_majority_wait` runs while a write waits for its majority, so that a test can interfere there.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now = now
         self.primary: dict[str, Document] = {}
         self.view: dict[str, Document] = {}
-        self.before: Callable[[str], Trouble | None] = lambda _: None
-        self.waiting: Callable[[], None] = lambda: None
-        self.refused: set[str] = set()  # ids of orders whose every update the validator refuses
+        self.before_operation: Callable[[str], Failure | None] = lambda _: None
+        self.on_majority_wait: Callable[[], None] = lambda: None
+        self.rejected_ids: set[str] = set()  # ids of orders whose every update the validator refuses
         self._unique: list[tuple[list[str], Document]] = []  # the fields of each index, and which documents are in it
         self.late: list[Callable[[], None]] = []
         self._uncommitted: list[Write] = []
@@ -82,7 +82,7 @@ class ReplicaSet:
             self._unseen.insert(0, write)
             _restore(self.view, write)
 
-    def arrive(self) -> None:
+    def apply_late_operation(self) -> None:
         """Let the oldest late operation be done."""
         if self.late:
             self.late.pop(0)()
@@ -105,7 +105,7 @@ class ReplicaSet:
             found = [document for document in self.primary.values() if documents.matches(document, query)]
             changed = 0
             for document in found if many else found[:1]:
-                if document["_id"] in self.refused:
+                if document["_id"] in self.rejected_ids:
                     raise WriteError("Document failed validation", DOCUMENT_VALIDATION)
                 after = documents.updated(document, update, self.now())
                 if after != document:
@@ -118,14 +118,14 @@ class ReplicaSet:
         if not majority:
             return
         term = self._term
-        self.waiting()
+        self.on_majority_wait()
         if term != self._term:
             raise AutoReconnect("connection closed: the primary has stepped down")
         self.replicate()
 
-    def settle(self) -> None:
+    def commit_all(self) -> None:
         """Wait until all that was written before is safe or, after a failover, gone."""
-        self.waiting()
+        self.on_majority_wait()
         self.replicate()
 
     def _collides(self, document: Document, fields: list[str], part: Document) -> bool:

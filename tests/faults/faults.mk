@@ -10,7 +10,7 @@ test-faults: .venv/.ready ## Run the whole fault suite (hours; goes on where it 
 test-faults-short: .venv/.ready ## Run a short form of every row of the fault suite (less than 20 minutes; ROW=n for one row).
 	@[ -n "$$ROW" ] || rm -rf .results/faults/short; export FAULTS=short PYTHONPATH=tests; \
 	$(BIN)/pytest tests/faults --timeout 600 $(ARGS) || { \
-	[ $$? = 1 ] && $(BIN)/python -m faults.harness.again && \
+	[ $$? = 1 ] && $(BIN)/python -m faults.harness.retry && \
 	exec $(BIN)/pytest tests/faults --last-failed --last-failed-no-failures none --timeout 600; }
 
 .PHONY: test-mutants

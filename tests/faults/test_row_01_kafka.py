@@ -80,7 +80,7 @@ def test_row_05_topic_lost(small: System, figures: dict[str, Any]) -> None:
         small.pause(*small.parts("order-processor"))  # so that events are lost unread
         unread_since = time.time()
         wait.until(lambda: time.time() - unread_since > 5, "unread events", seconds=10)
-        topic.make_anew(small.stack, TOPIC)
+        topic.recreate(small.stack, TOPIC)
         small.resume(*small.parts("order-processor"))
         healed_at = time.time()
 

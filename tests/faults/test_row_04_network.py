@@ -63,7 +63,7 @@ def test_row_21_names_not_resolved(proxied: System, figures: dict[str, Any], tmp
     lasting = pick(30, 10)
     flag = tmp_path / "dns-fails"
     for part in proxied.parts("order-api"):
-        proxied.tell(part, dns_fails=str(flag))
+        proxied.configure(part, dns_fails=str(flag))
     with proxied.load(pick(3_000, 500), rate=30) as run:
         flag.touch()
         broken_at = time.time()

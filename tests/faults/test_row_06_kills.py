@@ -34,13 +34,13 @@ def test_row_06_order_api_killed_at_a_point(small: System, figures: dict[str, An
     with small.load(pick(4_000, 800), rate=40, at_most=3600) as run:
         for points in plan:
             for replica, point in enumerate(points):
-                small.tell(f"order-api-{replica}", crash_point=f"{point}:{PASSAGES.get(point, 15)}")
+                small.configure(f"order-api-{replica}", crash_point=f"{point}:{PASSAGES.get(point, 15)}")
             for replica, point in enumerate(points):
-                with _kafka_away(small) if point == "after-claim" else nullcontext():
+                with _kafka_down(small) if point == "after-claim" else nullcontext():
                     wait.until(partial(_have_crashed, small, replica, kills), "kills", seconds=1500, every=0.5)
             figures["kills"] |= {point: _crashes(small, replica) for replica, point in enumerate(points)}
         for replica in (0, 1):
-            small.tell(f"order-api-{replica}")
+            small.configure(f"order-api-{replica}")
         small.await_ready()
         healed_at = time.time()
 
@@ -57,13 +57,13 @@ def test_row_07_order_api_killed_between_publishing_and_taking_the_marker(
         for part in processors:  # who processes an order takes its marker too, before the sweep could publish again
             small.stack.stop(part)
         for replica in (0, 1):
-            small.tell(f"order-api-{replica}", crash_point=f"before-removal:{8 + 5 * replica}")
+            small.configure(f"order-api-{replica}", crash_point=f"before-removal:{8 + 5 * replica}")
         wait.until(lambda: _crashes(small, 0) + _crashes(small, 1) >= kills, "kills", seconds=1500, every=0.5)
         figures["kills"] = _crashes(small, 0) + _crashes(small, 1)
         killed_at = datetime.now(UTC)
         for replica in (0, 1):
-            small.tell(f"order-api-{replica}")
-        wait.until(lambda: not _marked(small, killed_at), "the sweep", seconds=60, every=0.5)
+            small.configure(f"order-api-{replica}")
+        wait.until(lambda: not _pending(small, killed_at), "the sweep", seconds=60, every=0.5)
         for part in processors:
             small.stack.start(part)
         small.await_ready()
@@ -91,17 +91,17 @@ def test_row_08_processor_killed_around_its_write(small: System, figures: dict[s
     with small.load(pick(10_000, 600), rate=pick(20, 40), at_most=3600) as run:
         for point in plan:
             for part in processors:
-                small.tell(part, crash_point=f"{point}:4")
+                small.configure(part, crash_point=f"{point}:4")
             wait.until(lambda: _deaths(small, processors) >= kills, "kills", seconds=3000, every=0.5)
             figures["kills"][point] = _deaths(small, processors)
         for part in processors:
-            small.tell(part)
+            small.configure(part)
         healed_at = time.time()
 
     small.prove(run, figures=figures, healed_at=healed_at, within=60)
 
 
-def _marked(system: System, before: datetime) -> int:
+def _pending(system: System, before: datetime) -> int:
     """Count the orders placed before a time whose events still wait in the outbox."""
     return system.orders.count_documents({"placed_at": {"$lt": before}, "outbox": {"$exists": True}})
 
@@ -122,7 +122,7 @@ def _deaths(system: System, processors: list[str]) -> int:
 
 
 @contextmanager
-def _kafka_away(system: System) -> Iterator[None]:
+def _kafka_down(system: System) -> Iterator[None]:
     """Have the sweep find work: there is none while events are published at once."""
     system.stack.stop("kafka-0")
     yield

@@ -86,7 +86,7 @@ def test_row_19_everything_killed(cluster: System, figures: dict[str, Any]) -> N
     with cluster.load(pick(10_000, 600), rate=30) as run:
         for _ in range(rounds):
             parts = cluster.parts()
-            cluster.hold_down(*parts)
+            cluster.keep_down(*parts)
             random_.shuffle(parts)
             for part in parts:
                 cluster.stack.start(part, wait=False)

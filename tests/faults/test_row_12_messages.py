@@ -55,9 +55,9 @@ def test_row_13_poison(small: System, figures: dict[str, Any]) -> None:
     ended_at = time.time()
 
     small.prove(run, figures=figures, healed_at=ended_at, within=30)
-    wait.until(lambda: len(_buried(small)) >= count, "every poison in the dead-letter topic", seconds=30)
-    figures |= {"poison": count, "dead_letters": len(_buried(small))}
-    assert sorted(_buried(small)) == list(range(count))
+    wait.until(lambda: len(_dead_lettered(small)) >= count, "every poison in the dead-letter topic", seconds=30)
+    figures |= {"poison": count, "dead_letters": len(_dead_lettered(small))}
+    assert sorted(_dead_lettered(small)) == list(range(count))
     assert all(details(topic.headers(m)).keys() >= DETAILS for m in topic.messages(small.stack, DEAD_LETTER_TOPIC))
     assert {part: small.stack.pids[part] for part in pids} == pids  # nobody was restarted
     wait.until(lambda: small.total("order-processor", "retail_kafka_consumer_lag") == 0, "no lag", seconds=15)
@@ -67,13 +67,13 @@ def test_row_14_failed_orders_redriven_twice(small: System, figures: dict[str, A
     """Orders failed by a rule are redriven twice after the rule was mended: each is processed once."""
     processors = small.parts("order-processor")
     for part in processors:
-        small.tell(part, environ={"PROCESSOR_REFUSED_ITEMS": ",".join(GOODS)})
+        small.configure(part, environ={"PROCESSOR_REFUSED_ITEMS": ",".join(GOODS)})
     with small.load(pick(1_000, 150), rate=50) as run:
         pass
     mine, orders = run.orders, len(run.account().accepted)
     wait.until(lambda: small.orders.count_documents(mine | {"status": "FAILED"}) == orders, "all FAILED", seconds=60)
     for part in processors:
-        small.tell(part)
+        small.configure(part)
     for _ in range(2):
         _retail(small, "dead-letters", "redrive", "--all")
     redriven_at = time.time()
@@ -94,13 +94,13 @@ def _duplicates(system: System) -> float:
     return system.samples_of("order-processor", "retail_events_consumed_total", "duplicate")
 
 
-def _buried(system: System) -> list[int]:
+def _dead_lettered(system: System) -> list[int]:
     letters = topic.messages(system.stack, DEAD_LETTER_TOPIC)
     return [int(value) for m in letters for name, value in topic.headers(m) if name == MARK and value]
 
 
 def _retail(system: System, *arguments: str) -> str:
-    """LoadRun the operator's command as the operator."""
+    """Run the operator's command as the operator."""
     settings = system.folder / "clients" / "operator.env"
     command = [str(Path(sys.executable).with_name("retail")), "--env-file", str(settings), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

@@ -41,10 +41,10 @@ def test_row_16_primary_without_a_majority(cluster: System, figures: dict[str, A
     with cluster.load(pick(10_000, 600), rate=30) as run:
         primary = cluster.primary()
         others = [part for part in cluster.parts("mongodb") if part != primary]
-        cluster.hold_down(*others)
+        cluster.keep_down(*others)
         paused_at = time.time()
         wait.until(lambda: time.time() - paused_at > alone, "the isolation", seconds=alone + 5, every=0.5)
-        cluster.hold_down(primary)
+        cluster.keep_down(primary)
         for other in others:
             cluster.stack.start(other)
         cluster.probe()

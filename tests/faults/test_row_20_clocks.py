@@ -30,11 +30,11 @@ def test_row_20_clocks_are_wrong(small: System, figures: dict[str, Any], clock: 
     """The clocks of one order-api and one order-processor are an hour fast, an hour slow, or jump."""
     parts = ("order-api-0", "order-processor-0")
     for part in parts:
-        small.tell(part, **CLOCKS[clock])
+        small.configure(part, **CLOCKS[clock])
     with small.load(pick(10_000, 400), rate=pick(80, 40)) as run:
         wait.until(lambda: time.time() - run.began > pick(60, 6), "time with the clock", seconds=90, every=0.5)
     for part in parts:
-        small.tell(part)
+        small.configure(part)
 
     figures["refused_tokens"] = sum(t.status == 401 for t in run.account().tries())
     small.prove(run, figures=figures, healed_at=time.time(), within=60)

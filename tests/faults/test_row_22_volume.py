@@ -78,14 +78,14 @@ def test_row_25_backlog(small: System, figures: dict[str, Any]) -> None:
         _pile_up(small, PENDING)
         small.stack.start("kafka-0")
         began = time.time()
-        wait.until(lambda: _marked(small) < PENDING / 100, "the drain", seconds=1500, every=0.5)
+        wait.until(lambda: _pending(small) < PENDING / 100, "the drain", seconds=1500, every=0.5)
         seconds = time.time() - began
 
     mine = {"userid": "backlog"}
     wait.until(lambda: not small.orders.count_documents(mine | {"status": "PLACED"}), "all processed", seconds=600)
     figures |= {"pending": PENDING, "drained_per_second": round(PENDING / seconds), "seconds": round(seconds, 1)}
     small.prove(run, figures=figures, healed_at=time.time(), within=180)
-    assert _marked(small) == 0
+    assert _pending(small) == 0
     once = {"status": "PROCESSED", "history": {"$size": 2}}
     assert small.orders.count_documents(mine | once) == PENDING
 
@@ -115,5 +115,5 @@ def _pile_up(system: System, count: int) -> None:
         system.orders.insert_many([orders.document(order, order_id=order_id, now=due) for order_id in ids])
 
 
-def _marked(system: System) -> int:
+def _pending(system: System) -> int:
     return system.orders.count_documents({"status": "PLACED", "outbox.due": {"$type": "date"}})

@@ -23,23 +23,23 @@ from support import wait
 
 UNIQUE = "one_order_per_key"
 WITHIN = 15.0
-IN_HAND = '"event": "dependency_unavailable"'
-AWAY = 15.0
+OUTAGE_LOGGED = '"event": "dependency_unavailable"'
+DOWN_SECONDS = 15.0
 AT_ONCE_MS = 1_000
 
 
 @contextmanager
 def off(system: System, service: str, safeguard: str, **more: Any) -> Iterator[list[str]]:
-    """LoadRun the block with a safeguard off in every replica of a service."""
+    """Run the block with a safeguard off in every replica of a service."""
     parts = system.parts(service)
     for part in parts:
-        system.tell(part, mutant=safeguard, **more)
+        system.configure(part, mutant=safeguard, **more)
     system.await_ready()
     try:
         yield parts
     finally:
         for part in parts:
-            system.tell(part)
+            system.configure(part)
 
 
 def test_row_28_without_the_unique_index(small: System, figures: dict[str, Any]) -> None:
@@ -62,8 +62,8 @@ def test_row_28_with_an_unconditional_change_of_status(small: System, figures: d
         users = run.account().users
         found = [m for m in topic.messages(small.stack, TOPIC) if any(u.encode() in (m.value() or b"") for u in users)]
         produce(small.stack, [Record(m.key(), m.value(), topic.headers(m)) for m in found])
-        wait.until(lambda: small.judge(run, healed_at=time.time(), within=5).doubled, "a doubled effect", seconds=40)
-        verdict = small.judge(run, healed_at=time.time(), within=5)
+        wait.until(lambda: small.verify(run, healed_at=time.time(), within=5).doubled, "a doubled effect", seconds=40)
+        verdict = small.verify(run, healed_at=time.time(), within=5)
 
     figures |= {"orders": verdict.orders, "broken": f"{len(verdict.doubled)} orders had more than one effect"}
     assert verdict.doubled
@@ -77,12 +77,12 @@ def test_row_28_with_offsets_before_the_write(small: System, figures: dict[str, 
             pass
         small.stack.stop("mongodb-0")
         small.resume(*processors)
-        wait.until(lambda: any(IN_HAND in small.log(part) for part in processors), "events in hand", seconds=60)
+        wait.until(lambda: any(OUTAGE_LOGGED in small.log(part) for part in processors), "events in hand", seconds=60)
         time.sleep(3)  # for the others too, and for the broker's answers
         small.kill(*processors)
         small.stack.start("mongodb-0")
         small.await_ready()
-        verdict = small.judge(run, healed_at=time.time(), within=WITHIN + 15)
+        verdict = small.verify(run, healed_at=time.time(), within=WITHIN + 15)
 
     figures |= {"orders": verdict.orders, "broken": f"{len(verdict.lost)} orders were never processed"}
     assert verdict.lost
@@ -94,9 +94,9 @@ def test_row_28_without_reconciliation(small: System, figures: dict[str, Any]) -
         with small.load(150, rate=40) as run:
             small.pause(*processors)
             time.sleep(3)
-            topic.make_anew(small.stack, TOPIC)
+            topic.recreate(small.stack, TOPIC)
             small.resume(*processors)
-        verdict = small.judge(run, healed_at=time.time(), within=WITHIN + 30)
+        verdict = small.verify(run, healed_at=time.time(), within=WITHIN + 30)
 
     figures |= {"orders": verdict.orders, "broken": f"{len(verdict.lost)} orders were never processed"}
     assert verdict.lost
@@ -108,14 +108,14 @@ def test_row_28_with_an_insert_that_waits_for_nobody(cluster: System, figures: d
         with cluster.load(150, rate=30, settle_seconds=20) as run:
             primary = cluster.primary()
             others = [part for part in cluster.parts("mongodb") if part != primary]
-            cluster.hold_down(*others)
+            cluster.keep_down(*others)
             time.sleep(4)
-            cluster.hold_down(primary)
+            cluster.keep_down(primary)
             for other in others:
                 cluster.stack.start(other)
             cluster.primary()
             cluster.stack.start(primary)
-        verdict = cluster.judge(run, healed_at=time.time(), within=WITHIN)
+        verdict = cluster.verify(run, healed_at=time.time(), within=WITHIN)
 
     gone = [order for order, why in verdict.lost.items() if "not in the database" in why]
     figures |= {"orders": verdict.orders, "broken": f"{len(gone)} accepted orders are gone"}
@@ -127,7 +127,7 @@ def test_row_28_with_a_breaker_that_never_opens(small: System, figures: dict[str
     with off(small, "order-api", "a breaker opens"), small.load(100, rate=20) as run:
         small.stack.stop("mongodb-0")
         stopped_at = time.time()
-        wait.until(lambda: time.time() - stopped_at > AWAY, "the outage", seconds=AWAY + 5, every=0.5)
+        wait.until(lambda: time.time() - stopped_at > DOWN_SECONDS, "the outage", seconds=DOWN_SECONDS + 5, every=0.5)
         ended_at = time.time()
         small.stack.start("mongodb-0")
 

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
-from faults.harness.topic import make_anew
+from faults.harness.topic import recreate
 from shared import mongo
 from shared.ordering.events import GROUP, TOPIC
 from shared.ordering.offsets import GroupOffsets
@@ -24,7 +24,7 @@ def test_a_topic_deleted_with_events_in_it_costs_no_order(seeded: SeededOrders) 
         processor.kill()
     lost = seeded.store(300)
     seeded.publish(lost)
-    make_anew(seeded.stack, TOPIC)
+    recreate(seeded.stack, TOPIC)
     newer = seeded.store(50)
     seeded.publish(newer)
 
@@ -47,7 +47,7 @@ def test_a_running_processor_survives_its_topic_made_anew(seeded: SeededOrders) 
         seeded.publish(seeded.store(200))
         seeded.await_settled()
 
-        make_anew(seeded.stack, TOPIC)
+        recreate(seeded.stack, TOPIC)
         seeded.publish(seeded.store(20))  # fewer than before: the old offsets are beyond the end
 
         assert set(seeded.await_settled(seconds=90).values()) == {"PROCESSED"}

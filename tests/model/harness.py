@@ -1,6 +1,6 @@
 """The real publisher, sweep, handler and reconciliation on stand-ins for MongoDB and Kafka, with one thread for all.
 
-Wherever one of them talks to a dependency, a plan may let something else happen first: a trouble of that operation, a
+Wherever one of them talks to a dependency, a plan may let something else happen first: a failure of that operation, a
 failover, a turn of another process, or the death of this one.
 """
 
@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pymongo.errors import PyMongoError
 
 from fakes.kafka_log import FakeTopic
-from fakes.replica_set import ReplicaSet, Trouble
+from fakes.replica_set import Failure, ReplicaSet
 from model.processes import Api, Environment, Processor, operator
 from order_api.models import OrderItem
 from order_api.orders import Order, new_id
@@ -44,7 +44,7 @@ class Request:
     is_refused: bool = False  # as its key belongs to another order
     tried: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
-    nothing_done: set[str] = field(default_factory=set)  # ids of tries without key that were answered so
+    unavailable: set[str] = field(default_factory=set)  # ids of tries without key that were answered so
 
     @property
     def is_settled(self) -> bool:
@@ -52,7 +52,7 @@ class Request:
         return self.key is None or bool(self.answered) or self.is_refused
 
 
-def an_order(item: str, cents: int) -> Order:
+def make_order(item: str, cents: int) -> Order:
     """Return what a customer may order."""
     return Order(OWNER, Amount(cents), "USD", (OrderItem(item),))
 
@@ -64,16 +64,16 @@ class HistoryHarness:
         self.random = random.Random(seed)
         self.seconds = 0.0
         self.servers = ReplicaSet(self.now)
-        self.servers.before = self._before_operation
-        self.servers.waiting = lambda: self._let_happen() and None
+        self.servers.before_operation = self._before_operation
+        self.servers.on_majority_wait = lambda: self._run_planned_incident() and None
         self.topic = FakeTopic(TOPIC)
-        self.topic.before = lambda _: self._let_happen() and None
+        self.topic.on_call = lambda _: self._run_planned_incident() and None
         self.topics = {TOPIC: self.topic, DEAD_LETTER_TOPIC: FakeTopic(DEAD_LETTER_TOPIC, 1)}
         self.produce_error: Exception | None = None
-        self.plan: deque[Callable[[], Trouble | None]] = deque()
+        self.plan: deque[Callable[[], Failure | None]] = deque()
         self.requests: list[Request] = []
-        self.to_fail: set[str] = set()  # ids of orders that the validator has refused to change
-        self._is_mongodb_away = False
+        self.rejected_orders: set[str] = set()  # ids of orders that the validator has refused to change
+        self._is_mongodb_down = False
         self._active: list[str] = []
         self._placing: dict[str, Request] = {}  # by actor
         self._tries: dict[str, str] = {}  # by actor: the id that it tried last
@@ -118,7 +118,7 @@ class HistoryHarness:
                 request.is_refused = True
             except StoreUnavailable:
                 if request.key is None and actor in self._tries:
-                    request.nothing_done.add(self._tries[actor])
+                    request.unavailable.add(self._tries[actor])
             else:
                 request.answered.add(record["_id"])
             finally:
@@ -167,40 +167,40 @@ class HistoryHarness:
         self.topic.leave(self.processors[number].consumer)
         self.processors[number] = Processor(self.environment)
 
-    def break_events(self) -> None:
+    def corrupt_events(self) -> None:
         """Spoil the value of an event that each replica has on its way."""
         for api in self.apis:
-            api.producer.spoil()
+            api.producer.corrupt()
 
     @contextmanager
-    def mongodb_away(self) -> Iterator[None]:
+    def mongodb_down(self) -> Iterator[None]:
         """Have every operation of MongoDB find no primary."""
-        self._is_mongodb_away = True
+        self._is_mongodb_down = True
         yield
-        self._is_mongodb_away = False
+        self._is_mongodb_down = False
 
     @contextmanager
-    def brokers_away(self) -> Iterator[None]:
+    def brokers_down(self) -> Iterator[None]:
         """Have every `produce` fail at once, as for a topic that is gone, and every commit."""
         self.topic.error = KafkaError(KafkaError._TRANSPORT)
         self.produce_error = KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
         yield
         self.topic.error = self.produce_error = None
 
-    def refuse_or_take(self, which: int) -> None:
+    def toggle_rejection(self, which: int) -> None:
         """Have the validator refuse every change of an order, counted from the newest, or none any more."""
         ids = [*self.servers.primary]
         if ids:
-            self.servers.refused ^= {ids[-1 - which % len(ids)]}
-            self.to_fail |= self.servers.refused
+            self.servers.rejected_ids ^= {ids[-1 - which % len(ids)]}
+            self.rejected_orders |= self.servers.rejected_ids
 
     def heal(self) -> float:
         """End all faults, and let everybody work until there is nothing left to do; return how many seconds it took."""
         self.plan.clear()
-        self.servers.refused.clear()
+        self.servers.rejected_ids.clear()
         while self.servers.late:
-            self.servers.arrive()
-        for producer in [producer for processor in self.processors for producer in processor.letter_producers]:
+            self.servers.apply_late_operation()
+        for producer in [producer for processor in self.processors for producer in processor.dead_letter_producers]:
             producer.flush(0)
         healed = self.seconds
         while not self._is_done() and self.seconds < healed + LONGEST_HEALING:
@@ -212,7 +212,7 @@ class HistoryHarness:
         self.servers.replicate()
         for number, api in enumerate(self.apis):
             self.publish(number)
-            while api.producer.taken:
+            while api.producer.pending:
                 api.producer.deliver()
             self.publish(number)
         for number in range(len(self.processors)):
@@ -242,9 +242,9 @@ class HistoryHarness:
         finally:
             self._active.remove(actor)
 
-    def _before_operation(self, _: str) -> Trouble | None:
-        trouble = self._let_happen()
-        return Trouble.REFUSED if self._is_mongodb_away else trouble
+    def _before_operation(self, _: str) -> Failure | None:
+        failure = self._run_planned_incident()
+        return Failure.NO_PRIMARY if self._is_mongodb_down else failure
 
-    def _let_happen(self) -> Trouble | None:
+    def _run_planned_incident(self) -> Failure | None:
         return self.plan.popleft()() if self.plan else None

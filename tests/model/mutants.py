@@ -156,7 +156,7 @@ MUTANTS = [
     Mutant(
         "of a partition that goes, only what is done is committed",
         change(Batch.done, ("offsets = dict(self._next)", "return dict(self._next)")),
-        short.partition_that_goes_during_an_outage,
+        short.partition_revoked_during_an_outage,
         alone=True,
     ),
     Mutant(
@@ -184,11 +184,11 @@ MUTANTS = [
         ),
         short.broken_event_then_all_killed,
     ),
-    Mutant("lost events are found by reconciliation", NO_RECONCILIATION, short.topic_made_anew),
+    Mutant("lost events are found by reconciliation", NO_RECONCILIATION, short.topic_recreated),
     Mutant(
         "a pass begins anew when the ends went backwards",
         change(Reconciler.step, ("reading[p].end < end", "False")),
-        short.topic_made_anew_during_a_pass,
+        short.topic_recreated_during_a_pass,
     ),
     Mutant(
         "a redrive puts the marker back",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from model.mongodb import can_write, read, write
-from model.state import DUE, FAILED, NO_MARKER, PLACED, PROCESSED, Order, Relay, Safeguards, State, Step
+from model.state import DUE, FAILED, NO_ENTRY, PLACED, PROCESSED, Order, Relay, Safeguards, State, Step
 
 LONGEST_LOG = 7  # a bound for a broken design; the tests see that a sound one stays below it
 REPLICAS = (0, 1)
@@ -90,7 +90,7 @@ def sweep(state: State, guards: Safeguards) -> Iterator[Step]:
             yield from _claim(state, guards, replica)
         elif relay.doing == "claiming" and state.all_committed:
             seen = state.view
-            if seen is not None and seen.id == relay.id and seen.status == PLACED and seen.marker == str(replica):
+            if seen is not None and seen.id == relay.id and seen.status == PLACED and seen.entry == str(replica):
                 yield _produce(state, guards, replica, relay.id, "sweep: the claim holds, produce")
             else:
                 yield Step(f"order-api {replica}", "sweep: the claim is gone", _relay(state, replica, Relay()))
@@ -100,11 +100,11 @@ def _claim(state: State, guards: Safeguards, replica: int) -> Iterator[Step]:
     found, order = read(state, majority=guards.majority_sweep), state.newest
     if found is None or order is None or order.id != found.id or not (_is_pending(found) and _is_pending(order)):
         return
-    early = _in_hand(state, order.id)
+    early = _in_flight(state, order.id)
     if early and not state.left.overtaken:
         return
     left = state.left._replace(overtaken=state.left.overtaken - 1) if early else state.left
-    claimed = write(state._replace(left=left), order._replace(marker=str(replica)))
+    claimed = write(state._replace(left=left), order._replace(entry=str(replica)))
     if guards.majority_sweep:
         claiming = _relay(claimed, replica, Relay("claiming", order.id))
         text = f"sweep: {order.id} is due{' too early' if early else ''}, claimed"
@@ -115,10 +115,10 @@ def _claim(state: State, guards: Safeguards, replica: int) -> Iterator[Step]:
 
 
 def _is_pending(order: Order) -> bool:
-    return order.status == PLACED and order.marker != NO_MARKER
+    return order.status == PLACED and order.entry != NO_ENTRY
 
 
-def _in_hand(state: State, order_id: str) -> bool:
+def _in_flight(state: State, order_id: str) -> bool:
     """Tells whether a replica is still at work on the order, which is what the time until `due` is for."""
     inserting = state.tries[IDS.index(order_id)] == "inserting"
     return inserting or order_id in state.queues or any(relay.id == order_id for relay in state.relays)
@@ -137,23 +137,23 @@ def deliver(state: State, _: Safeguards) -> Iterator[Step]:
                 )
             yield Step("kafka", f"delivery of {relay.id} fails", _relay(state, replica, Relay()))
         elif relay.doing == "stored" and can_write(state):
-            reported = remove_marker(_relay(state, replica, Relay()), relay.id)
+            reported = remove_entry(_relay(state, replica, Relay()), relay.id)
             yield Step(f"order-api {replica}", f"outbox.Publisher: {relay.id} is delivered, its marker goes", reported)
 
 
 def _produce(state: State, guards: Safeguards, replica: int, order_id: str, text: str) -> Step:
     after = _relay(state, replica, Relay("produced", order_id))
-    if not guards.marker_until_delivered:
-        after = remove_marker(after, order_id)
+    if not guards.entry_until_delivered:
+        after = remove_entry(after, order_id)
     return Step(f"order-api {replica}", f"{text} {order_id}", after)
 
 
-def remove_marker(state: State, order_id: str) -> State:
+def remove_entry(state: State, order_id: str) -> State:
     """`$unset outbox` of a known id, with w:1."""
     order = state.newest
-    if order is None or order.id != order_id or order.marker == NO_MARKER:
+    if order is None or order.id != order_id or order.entry == NO_ENTRY:
         return state
-    return write(state, order._replace(marker=NO_MARKER))
+    return write(state, order._replace(entry=NO_ENTRY))
 
 
 def crash_api(state: State, _: Safeguards) -> Iterator[Step]:
@@ -175,8 +175,8 @@ def redrive(state: State, guards: Safeguards) -> Iterator[Step]:
     if order is None or not can_write(state):
         return
     if order.status == FAILED or (order.status == PROCESSED and not guards.redrive_only_failed):
-        marker = DUE if guards.redrive_restores_marker else NO_MARKER
-        yield Step("operator", f"retail redrive {order.id}", write(state, order._replace(status=PLACED, marker=marker)))
+        entry = DUE if guards.redrive_restores_entry else NO_ENTRY
+        yield Step("operator", f"retail redrive {order.id}", write(state, order._replace(status=PLACED, entry=entry)))
 
 
 def _try(state: State, replica: int, attempt: str) -> State:

@@ -7,7 +7,7 @@ from model.state import (
     DUE,
     FAILED,
     NEVER_COMMITTED,
-    NO_MARKER,
+    NO_ENTRY,
     PLACED,
     PROCESSED,
     UNASSIGNED,
@@ -78,12 +78,12 @@ def _refuse(state: State, guards: Safeguards) -> Iterator[Step]:
     order = state.newest
     if state.left.refusals and order is not None and order.id == state.consumer.id and order.status == PLACED:
         left = state.left._replace(refusals=state.left.refusals - 1)
-        failed = write(state._replace(left=left), order._replace(status=FAILED, marker=NO_MARKER))
+        failed = write(state._replace(left=left), order._replace(status=FAILED, entry=NO_ENTRY))
         yield Step(HANDLER, f"store.fail {order.id}: refused", _written(failed, guards), is_fault=True)
 
 
 def _processed(order: Order) -> Order:
-    return order._replace(status=PROCESSED, marker=NO_MARKER, effects=order.effects + 1)
+    return order._replace(status=PROCESSED, entry=NO_ENTRY, effects=order.effects + 1)
 
 
 def _written(state: State, guards: Safeguards) -> State:
@@ -122,7 +122,7 @@ def reconcile(state: State, guards: Safeguards) -> Iterator[Step]:
         actor = "a reconciler"
         if pass_.doing == "idle":
             order = read(state, majority=guards.majority_pass)
-            if order is not None and order.status == PLACED and order.marker == NO_MARKER:
+            if order is not None and order.status == PLACED and order.entry == NO_ENTRY:
                 yield Step(
                     actor, f"reconcile: {order.id} has no marker", _pass(state, number, Reconciler("seen", order.id))
                 )
@@ -134,7 +134,7 @@ def reconcile(state: State, guards: Safeguards) -> Iterator[Step]:
         elif pass_.doing == "waiting":
             yield from _wait(state, guards, number, actor)
         elif can_write(state):
-            yield from _rearm(state, number, actor)
+            yield from _requeue(state, number, actor)
 
 
 def _wait(state: State, guards: Safeguards, number: int, actor: str) -> Iterator[Step]:
@@ -150,11 +150,11 @@ def _wait(state: State, guards: Safeguards, number: int, actor: str) -> Iterator
         )
 
 
-def _rearm(state: State, number: int, actor: str) -> Iterator[Step]:
+def _requeue(state: State, number: int, actor: str) -> Iterator[Step]:
     order, order_id = state.newest, state.reconcilers[number].id
     after = _pass(state, number, Reconciler())
-    if order is not None and order.id == order_id and order.status == PLACED and order.marker == NO_MARKER:
-        yield Step(actor, f"reconcile: {order_id} gets its marker back", write(after, order._replace(marker=DUE)))
+    if order is not None and order.id == order_id and order.status == PLACED and order.entry == NO_ENTRY:
+        yield Step(actor, f"reconcile: {order_id} gets its marker back", write(after, order._replace(entry=DUE)))
     else:
         yield Step(actor, f"reconcile: {order_id} needs nothing", after)
 

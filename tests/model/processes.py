@@ -49,10 +49,10 @@ class Environment:
     draw_bytes: Callable[[int], bytes]
     produce_error: Callable[[], Exception | None]
 
-    def new_producer(self, *, obliging: bool) -> FakeProducer:
-        """Return a producer that meets the present trouble."""
-        producer = FakeProducer(self.topics, obliging=obliging)
-        producer.trouble = self.produce_error
+    def new_producer(self, *, delivers_on_flush: bool) -> FakeProducer:
+        """Return a producer that meets the present failure."""
+        producer = FakeProducer(self.topics, delivers_on_flush=delivers_on_flush)
+        producer.produce_error = self.produce_error
         return producer
 
 
@@ -71,7 +71,7 @@ class Api:
         self.producers: list[FakeProducer] = []
 
         def make_sink(_: Callable[[Any], None]) -> FakeProducer:
-            self.producers.append(environment.new_producer(obliging=False))
+            self.producers.append(environment.new_producer(delivers_on_flush=False))
             return self.producers[-1]
 
         delivery = Delivery(
@@ -121,11 +121,11 @@ class Processor:
         breaker = Breaker("mongodb", _breaker_metrics, is_failure=mongo.is_failure, clock=environment.clock)
         anything: Any = FakeDatabase(environment.servers)
         orders = Orders(anything, breaker)
-        self.letter_producers: list[FakeProducer] = []
+        self.dead_letter_producers: list[FakeProducer] = []
 
         def make_producer() -> Any:
-            self.letter_producers.append(environment.new_producer(obliging=True))
-            return self.letter_producers[-1]
+            self.dead_letter_producers.append(environment.new_producer(delivers_on_flush=True))
+            return self.dead_letter_producers[-1]
 
         dead_letters = DeadLetters(make_producer)
         handler = Handler(orders, dead_letters, _processor_metrics, refused_items={REFUSED_ITEM}, now=environment.now)

@@ -28,10 +28,10 @@ def check(harness: HistoryHarness) -> None:
     for request in harness.requests:
         _check_answers(request, orders)
     for order_id, order in orders.items():
-        _demand(order_id in tried, f"invented: nobody asked for the order {order_id}")
+        _require(order_id in tried, f"invented: nobody asked for the order {order_id}")
         _check_history(order)
-    for order_id in harness.topic.ever:
-        _demand(order_id in orders, f"invented: an event of {order_id}, which does not exist")
+    for order_id in harness.topic.all_keys:
+        _require(order_id in orders, f"invented: an event of {order_id}, which does not exist")
 
 
 def check_end(harness: HistoryHarness, seconds: float) -> None:
@@ -39,17 +39,17 @@ def check_end(harness: HistoryHarness, seconds: float) -> None:
     check(harness)
     check_dead_letters(harness)
     for order_id, order in harness.servers.primary.items():
-        _demand(order["status"] != Status.PLACED, f"lost: {order_id} was accepted, and never processed")
-        _demand("outbox" not in order, f"stuck: {order_id} is at its end, and its event still waits")
-        is_well = order["orderitems"][0]["item"] != REFUSED_ITEM and order_id not in harness.to_fail
-        _demand(
+        _require(order["status"] != Status.PLACED, f"lost: {order_id} was accepted, and never processed")
+        _require("outbox" not in order, f"stuck: {order_id} is at its end, and its event still waits")
+        is_well = order["orderitems"][0]["item"] != REFUSED_ITEM and order_id not in harness.rejected_orders
+        _require(
             order["status"] != Status.FAILED or not is_well, f"dishonest: {order_id} is FAILED, and nothing ails it"
         )
     is_rearmed_often = any(order["rearmed"] >= STUCK_AFTER for order in harness.servers.primary.values())
-    _demand(seconds <= LONGEST_HEALING or is_rearmed_often, f"lost: {seconds:.0f} s until all was processed")
+    _require(seconds <= LONGEST_HEALING or is_rearmed_often, f"lost: {seconds:.0f} s until all was processed")
     keys = [order["idempotency"]["key"] for order in harness.servers.primary.values() if "idempotency" in order]
-    _demand(len(keys) == len({*keys}), "doubled: one key, two orders")
-    _demand({*keys} == {request.key for request in harness.requests if request.key}, "lost: a key has no order")
+    _require(len(keys) == len({*keys}), "doubled: one key, two orders")
+    _require({*keys} == {request.key for request in harness.requests if request.key}, "lost: a key has no order")
 
 
 def check_dead_letters(harness: HistoryHarness) -> None:
@@ -57,12 +57,14 @@ def check_dead_letters(harness: HistoryHarness) -> None:
     letters = [dict(letter.headers()) for letter in harness.topics[DEAD_LETTER_TOPIC].partitions[0]]
     for letter in letters:
         unknown = letter["dead_letter_error_class"] == b"UnknownOrder"
-        _demand(not unknown, "dishonest: an event was given up as of an unknown order, which exists")
+        _require(not unknown, "dishonest: an event was given up as of an unknown order, which exists")
     kept = {(letter["dead_letter_partition"], letter["dead_letter_offset"]) for letter in letters}
     for number, events in enumerate(harness.topic.partitions):
         for event in events[: harness.topic.committed.get(number, 0)]:
             place = (str(number).encode(), str(event.offset()).encode())
-            _demand(event.value() != BROKEN or place in kept, f"lost: the broken event at {place} is in no dead letter")
+            _require(
+                event.value() != BROKEN or place in kept, f"lost: the broken event at {place} is in no dead letter"
+            )
 
 
 def check_readable(harness: HistoryHarness, number: int) -> None:
@@ -74,37 +76,37 @@ def check_readable(harness: HistoryHarness, number: int) -> None:
                 found = store.find(order_id, OWNER) or store.is_on_its_way(order_id, OWNER)
             except StoreUnavailable:
                 return
-            _demand(bool(found), f"lost: 404 for {order_id}, which was answered with 200")
+            _require(bool(found), f"lost: 404 for {order_id}, which was answered with 200")
 
 
 def _check_answers(request: Request, orders: dict[str, Document]) -> None:
     for order_id in request.answered:
-        _demand(order_id in orders, f"lost: {order_id} was answered with 200 and is gone")
-        _demand(order_id in request.tried, f"dishonest: {order_id} is the answer to another request")
+        _require(order_id in orders, f"lost: {order_id} was answered with 200 and is gone")
+        _require(order_id in request.tried, f"dishonest: {order_id} is the answer to another request")
     if request.key is not None:
-        _demand(len(request.answered) < 2, f"doubled: one key was answered with {len(request.answered)} orders")
-    for order_id in request.nothing_done:
-        _demand(order_id not in orders, f"dishonest: {order_id} was answered with 'nothing was done' and is there")
+        _require(len(request.answered) < 2, f"doubled: one key was answered with {len(request.answered)} orders")
+    for order_id in request.unavailable:
+        _require(order_id not in orders, f"dishonest: {order_id} was answered with 'nothing was done' and is there")
 
 
 def _check_history(order: Document) -> None:
     statuses = [Status(entry["status"]) for entry in order["history"]]
     order_id = order["_id"]
-    _demand(statuses[0] is Status.PLACED and statuses[-1] == order["status"], f"history of {order_id}: {statuses}")
-    _demand(
+    _require(statuses[0] is Status.PLACED and statuses[-1] == order["status"], f"history of {order_id}: {statuses}")
+    _require(
         statuses.count(Status.PROCESSED) < 2,
         f"doubled: {order_id} was processed {statuses.count(Status.PROCESSED)} times",
     )
-    _demand(
+    _require(
         all(change in CHANGES for change in pairwise(statuses)),
         f"doubled: {order_id}: {statuses}",
     )
-    _demand(
+    _require(
         order["version"] == len(statuses),
         f"history of {order_id} has {len(statuses)} entries at version {order['version']}",
     )
 
 
-def _demand(kept: bool, promise: str) -> None:
+def _require(kept: bool, promise: str) -> None:
     if not kept:
         raise PromiseBroken(promise)

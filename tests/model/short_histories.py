@@ -3,8 +3,8 @@
 from functools import partial
 
 from model import promises
-from model.happenings import happen
-from model.harness import HistoryHarness, Request, an_order
+from model.harness import HistoryHarness, Request, make_order
+from model.incidents import trigger
 from model.processes import REFUSED_ITEM
 
 
@@ -49,7 +49,7 @@ def sweep_of_an_unsafe_insert_then_failover(harness: HistoryHarness) -> None:
     _place(harness, "unanswered")
     harness.seconds += 6
     harness.publish(1)
-    happen(harness, "delivered")
+    trigger(harness, "delivered")
     harness.servers.fail_over()
 
 
@@ -74,17 +74,17 @@ def forked_after_the_start(harness: HistoryHarness) -> None:
 def outage_then_all_killed(harness: HistoryHarness) -> None:
     _place(harness)
     _publish(harness)
-    with harness.mongodb_away():
+    with harness.mongodb_down():
         _consume(harness)
     _kill_processors(harness)
 
 
-def partition_that_goes_during_an_outage(harness: HistoryHarness) -> None:
+def partition_revoked_during_an_outage(harness: HistoryHarness) -> None:
     for _ in range(6):  # enough to have some in each partition
         _place(harness)
     _publish(harness)
     harness.topic.leave(harness.processors[1].consumer)
-    with harness.mongodb_away():
+    with harness.mongodb_down():
         harness.consume(0)
         harness.consume(1)  # comes back, and gets a partition
         harness.consume(0)
@@ -107,7 +107,7 @@ def failover_after_the_processing(harness: HistoryHarness) -> None:
 def long_outage(harness: HistoryHarness) -> None:
     _place(harness)
     _publish(harness)
-    with harness.mongodb_away():
+    with harness.mongodb_down():
         for _ in range(10):
             _consume(harness)
 
@@ -115,25 +115,25 @@ def long_outage(harness: HistoryHarness) -> None:
 def broken_event_then_all_killed(harness: HistoryHarness) -> None:
     _place(harness)
     harness.publish(0)
-    harness.apis[0].producer.spoil()
+    harness.apis[0].producer.corrupt()
     _publish(harness)
     _consume(harness)
     _kill_processors(harness)
 
 
-def topic_made_anew(harness: HistoryHarness) -> None:
+def topic_recreated(harness: HistoryHarness) -> None:
     _place(harness)
     _publish(harness)
-    harness.topic.make_anew(keep_committed=False)
+    harness.topic.recreate(keep_committed=False)
 
 
-def topic_made_anew_during_a_pass(harness: HistoryHarness) -> None:
+def topic_recreated_during_a_pass(harness: HistoryHarness) -> None:
     _place(harness)
     _publish(harness)
     harness.servers.replicate()
     for number in (0, 1):
         harness.reconcile(number)
-    harness.topic.make_anew(keep_committed=False)
+    harness.topic.recreate(keep_committed=False)
 
 
 def failed_and_redriven(harness: HistoryHarness) -> None:
@@ -143,10 +143,10 @@ def failed_and_redriven(harness: HistoryHarness) -> None:
     harness.redrive()
 
 
-def _place(harness: HistoryHarness, *mishaps: str, key: str | None = None, item: str = "apple") -> Request:
-    request = Request(an_order(item, len(harness.requests) + 1), key)
+def _place(harness: HistoryHarness, *incidents: str, key: str | None = None, item: str = "apple") -> Request:
+    request = Request(make_order(item, len(harness.requests) + 1), key)
     harness.requests.append(request)
-    _plan(harness, mishaps)
+    _plan(harness, incidents)
     harness.place(0, request)
     return request
 
@@ -155,14 +155,14 @@ def _publish(harness: HistoryHarness) -> None:
     """Have replica 0 publish what it holds, and remove the markers."""
     for _ in range(2):
         harness.publish(0)
-        while harness.apis[0].producer.taken:
+        while harness.apis[0].producer.pending:
             harness.apis[0].producer.deliver()
         harness.seconds += 0.1
 
 
-def _consume(harness: HistoryHarness, *mishaps: str) -> None:
+def _consume(harness: HistoryHarness, *incidents: str) -> None:
     for number in (0, 1):
-        _plan(harness, mishaps)
+        _plan(harness, incidents)
         harness.consume(number)
         harness.plan.clear()
     harness.seconds += 0.5
@@ -173,5 +173,5 @@ def _kill_processors(harness: HistoryHarness) -> None:
         harness.kill_processor(number)
 
 
-def _plan(harness: HistoryHarness, mishaps: tuple[str, ...]) -> None:
-    harness.plan.extend(partial(happen, harness, mishap) for mishap in mishaps)
+def _plan(harness: HistoryHarness, incidents: tuple[str, ...]) -> None:
+    harness.plan.extend(partial(trigger, harness, incident) for incident in incidents)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 PLACED, PROCESSED, FAILED = "PLACED", "PROCESSED", "FAILED"
 DUE = "due"  # a marker that no sweep has claimed
-NO_MARKER = ""
+NO_ENTRY = ""
 NEVER_COMMITTED = -1
 UNASSIGNED = -1
 
@@ -22,7 +22,7 @@ class Order(NamedTuple):
 
     id: str
     status: str = PLACED
-    marker: str = DUE
+    entry: str = DUE
     effects: int = 0
 
 
@@ -114,7 +114,7 @@ class Safeguards:
     majority_replay: bool = True
     silent_after_failed_insert: bool = True
     majority_sweep: bool = True
-    marker_until_delivered: bool = True
+    entry_until_delivered: bool = True
     conditional_update: bool = True
     majority_update: bool = True
     commit_after_write: bool = True
@@ -122,7 +122,7 @@ class Safeguards:
     restart_on_shorter_log: bool = True
     majority_pass: bool = True
     redrive_only_failed: bool = True
-    redrive_restores_marker: bool = True
+    redrive_restores_entry: bool = True
     partition_revoked_with_topic: bool = True  # not ours: the consumer group drops the positions of a deleted topic
 
 

@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from model import happenings, promises
-from model.harness import HistoryHarness, Request, an_order
+from model import incidents, promises
+from model.harness import HistoryHarness, Request, make_order
 from model.processes import REFUSED_ITEM
 
 HISTORIES = int(os.environ.get("HISTORIES", "1000"))
 STEPS = 30
 numbers = st.integers(0, 1)
-plans = st.integers(0, len(happenings.MISHAPS) ** happenings.MOST_MISHAPS - 1)
+plans = st.integers(0, len(incidents.INCIDENTS) ** incidents.MAX_INCIDENTS - 1)
 
 
 class Histories(RuleBasedStateMachine):
@@ -30,7 +30,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(number=numbers, plan=plans, item=st.sampled_from(["apple", REFUSED_ITEM]), key=st.integers(-1, 5))
     def place(self, number: int, plan: int, item: str, key: int) -> None:
-        order = an_order(item, len(self.harness.requests) + 1)
+        order = make_order(item, len(self.harness.requests) + 1)
         self.harness.requests.append(Request(order, f"key-{key}" if key >= 0 else None))
         self._plan(plan)
         self.harness.place(number, self.harness.requests[-1])
@@ -48,20 +48,20 @@ class Histories(RuleBasedStateMachine):
         getattr(self.harness, who)(number)
         self.harness.seconds += 0.5
 
-    @rule(who=st.sampled_from(["publish", "consume"]), number=numbers, during=st.sampled_from([*happenings.OUTAGES]))
+    @rule(who=st.sampled_from(["publish", "consume"]), number=numbers, during=st.sampled_from([*incidents.OUTAGES]))
     def work_long(self, who: str, number: int, during: str) -> None:
-        with happenings.OUTAGES[during](self.harness):
+        with incidents.OUTAGES[during](self.harness):
             for _ in range(10):
                 getattr(self.harness, who)(number)
                 self.harness.seconds += 0.5
 
-    @rule(what=st.sampled_from([*happenings.HAPPENINGS]))
+    @rule(what=st.sampled_from([*incidents.BACKGROUND]))
     def happen(self, what: str) -> None:
-        happenings.HAPPENINGS[what](self.harness)
+        incidents.BACKGROUND[what](self.harness)
 
-    @rule(what=st.sampled_from([*happenings.ALONE]))
+    @rule(what=st.sampled_from([*incidents.STANDALONE]))
     def happen_alone(self, what: str) -> None:
-        happenings.ALONE[what](self.harness)
+        incidents.STANDALONE[what](self.harness)
 
     @invariant()
     def every_promise_is_kept(self) -> None:
@@ -73,8 +73,8 @@ class Histories(RuleBasedStateMachine):
         promises.check_end(self.harness, seconds)
 
     def _plan(self, plan: int) -> None:
-        note(f"in the middle: {', '.join(happenings.told(plan))}")
-        happenings.plan(self.harness, plan)
+        note(f"in the middle: {', '.join(incidents.names(plan))}")
+        incidents.plan(self.harness, plan)
 
 
 @pytest.mark.usefixtures("_silence")

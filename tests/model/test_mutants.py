@@ -11,7 +11,7 @@ from model.mutants import MUTANTS, NO_RECONCILIATION, Mutant
 from model.promises import PromiseBroken
 
 
-def live_through(history: Callable[[HistoryHarness], None]) -> None:
+def run_history(history: Callable[[HistoryHarness], None]) -> None:
     """Let a history happen, then heal everything; raise PromiseBroken."""
     harness = HistoryHarness(seed=0)
     history(harness)
@@ -25,8 +25,8 @@ def test_without_the_safeguard_a_promise_breaks(mutant: Mutant, record_property:
     record_property("safeguard", mutant.safeguard)
     record_property("history", mutant.history.__name__)
     with NO_RECONCILIATION() if mutant.alone else nullcontext():
-        live_through(mutant.history)
+        run_history(mutant.history)
         with mutant.patch(), pytest.raises(PromiseBroken) as caught:
-            live_through(mutant.history)
+            run_history(mutant.history)
 
     record_property("message", str(caught.value))

@@ -66,10 +66,10 @@ DROPPED = [
         "stuck",
     ),
     ("redrive of FAILED orders only", replace(ALL, redrive_only_failed=False), Faults(crashes=1), "doubled"),
-    ("marker until delivery", replace(BLIND, marker_until_delivered=False), Faults(), "stuck"),
+    ("marker until delivery", replace(BLIND, entry_until_delivered=False), Faults(), "stuck"),
     ("commit after write", replace(BLIND, commit_after_write=False), Faults(crashes=1), "stuck"),
     ("majority of the update before the commit", replace(BLIND, majority_update=False), Faults(failovers=1), "stuck"),
-    ("marker given back by a redrive", replace(BLIND, redrive_restores_marker=False), Faults(refusals=1), "stuck"),
+    ("marker given back by a redrive", replace(BLIND, redrive_restores_entry=False), Faults(refusals=1), "stuck"),
 ]
 
 
@@ -94,10 +94,10 @@ def test_without_a_safeguard_a_promise_breaks(guards: Safeguards, faults: Faults
 @pytest.mark.parametrize(
     ("guards", "faults"),
     [
-        (replace(ALL, marker_until_delivered=False), Faults(crashes=1)),
+        (replace(ALL, entry_until_delivered=False), Faults(crashes=1)),
         (replace(ALL, commit_after_write=False), Faults(crashes=1)),
         (replace(ALL, majority_update=False), Faults(failovers=1)),
-        (replace(ALL, redrive_restores_marker=False), Faults(refusals=1)),
+        (replace(ALL, redrive_restores_entry=False), Faults(refusals=1)),
     ],
     ids=["marker until delivery", "commit after write", "majority of the update", "marker given back by a redrive"],
 )

@@ -14,10 +14,10 @@ class FakeHandler:
 
     def __init__(self) -> None:
         self.done: list[bytes | None] = []
-        self.trouble: Callable[[Batch], None] = lambda _: None
+        self.before_handling: Callable[[Batch], None] = lambda _: None
 
     def handle(self, batch: Batch) -> None:
-        self.trouble(batch)
+        self.before_handling(batch)
         for record in batch.todo:
             self.done.append(record.message.value)
             record.fate = Fate.DONE

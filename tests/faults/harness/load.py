@@ -26,7 +26,7 @@ class LoadRun:
     ledger: Path
     began: float
     summary: Summary | None = None
-    trouble: BaseException | None = None
+    error: BaseException | None = None
 
     def account(self) -> Account:
         """Return what is in the ledger by now."""
@@ -55,7 +55,7 @@ class LoadRun:
 
 
 @contextmanager
-def at_work(options: Options, orders: int) -> Iterator[LoadRun]:
+def running_load(options: Options, orders: int) -> Iterator[LoadRun]:
     """Place orders while the block runs and until at least `orders` were sent; settle them; then return.
 
     The block begins when a second's orders, or all, are sent; without a rate, as many as are in flight at a time.
@@ -68,11 +68,11 @@ def at_work(options: Options, orders: int) -> Iterator[LoadRun]:
             enough = lambda sent: over.is_set() and sent >= orders  # noqa: E731 - short as it is
             run_.summary = run(options, console=Console(quiet=True), enough=enough)
         except BaseException as error:  # noqa: BLE001 - told to the test's own thread
-            run_.trouble = error
+            run_.error = error
 
     def has_begun() -> bool:
-        if run_.trouble:
-            raise run_.trouble
+        if run_.error:
+            raise run_.error
         return run_.ledger.exists() and len(run_.account().entries) >= min(orders, options.rate or options.in_flight)
 
     thread = threading.Thread(target=work, name="load")
@@ -84,5 +84,5 @@ def at_work(options: Options, orders: int) -> Iterator[LoadRun]:
     finally:
         over.set()
         thread.join((options.duration or 0) + options.settle_seconds + BEGIN_SECONDS)
-    if run_.trouble:
-        raise run_.trouble
+    if run_.error:
+        raise run_.error

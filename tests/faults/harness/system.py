@@ -14,7 +14,7 @@ from pymongo import MongoClient
 
 from faults.harness import logs, topic
 from faults.harness.checker import Verdict, check
-from faults.harness.load import LoadRun, at_work
+from faults.harness.load import LoadRun, running_load
 from faults.harness.probe import probe
 from faults.harness.proxied import proxied as with_proxies
 from faults.harness.proxy import Proxy
@@ -35,14 +35,14 @@ class System:
     def __init__(self, options: StackOptions, *, seed: int, proxied: bool = False) -> None:
         self.seed = seed
         self.folder = options.root
-        self._orders_folder = options.root / "fault-orders"
-        self._orders_folder.mkdir(parents=True)
-        inside = {"PYTHONPATH": str(INSIDE), "FAULT_ORDERS": str(self._orders_folder)}
+        self._config_folder = options.root / "fault-config"
+        self._config_folder.mkdir(parents=True)
+        inside = {"PYTHONPATH": str(INSIDE), "FAULT_CONFIG": str(self._config_folder)}
         extra = {service: dict(options.extra_env.get(service, {})) | inside for service in SERVICES}
         self.stack = Stack(replace(options, extra_env=extra))
         self._proxied = proxied
         self._runs = 0
-        self._told_at: dict[str, int] = {}
+        self._configured_at: dict[str, int] = {}
 
     def start(self) -> None:
         """Start everything, and connect as administrator."""
@@ -99,12 +99,12 @@ class System:
             **{"settle_seconds": pick(1800, 300)} | more,
         )
         print(f"load {options.run}: seed {self.seed}, ledger {options.ledger}")
-        with at_work(options, orders) as run_:
+        with running_load(options, orders) as run_:
             yield run_
 
     # The judge
 
-    def judge(self, run_: LoadRun, *, healed_at: float, within: float, may_fail: bool = False) -> Verdict:
+    def verify(self, run_: LoadRun, *, healed_at: float, within: float, may_fail: bool = False) -> Verdict:
         """Wait until no order of the run is PLACED, at most `within` seconds after `healed_at`; then check all."""
         account, mine = run_.account(), run_.orders
         while self.orders.count_documents(mine | {"status": "PLACED"}) and time.time() < healed_at + within:
@@ -119,7 +119,7 @@ class System:
         self, run_: LoadRun, *, figures: Document, healed_at: float, within: float, may_fail: bool = False
     ) -> Verdict:
         """Judge, keep the figures, and fail the test with the orders' whole history if a promise is broken."""
-        verdict = self.judge(run_, healed_at=healed_at, within=within, may_fail=may_fail)
+        verdict = self.verify(run_, healed_at=healed_at, within=within, may_fail=may_fail)
         figures.update(verdict.figures)
         assert verdict.ok, self.explain(verdict, run_)
         assert verdict.heal_seconds <= within, verdict
@@ -142,15 +142,15 @@ class System:
 
     # Faults
 
-    def tell(self, part: str, **orders: Any) -> None:
+    def configure(self, part: str, **faults: Any) -> None:
         """Start a service process anew with its orders (see inside/sitecustomize.py); without any, as usual."""
-        file = self._orders_file(part)
-        if orders:
-            file.write_text(json.dumps(orders), encoding="utf-8")
+        file = self._config_file(part)
+        if faults:
+            file.write_text(json.dumps(faults), encoding="utf-8")
         else:
             file.unlink(missing_ok=True)
         self.stack.stop(part)
-        self._told_at[part] = (self.folder / "log" / f"{part}.log").stat().st_size
+        self._configured_at[part] = (self.folder / "log" / f"{part}.log").stat().st_size
         self.stack.start(part)
 
     def kill(self, *parts: str) -> None:
@@ -161,7 +161,7 @@ class System:
         for thread in threads:
             thread.join()
 
-    def hold_down(self, *parts: str) -> None:
+    def keep_down(self, *parts: str) -> None:
         """End the parts with SIGKILL, and have them stay dead until they are started."""
         for part in parts:
             self.stack.restart_policy(part, enabled=False)
@@ -178,9 +178,9 @@ class System:
             self.stack.signal(part, signal.SIGCONT)
 
     def log(self, part: str) -> str:
-        """Return what the part has written since it was last told something, or from the beginning."""
+        """Return what the part has written since it was last configured something, or from the beginning."""
         with (self.folder / "log" / f"{part}.log").open("rb") as file:
-            file.seek(self._told_at.get(part, 0))
+            file.seek(self._configured_at.get(part, 0))
             return file.read().decode(errors="replace")
 
     def parts(self, prefix: str = "") -> list[str]:
@@ -208,15 +208,15 @@ class System:
 
     def heal(self) -> None:
         """Take every fault away, and wait until the system is whole."""
-        told = [part for part in self._services() if self._orders_file(part).exists()]
+        configured = [part for part in self._services() if self._config_file(part).exists()]
         for proxy in [*self.mongodb_proxies, *self.kafka_proxies]:
             proxy.heal()
         for part in self.stack.parts:
             self.stack.signal(part, signal.SIGCONT)
             self.stack.restart_policy(part, enabled=True)
             self.stack.start(part)
-        for part in told:
-            self.tell(part)
+        for part in configured:
+            self.configure(part)
         self.await_ready()
         self.probe()
 
@@ -232,8 +232,8 @@ class System:
     def _services(self) -> list[str]:
         return [part for service in SERVICES for part in self.parts(service)]
 
-    def _orders_file(self, part: str) -> Path:
-        return self._orders_folder / f"{self._admin_port(part)}.json"
+    def _config_file(self, part: str) -> Path:
+        return self._config_folder / f"{self._admin_port(part)}.json"
 
     def _admin_port(self, part: str) -> int:
         service, _, replica = part.rpartition("-")

@@ -89,7 +89,7 @@ def leader(stack: Stack, topic: str, partition: int = 0) -> str:
     return f"kafka-{found}" if found >= 0 else ""
 
 
-def make_anew(stack: Stack, topic: str) -> None:
+def recreate(stack: Stack, topic: str) -> None:
     """Delete the topic with all that is in it, and make it anew, empty, as the resources say."""
     admin = _administrator(stack)  # to be kept: the answer dies with it
     admin.delete_topics([topic], operation_timeout=TIMEOUT)[topic].result(TIMEOUT)

@@ -1,6 +1,6 @@
 """Runs first in every service process of a fault test, which has this folder on PYTHONPATH: sets up what was ordered.
 
-In the folder `FAULT_ORDERS` there may be a JSON file for this process, named after its admin port and read once at
+In the folder `FAULT_CONFIG` there may be a JSON file for this process, named after its admin port and read once at
 start. Its members are all optional: `environ` (variables to set), `crash_point` (see shared.resilience.crash),
 `clock_offset` in seconds, `clock_jumps` (offsets, one after the other, a second each), `dns_fails` (a file: while it
 exists, no name is resolved), `mutant` (a safeguard of model.mutants to switch off). So a fault needs a restart, and no
@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 
-def _orders() -> dict[str, Any]:
-    file = Path(os.environ.get("FAULT_ORDERS", "")) / f"{os.environ.get('ADMIN_BIND', '').rpartition(':')[2]}.json"
-    orders: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return orders
+def _read_faults() -> dict[str, Any]:
+    file = Path(os.environ.get("FAULT_CONFIG", "")) / f"{os.environ.get('ADMIN_BIND', '').rpartition(':')[2]}.json"
+    faults: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return faults
 
 
-def _travel(offsets: list[float]) -> None:
+def _shift_clock(offsets: list[float]) -> None:
     """Shift this process's wall clock; the monotonic clock goes on as it does when a real one is set."""
     import time_machine  # noqa: PLC0415 - only where it is needed
 
@@ -75,13 +75,13 @@ def _switch_off(safeguard: str) -> contextlib.ExitStack:
     return off
 
 
-_ordered = _orders()
-os.environ.update(_ordered.get("environ", {}))
-if "crash_point" in _ordered:
-    os.environ["CRASH_POINT"] = _ordered["crash_point"]
-if offsets := _ordered.get("clock_jumps") or [o for o in [_ordered.get("clock_offset")] if o]:
-    _travel(offsets)
-if "dns_fails" in _ordered:
-    _fail_dns_while(Path(_ordered["dns_fails"]))
-if "mutant" in _ordered:
-    _off = _switch_off(_ordered["mutant"])  # for as long as the process lives
+_faults = _read_faults()
+os.environ.update(_faults.get("environ", {}))
+if "crash_point" in _faults:
+    os.environ["CRASH_POINT"] = _faults["crash_point"]
+if offsets := _faults.get("clock_jumps") or [o for o in [_faults.get("clock_offset")] if o]:
+    _shift_clock(offsets)
+if "dns_fails" in _faults:
+    _fail_dns_while(Path(_faults["dns_fails"]))
+if "mutant" in _faults:
+    _switched_off = _switch_off(_faults["mutant"])  # for as long as the process lives

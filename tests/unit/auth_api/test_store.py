@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from auth_api.store import MongoUsers, OutcomeUnknown
 from fakes.mongo_client import FakeDatabase
-from fakes.replica_set import ReplicaSet, Trouble
+from fakes.replica_set import Failure, ReplicaSet
 from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
 
@@ -20,10 +20,10 @@ def test_a_user_of_whom_nobody_knows_logs_in_when_a_majority_has_it(*, is_lost: 
     servers = ReplicaSet(lambda: NOW)
     database: Any = FakeDatabase(servers)
     users = MongoUsers(database, Breaker("mongodb", BreakerMetrics(CollectorRegistry())))
-    servers.before = lambda operation: Trouble.UNANSWERED if operation == "insert" else None
+    servers.before_operation = lambda operation: Failure.UNANSWERED if operation == "insert" else None
     with pytest.raises(OutcomeUnknown):
         users.add("alice", "a hash", NOW)
     if is_lost:
-        servers.waiting = servers.fail_over
+        servers.on_majority_wait = servers.fail_over
 
     assert users.password_hash("alice") == (None if is_lost else "a hash")

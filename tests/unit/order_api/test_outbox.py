@@ -58,7 +58,7 @@ def test_orders_that_cannot_be_claimed_rest_for_30_seconds_and_the_next_are_foun
     servers: ReplicaSet, outbox: markers.Markers
 ) -> None:
     first, second, third = place(servers, 50, 40, 30)
-    servers.refused.update({first, second})
+    servers.rejected_ids.update({first, second})
     outbox.claim(outbox.find_due(NOW, 2), "c", NOW)
     found = [outbox.find_due(NOW + timedelta(seconds=later), 2) for later in (0, 29, 30)]
 
@@ -67,7 +67,7 @@ def test_orders_that_cannot_be_claimed_rest_for_30_seconds_and_the_next_are_foun
 
 def test_a_clock_set_back_does_not_lengthen_the_rest(servers: ReplicaSet, outbox: markers.Markers) -> None:
     refused = place(servers, 500)
-    servers.refused.update(refused)
+    servers.rejected_ids.update(refused)
     outbox.claim(refused, "c", NOW)
 
     assert outbox.find_due(NOW - timedelta(seconds=60), 1) == refused
@@ -78,7 +78,7 @@ def test_no_more_than_a_bounded_number_of_orders_is_remembered_as_refused(
 ) -> None:
     monkeypatch.setattr(markers, "REFUSED_LIMIT", 2)
     ids = place(servers, 50, 40, 30)
-    servers.refused.update(ids)
+    servers.rejected_ids.update(ids)
     outbox.claim(ids[:1], "c", NOW)
     outbox.claim(ids[1:], "c", NOW)
 

@@ -23,7 +23,7 @@ def test_events_are_handled_and_then_committed(topic: FakeTopic) -> None:
 
 def test_nothing_is_committed_while_a_part_of_the_batch_is_not_done(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
-    harness.handler.trouble = outage
+    harness.handler.before_handling = outage
 
     harness.turn(50, each=1)
 
@@ -39,7 +39,7 @@ def test_an_outage_pauses_longer_and_longer_up_to_thirty_seconds(topic: FakeTopi
         tries.append(harness.seconds)
         raise ConnectionError("MongoDB is away")
 
-    harness.handler.trouble = fail
+    harness.handler.before_handling = fail
     harness.turn(2000, each=0.1)
 
     pauses = [round(after - before, 1) for before, after in pairwise(tries)]
@@ -50,10 +50,10 @@ def test_an_outage_pauses_longer_and_longer_up_to_thirty_seconds(topic: FakeTopi
 
 def test_after_an_outage_everything_goes_on_where_it_was(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
-    harness.handler.trouble = outage
+    harness.handler.before_handling = outage
     harness.turn(5, each=0.1)
     fill(topic, range(10, 20))
-    harness.handler.trouble = lambda _: None
+    harness.handler.before_handling = lambda _: None
 
     harness.turn(5, each=30)
 
@@ -64,7 +64,7 @@ def test_after_an_outage_everything_goes_on_where_it_was(topic: FakeTopic) -> No
 
 def test_partitions_that_come_during_an_outage_are_paused_too(topic: FakeTopic) -> None:
     other, harness = ConsumerHarness(topic), ConsumerHarness(topic)
-    harness.handler.trouble = outage
+    harness.handler.before_handling = outage
     harness.turn()
     in_hand = len(topic.partitions[1])
     topic.leave(other.consumer)
@@ -78,11 +78,11 @@ def test_partitions_that_come_during_an_outage_are_paused_too(topic: FakeTopic) 
 
 def test_events_of_a_revoked_partition_are_left_to_its_new_owner(topic: FakeTopic) -> None:
     first = ConsumerHarness(topic)
-    first.handler.trouble = outage
+    first.handler.before_handling = outage
     first.turn()
     second = ConsumerHarness(topic)
     second.turn()
-    first.handler.trouble = lambda _: None
+    first.handler.before_handling = lambda _: None
 
     first.turn(3, each=30)
     second.turn(3)
@@ -101,7 +101,7 @@ def test_on_revocation_what_is_done_is_committed_and_no_more(topic: FakeTopic) -
         batch.settle()
         raise ConnectionError("MongoDB is away")
 
-    first.handler.trouble = stop_at_the_third
+    first.handler.before_handling = stop_at_the_third
     first.turn()
     ConsumerHarness(topic).turn()
     first.turn()
@@ -114,7 +114,7 @@ def test_a_topic_made_anew_is_read_from_its_beginning_and_committed_lower_than_b
     harness = ConsumerHarness(topic)
     harness.turn(2)
     before = dict(topic.committed)
-    topic.make_anew(keep_committed=True)
+    topic.recreate(keep_committed=True)
     fill(topic, [0, 1])
 
     harness.turn(4)
@@ -129,10 +129,10 @@ def test_a_defect_of_ours_keeps_the_events_in_hand(topic: FakeTopic) -> None:
     def defect(_: Batch) -> None:
         raise AttributeError("a defect")
 
-    harness.handler.trouble = defect
+    harness.handler.before_handling = defect
     harness.turn(3, each=1)
     assert topic.committed == {}
-    harness.handler.trouble = lambda _: None
+    harness.handler.before_handling = lambda _: None
     harness.turn(3, each=30)
 
     assert topic.committed == ends(topic)
@@ -147,7 +147,7 @@ def test_a_turn_that_takes_long_is_no_wait_for_events(topic: FakeTopic) -> None:
             seen.append(harness.loop.is_busy)
             harness.seconds += 10
 
-    harness.handler.trouble = slow
+    harness.handler.before_handling = slow
     harness.turn()
 
     assert seen == [False, True, True]

@@ -17,7 +17,7 @@ def test_a_stop_ends_what_is_in_hand_commits_it_and_leaves(topic: FakeTopic) -> 
             left.pop()
             raise ConnectionError("a moment")
 
-    harness.handler.trouble = once
+    harness.handler.before_handling = once
     harness.turn()
     harness.consumer.consume = _moving(harness, harness.consumer.consume)  # type: ignore[method-assign]
 
@@ -29,10 +29,10 @@ def test_a_stop_ends_what_is_in_hand_commits_it_and_leaves(topic: FakeTopic) -> 
 
 def test_a_stop_takes_no_more_events_when_the_batch_in_hand_is_done(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
-    harness.handler.trouble = outage
+    harness.handler.before_handling = outage
     harness.turn()
     fill(topic, range(10, 20))
-    harness.handler.trouble = lambda _: None
+    harness.handler.before_handling = lambda _: None
     harness.consumer.consume = _moving(harness, harness.consumer.consume)  # type: ignore[method-assign]
 
     harness.loop.finish(5)
@@ -42,7 +42,7 @@ def test_a_stop_takes_no_more_events_when_the_batch_in_hand_is_done(topic: FakeT
 
 def test_a_stop_in_an_outage_gives_up_in_time_and_commits_nothing(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
-    harness.handler.trouble = outage
+    harness.handler.before_handling = outage
     harness.turn()
     harness.consumer.consume = _moving(harness, harness.consumer.consume)  # type: ignore[method-assign]
 

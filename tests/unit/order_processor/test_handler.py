@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pymongo.errors import PyMongoError
 
-from fakes.replica_set import Trouble
+from fakes.replica_set import Failure
 from order_processor.rules import Refused
 from shared.ordering.transitions import Orders
 from support.handler import PLACED_AT, TAKEN_AT, HandlerHarness, document, message
@@ -15,7 +15,7 @@ from support.handler import PLACED_AT, TAKEN_AT, HandlerHarness, document, messa
 def test_placed_orders_become_processed_with_one_update_for_the_whole_batch() -> None:
     harness = HandlerHarness(*(document(str(n), marked=True) for n in range(500)))
     operations: list[str] = []
-    harness.servers.before = operations.append
+    harness.servers.before_operation = operations.append
 
     batch = harness.handle(*(message(str(n), offset=n) for n in range(500)))
 
@@ -52,10 +52,10 @@ def test_an_event_that_comes_again_changes_nothing_and_is_counted(status: str) -
 
 def test_an_update_whose_answer_was_lost_is_repeated_and_counted_as_ours() -> None:
     harness = HandlerHarness(document("1"), document("2"))
-    troubles = [Trouble.UNANSWERED]
+    troubles = [Failure.UNANSWERED]
     clock = iter(TAKEN_AT + timedelta(seconds=n) for n in range(10))
     harness.handler._now = lambda: next(clock)
-    harness.servers.before = lambda operation: troubles.pop() if operation == "update" and troubles else None
+    harness.servers.before_operation = lambda operation: troubles.pop() if operation == "update" and troubles else None
     batch = harness.handle(message("1"), message("2", offset=1), times=0)
 
     with pytest.raises(PyMongoError):
@@ -75,10 +75,10 @@ def test_an_order_that_was_redriven_meanwhile_is_tried_again() -> None:
 
     def redrive_after_update(operation: str) -> None:
         if operation == "find":
-            harness.servers.before = lambda _: None
+            harness.servers.before_operation = lambda _: None
             harness.orders.redrive(["1"], at=TAKEN_AT, by="operator")
 
-    harness.servers.before = redrive_after_update
+    harness.servers.before_operation = redrive_after_update
     batch = harness.handle(message("1"))
 
     assert len(batch.todo) == 1
@@ -113,9 +113,9 @@ def test_a_refused_order_becomes_failed_alone_with_the_reason() -> None:
 
 def test_the_one_order_that_the_validator_refuses_counts_five_tries_and_its_neighbours_none() -> None:
     harness = HandlerHarness(*(document(str(n)) for n in range(500)))
-    harness.servers.refused = {"250"}
+    harness.servers.rejected_ids = {"250"}
     updates: list[str] = []
-    harness.servers.before = lambda operation: updates.append(operation) if operation == "update" else None
+    harness.servers.before_operation = lambda operation: updates.append(operation) if operation == "update" else None
 
     batch = harness.handle(*(message(str(n), offset=n) for n in range(500)))
 
@@ -166,10 +166,10 @@ def test_a_rule_with_a_defect_harms_only_the_orders_that_it_breaks_on() -> None:
     assert "ZeroDivisionError" in harness.servers.view["1"]["history"][-1]["reason"]
 
 
-@pytest.mark.parametrize("trouble", [Trouble.REFUSED, Trouble.LOST, Trouble.UNANSWERED])
-def test_an_outage_counts_no_try_and_buries_nothing(trouble: Trouble) -> None:
+@pytest.mark.parametrize("trouble", [Failure.NO_PRIMARY, Failure.LOST, Failure.UNANSWERED])
+def test_an_outage_counts_no_try_and_buries_nothing(trouble: Failure) -> None:
     harness = HandlerHarness(document("1"), document("2"))
-    harness.servers.before = lambda operation: trouble if operation == "update" else None
+    harness.servers.before_operation = lambda operation: trouble if operation == "update" else None
     batch = harness.handle(message("1"), message("2", "poison"), times=0)
 
     for _ in range(20):

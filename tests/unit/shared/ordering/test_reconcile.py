@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pymongo.errors import PyMongoError
 
-from fakes.replica_set import Trouble
+from fakes.replica_set import Failure
 from order_processor.monitor import show_lag
 from shared.ordering.events import TOPIC
 from shared.ordering.reconcile import Offsets, Outcome, Reading, Reconciler
@@ -143,7 +143,7 @@ def test_it_never_makes_an_order_failed_and_after_five_times_looks_every_ten_min
 
 def test_one_order_that_the_validator_refuses_does_not_keep_the_others() -> None:
     case = Case(HandlerHarness(*(document(str(n)) for n in range(3))), Log(p0=Offsets(0, 0, None)))
-    case.harness.servers.refused = {"1"}
+    case.harness.servers.rejected_ids = {"1"}
 
     assert case.reconciler.step() is Outcome.REARMED
 
@@ -155,10 +155,10 @@ def test_one_order_that_the_validator_refuses_does_not_keep_the_others() -> None
 
 def test_an_outage_keeps_the_pass_in_hand() -> None:
     case = Case(HandlerHarness(document("1")), Log(p0=Offsets(0, 0, None)))
-    case.harness.servers.before = lambda operation: Trouble.REFUSED if operation == "update" else None
+    case.harness.servers.before_operation = lambda operation: Failure.NO_PRIMARY if operation == "update" else None
     with pytest.raises(PyMongoError):
         case.reconciler.step()
-    case.harness.servers.before = lambda operation: pytest.fail("read anew") if operation == "find" else None
+    case.harness.servers.before_operation = lambda operation: pytest.fail("read anew") if operation == "find" else None
 
     assert case.reconciler.step() is Outcome.REARMED
 

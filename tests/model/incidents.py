@@ -4,33 +4,33 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
-from fakes.replica_set import Trouble
+from fakes.replica_set import Failure
 from model import promises
 from model.harness import HistoryHarness, Killed
 
-MOST_MISHAPS = 3
-TROUBLES = {trouble.name.lower(): trouble for trouble in Trouble}
+MAX_INCIDENTS = 3
+FAILURES = {failure.name.lower(): failure for failure in Failure}
 
 
-def happen(harness: HistoryHarness, name: str) -> Trouble | None:
-    """Let one thing happen; return the trouble that it means for the operation in the middle of which it does."""
+def trigger(harness: HistoryHarness, name: str) -> Failure | None:
+    """Let one thing happen; return the failure that it means for the operation in the middle of which it does."""
     if name == "killed":
         raise Killed
-    if name in HAPPENINGS:
-        HAPPENINGS[name](harness)
-    return TROUBLES.get(name)
+    if name in BACKGROUND:
+        BACKGROUND[name](harness)
+    return FAILURES.get(name)
 
 
 def plan(harness: HistoryHarness, number: int) -> None:
-    """Have up to three mishaps come at the next talks with a dependency; each is a digit of `number`."""
-    for _ in range(MOST_MISHAPS):
-        number, digit = divmod(number, len(MISHAPS))
-        harness.plan.append(partial(happen, harness, MISHAPS[digit]))
+    """Have up to three incidents come at the next talks with a dependency; each is a digit of `number`."""
+    for _ in range(MAX_INCIDENTS):
+        number, digit = divmod(number, len(INCIDENTS))
+        harness.plan.append(partial(trigger, harness, INCIDENTS[digit]))
 
 
-def told(number: int) -> Sequence[str]:
-    """Return the names of the mishaps in `number`, first come first."""
-    return [MISHAPS[number // len(MISHAPS) ** place % len(MISHAPS)] for place in range(MOST_MISHAPS)]
+def names(number: int) -> Sequence[str]:
+    """Return the names of the incidents in `number`, first come first."""
+    return [INCIDENTS[number // len(INCIDENTS) ** place % len(INCIDENTS)] for place in range(MAX_INCIDENTS)]
 
 
 def _deliver(harness: HistoryHarness) -> None:
@@ -48,7 +48,7 @@ def _wait(harness: HistoryHarness, seconds: float) -> None:
     harness.seconds += seconds
 
 
-HAPPENINGS: dict[str, Callable[[HistoryHarness], object]] = {
+BACKGROUND: dict[str, Callable[[HistoryHarness], object]] = {
     "replicated": lambda harness: harness.servers.replicate(),
     "one write replicated": lambda harness: harness.servers.replicate(1),
     "failed over": lambda harness: harness.servers.fail_over(),
@@ -64,30 +64,30 @@ HAPPENINGS: dict[str, Callable[[HistoryHarness], object]] = {
     "reconciled by 1": lambda harness: harness.reconcile(1),
     "redriven": lambda harness: harness.redrive(),
     "taken over": lambda harness: harness.topic.leave(harness.processors[0].consumer),
-    "a late write done": lambda harness: harness.servers.arrive(),
-    "the topic made anew": lambda harness: harness.topic.make_anew(keep_committed=False),
-    "the topic made anew, offsets kept": lambda harness: harness.topic.make_anew(keep_committed=True),
+    "a late write done": lambda harness: harness.servers.apply_late_operation(),
+    "the topic made anew": lambda harness: harness.topic.recreate(keep_committed=False),
+    "the topic made anew, offsets kept": lambda harness: harness.topic.recreate(keep_committed=True),
 }
 # Not in the middle of something: what the one at work would not survive, or what would make no difference there.
-ALONE: dict[str, Callable[[HistoryHarness], object]] = {
+STANDALONE: dict[str, Callable[[HistoryHarness], object]] = {
     "1 second": lambda harness: _wait(harness, 1.0),
     "6 seconds": lambda harness: _wait(harness, 6.0),
     "31 seconds": lambda harness: _wait(harness, 31.0),
     "a delivery failed": lambda harness: _fail_deliveries(harness, stored=False),
     "a delivery reported as failed": lambda harness: _fail_deliveries(harness, stored=True),
     "a producer broken": lambda harness: _fail_deliveries(harness, stored=False, fatal=True),
-    "an event broken": lambda harness: harness.break_events(),
+    "an event broken": lambda harness: harness.corrupt_events(),
     "api 0 killed": lambda harness: harness.kill_api(0),
     "api 1 killed": lambda harness: harness.kill_api(1),
     "processor 0 killed": lambda harness: harness.kill_processor(0),
     "processor 1 killed": lambda harness: harness.kill_processor(1),
-    "the newest order refused": lambda harness: harness.refuse_or_take(0),
-    "the second newest order refused": lambda harness: harness.refuse_or_take(1),
+    "the newest order refused": lambda harness: harness.toggle_rejection(0),
+    "the second newest order refused": lambda harness: harness.toggle_rejection(1),
     "all read": lambda harness: promises.check_readable(harness, 0),
 }
-MISHAPS = ["nothing", *TROUBLES, "killed", *HAPPENINGS]
+INCIDENTS = ["nothing", *FAILURES, "killed", *BACKGROUND]
 OUTAGES: dict[str, Callable[[HistoryHarness], AbstractContextManager[None]]] = {
     "no outage": lambda _: nullcontext(),
-    "an outage of MongoDB": lambda harness: harness.mongodb_away(),
-    "an outage of Kafka": lambda harness: harness.brokers_away(),
+    "an outage of MongoDB": lambda harness: harness.mongodb_down(),
+    "an outage of Kafka": lambda harness: harness.brokers_down(),
 }

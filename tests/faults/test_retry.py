@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from faults.harness.again import BROKEN, only_slow
 from faults.harness.results import Result
+from faults.harness.retry import BROKEN, only_slow
 
 KEPT = dict.fromkeys(BROKEN, 0)
 
