@@ -1,4 +1,4 @@
-# Bare `make` prints this list. Everything a target needs, it installs into .venv (nothing outside the repository but caches).
+# Bare `make` prints this list. What a target needs, it installs into .venv (nothing outside the repository but caches).
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PYTHON ?= python3
@@ -6,37 +6,55 @@ BIN := .venv/bin
 ARGS ?=
 MEMBERS := shared services/order-api services/auth-api services/order-processor local cli
 SOURCES := shared services local cli tests
+FAST := tests/unit tests/api tests/model tests/test_rules.py
+# What runs the system is a part of what tests it: `make run` installs the part, and keeps the whole where it is.
+RUN_READY := $(if $(wildcard .venv/.ready),.venv/.ready,.venv/.ready-run)
+
+##@ Use it
 
 .PHONY: help
 help: ## Print this list.
-	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^##@ /{printf "%s%s\n", (n++ ? "\n" : ""), substr($$0, 5)} /^[a-z][a-z-]*:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: .venv/.ready ## Start the whole system on this machine and serve on https://localhost:8443 until Ctrl-C (ONCE=1: stop after the tour).
-	@exec $(BIN)/local-stack run $(if $(ONCE),--once) $(ARGS)
+run: $(RUN_READY) ## Run the whole system here, on https://localhost:8443, until Ctrl-C (ONCE=1: until one order is processed; PORT_OFFSET=1000: on other ports).
+	@exec $(BIN)/local-stack run $(if $(ONCE),--once) $(if $(PORT_OFFSET),--port-offset $(PORT_OFFSET)) $(ARGS)
+
+.PHONY: load
+load: $(RUN_READY) ## Place orders on what `make run` runs, and see each PROCESSED once (ARGS="--rate 100 --duration 60 --users 8 --items 5").
+	@exec $(BIN)/retail load $(ARGS)
+
+.PHONY: clean
+clean: ## Remove the data, secrets, logs and the environment of this checkout (refused while `make run` is up).
+	@if [ -x $(BIN)/local-stack ]; then $(BIN)/local-stack clean; fi
+	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+##@ Test it
 
 .PHONY: test
 test: .venv/.ready ## Run every test on real MongoDB and real Kafka.
 	@exec $(BIN)/pytest $(ARGS)
 
 .PHONY: test-fast
-test-fast: .venv/.ready ## Run the tests that need no server: pure rules, HTTP rules with fakes, rules over the whole system.
-	@exec $(BIN)/pytest tests/unit tests/api tests/model tests/test_rules.py $(ARGS)
+test-fast: .venv/.ready ## Run the tests that need no server, on every core: rules, HTTP with fakes, the model.
+	@exec $(BIN)/pytest --numprocesses auto --dist loadfile $(FAST) $(ARGS)
 
-.PHONY: load
-load: .venv/.ready ## Place orders on what `make run` runs, and see each PROCESSED once (ARGS="--rate 100 --duration 60 --users 8 --items 5").
-	@exec $(BIN)/retail load $(ARGS)
+.PHONY: test-fresh
+test-fresh: ## Run `make run ONCE=1` and `make test-fast` on newly installed Debian systems (needs root; ROOT=trixie for one).
+	@exec .ci/fresh
+
+##@ Change it
 
 .PHONY: lint
 lint: .venv/.ready ## Check style (ruff) and types (mypy, strict).
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy $(SOURCES)
 
 .PHONY: fmt
-fmt: .venv/.ready ## Format the code and mend what ruff can mend.
+fmt: .venv/.ready ## Format the code and fix what ruff can fix.
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 .PHONY: lock
-lock: .venv/.ready ## Compile the hashed locks anew from the pyproject files.
+lock: .venv/.ready ## Compile the hashed locks from the pyproject files.
 	@locks/compile.sh
 
 .PHONY: lock-check
@@ -50,13 +68,18 @@ settings-docs: .venv/.ready ## Write the README's table of settings from the cod
 .PHONY: venv
 venv: .venv/.ready ## Make or refresh .venv from the locks.
 
-.PHONY: clean
-clean: ## Remove the data, secrets, logs and the environment of this checkout (refused while `make run` is up).
-	@if [ -x $(BIN)/local-stack ]; then $(BIN)/local-stack clean; fi
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
-
 -include k8s/kind.mk
 -include tests/faults/faults.mk
 
-.venv/.ready: locks/dev.txt locks/bootstrap.txt $(MEMBERS:%=%/pyproject.toml) locks/install.sh
-	@PYTHON=$(PYTHON) locks/install.sh
+# A .venv that was moved or copied with its checkout is made again.
+ifneq ($(shell cat .venv/.made-in 2>/dev/null),$(shell pwd -P))
+.PHONY: .venv/.ready .venv/.ready-run
+endif
+
+INSTALL_FROM := locks/bootstrap.txt locks/install.sh $(MEMBERS:%=%/pyproject.toml)
+
+.venv/.ready: locks/dev.txt $(INSTALL_FROM)
+	@PYTHON="$(PYTHON)" locks/install.sh dev
+
+.venv/.ready-run: locks/run.txt $(INSTALL_FROM)
+	@PYTHON="$(PYTHON)" locks/install.sh run

@@ -2,6 +2,8 @@
 KIND_CLUSTER ?= retail
 export KIND_CLUSTER
 
+##@ On Kubernetes
+
 .PHONY: kind-up
 kind-up: .venv/.ready ## Bring the whole system up in a kind cluster, on https://127.0.0.1:8443 (needs docker, kind, helm, kubectl).
 	@k8s/kind-up.sh

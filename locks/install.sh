@@ -1,25 +1,70 @@
 #!/bin/sh
-# Makes .venv from the hashed locks, with the members installed in place. Safe to repeat; .venv/.ready is its last act.
+# Makes .venv from a hashed lock, with the members installed in place: `install.sh run` for what runs the system,
+# `install.sh dev` for the tests and tools too. Safe to repeat. Its last act is to touch .venv/.ready-run, and .venv/.ready
+# for dev.
 set -eu
 cd "$(dirname "$0")/.."
+set_of_packages=$1
 python=${PYTHON:-python3}
 say() {
     echo "setup: $*" >&2
 }
-command -v "$python" >/dev/null || { say "Python 3.11 or newer is missing: install it, or name one with PYTHON=..."; exit 1; }
+fail() {
+    say "$*"
+    exit 1
+}
+owner() {
+    stat -c %U "$1"
+}
+
+command -v "$python" >/dev/null ||
+    fail "there is no program $python: install Python 3.11 or newer, or name one with PYTHON=..."
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    { say "$("$python" --version) is too old: Python 3.11 or newer is needed (name one with PYTHON=...)"; exit 1; }
+    fail "$("$python" --version 2>&1) is too old: Python 3.11 or newer is needed (name one with PYTHON=...)"
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
-    { say "this Python has no venv module: install it (on Debian and Ubuntu: the package python3-venv)"; exit 1; }
-rm -f .venv/.ready
-if ! [ -x .venv/bin/uv ] || ! .venv/bin/python -c '' 2>/dev/null; then
+    fail "this Python has no venv module: install it (on Debian and Ubuntu: the package python3-venv)"
+for folder in . .venv; do
+    if [ -e "$folder" ] && ! [ -w "$folder" ]; then
+        fail "$(realpath "$folder") belongs to $(owner "$folder") and cannot be written by you: use a clone of your own"
+    fi
+done
+
+# pip and uv keep what they download in the user's cache, and work in the folder for temporary files.
+cache=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}
+if ! mkdir -p "$cache" 2>/dev/null || ! [ -w "$cache" ]; then
+    say "$cache cannot be written: downloads are kept in .cache of this checkout"
+    export XDG_CACHE_HOME="$PWD/.cache"
+fi
+if [ -n "${TMPDIR:-}" ] && ! { [ -d "$TMPDIR" ] && [ -w "$TMPDIR" ]; }; then
+    say "TMPDIR ($TMPDIR) is not a folder that can be written: using /tmp"
+    unset TMPDIR
+fi
+
+rm -f .venv/.ready .venv/.ready-run
+# A .venv holds the absolute path of its checkout: one that was moved or copied would run the old folder's code.
+if [ "$(cat .venv/.made-in 2>/dev/null)" != "$(pwd -P)" ] || ! [ -x .venv/bin/uv ] || ! .venv/bin/python -c '' 2>/dev/null
+then
     say "making .venv"
     rm -rf .venv
-    "$python" -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/bootstrap.txt
+    "$python" -m venv .venv || fail "$python could not make .venv"
+    # pip would try for half a minute to reach a registry that cannot be reached.
+    if ! .venv/bin/python -m pip install --quiet --retries 1 --timeout 15 --disable-pip-version-check \
+        --require-hashes -r locks/bootstrap.txt >.venv/install.log 2>&1
+    then
+        fail "the package registry could not be reached, or refused: $(grep -v '^ *$' .venv/install.log | tail -n 1)" \
+            "(all of it: .venv/install.log). Check the network, and the settings of pip (pip config list)."
+    fi
+    pwd -P >.venv/.made-in
 fi
-say "installing the locked packages (the first time takes a few minutes)"
-VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip sync --quiet --require-hashes --python .venv/bin/python locks/dev.txt locks/bootstrap.txt
-VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet --no-deps --python .venv/bin/python \
+say "installing the locked packages (the first time takes a minute)"
+uv() {
+    VIRTUAL_ENV="$PWD/.venv" UV_HTTP_RETRIES="${UV_HTTP_RETRIES:-2}" .venv/bin/uv pip "$@" --quiet --python .venv/bin/python \
+        2>.venv/install.log ||
+        fail "the locked packages could not be installed: $(grep -v '^ *$' .venv/install.log | tail -n 1)" \
+            "(all of it: .venv/install.log). Check the network, and the settings of uv (UV_INDEX_URL, proxies)."
+}
+uv sync --require-hashes "locks/$set_of_packages.txt" locks/bootstrap.txt
+uv install --no-deps \
     -e ./shared -e ./services/order-api -e ./services/auth-api -e ./services/order-processor -e ./local -e ./cli
-touch .venv/.ready
+touch .venv/.ready-run
+if [ "$set_of_packages" = dev ]; then touch .venv/.ready; fi

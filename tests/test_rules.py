@@ -200,6 +200,18 @@ def test_a_services_lock_has_its_own_dependencies_and_none_of_its_siblings(servi
     assert locked & (LOCKS[service]["absent"] | TEST_TOOLS) == set()
 
 
+def test_the_lock_for_running_is_the_part_of_the_whole_lock_without_test_tools() -> None:
+    """So that one .venv can hold either, and `make test` tests the versions that `make run` runs."""
+    run, whole = (
+        set(re.findall(r"^([a-z0-9-]+==\S+)", (ROOT / f"locks/{name}.txt").read_text(encoding="utf-8"), re.MULTILINE))
+        for name in ("run", "dev")
+    )
+
+    assert len(run) > 50
+    assert run < whole
+    assert {package.partition("==")[0] for package in run} & TEST_TOOLS == set()
+
+
 @pytest.mark.parametrize("lock", sorted(path.name for path in (ROOT / "locks").glob("*.txt")))
 def test_a_lock_has_a_hash_for_each_package_and_no_address(lock: str) -> None:
     text = (ROOT / "locks" / lock).read_text(encoding="utf-8")

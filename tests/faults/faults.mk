@@ -2,6 +2,8 @@
 # Row 28, the safeguards that are switched off, has a target of its own. A row of the short form that is only too slow is
 # tried once more.
 
+##@ Break it
+
 .PHONY: test-faults
 test-faults: .venv/.ready ## Run the whole fault suite (hours; goes on where it stopped; ROW=n for one row, SEED=n).
 	@FAULTS=full exec $(BIN)/pytest tests/faults --timeout 14400 $(ARGS)
