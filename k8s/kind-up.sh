@@ -29,7 +29,7 @@ main() {
     step "namespace and secrets" secrets
     step "Kafka, MongoDB, certificates, gateway" servers
     step "retail-orders" application
-    step "https://127.0.0.1:8443" door
+    step "https://127.0.0.1:8443" gateway
     cat <<END
 
 Ready after $((SECONDS - STARTED)) s: https://127.0.0.1:8443 (authority: .kind/ca.pem, context: $CONTEXT)
@@ -145,9 +145,9 @@ application() {
     done
 }
 
-door() {
-    kube get secret door-tls --output 'go-template={{index .data "ca.crt" | base64decode}}' >.kind/ca.pem
-    kube wait gateway/door --for condition=Programmed --timeout 120s >/dev/null
+gateway() {
+    kube get secret gateway-tls --output 'go-template={{index .data "ca.crt" | base64decode}}' >.kind/ca.pem
+    kube wait gateway/gateway --for condition=Programmed --timeout 120s >/dev/null
     for _ in {1..60}; do
         curl --silent --fail --cacert .kind/ca.pem --max-time 5 --output /dev/null \
             https://127.0.0.1:8443/.well-known/jwks.json && return

@@ -26,7 +26,7 @@ MINIMAL = str(helm.CHART / "ci/minimal-values.yaml")
         "imageRegistry=registry.example.com",
         "imagePullPolicy=Sometimes",
         "certificates.duration=90",
-        "networkPolicy.entryPeers[0].podselector.app=x",
+        "networkPolicy.gatewayPeers[0].podselector.app=x",
         "monitoring.runbookUrl=runbooks",
         "fullnameOverride=Shop",
         "podDisruptionBudget.enabled=1",
@@ -54,7 +54,7 @@ def test_the_schema_refuses(setting: str) -> None:
         ("orderApi.tls.existingSecret=", "orderApi has no certificate"),
         ("certificates.enabled=true", "certificates.enabled needs certificates.issuerRef.name"),
         ("httpRoute.enabled=true", "httpRoute.enabled needs httpRoute.parentRefs"),
-        ("ingress.enabled=true,ingress.host=a.example", "there is no entry without TLS"),
+        ("ingress.enabled=true,ingress.host=a.example", "the Ingress is served with TLS only"),
         (
             "orderApi.autoscaling.enabled=true,orderApi.autoscaling.minReplicas=9,orderApi.autoscaling.maxReplicas=3",
             "orderApi.autoscaling: minReplicas is above maxReplicas",

@@ -49,10 +49,10 @@ def mongodb_serves(fresh: str, code: str) -> bool:
 def test_renewed_certificates_are_served_and_nothing_fails() -> None:
     """All four are renewed at 30 orders/s: gateway, both APIs and MongoDB serve the new ones, and nobody notices."""
     with kind.load(30) as load:
-        names = frozenset({"door", "mongodb", "retail-order-api", "retail-auth-api"})
+        names = frozenset({"gateway", "mongodb", "retail-order-api", "retail-auth-api"})
         assert set(certificates.reconcile(names)) == names
         wait.until(
-            lambda: ssl.get_server_certificate(("127.0.0.1", 8443), timeout=10) == in_secret("door-tls"),
+            lambda: ssl.get_server_certificate(("127.0.0.1", 8443), timeout=10) == in_secret("gateway-tls"),
             "the gateway to serve its new certificate", seconds=120, every=2,
         )  # fmt: skip
         fresh = digest(in_secret("retail-auth-api-tls"))

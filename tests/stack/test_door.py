@@ -162,8 +162,8 @@ def test_what_the_service_says_is_passed_as_it_is(client: RawHttpsClient) -> Non
 
 
 def test_the_edges_own_pages_cannot_be_asked_for(client: RawHttpsClient) -> None:
-    assert_problem(client.ask("GET /.client/503 HTTP/1.1"), 404)
-    assert_problem(client.ask("GET /.client/problem HTTP/1.1"), 404)
+    assert_problem(client.ask("GET /.problem/503 HTTP/1.1"), 404)
+    assert_problem(client.ask("GET /.problem/body HTTP/1.1"), 404)
 
 
 def test_a_path_that_json_would_escape_is_left_out_of_the_answer(client: RawHttpsClient) -> None:

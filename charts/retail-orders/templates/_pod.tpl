@@ -13,7 +13,7 @@ annotations:
   {{- end }}
 {{- end }}
 
-{{/* 45 s = 5 s for the entry to forget the pod + 30 s for what is in hand + a margin. */}}
+{{/* 45 s = 5 s until the gateway stops sending to the pod + 30 s for requests in flight + a margin. */}}
 {{- define "retail-orders.podSettings" -}}
 serviceAccountName: {{ include "retail-orders.fullname" . }}
 automountServiceAccountToken: false

@@ -54,7 +54,7 @@
 {{- end }}
 {{- if .Values.ingress.enabled }}
 {{- if not (and .Values.ingress.host .Values.ingress.tls.existingSecret) }}
-{{- fail "ingress.enabled needs ingress.host and ingress.tls.existingSecret: there is no entry without TLS" }}
+{{- fail "ingress.enabled needs ingress.host and ingress.tls.existingSecret: the Ingress is served with TLS only" }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -1,4 +1,4 @@
-"""The HTTPS edge: nginx before the replicas, with the rules of `door.conf`."""
+"""The HTTPS edge: nginx before the replicas, with the rules of `rules.conf`."""
 
 import os
 import pwd
@@ -13,7 +13,7 @@ from local_stack.options import REPOSITORY, Folders, environment
 from local_stack.part import Part
 from local_stack.ports import HOST, listening
 
-RULES = REPOSITORY / "charts" / "retail-orders" / "files" / "door.conf"
+RULES = REPOSITORY / "charts" / "retail-orders" / "files" / "proxy" / "rules.conf"
 CONFIG = """\
 daemon off;
 {user}pid {folder}/nginx.pid;
@@ -25,7 +25,7 @@ events {{
     worker_connections 4096;
 }}
 http {{
-    log_format request escape=json '{{"time":"$time_iso8601","event":"request","request_id":"$door_request_id",'
+    log_format request escape=json '{{"time":"$time_iso8601","event":"request","request_id":"$checked_request_id",'
         '"request":"$request","status":$status,"bytes":$bytes_sent,"seconds":$request_time,'
         '"upstream":"$upstream_addr","upstream_status":"$upstream_status","client":"$remote_addr"}}';
     access_log /dev/stdout request;
