@@ -33,6 +33,7 @@ DOMAIN = (
     "shared/ordering/money.py",
     "shared/http/problem.py",
     "shared/http/strict_json.py",
+    "shared/usernames.py",
 )
 WIRING = {"wsgi", "create_app", "main", "run"}
 # Where the process's environment is read, besides the settings that these hand it to.

@@ -1,6 +1,7 @@
-"""The MongoDB client, made one way, and what its errors mean."""
+"""The MongoDB client with its fixed options, and what its errors mean."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,18 +24,18 @@ T = TypeVar("T")
 OPERATION_SECONDS = 2.0
 DUPLICATE_KEY = 11000
 DOCUMENT_VALIDATION = 121
-# What a server answers of one document: it breaks a unique index, the validator, or the size limit.
+# Error codes about one document: it violates a unique index, the validator, or the size limit.
 RECORD_CODES = frozenset({DUPLICATE_KEY, DOCUMENT_VALIDATION, 10334, 17280, 17419, 17420})
 
 
 def connect(uri: str, *, ca_file: Path, database: str, app_name: str, pool: int) -> Database[Document]:
     """Return the database over TLS: majority and journaled writes, primary reads, 2 s for every operation.
 
-    Where the driver looks for a server, it looks at its deadline every 0.5 s, so an operation may take that much more.
-    Makes no I/O: a server that is away shows at the first operation. Call it after the fork; close
-    `database.client` at the end. `pool` bounds the connections, and so the operations at one time; all are made in the
-    background from the first operation on.
-    Raises SettingsError for an address or a file that cannot be used; the driver's own words may quote the password.
+    An operation may take 0.5 s longer: while it selects a server, the driver checks its deadline only that often. Does
+    no I/O: an unavailable server shows at the first operation. Call it after the fork, and close `database.client` at
+    the end. `pool` limits the connections, and so the concurrent operations; the first operation opens them all in the
+    background. Raises SettingsError for a URI or a file that cannot be used; the driver's own message may quote the
+    password, so it is not shown.
     """
     try:
         return _client(uri, ca_file=ca_file, app_name=app_name, pool=pool)[database]
@@ -54,9 +55,9 @@ def _client(uri: str, *, ca_file: Path, app_name: str, pool: int) -> MongoClient
         retryWrites=True,
         retryReads=True,
         timeoutMS=int(OPERATION_SECONDS * 1000),
-        serverSelectionTimeoutMS=int(OPERATION_SECONDS * 1000),  # else close() looks for a server for 30 s
+        serverSelectionTimeoutMS=int(OPERATION_SECONDS * 1000),  # otherwise close() selects a server for 30 s
         maxPoolSize=pool,
-        minPoolSize=pool,  # a request that gives up a handshake after its 2 s takes all other connections down with it
+        minPoolSize=pool,  # a handshake that a request gives up after its 2 s would close all other connections too
         maxConnecting=4,
         heartbeatFrequencyMS=1000,
         connect=False,
@@ -64,7 +65,7 @@ def _client(uri: str, *, ca_file: Path, app_name: str, pool: int) -> MongoClient
 
 
 def is_document_error(error: Exception) -> bool:
-    """Tell whether `error` is about the document in hand, and so no word about the server."""
+    """Return whether `error` is about the document, rather than the server."""
     if isinstance(error, BulkWriteError):
         details = error.details or {}
         writes = details.get("writeErrors", [])
@@ -75,10 +76,15 @@ def is_document_error(error: Exception) -> bool:
 
 
 def halves(batch: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
-    """Return both halves of a batch of which MongoDB refuses a record: tried again, they soon leave that one alone."""
+    """Return both halves of a batch; retried, they isolate the record that MongoDB rejects."""
     return batch[: len(batch) // 2], batch[len(batch) // 2 :]
 
 
 def is_failure(error: Exception) -> bool:
-    """Tell whether `error` says that MongoDB is unwell, for the circuit breaker."""
+    """Return whether `error` counts as a failure of MongoDB, for the circuit breaker."""
     return isinstance(error, PyMongoError) and not is_document_error(error)
+
+
+def truncate_to_milliseconds(moment: datetime) -> datetime:
+    """Return the time as MongoDB stores it: in whole milliseconds."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

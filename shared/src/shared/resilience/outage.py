@@ -1,14 +1,38 @@
-"""Which errors are about the systems around a record, and not about the record itself."""
+"""Which errors come from a dependency and not from one record, and how the one bad record of a batch is found."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from pymongo.errors import PyMongoError
 
 from shared.kafka import KafkaException
 from shared.mongo import is_document_error
 from shared.resilience.breaker import CircuitOpen
+from shared.store import StoreUnavailable
+
+T = TypeVar("T")
 
 
 def is_outage(error: Exception) -> bool:
-    """Return whether an error is about MongoDB, Kafka or the machine: then the same record is retried after a pause."""
+    """Return whether an error comes from MongoDB, Kafka or the machine: the same record is then retried."""
     if isinstance(error, PyMongoError):
         return not is_document_error(error)
-    return isinstance(error, CircuitOpen | KafkaException | OSError | MemoryError)
+    return isinstance(error, CircuitOpen | StoreUnavailable | KafkaException | OSError | MemoryError)
+
+
+def bisect(batch: Sequence[T], apply: Callable[[Sequence[T]], object]) -> list[tuple[T, Exception]]:
+    """Apply a change to a whole batch; where it fails, to both halves, until the records that fail are alone.
+
+    Return those records with their errors; the change is applied to all others. `apply` must be safe to repeat. An
+    outage blames no record: it is raised at once.
+    """
+    try:
+        apply(batch)
+    except Exception as error:
+        if is_outage(error):
+            raise
+        if len(batch) <= 1:
+            return [(record, error) for record in batch]
+        middle = len(batch) // 2
+        return bisect(batch[:middle], apply) + bisect(batch[middle:], apply)
+    return []

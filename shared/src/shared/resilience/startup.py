@@ -1,25 +1,25 @@
-"""Work that must succeed once before a service is ready, such as making indexes, repeated until it does."""
+"""Work that must succeed once before a service is ready, such as creating indexes; it is retried until it does."""
 
-import random
 import threading
 from collections.abc import Callable
 
+from shared.resilience.backoff import Backoff
+from shared.resilience.worker import Worker
 from shared.telemetry import log
 
-FIRST_PAUSE_SECONDS = 0.25
-LONGEST_PAUSE_SECONDS = 10.0
+BACKOFF = Backoff(first=0.25, longest=10.0)
 logger = log.get(__name__)
 
 
 class StartupTask:
-    """Runs `action` in a thread of its own until it returns without an error; jittered pauses of 0.25 → 10 s."""
+    """Runs `action` in its own thread until it returns without an error, with a back-off between the attempts."""
 
-    def __init__(self, action: Callable[[], None]) -> None:
+    def __init__(self, action: Callable[[], None], *, backoff: Backoff = BACKOFF) -> None:
         self._action = action
+        self._backoff = backoff
         self._done = threading.Event()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="startup-task", daemon=True)
-        self._thread.start()
+        self._worker = Worker("startup-task", self._run)
+        self._worker.start()
 
     @property
     def done(self) -> bool:
@@ -27,19 +27,18 @@ class StartupTask:
         return self._done.is_set()
 
     def close(self) -> None:
-        """End the thread, after the try in hand."""
-        self._stop.set()
-        self._thread.join(timeout=5)
+        """Stop the thread after the current attempt; wait for it up to 5 s."""
+        self._worker.close()
 
     def _run(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        while not self._stop.is_set():
+        failures = 0
+        while not self._worker.stopping.is_set():
             try:
                 self._action()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the next try may succeed
+            except Exception as error:  # noqa: BLE001 - any error may be gone at the next attempt
+                failures += 1
                 logger.warning("startup_task_failed", error=f"{type(error).__name__}: {error}")
+                self._worker.stopping.wait(self._backoff.pause(failures))
             else:
                 self._done.set()
                 return
-            self._stop.wait(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

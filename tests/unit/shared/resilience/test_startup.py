@@ -1,45 +1,40 @@
-"""Work repeated until it succeeds."""
+"""Work that is retried until it succeeds once."""
 
 import threading
 
-import pytest
-
-from shared.resilience import startup
+from shared.resilience.backoff import Backoff
 from shared.resilience.startup import StartupTask
 from support.wait import until
 
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(startup, "FIRST_PAUSE_SECONDS", 0.001)
+SHORT = Backoff(first=0.001, longest=0.01)
 
 
-def test_it_is_done_after_the_first_success_and_not_repeated() -> None:
-    outcomes = [OSError("away"), ValueError("still away"), None]
-    tries: list[Exception | None] = []
+def test_startup_task_stops_after_first_success() -> None:
+    outcomes = [OSError("unavailable"), ValueError("still unavailable"), None]
+    attempts: list[Exception | None] = []
 
     def action() -> None:
-        tries.append(outcomes[len(tries)])
-        if error := tries[-1]:
+        attempts.append(outcomes[len(attempts)])
+        if error := attempts[-1]:
             raise error
 
-    work = StartupTask(action)
-    until(lambda: work.done, "the success", every=0.001)
-    work.close()
+    task = StartupTask(action, backoff=SHORT)
+    until(lambda: task.done, "the success", every=0.001)
+    task.close()
 
-    assert tries == outcomes
+    assert attempts == outcomes
 
 
-def test_it_goes_on_while_the_action_fails_and_ends_when_closed() -> None:
-    tries: list[int] = []
+def test_startup_task_retries_until_closed() -> None:
+    attempts: list[int] = []
 
     def action() -> None:
-        tries.append(1)
-        raise OSError("away")
+        attempts.append(1)
+        raise OSError("unavailable")
 
-    work = StartupTask(action)
-    until(lambda: len(tries) >= 3, "three tries", every=0.001)
-    work.close()
+    task = StartupTask(action, backoff=SHORT)
+    until(lambda: len(attempts) >= 3, "three attempts", every=0.001)
+    task.close()
 
-    assert not work.done
+    assert not task.done
     assert "startup-task" not in {thread.name for thread in threading.enumerate()}

@@ -1,0 +1,93 @@
+"""Calls to MongoDB through a circuit breaker, and the two errors that a service answers when one fails."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+
+import pymongo
+from bson.errors import BSONError
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError, PyMongoError, ServerSelectionTimeoutError
+
+from shared.mongo import OPERATION_SECONDS, Document, is_document_error
+from shared.resilience.breaker import Breaker, CircuitOpen
+from shared.telemetry import log
+
+T = TypeVar("T")
+
+RETRY_SECONDS = 1.0
+PING_SECONDS = 0.8  # 1.3 at most: while it selects a server, the driver checks its deadline every 0.5 s
+logger = log.get(__name__)
+
+
+class StoreUnavailable(Exception):  # noqa: N818 - a state, not a defect
+    """MongoDB is unavailable and nothing was stored; a retry makes sense after `retry_after` seconds."""
+
+    def __init__(self, retry_after: float = RETRY_SECONDS) -> None:
+        super().__init__("MongoDB is unavailable")
+        self.retry_after = retry_after
+
+
+class OutcomeUnknown(Exception):  # noqa: N818
+    """It is not known whether the document `document_id` was stored."""
+
+    def __init__(self, document_id: str) -> None:
+        super().__init__(f"it is not known whether {document_id} was stored")
+        self.document_id = document_id
+
+
+def operation_deadline() -> AbstractContextManager[Any]:
+    """Return a context in which all operations together have the time limit of one."""
+    return pymongo.timeout(OPERATION_SECONDS)
+
+
+def run_guarded(breaker: Breaker, operation: Callable[[], T]) -> T:
+    """Run an idempotent operation through the breaker; raise StoreUnavailable for any error of MongoDB."""
+    try:
+        with breaker.guard():
+            return operation()
+    except CircuitOpen as error:
+        raise StoreUnavailable(error.retry_after) from None
+    except (PyMongoError, BSONError) as error:
+        logger.warning("mongodb_failed", **error_fields(error))
+        raise StoreUnavailable from error
+
+
+def insert_guarded(breaker: Breaker, collection: Collection[Document], document: Document) -> None:
+    """Insert a document through the breaker.
+
+    Raise DuplicateKeyError, StoreUnavailable (nothing was sent, or the document was rejected) or OutcomeUnknown.
+    """
+    try:
+        with breaker.guard():
+            collection.insert_one(document)
+    except CircuitOpen as error:
+        raise StoreUnavailable(error.retry_after) from None
+    except DuplicateKeyError:
+        raise
+    except (PyMongoError, BSONError) as error:
+        logger.warning("insert_failed", document_id=document["_id"], **error_fields(error))
+        raise (StoreUnavailable() if _was_not_applied(error) else OutcomeUnknown(document["_id"])) from error
+
+
+def ping(breaker: Breaker, database: Database[Document]) -> None:
+    """Check that MongoDB responds, in 1.3 s at most; raise StoreUnavailable."""
+    with pymongo.timeout(PING_SECONDS):
+        run_guarded(breaker, lambda: database.client.admin.command("ping"))
+
+
+def error_fields(error: Exception) -> dict[str, Any]:
+    """Return what a log line may contain of `error`: the server's own text can quote parts of the document."""
+    return {"error": type(error).__name__, "code": getattr(error, "code", None)}
+
+
+def _was_not_applied(error: Exception) -> bool:
+    """Return whether an insert is certain to have stored nothing.
+
+    pymongo raises ServerSelectionTimeoutError only while nothing was sent (later it raises the first attempt's error).
+    WaitQueueTimeoutError and a server's refusal (no right, no login, no space) can belong to the second attempt, after
+    the first one has written. Only a rejection of the document itself counts for both attempts: the second attempt of
+    a write that was applied is answered with that write's success.
+    """
+    return isinstance(error, ServerSelectionTimeoutError) or is_document_error(error)

@@ -1,0 +1,80 @@
+"""Calls to MongoDB through the breaker, and what their errors become."""
+
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from prometheus_client import CollectorRegistry
+from pymongo.errors import (
+    AutoReconnect,
+    DocumentTooLarge,
+    DuplicateKeyError,
+    NotPrimaryError,
+    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
+    WriteError,
+)
+
+from shared import mongo
+from shared.resilience.breaker import CONSECUTIVE_FAILURES, Breaker
+from shared.store import OutcomeUnknown, StoreUnavailable, insert_guarded, run_guarded
+from shared.telemetry.metrics import BreakerMetrics
+
+
+@pytest.fixture
+def breaker() -> Breaker:
+    return Breaker("mongodb", BreakerMetrics(CollectorRegistry()), is_failure=mongo.is_failure)
+
+
+def raising(error: Exception) -> Any:
+    return Mock(insert_one=Mock(side_effect=error), side_effect=error)
+
+
+def test_guarded_operation_returns_its_result(breaker: Breaker) -> None:
+    assert run_guarded(breaker, lambda: 42) == 42
+
+
+def test_any_mongodb_error_becomes_store_unavailable(breaker: Breaker) -> None:
+    with pytest.raises(StoreUnavailable) as failure:
+        run_guarded(breaker, raising(AutoReconnect("lost")))
+
+    assert failure.value.retry_after == 1
+
+
+def test_open_breaker_fails_without_a_call_and_states_the_wait(breaker: Breaker) -> None:
+    for _ in range(CONSECUTIVE_FAILURES):
+        with pytest.raises(StoreUnavailable):
+            run_guarded(breaker, raising(AutoReconnect("lost")))
+    operation = Mock()
+    with pytest.raises(StoreUnavailable) as failure:
+        run_guarded(breaker, operation)
+
+    assert operation.call_count == 0
+    assert failure.value.retry_after > 4
+
+
+@pytest.mark.parametrize(
+    "error", [ServerSelectionTimeoutError("no primary"), DocumentTooLarge("16 MiB"), WriteError("rejected", code=121)]
+)
+def test_insert_that_stored_nothing_is_unavailable(breaker: Breaker, error: Exception) -> None:
+    with pytest.raises(StoreUnavailable):
+        insert_guarded(breaker, raising(error), {"_id": "x"})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [AutoReconnect("lost"), NotPrimaryError("stepped down"), WaitQueueTimeoutError("full"), WriteError("full", code=1)],
+)
+def test_insert_without_an_answer_has_an_unknown_outcome(breaker: Breaker, error: Exception) -> None:
+    with pytest.raises(OutcomeUnknown) as outcome:
+        insert_guarded(breaker, raising(error), {"_id": "x"})
+
+    assert outcome.value.document_id == "x"
+
+
+def test_duplicate_key_is_an_answer_and_not_a_failure(breaker: Breaker) -> None:
+    for _ in range(CONSECUTIVE_FAILURES + 1):
+        with pytest.raises(DuplicateKeyError):
+            insert_guarded(breaker, raising(DuplicateKeyError("taken", code=mongo.DUPLICATE_KEY)), {"_id": "x"})
+
+    assert breaker.state == "closed"
