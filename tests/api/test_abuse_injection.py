@@ -69,7 +69,7 @@ class Watched(BothApis):
         super().__init__(folder)
         self.order_id = self.orders.place(user="alice").get_json()["orderid"]
         users, orders = self.auth.users, self.orders.store
-        for store, name in ((users, "password_hash"), (users, "add"), (orders, "find"), (orders, "newest")):
+        for store, name in ((users, "password_hash"), (users, "add"), (orders, "find"), (orders, "find_newest")):
             setattr(store, name, self._only_texts(getattr(store, name)))
 
     @staticmethod

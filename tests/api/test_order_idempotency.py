@@ -28,7 +28,7 @@ def test_a_repeat_gives_the_first_answer_again_even_when_the_order_has_moved_on(
     assert again.headers["Location"] == first.headers["Location"]
     assert again.headers["ETag"] == first.headers["ETag"]
     assert again.headers["Idempotent-Replayed"] == "true"
-    assert len(service.offered) == 1
+    assert len(service.enqueued) == 1
     assert service.count("retail_orders_placed_total") == 1
     assert service.count("retail_orders_replayed_total") == 1
 
@@ -110,7 +110,7 @@ def test_while_a_duplicate_cannot_be_looked_up_the_answer_says_for_how_long(
         raise StoreUnavailable(5)
 
     service.place(key="k")
-    monkeypatch.setattr(service.store, "find_earlier", refuse)
+    monkeypatch.setattr(service.store, "find_existing", refuse)
     answer = service.place(key="k")
 
     assert (answer.status_code, answer.json["type"], answer.headers["Retry-After"]) == (503, "unavailable", "5")

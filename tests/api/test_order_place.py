@@ -36,7 +36,7 @@ def test_an_order_is_stored_offered_for_publishing_and_answered_with_its_referen
     assert answer.headers["ETag"] == f'"{reference}.1"'
     assert "Idempotent-Replayed" not in answer.headers
     assert answer.headers["Cache-Control"] == "no-store"
-    assert service.offered == [service.store.documents[reference]]
+    assert service.enqueued == [service.store.documents[reference]]
     assert service.count("retail_orders_placed_total") == 1
 
 
@@ -176,7 +176,7 @@ def test_a_valid_trace_context_goes_with_the_event_and_a_bad_one_is_ignored(serv
     service.place(traceparent=trace)
     service.place(traceparent=trace.replace("0af7651916cd43dd8448eb211c80319c", "0" * 32))
 
-    assert [d["outbox"]["traceparent"] for d in service.offered] == [trace, None]
+    assert [d["outbox"]["traceparent"] for d in service.enqueued] == [trace, None]
 
 
 def test_without_the_need_for_a_token_anyone_places_for_any_user_but_nobody_reads(tmp_path: Path) -> None:
@@ -202,11 +202,11 @@ def test_a_database_that_is_away_is_said_to_be_unavailable_with_nothing_done(ser
     assert answer.status_code == 503
     assert answer.json["type"] == "unavailable"
     assert answer.headers["Retry-After"] == "4"
-    assert not service.offered
+    assert not service.enqueued
 
 
 def test_no_order_is_taken_before_the_indexes_are_confirmed(service: OrderService) -> None:
-    service.store.is_confirmed = False
+    service.store.indexes_ready = False
     answer = service.place()
 
     assert (answer.status_code, answer.json["type"]) == (503, "unavailable")
@@ -224,4 +224,4 @@ def test_an_insert_without_an_answer_is_an_unknown_outcome_and_never_published(
     assert (answer.status_code, answer.json["type"]) == (503, "outcome-unknown")
     assert answer.json["order_reference"] == "tried-id"
     assert answer.headers["Retry-After"] == "1"
-    assert not service.offered
+    assert not service.enqueued

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from fakes.orders import away
-from order_api.long_poll import Waiting
+from order_api.long_poll import LongPoll
 from order_api.orders import Document
 from support.order_api import OrderService, order
 from support.wait import until
@@ -210,7 +210,7 @@ def test_of_fewer_than_four_threads_none_waits(threads: int, looks: int) -> None
         looked.append(1)
         return {"status": "PROCESSED"}
 
-    Waiting(threads).until_changed({"status": "PLACED"}, look, 30)
+    LongPoll(threads).wait({"status": "PLACED"}, look, 30)
 
     assert len(looked) == looks
 
@@ -225,10 +225,10 @@ def test_at_most_a_quarter_of_the_threads_wait(service: OrderService) -> None:
     waiting = [threading.Thread(target=wait) for _ in range(2)]  # of 8 threads
     for thread in waiting:
         thread.start()
-    until(lambda: service.waiting._places._value == 0, "both to wait")
+    until(lambda: service.long_poll._slots._value == 0, "both to wait")
     third = service.read(f"?orderid={reference}&wait=30")
     was_waiting = len(answers) == 0
-    service.waiting.stop()
+    service.long_poll.stop()
     for thread in waiting:
         thread.join(5)
 

@@ -12,7 +12,7 @@ from fakes.orders import FakeOrders
 from fakes.replica_set import ReplicaSet
 from local_stack.stack import Stack
 from order_api.orders import Document
-from order_api.outbox import Markers
+from order_api.outbox import Outbox
 from order_api.store import OrderStore
 from shared.ordering import schema
 from support.order_stores import StoreHarness, connect, new_breaker, to_milliseconds
@@ -20,7 +20,7 @@ from support.order_stores import StoreHarness, connect, new_breaker, to_millisec
 
 @pytest.fixture
 def fake() -> StoreHarness:
-    store = FakeOrders()
+    store: Any = FakeOrders()
 
     def change(order_id: str, fields: Document) -> None:
         for path, value in fields.items():
@@ -45,7 +45,7 @@ def in_memory() -> StoreHarness:
         servers.replicate()
 
     return StoreHarness(
-        store, Markers(anything, new_breaker()), lambda i: servers.primary[i], change, servers.rejected_ids.add
+        store, Outbox(anything, new_breaker()), lambda i: servers.primary[i], change, servers.rejected_ids.add
     )
 
 
@@ -85,7 +85,7 @@ def real(database: Database[Document], admin: Database[Document]) -> StoreHarnes
     def change(order_id: str, fields: Document) -> None:
         collection.update_one({"_id": order_id}, {"$set": fields})
 
-    return StoreHarness(store, Markers(database, new_breaker()), raw, change, refuse_changes)
+    return StoreHarness(store, Outbox(database, new_breaker()), raw, change, refuse_changes)
 
 
 @pytest.fixture(params=["fake", "in_memory", "real"])

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from order_api import orders
-from order_api.sweep import sweep
 from support.order_stores import StoreHarness
 from support.wait import until
 
@@ -42,17 +41,17 @@ def test_a_claim_takes_what_is_still_due_for_30_seconds(harness: StoreHarness) -
 
 def test_a_sweep_returns_what_is_needed_to_publish(harness: StoreHarness) -> None:
     placed = {harness.place() for _ in range(3)}
-    swept = sweep(harness.outbox, claim="c", limit=10)
+    swept = harness.outbox.sweep(claim="c", limit=10)
 
     assert {record["_id"] for record in swept} == placed
-    assert {orders.event(record).orderid for record in swept} == placed
-    assert sweep(harness.outbox, claim="d", limit=10) == []
+    assert {orders.build_event(record).orderid for record in swept} == placed
+    assert harness.outbox.sweep(claim="d", limit=10) == []
 
 
 def test_of_parallel_sweeps_each_order_is_of_one(harness: StoreHarness) -> None:
     placed = sorted(harness.place() for _ in range(50))
     with ThreadPoolExecutor(4) as pool:
-        swept = list(pool.map(lambda n: sweep(harness.outbox, claim=f"c{n}", limit=50), range(4)))
+        swept = list(pool.map(lambda n: harness.outbox.sweep(claim=f"c{n}", limit=50), range(4)))
 
     assert sorted(record["_id"] for records in swept for record in records) == placed
 
@@ -107,7 +106,7 @@ def test_the_backlog_counts_placed_orders_with_a_marker(harness: StoreHarness) -
 def test_an_order_that_may_not_be_changed_does_not_keep_its_neighbours_from_it(harness: StoreHarness) -> None:
     ids = [harness.place() for _ in range(5)]
     harness.refuse_changes(ids[2])
-    swept = sweep(harness.outbox, claim="c", limit=10)
+    swept = harness.outbox.sweep(claim="c", limit=10)
     harness.outbox.remove(ids)
 
     assert {record["_id"] for record in swept} == {*ids} - {ids[2]}
@@ -117,6 +116,6 @@ def test_an_order_that_may_not_be_changed_does_not_keep_its_neighbours_from_it(h
 def test_an_order_that_could_not_be_claimed_makes_way_for_the_next_one(harness: StoreHarness) -> None:
     refused, other = harness.place(age=20), harness.place(age=10)
     harness.refuse_changes(refused)
-    swept = [[record["_id"] for record in sweep(harness.outbox, claim=f"c{n}", limit=1)] for n in range(3)]
+    swept = [[record["_id"] for record in harness.outbox.sweep(claim=f"c{n}", limit=1)] for n in range(3)]
 
     assert swept == [[], [other], []]

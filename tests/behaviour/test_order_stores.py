@@ -17,10 +17,10 @@ def test_an_order_is_read_back_as_it_was_stored_by_its_owner_only(harness: Store
     harness.store.insert(record)
 
     assert harness.store.find(record["_id"], "alice") == record
-    assert harness.store.is_on_its_way(record["_id"], "alice")
+    assert harness.store.is_pending(record["_id"], "alice")
     for order_id, user in ((record["_id"], "bob"), ("absent", "alice"), ("\0", "alice"), ("", "alice")):
         assert harness.store.find(order_id, user) is None
-        assert not harness.store.is_on_its_way(order_id, user)
+        assert not harness.store.is_pending(order_id, user)
 
 
 def test_one_user_has_one_order_per_key_and_any_number_without(harness: StoreHarness) -> None:
@@ -28,7 +28,7 @@ def test_one_user_has_one_order_per_key_and_any_number_without(harness: StoreHar
     twin = harness.make(key="k", cost=200)
     with pytest.raises(DuplicateOrder):
         harness.store.insert(twin)
-    earlier = harness.store.find_earlier(twin)
+    earlier = harness.store.find_existing(twin)
     others = [harness.place(key="k", user="bob"), harness.place(key="K"), harness.place(), harness.place()]
 
     assert earlier is not None
@@ -42,12 +42,12 @@ def test_an_id_is_there_once(harness: StoreHarness) -> None:
     with pytest.raises(DuplicateOrder):
         harness.store.insert(record)
 
-    assert harness.store.find_earlier(record) == record
+    assert harness.store.find_existing(record) == record
 
 
 def test_nothing_earlier_is_found_where_nothing_was(harness: StoreHarness) -> None:
-    assert harness.store.find_earlier(harness.make()) is None
-    assert harness.store.find_earlier(harness.make(key="k")) is None
+    assert harness.store.find_existing(harness.make()) is None
+    assert harness.store.find_existing(harness.make(key="k")) is None
 
 
 def test_of_parallel_inserts_with_one_key_one_wins_and_all_learn_which(harness: StoreHarness) -> None:
@@ -55,7 +55,7 @@ def test_of_parallel_inserts_with_one_key_one_wins_and_all_learn_which(harness: 
         try:
             harness.store.insert(record)
         except DuplicateOrder:
-            earlier = harness.store.find_earlier(record)
+            earlier = harness.store.find_existing(record)
             assert earlier is not None
             return str(earlier["_id"])
         return str(record["_id"])
@@ -71,7 +71,7 @@ def test_lists_are_newest_first_by_owner_and_status(harness: StoreHarness) -> No
     harness.change(ids[1], {"status": "PROCESSED"})
 
     def newest(status: str | None = None, after: str | None = None, limit: int = 10) -> list[str]:
-        return [d["_id"] for d in harness.store.newest("alice", status=status, after=after, limit=limit)]
+        return [d["_id"] for d in harness.store.find_newest("alice", status=status, after=after, limit=limit)]
 
     assert newest() == ids[::-1]
     assert newest(limit=2) == [ids[3], ids[2]]
@@ -87,7 +87,7 @@ def test_the_collection_is_made_once_however_many_replicas_start(database: Datab
         list(pool.map(OrderStore.prepare, stores))
     indexes = database[schema.COLLECTION].index_information()
 
-    assert all(store.is_confirmed for store in stores)
+    assert all(store.indexes_ready for store in stores)
     assert set(indexes) == {"_id_"} | {index.document["name"] for index in schema.INDEXES}
     assert indexes["one_order_per_key"]["unique"]
 

@@ -11,6 +11,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 import auth_api.settings
+import order_api.metrics
 import order_api.settings
 import order_processor.settings
 import retail_cli.settings
@@ -23,6 +24,7 @@ from support.manifests import of_kind
 KIND = helm.CHART / "ci/kind-values.yaml"
 EVERYTHING = helm.CHART / "ci/everything-values.yaml"
 CERT_MANAGERS = {"certmanager_certificate_expiration_timestamp_seconds"}  # from its own documentation
+METRICS = (metrics, order_api.metrics)
 SETTINGS = {
     "order-api": order_api.settings.Settings,
     "auth-api": auth_api.settings.Settings,
@@ -131,11 +133,12 @@ def test_the_readme_is_made_from_the_values() -> None:
 
 
 def metrics_in_code() -> set[str]:
-    """Make every group of metrics of shared.telemetry.metrics, and list the names that Prometheus will see."""
+    """Create every group of metrics, and return the names that Prometheus will see."""
     registry = CollectorRegistry()
-    for group in vars(metrics).values():
-        if isinstance(group, type) and group.__module__ == metrics.__name__:
-            group(registry)
+    for module in METRICS:
+        for group in vars(module).values():
+            if isinstance(group, type) and group.__module__ == module.__name__:
+                group(registry)
     names = set()
     for family in registry.collect():
         suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(family.type, [""])

@@ -6,14 +6,14 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from order_api.outbox import CLAIM, FIRST_BACK_OFF, LONGEST_BACK_OFF, TOO_FAR_AHEAD, Backlog, Outbox
 from order_api.store import DuplicateOrder, StoreUnavailable
-from order_api.sweep import CLAIM, FIRST_BACK_OFF, LONGEST_BACK_OFF, TOO_FAR_AHEAD, Backlog
 
 Document = dict[str, Any]
 
 
 class FakeOrders:
-    """Behind both `store.OrderStore` and `markers.Markers`: one collection, as a primary and its majority see it.
+    """Behind both `store.OrderStore` and `outbox.Outbox`: one collection, as a primary and its majority see it.
 
     Ids in `unsafe` are on the primary only. While `error` is set every call raises it; `insert_error` is raised by the
     next insert, which stores its document all the same if `insert_is_lost` is false. Ids in `refused` are those that
@@ -27,14 +27,14 @@ class FakeOrders:
         self.error: Exception | None = None
         self.insert_error: Exception | None = None
         self.insert_is_lost = True
-        self.is_confirmed = True
+        self.indexes_ready = True
         self._now = now
         self._unclaimable: dict[str, datetime] = {}  # ids of those whose claim was refused, and when
         self._lock = threading.RLock()
 
     def prepare(self) -> None:
         self._fail()
-        self.is_confirmed = True
+        self.indexes_ready = True
 
     def ping(self) -> None:
         self._fail()
@@ -50,7 +50,7 @@ class FakeOrders:
             if error:
                 raise error
 
-    def find_earlier(self, document: Document) -> Document | None:
+    def find_existing(self, document: Document) -> Document | None:
         with self._lock:
             self._fail()
             found = self._of_key(document) if "idempotency" in document else self.documents.get(document["_id"])
@@ -61,18 +61,22 @@ class FakeOrders:
             self._fail()
             return self._seen(self._of_user(order_id, userid))
 
-    def is_on_its_way(self, order_id: str, userid: str) -> bool:
+    def is_pending(self, order_id: str, userid: str) -> bool:
         with self._lock:
             self._fail()
             return self._of_user(order_id, userid) is not None
 
-    def newest(self, userid: str, *, status: str | None, after: str | None, limit: int) -> list[Document]:
+    def find_newest(self, userid: str, *, status: str | None, after: str | None, limit: int) -> list[Document]:
         with self._lock:
             self._fail()
             newest_first = sorted(self.documents.values(), key=lambda d: d["_id"], reverse=True)
             wanted = [d for d in newest_first if d["userid"] == userid and status in {None, d["status"]}]
             page = [d for d in map(self._seen, wanted) if d and (after is None or d["_id"] < after)]
             return [{k: v for k, v in d.items() if k != "history"} for d in page[:limit]]
+
+    def sweep(self, *, claim: str, limit: int) -> list[Document]:
+        anything: Any = self
+        return Outbox.sweep(anything, claim=claim, limit=limit)
 
     def now(self) -> datetime:
         self._fail()

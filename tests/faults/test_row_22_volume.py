@@ -112,7 +112,7 @@ def _pile_up(system: System, count: int) -> None:
     for start in range(0, count, 1000):
         batch = range(start, min(count, start + 1000))
         ids = (orders.new_id(due, os.urandom(orders.RANDOM_BYTES)) for _ in batch)
-        system.orders.insert_many([orders.document(order, order_id=order_id, now=due) for order_id in ids])
+        system.orders.insert_many([orders.build_document(order, order_id=order_id, now=due) for order_id in ids])
 
 
 def _pending(system: System) -> int:

@@ -98,7 +98,7 @@ def test_dead_letters_are_listed_and_shown_with_their_cause(servers: Stack, seed
 
 def test_show_finds_every_copy_of_the_event(servers: Stack, seeder: OrderSeeder) -> None:
     orderid = seeder.insert()
-    event = rules.event(seeder.orders.find_one({"_id": orderid}))
+    event = rules.build_event(seeder.orders.find_one({"_id": orderid}))
     publish(servers, events.encode(event))
     publish(servers, events.encode(event))
 

@@ -25,7 +25,7 @@ def test_poison_goes_aside_alone_and_the_rest_flows_on(seeded: SeededOrders) -> 
     _refuse(seeded, {"_id": unprocessable, "status": "PROCESSED"}, {"_id": untouchable, "status": {"$ne": "PLACED"}})
     sent_before = len(seeded.letters())
     mark = seeded.user.encode()
-    _, value, headers = events.encode(rules.event(seeded.as_api.orders.find_one({"_id": good[0]}) or {}))
+    _, value, headers = events.encode(rules.build_event(seeded.as_api.orders.find_one({"_id": good[0]}) or {}))
     poison: dict[str, tuple[bytes | None, bytes | None, Any]] = {
         "undecodable": (mark, b"\xff\x00{", headers),
         "of a wrong type": (mark, b'{"orderid": 7}', headers),

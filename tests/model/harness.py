@@ -18,7 +18,7 @@ from fakes.replica_set import Failure, ReplicaSet
 from model.processes import Api, Environment, Processor, operator
 from order_api.models import OrderItem
 from order_api.orders import Order, new_id
-from order_api.placement import KeyReused
+from order_api.placement import IdempotencyKeyReused
 from order_api.store import OutcomeUnknown, StoreUnavailable
 from retail_cli.redriving import redrive
 from shared.kafka import KafkaError, KafkaException
@@ -111,10 +111,10 @@ class HistoryHarness:
         def work() -> None:
             self._placing[actor] = request
             try:
-                record, _ = self.apis[number].placing.place(request.order, key=request.key, traceparent=None)
+                record, _ = self.apis[number].placement.place(request.order, key=request.key, traceparent=None)
             except OutcomeUnknown:
                 return
-            except KeyReused:
+            except IdempotencyKeyReused:
                 request.is_refused = True
             except StoreUnavailable:
                 if request.key is None and actor in self._tries:

@@ -16,10 +16,10 @@ from unittest import mock
 from model import short_histories as short
 from model.harness import HistoryHarness
 from order_api import store
-from order_api.outbox import Markers
-from order_api.placement import Placing
-from order_api.publisher import Delivery
-from order_api.relay import Publisher
+from order_api.outbox import Outbox
+from order_api.placement import OrderPlacement
+from order_api.publisher import EventPublisher
+from order_api.relay import OutboxRelay
 from order_api.store import OrderStore
 from order_processor.batch import Batch
 from order_processor.consumer import Loop
@@ -82,7 +82,7 @@ def _no_unique_index() -> Any:
 
 
 W1 = ".with_options(write_concern=__import__('pymongo').WriteConcern(w=1))"
-OFFER_ANYHOW = "except OutcomeUnknown:\n        self.offer(record); raise\n    except DuplicateOrder:"
+ENQUEUE_ANYWAY = "except OutcomeUnknown:\n        self.enqueue(record); raise\n    except DuplicateOrder:"
 COMMIT_FIRST = "self._commits.add(dict(batch._next)); self._commits.send_now(self._consumer)"
 NO_RECONCILIATION = change(Reconciler.step, ("current = self._pass or self._begin()", "return Outcome.NOTHING"))
 
@@ -95,56 +95,56 @@ MUTANTS = [
     Mutant("the unique index on user and key", _no_unique_index, short.repeat_after_no_answer),
     Mutant(
         "a replay is read from a majority",
-        change(OrderStore.find_earlier, ("self._majority.find_one", "self._local.find_one")),
+        change(OrderStore.find_existing, ("self._majority.find_one", "self._local.find_one")),
         short.repeat_of_an_unsafe_insert_then_failover,
     ),
     Mutant(
         "another body under the same key is refused",
-        change(Placing._settle, ("raise KeyReused", "pass")),
+        change(OrderPlacement._resolve_duplicate, ("raise IdempotencyKeyReused", "pass")),
         short.another_body_under_the_same_key,
     ),
     Mutant(
         "'nothing was done' is said only when it is sure",
-        change(store._did_nothing, ("isinstance(error, ServerSelectionTimeoutError)", "True")),
+        change(store._was_not_applied, ("isinstance(error, ServerSelectionTimeoutError)", "True")),
         short.no_answer_without_key,
     ),
     Mutant(
         "a second look before a 404",
-        change(OrderStore.is_on_its_way, ("return found is not None", "return False")),
+        change(OrderStore.is_pending, ("return found is not None", "return False")),
         short.new_primary_that_trails,
     ),
     Mutant(
         "no event before the insert",
-        change(Placing.place, ("self.store.insert(record)", "self.offer(record); self.store.insert(record)")),
+        change(OrderPlacement.place, ("self.store.insert(record)", "self.enqueue(record); self.store.insert(record)")),
         short.insert_that_is_lost,
     ),
     Mutant(
         "no event after a failed insert",
-        change(Placing.place, ("except DuplicateOrder:", OFFER_ANYHOW)),
+        change(OrderPlacement.place, ("except DuplicateOrder:", ENQUEUE_ANYWAY)),
         short.insert_that_is_lost,
     ),
     Mutant(
         "the sweep claims and reads at majority",
         change(
-            Markers.__init__,
+            Outbox.__init__,
             ("self._breaker = breaker", "self._breaker = breaker; self._orders = self._majority = self._fast"),
         ),
         short.sweep_of_an_unsafe_insert_then_failover,
     ),
     Mutant(
         "the marker stays until delivery",
-        change(Delivery.send, ('crash.point("after-produce")', "self._delivered.append(sent)")),
+        change(EventPublisher.publish, ('crash.point("after-produce")', "self._delivered.append(sent)")),
         short.delivery_that_fails,
         alone=True,
     ),
     Mutant(
         "a broken producer is replaced",
-        change(Delivery._restart, ("self._give_up()", "return")),
+        change(EventPublisher._recreate_producer, ("self._purge()", "return")),
         short.producers_that_break,
     ),
     Mutant(
         "a publisher works only in the process that made it",
-        change(Publisher.step, ("os.getpid() != self._pid", "False")),
+        change(OutboxRelay.run_once, ("os.getpid() != self._pid", "False")),
         short.forked_after_the_start,
     ),
     Mutant(

@@ -14,10 +14,11 @@ from fakes.kafka_log import FakeConsumer, FakeTopic
 from fakes.kafka_producer import FakeProducer
 from fakes.mongo_client import FakeDatabase
 from fakes.replica_set import ReplicaSet
-from order_api.outbox import Markers
-from order_api.placement import Placing
-from order_api.publisher import Delivery
-from order_api.relay import Publisher
+from order_api.metrics import OrderMetrics
+from order_api.outbox import Outbox
+from order_api.placement import OrderPlacement
+from order_api.publisher import EventPublisher
+from order_api.relay import OutboxRelay
 from order_api.store import OrderStore
 from order_processor.consumer import Loop
 from order_processor.dead_letters import DeadLetters
@@ -28,7 +29,7 @@ from shared.ordering.events import TOPIC
 from shared.ordering.reconcile import Reconciler
 from shared.ordering.transitions import Orders
 from shared.resilience.breaker import Breaker
-from shared.telemetry.metrics import BreakerMetrics, OrderMetrics, ProcessorMetrics
+from shared.telemetry.metrics import BreakerMetrics, ProcessorMetrics
 
 REFUSED_ITEM = "a refused item"
 _registry = CollectorRegistry()
@@ -70,12 +71,12 @@ class Api:
         database: Any = FakeDatabase(environment.servers)
         self.producers: list[FakeProducer] = []
 
-        def make_sink(_: Callable[[Any], None]) -> FakeProducer:
+        def make_producer(_: Callable[[Any], None]) -> Any:
             self.producers.append(environment.new_producer(delivers_on_flush=False))
             return self.producers[-1]
 
-        delivery = Delivery(
-            make_sink,
+        publisher = EventPublisher(
+            make_producer,
             breaker=Breaker("kafka", _breaker_metrics, clock=environment.clock),
             metrics=_order_metrics,
             clock=environment.clock,
@@ -83,16 +84,16 @@ class Api:
         )
         self.store = OrderStore(database, breaker)
         self.store.prepare()
-        self.publisher = Publisher(
-            Markers(database, breaker),
-            delivery,
+        self.relay = OutboxRelay(
+            Outbox(database, breaker),
+            publisher,
             metrics=_order_metrics,
             clock=environment.clock,
             jitter=environment.random.random,
             new_claim=lambda: environment.random.randbytes(8).hex(),
         )
-        self.placing = Placing(
-            self.store, self.publisher.offer, _order_metrics, environment.now, environment.draw_bytes
+        self.placement = OrderPlacement(
+            self.store, self.relay.enqueue, _order_metrics, environment.now, environment.draw_bytes
         )
         self._is_forked = False
 
@@ -102,12 +103,12 @@ class Api:
         self._is_forked = True
 
     def publish(self) -> None:
-        """Do one round of the publisher; a forked child's may be refused, which its thread survives."""
+        """Run the relay once; a forked child's run may be refused, which its thread survives."""
         if not self._is_forked:
-            self.publisher.step()
+            self.relay.run_once()
             return
         with mock.patch("os.getpid", return_value=0), suppress(RuntimeError):
-            self.publisher.step()
+            self.relay.run_once()
 
     @property
     def producer(self) -> FakeProducer:

@@ -73,7 +73,7 @@ def check_readable(harness: HistoryHarness, number: int) -> None:
     for request in harness.requests:
         for order_id in request.answered:
             try:
-                found = store.find(order_id, OWNER) or store.is_on_its_way(order_id, OWNER)
+                found = store.find(order_id, OWNER) or store.is_pending(order_id, OWNER)
             except StoreUnavailable:
                 return
             _require(bool(found), f"lost: 404 for {order_id}, which was answered with 200")

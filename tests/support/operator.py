@@ -57,7 +57,7 @@ class OrderSeeder:
         now = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=age)
         orderid = rules.new_id(now, secrets.token_bytes(rules.RANDOM_BYTES))
         order = rules.Order("alice", Amount(1250), "USD", (OrderItem("apple", 2, Amount(625)),))
-        self.orders.insert_one(rules.document(order, order_id=orderid, now=now) | changed)
+        self.orders.insert_one(rules.build_document(order, order_id=orderid, now=now) | changed)
         return orderid
 
     def insert_failed(self, reason: str) -> str:

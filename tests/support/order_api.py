@@ -14,11 +14,11 @@ from prometheus_client import CollectorRegistry
 
 from fakes.orders import FakeOrders
 from order_api.app import create_app
-from order_api.jwks import FetchFailed, KeyCache, Keys
-from order_api.long_poll import Waiting
+from order_api.jwks import JwksCache, JwksFetchFailed, Keys
+from order_api.long_poll import LongPoll
+from order_api.metrics import OrderMetrics
 from order_api.orders import Document
 from order_api.settings import Settings
-from shared.telemetry.metrics import OrderMetrics
 from support.clock import Clock
 
 
@@ -33,7 +33,7 @@ class FakeJwksServer:
     def fetch(self) -> Keys:
         self.fetches += 1
         if not self.is_up:
-            raise FetchFailed("away")
+            raise JwksFetchFailed("away")
         return {kid: key.public_key() for kid, key in self.private.items()}
 
     def rotate(self, kid: str) -> None:
@@ -80,29 +80,29 @@ def order(**changes: Any) -> dict[str, Any]:
 
 @dataclass
 class OrderService:
-    """One replica of order-api on a store that several may share; the events that it offers are in `offered`."""
+    """One replica of order-api on a store that several may share; `enqueued` has the orders whose event it queued."""
 
     folder: Path
-    store: FakeOrders = field(default_factory=FakeOrders)
+    store: Any = field(default_factory=FakeOrders)
     server: FakeJwksServer = field(default_factory=FakeJwksServer)
     environ: dict[str, str] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    offered: list[Document] = field(default_factory=list)
+    enqueued: list[Document] = field(default_factory=list)
     has_room: bool = True
     client: FlaskClient = field(init=False)
 
     def __post_init__(self) -> None:
         numbers = count()
-        self.waiting = Waiting(8)
-        self.keys = KeyCache(self.server.fetch, clock=self.clock.seconds, jitter=lambda: 0.0)
+        self.long_poll = LongPoll(8)
+        self.keys = JwksCache(self.server.fetch, clock=self.clock.seconds, jitter=lambda: 0.0)
         self.keys.refresh()
         app = create_app(
             settings(self.folder, **self.environ),
             store=self.store,
             keys=self.keys,
-            offer=self.offer,
-            waiting=self.waiting,
+            enqueue=self.enqueue,
+            long_poll=self.long_poll,
             metrics=OrderMetrics(self.registry),
             registry=self.registry,
             now=self.clock,
@@ -110,9 +110,9 @@ class OrderService:
         )
         self.client = app.test_client()
 
-    def offer(self, record: Document) -> None:
+    def enqueue(self, record: Document) -> None:
         if self.has_room:
-            self.offered.append(record)
+            self.enqueued.append(record)
 
     def bearer(self, user: str = "alice", **changes: Any) -> dict[str, str]:
         """Return the header of a token for `user`."""

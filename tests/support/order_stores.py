@@ -12,10 +12,10 @@ from pymongo.database import Database
 
 from local_stack.stack import Stack
 from order_api import orders
-from order_api.app import Orders
 from order_api.models import OrderItem
 from order_api.orders import Document
-from order_api.sweep import Outbox
+from order_api.outbox import Outbox
+from order_api.store import OrderStore
 from shared import mongo
 from shared.ordering.money import Amount
 from shared.resilience.breaker import Breaker
@@ -26,7 +26,7 @@ from shared.telemetry.metrics import BreakerMetrics
 class StoreHarness:
     """The two faces of one collection, and ways to reach behind them."""
 
-    store: Orders
+    store: OrderStore
     outbox: Outbox
     raw: Callable[[str], Document]
     change: Callable[[str, Document], None]
@@ -38,7 +38,7 @@ class StoreHarness:
         now = self.outbox.now() - timedelta(seconds=age)
         order_id = orders.new_id(now, next(self._numbers).to_bytes(10, "big"))
         order = orders.Order(user, Amount(cost), "USD", (OrderItem("apple", 2, Amount(50)),))
-        return orders.document(order, order_id=order_id, now=now, key=key)
+        return orders.build_document(order, order_id=order_id, now=now, key=key)
 
     def place(self, **given: Any) -> str:
         record = self.make(**given)

@@ -38,7 +38,7 @@ class SeededOrders:
         now = datetime.now(UTC).replace(microsecond=0)
         order = rules.Order(self.user, Amount(1250), "USD", (OrderItem(item),))
         ids = [rules.new_id(now, secrets.token_bytes(rules.RANDOM_BYTES)) for _ in range(count)]
-        records = [rules.document(order, order_id=order_id, now=now) for order_id in ids]
+        records = [rules.build_document(order, order_id=order_id, now=now) for order_id in ids]
         for record in records:
             del record["outbox"]
         self.as_api.orders.insert_many(records)
@@ -47,7 +47,7 @@ class SeededOrders:
     def publish(self, ids: Iterable[str]) -> None:
         """Publish the events of orders."""
         for record in self.as_api.orders.find({"_id": {"$in": list(ids)}}):
-            self.send(*events.encode(rules.event(record)))
+            self.send(*events.encode(rules.build_event(record)))
         self.flush()
 
     def send(self, key: bytes | None, value: bytes | None, headers: Any) -> None:

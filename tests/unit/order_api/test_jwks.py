@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from order_api.jwks import REFRESH_SECONDS, KeyCache, KeysUnavailable
+from order_api.jwks import REFRESH_SECONDS, JwksCache, JwksUnavailable
 from support.clock import Clock
 from support.order_api import FakeJwksServer
 from support.wait import until
@@ -16,17 +16,17 @@ from support.wait import until
 def test_without_a_key_set_nothing_can_be_told() -> None:
     server = FakeJwksServer()
     server.is_up = False
-    cache = KeyCache(server.fetch)
+    cache = JwksCache(server.fetch)
     cache.refresh()
 
-    assert not cache.is_present
-    with pytest.raises(KeysUnavailable):
+    assert not cache.is_ready
+    with pytest.raises(JwksUnavailable):
         cache.get("k1")
 
 
 def test_the_set_is_fetched_again_after_5_minutes_and_sooner_while_that_fails() -> None:
     server = FakeJwksServer()
-    cache = KeyCache(server.fetch, jitter=lambda: 0.0)
+    cache = JwksCache(server.fetch, jitter=lambda: 0.0)
     server.is_up = False
     failing = [cache.refresh() for _ in range(7)]
     server.is_up = True
@@ -37,7 +37,7 @@ def test_the_set_is_fetched_again_after_5_minutes_and_sooner_while_that_fails() 
 
 def test_a_fetch_that_breaks_in_an_unforeseen_way_is_a_failed_one() -> None:
     answers: list[Any] = [{"a": 1}]
-    cache = KeyCache(answers.pop)
+    cache = JwksCache(answers.pop)
     pauses = [cache.refresh(), cache.refresh()]
 
     assert pauses[0] == REFRESH_SECONDS > pauses[1]
@@ -46,7 +46,7 @@ def test_a_fetch_that_breaks_in_an_unforeseen_way_is_a_failed_one() -> None:
 
 def test_a_withdrawn_key_is_gone_after_the_next_fetch() -> None:
     server = FakeJwksServer()
-    cache = KeyCache(server.fetch)
+    cache = JwksCache(server.fetch)
     server.rotate("k2")
     cache.refresh()
     del server.private["k1"]
@@ -75,7 +75,7 @@ def test_while_one_waits_for_a_fetch_all_others_with_an_unknown_key_are_told_at_
 ) -> None:
     server = HangingServer()
     request.addfinalizer(server.answering.set)
-    cache = KeyCache(server.fetch)
+    cache = JwksCache(server.fetch)
     server.answering.set()
     cache.refresh()
     server.answering.clear()
@@ -84,7 +84,7 @@ def test_while_one_waits_for_a_fetch_all_others_with_an_unknown_key_are_told_at_
         waiting = pool.submit(cache.get, "k2")
         until(lambda: server.fetches == 2, "the fetch")
         for forged in ("a", "b", "k2"):
-            with pytest.raises(KeysUnavailable):
+            with pytest.raises(JwksUnavailable):
                 cache.get(forged)
         known = cache.get("k1")
         server.answering.set()
@@ -95,7 +95,7 @@ def test_while_one_waits_for_a_fetch_all_others_with_an_unknown_key_are_told_at_
 
 def test_unknown_keys_cost_one_fetch_in_30_seconds() -> None:
     server, clock = FakeJwksServer(), Clock()
-    cache = KeyCache(server.fetch, clock=clock.seconds)
+    cache = JwksCache(server.fetch, clock=clock.seconds)
     cache.refresh()
     fetches = []
     for seconds in (0, 29, 1, 29):
@@ -109,14 +109,14 @@ def test_unknown_keys_cost_one_fetch_in_30_seconds() -> None:
 
 def test_while_fetches_fail_nobody_can_tell_of_an_unknown_key_and_it_costs_no_more_fetches() -> None:
     server, clock = FakeJwksServer(), Clock()
-    cache = KeyCache(server.fetch, clock=clock.seconds)
+    cache = JwksCache(server.fetch, clock=clock.seconds)
     cache.refresh()
     server.is_up = False
     fetches = []
     for seconds in (0, 29, 1, 29):
         clock.advance(seconds)
         for n in range(8):
-            with pytest.raises(KeysUnavailable):
+            with pytest.raises(JwksUnavailable):
                 cache.get(f"forged-{n}")
         assert cache.get("k1")
         fetches.append(server.fetches)
@@ -128,9 +128,9 @@ def test_while_fetches_fail_nobody_can_tell_of_an_unknown_key_and_it_costs_no_mo
 
 
 def test_the_thread_fetches_at_start_and_ends_when_it_is_closed() -> None:
-    cache = KeyCache(FakeJwksServer().fetch)
+    cache = JwksCache(FakeJwksServer().fetch)
     cache.start()
-    until(lambda: cache.is_present, "the keys")
+    until(lambda: cache.is_ready, "the keys")
     cache.close()
 
     assert not cache._thread.is_alive()

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from local_stack.certificates import Authority
 from order_api import jwks as keys
-from order_api.jwks import FetchFailed, fetcher, parse
+from order_api.jwks import JwksFetchFailed, make_fetcher, parse
 
 
 def jwk(kid: str, **changes: Any) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def test_keys_of_other_kinds_are_left_out() -> None:
     ],
 )
 def test_what_is_no_key_set_is_a_failed_fetch(body: bytes) -> None:
-    with pytest.raises(FetchFailed):
+    with pytest.raises(JwksFetchFailed):
         parse(body)
 
 
@@ -102,7 +102,7 @@ def door(tmp_path: Path) -> Iterator[Door]:
 
 
 def test_the_set_is_fetched_over_tls(door: Door) -> None:
-    assert set(fetcher(door.url, door.ca)()) == {"a"}
+    assert set(make_fetcher(door.url, door.ca)()) == {"a"}
 
 
 def test_a_server_that_the_authority_did_not_sign_is_not_believed(door: Door, tmp_path: Path) -> None:
@@ -110,8 +110,8 @@ def test_a_server_that_the_authority_did_not_sign_is_not_believed(door: Door, tm
     other.mkdir()
     Authority(other)
 
-    with pytest.raises(FetchFailed):
-        fetcher(door.url, other / "ca.pem")()
+    with pytest.raises(JwksFetchFailed):
+        make_fetcher(door.url, other / "ca.pem")()
 
 
 @pytest.mark.parametrize(
@@ -120,18 +120,18 @@ def test_a_server_that_the_authority_did_not_sign_is_not_believed(door: Door, tm
 def test_any_other_answer_is_a_failed_fetch(door: Door, status: int, body: bytes) -> None:
     door.status, door.body, door.headers = status, body, {"Location": door.url}
 
-    with pytest.raises(FetchFailed):
-        fetcher(door.url, door.ca)()
+    with pytest.raises(JwksFetchFailed):
+        make_fetcher(door.url, door.ca)()
 
 
 def test_a_silent_server_costs_a_bounded_time(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "FETCH_SECONDS", 0.3)
     door.silence.set()
 
-    with pytest.raises(FetchFailed):
-        fetcher(door.url, door.ca)()
+    with pytest.raises(JwksFetchFailed):
+        make_fetcher(door.url, door.ca)()
 
 
 def test_a_closed_port_is_a_failed_fetch(door: Door) -> None:
-    with pytest.raises(FetchFailed):
-        fetcher("https://localhost:1/jwks.json", door.ca)()
+    with pytest.raises(JwksFetchFailed):
+        make_fetcher("https://localhost:1/jwks.json", door.ca)()

@@ -9,8 +9,9 @@ from prometheus_client import CollectorRegistry
 from fakes import mongo_client
 from fakes.replica_set import ReplicaSet
 from order_api import orders
-from order_api import outbox as markers
+from order_api import outbox as outbox_module
 from order_api.models import OrderItem
+from order_api.outbox import Outbox
 from order_api.store import OrderStore
 from shared.ordering.money import Amount
 from shared.resilience.breaker import Breaker
@@ -25,8 +26,8 @@ def servers() -> ReplicaSet:
 
 
 @pytest.fixture
-def outbox(servers: ReplicaSet) -> markers.Markers:
-    return markers.Markers(database(servers), Breaker("mongodb", BreakerMetrics(CollectorRegistry())))
+def outbox(servers: ReplicaSet) -> Outbox:
+    return Outbox(database(servers), Breaker("mongodb", BreakerMetrics(CollectorRegistry())))
 
 
 def database(servers: ReplicaSet) -> Any:
@@ -41,21 +42,21 @@ def place(servers: ReplicaSet, *ages: int) -> list[str]:
     for age in ages:
         placed = NOW - timedelta(seconds=age)
         ids.append(orders.new_id(placed, bytes(10)))
-        store.insert(orders.document(order, order_id=ids[-1], now=placed))
+        store.insert(orders.build_document(order, order_id=ids[-1], now=placed))
     return ids
 
 
 def test_a_backlog_too_long_to_be_counted_shows_as_its_limit(
-    monkeypatch: pytest.MonkeyPatch, servers: ReplicaSet, outbox: markers.Markers
+    monkeypatch: pytest.MonkeyPatch, servers: ReplicaSet, outbox: Outbox
 ) -> None:
-    monkeypatch.setattr(markers, "BACKLOG_LIMIT", 3)
+    monkeypatch.setattr(outbox_module, "BACKLOG_LIMIT", 3)
     place(servers, 50, 40, 30, 20, 10)
 
     assert outbox.backlog() == (3, 50.0)
 
 
 def test_orders_that_cannot_be_claimed_rest_for_30_seconds_and_the_next_are_found(
-    servers: ReplicaSet, outbox: markers.Markers
+    servers: ReplicaSet, outbox: Outbox
 ) -> None:
     first, second, third = place(servers, 50, 40, 30)
     servers.rejected_ids.update({first, second})
@@ -65,7 +66,7 @@ def test_orders_that_cannot_be_claimed_rest_for_30_seconds_and_the_next_are_foun
     assert found == [[third], [third], [first, second]]
 
 
-def test_a_clock_set_back_does_not_lengthen_the_rest(servers: ReplicaSet, outbox: markers.Markers) -> None:
+def test_a_clock_set_back_does_not_lengthen_the_rest(servers: ReplicaSet, outbox: Outbox) -> None:
     refused = place(servers, 500)
     servers.rejected_ids.update(refused)
     outbox.claim(refused, "c", NOW)
@@ -74,9 +75,9 @@ def test_a_clock_set_back_does_not_lengthen_the_rest(servers: ReplicaSet, outbox
 
 
 def test_no_more_than_a_bounded_number_of_orders_is_remembered_as_refused(
-    monkeypatch: pytest.MonkeyPatch, servers: ReplicaSet, outbox: markers.Markers
+    monkeypatch: pytest.MonkeyPatch, servers: ReplicaSet, outbox: Outbox
 ) -> None:
-    monkeypatch.setattr(markers, "REFUSED_LIMIT", 2)
+    monkeypatch.setattr(outbox_module, "REJECTED_LIMIT", 2)
     ids = place(servers, 50, 40, 30)
     servers.rejected_ids.update(ids)
     outbox.claim(ids[:1], "c", NOW)

@@ -1,4 +1,4 @@
-"""Delivery in trouble: a producer that refuses feeds the breaker, a broken one is replaced, and no event is lost."""
+"""Publishing in trouble: a producer that refuses feeds the breaker, a broken one is replaced, and no event is lost."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_a_refusing_producer_feeds_the_breaker_and_ends_nothing(harness: RelayHa
         harness.step(2)
 
     assert state == "open"
-    assert harness.markers() == []
+    assert harness.entries() == []
     assert sorted(harness.published()) == sorted(harness.store.documents)
 
 
@@ -36,7 +36,7 @@ def test_while_the_breaker_is_open_nothing_is_claimed_and_events_wait(harness: R
     harness.step(3)
 
     assert harness.breaker.available == 0
-    assert {marker["attempts"] for marker in harness.markers()} == {0}
+    assert {entry["attempts"] for entry in harness.entries()} == {0}
 
 
 def test_a_fatal_error_replaces_the_producer_after_a_back_off_and_loses_nothing(harness: RelayHarness) -> None:
@@ -56,7 +56,7 @@ def test_a_fatal_error_replaces_the_producer_after_a_back_off_and_loses_nothing(
     assert (before, after) == (1, 2)
     assert broken.waiting == []
     assert harness.count("retail_kafka_producer_restarts_total") == 1
-    assert harness.markers() == []
+    assert harness.entries() == []
     assert len(harness.published()) == 1
 
 
@@ -70,7 +70,7 @@ def test_a_fatal_error_that_poll_raises_replaces_the_producer_and_fails_what_was
 
     assert len(harness.sinks) == 2
     assert len(harness.published()) == 1
-    assert harness.markers() == []
+    assert harness.entries() == []
 
 
 def test_producers_that_break_again_and_again_are_replaced_ever_more_slowly(harness: RelayHarness) -> None:

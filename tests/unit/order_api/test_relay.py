@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from fakes.orders import away
-from order_api import relay as outbox
-from order_api.sweep import BATCH
+from order_api import relay
+from order_api.outbox import BATCH
 from support.forked_child import in_forked_child
 from support.relay import RelayHarness
 from support.wait import until
@@ -16,13 +16,13 @@ def test_a_queued_event_is_published_and_its_marker_removed_after_the_report(har
     harness.sink.is_up = False
     record = harness.place()
     harness.step(0.1)
-    unreported = len(harness.markers())
+    unreported = len(harness.entries())
     harness.sink.is_up = True
     harness.step(0.1)
 
     assert unreported == 1
     assert harness.published() == [record["_id"]]
-    assert harness.markers() == []
+    assert harness.entries() == []
     assert harness.count("retail_outbox_published_total", path="fast") == 1
 
 
@@ -42,7 +42,7 @@ def test_markers_are_removed_in_batches_not_one_by_one(harness: RelayHarness, mo
 
     assert sum(removed) == BATCH + 1
     assert len(removed) == 2
-    assert harness.markers() == []
+    assert harness.entries() == []
 
 
 def test_a_marker_that_cannot_be_removed_now_is_removed_later(harness: RelayHarness) -> None:
@@ -52,23 +52,23 @@ def test_a_marker_that_cannot_be_removed_now_is_removed_later(harness: RelayHarn
     harness.store.error = None
     harness.step(4)
 
-    assert harness.markers() == []
+    assert harness.entries() == []
     assert len(harness.published()) == 1
 
 
 def test_a_full_queue_takes_no_more_and_the_sweep_publishes_instead(
     harness: RelayHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "QUEUE_LIMIT", 1)
+    monkeypatch.setattr(relay, "QUEUE_LIMIT", 1)
     small = harness.replica()
-    placed = [harness.place(offered=False) for _ in range(2)]
+    placed = [harness.place(enqueued=False) for _ in range(2)]
     for record in placed:
-        small.offer(record)
-    small.step()
+        small.enqueue(record)
+    small.run_once()
     at_once = harness.published()
     for _ in range(2):
         harness.clock.advance(3)
-        small.step()
+        small.run_once()
 
     assert at_once == [placed[0]["_id"]]
     assert harness.published() == [record["_id"] for record in placed]
@@ -81,7 +81,7 @@ def test_a_failed_fast_path_leaves_the_marker_as_it_was(harness: RelayHarness) -
     harness.sink.time_out()
     harness.step()
 
-    assert harness.markers() == [record["outbox"]]
+    assert harness.entries() == [record["outbox"]]
 
 
 def test_the_gauges_tell_what_the_database_has(harness: RelayHarness) -> None:
@@ -99,7 +99,7 @@ def test_a_database_that_is_away_ends_nothing(harness: RelayHarness) -> None:
     harness.store.error = away()
     harness.step(10)
     harness.store.error = None
-    harness.place(offered=False)
+    harness.place(enqueued=False)
     for _ in range(3):
         harness.step(3)
 
@@ -109,58 +109,58 @@ def test_a_database_that_is_away_ends_nothing(harness: RelayHarness) -> None:
 def test_the_end_publishes_what_is_queued_and_removes_its_markers(harness: RelayHarness) -> None:
     for _ in range(3):
         harness.place()
-    harness.publisher.finish()
+    harness.relay.drain()
 
     assert len(harness.published()) == 3
-    assert harness.markers() == []
+    assert harness.entries() == []
 
 
 def test_what_kafka_did_not_take_by_the_end_is_left_to_the_sweep_of_others(harness: RelayHarness) -> None:
     harness.sink.is_up = False
     harness.place()
-    harness.publisher.finish()
+    harness.relay.drain()
 
-    assert len(harness.markers()) == 1
+    assert len(harness.entries()) == 1
 
 
 def test_the_thread_publishes_and_ends_when_it_is_closed() -> None:
     harness = RelayHarness()
-    harness.publisher.start()
+    harness.relay.start()
     harness.place()
-    harness.publisher.close()
+    harness.relay.close()
 
     assert len(harness.published()) == 1
-    assert harness.markers() == []
-    assert not harness.publisher._thread.is_alive()
+    assert harness.entries() == []
+    assert not harness.relay._thread.is_alive()
 
 
 def test_a_defect_ends_one_round_and_not_the_thread(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     defects = [ZeroDivisionError(), ZeroDivisionError()]
-    serve = harness.publisher._delivery.serve
+    serve = harness.relay._publisher.poll
 
     def serve_badly() -> None:
         if defects:
             raise defects.pop()
         serve()
 
-    monkeypatch.setattr(outbox, "DEFECT_SECONDS", 0.0)
-    monkeypatch.setattr(harness.publisher._delivery, "serve", serve_badly)
-    harness.publisher.start()
+    monkeypatch.setattr(relay, "ERROR_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(harness.relay._publisher, "poll", serve_badly)
+    harness.relay.start()
     until(lambda: not defects, "the defects")
     harness.place()
-    harness.publisher.close()
+    harness.relay.close()
 
     assert len(harness.published()) == 1
 
 
 def test_a_forked_child_publishes_nothing(harness: RelayHarness) -> None:
-    record = harness.place(offered=False)
+    record = harness.place(enqueued=False)
 
     def try_to() -> int:
-        harness.publisher.offer(record)
-        refused = int(harness.publisher._queue.empty())
+        harness.relay.enqueue(record)
+        refused = int(harness.relay._queue.empty())
         try:
-            harness.publisher.step()
+            harness.relay.run_once()
         except RuntimeError:
             refused += 1
         return refused
@@ -170,8 +170,8 @@ def test_a_forked_child_publishes_nothing(harness: RelayHarness) -> None:
 
 def test_the_age_of_the_last_round_is_told(harness: RelayHarness) -> None:
     harness.clock.advance(7)
-    age = harness.publisher.age
-    harness.publisher.step()
+    age = harness.relay.seconds_since_last_run
+    harness.relay.run_once()
 
     assert age == pytest.approx(7)
-    assert harness.publisher.age == 0
+    assert harness.relay.seconds_since_last_run == 0

@@ -118,6 +118,6 @@ def test_an_open_breaker_refuses_at_once_and_says_for_how_long() -> None:
 def test_a_read_that_fails_is_unavailable(error: Exception) -> None:
     store = failing(error)[0]
 
-    for read in (lambda: store.find("x", "alice"), lambda: store.is_on_its_way("x", "alice")):
+    for read in (lambda: store.find("x", "alice"), lambda: store.is_pending("x", "alice")):
         with pytest.raises(StoreUnavailable):
             read()

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from order_api.sweep import BATCH, CLAIM
+from order_api.outbox import BATCH, CLAIM
 from shared.resilience.breaker import MAX_PROBES, OPEN_SECONDS
 from support.relay import RelayHarness
 
 
 def test_an_order_that_the_fast_path_missed_is_published_by_the_sweep_after_its_grace(harness: RelayHarness) -> None:
-    record = harness.place(offered=False)
+    record = harness.place(enqueued=False)
     harness.step(1.5)
     early = harness.published()
     harness.step(1.5)
@@ -19,21 +19,21 @@ def test_an_order_that_the_fast_path_missed_is_published_by_the_sweep_after_its_
 
     assert early == []
     assert harness.published() == [record["_id"]]
-    assert harness.markers() == []
+    assert harness.entries() == []
     assert harness.count("retail_outbox_published_total", path="sweep") == 1
 
 
 def test_a_claimed_order_is_left_alone_by_other_replicas_for_30_seconds(harness: RelayHarness) -> None:
-    record = harness.place(offered=False)
+    record = harness.place(enqueued=False)
     harness.sink.is_up = False
     harness.step(3)
     first = harness.sink
     other = harness.replica()
-    other.step()
+    other.run_once()
     soon = harness.published()
     harness.clock.advance(CLAIM.total_seconds())
-    other.step()
-    other.step()
+    other.run_once()
+    other.run_once()
 
     assert len(first.waiting) == 1
     assert soon == []
@@ -44,7 +44,7 @@ def test_two_replicas_that_sweep_at_once_share_what_is_due(
     harness: RelayHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(4):
-        harness.place(offered=False)
+        harness.place(enqueued=False)
     harness.clock.advance(3)
     other = harness.replica()
     claim = harness.store.claim
@@ -57,16 +57,16 @@ def test_two_replicas_that_sweep_at_once_share_what_is_due(
         claim(ids, name, now)
 
     monkeypatch.setattr(harness.store, "claim", claim_after_the_other)
-    other.step()
-    other.step()
+    other.run_once()
+    other.run_once()
 
     assert len(harness.published()) == 2
-    assert [marker["claim"] for marker in harness.markers()] == ["somebody-else"] * 2
+    assert [entry["claim"] for entry in harness.entries()] == ["somebody-else"] * 2
 
 
 def test_a_full_batch_is_followed_by_the_next_without_a_pause(harness: RelayHarness) -> None:
     for _ in range(2 * BATCH + 1):
-        harness.place(offered=False)
+        harness.place(enqueued=False)
     harness.clock.advance(3)
     for _ in range(4):
         harness.step()
@@ -75,7 +75,7 @@ def test_a_full_batch_is_followed_by_the_next_without_a_pause(harness: RelayHarn
 
 
 def test_a_due_that_is_minutes_ahead_was_set_by_a_wrong_clock_and_counts_as_passed(harness: RelayHarness) -> None:
-    harness.place(offered=False)
+    harness.place(enqueued=False)
     document = next(iter(harness.store.documents.values()))
     document["outbox"]["due"] = harness.clock.now + timedelta(minutes=3)
     harness.step(2)
@@ -85,7 +85,7 @@ def test_a_due_that_is_minutes_ahead_was_set_by_a_wrong_clock_and_counts_as_pass
 
 
 def test_an_order_that_is_not_safe_on_a_majority_is_not_published(harness: RelayHarness) -> None:
-    record = harness.place(offered=False)
+    record = harness.place(enqueued=False)
     harness.store.unsafe.add(record["_id"])
     harness.step(3)
     harness.step(3)
@@ -94,7 +94,7 @@ def test_an_order_that_is_not_safe_on_a_majority_is_not_published(harness: Relay
 
 
 def test_a_claim_whose_delivery_failed_is_tried_again_after_a_back_off_that_doubles(harness: RelayHarness) -> None:
-    harness.place(offered=False)
+    harness.place(enqueued=False)
     harness.sink.is_up = False
     pauses = []
     harness.clock.advance(3)
@@ -103,7 +103,7 @@ def test_a_claim_whose_delivery_failed_is_tried_again_after_a_back_off_that_doub
         assert len(harness.sink.waiting) == 1
         harness.sink.time_out()
         harness.step()
-        pauses.append((harness.markers()[0]["due"] - harness.clock.now).total_seconds())
+        pauses.append((harness.entries()[0]["due"] - harness.clock.now).total_seconds())
         harness.clock.advance(max(pauses[-1], OPEN_SECONDS))
 
     assert pauses == [1, 2, 4, 8, 16, 20, 20]
@@ -116,20 +116,20 @@ def test_a_half_open_breaker_lets_the_sweep_claim_no_more_than_its_probes(harnes
     harness.step()
     harness.sink.time_out()
     harness.step(OPEN_SECONDS)
-    claimed = [marker for marker in harness.markers() if marker["claim"]]
+    claimed = [entry for entry in harness.entries() if entry["claim"]]
     harness.step(2)
-    still = [marker for marker in harness.markers() if marker["claim"]]
+    still = [entry for entry in harness.entries() if entry["claim"]]
     harness.sink.is_up = True
     for _ in range(3):
         harness.step(2)
 
     assert len(claimed) == len(still) == MAX_PROBES
-    assert harness.markers() == []
+    assert harness.entries() == []
 
 
 def test_an_order_that_the_validator_refuses_to_change_does_not_hold_up_its_neighbours(harness: RelayHarness) -> None:
-    guilty = harness.place(offered=False)["_id"]
-    others = [harness.place(offered=False)["_id"] for _ in range(3)]
+    guilty = harness.place(enqueued=False)["_id"]
+    others = [harness.place(enqueued=False)["_id"] for _ in range(3)]
     harness.store.refused.add(guilty)
     harness.step(3)
     harness.step(3)
@@ -140,10 +140,10 @@ def test_an_order_that_the_validator_refuses_to_change_does_not_hold_up_its_neig
 def test_a_whole_batch_that_the_validator_refuses_to_change_does_not_hold_up_the_orders_after_it(
     harness: RelayHarness,
 ) -> None:
-    guilty = [harness.place(offered=False)["_id"] for _ in range(BATCH)]
+    guilty = [harness.place(enqueued=False)["_id"] for _ in range(BATCH)]
     harness.store.refused.update(guilty)
     harness.clock.advance(1)
-    other = harness.place(offered=False)["_id"]
+    other = harness.place(enqueued=False)["_id"]
     harness.step(3)
     harness.step(2)
     harness.step()
@@ -157,7 +157,7 @@ def test_a_whole_batch_that_the_validator_refuses_to_change_does_not_hold_up_the
 
 
 def test_an_order_without_a_readable_event_does_not_hold_up_its_neighbours(harness: RelayHarness) -> None:
-    guilty, other = (harness.place(offered=False)["_id"] for _ in range(2))
+    guilty, other = (harness.place(enqueued=False)["_id"] for _ in range(2))
     harness.store.documents[guilty]["cost"] = "much"
     harness.step(3)
     harness.step(3)

@@ -1,4 +1,4 @@
-"""The public keys of auth-api, kept: fetched over TLS, refreshed, and held on to while auth-api is away."""
+"""The JWKS cache: auth-api's public keys, fetched over TLS, refreshed, and kept while auth-api is unavailable."""
 
 import json
 import threading
@@ -23,16 +23,16 @@ Keys = Mapping[str, Any]
 logger = log.get(__name__)
 
 
-class KeysUnavailable(Exception):  # noqa: N818 - a state, not a defect
-    """Whether a token is good cannot be told now: no key set is here, a newer one is being fetched, or could not be."""
+class JwksUnavailable(Exception):  # noqa: N818 - a state, not a defect
+    """The token cannot be verified right now: no key set was fetched yet, or a fetch is running or has failed."""
 
 
-class FetchFailed(Exception):  # noqa: N818
-    """auth-api did not answer with a key set."""
+class JwksFetchFailed(Exception):  # noqa: N818
+    """auth-api did not return a valid key set."""
 
 
-def fetcher(url: str, ca_file: Path) -> Callable[[], Keys]:
-    """Return a function that fetches the key set (RFC 7517) at `url`, 2 s for each step, or raises FetchFailed."""
+def make_fetcher(url: str, ca_file: Path) -> Callable[[], Keys]:
+    """Return a function that fetches the key set (RFC 7517) at `url`, with 2 s per step; it raises JwksFetchFailed."""
     pool = urllib3.PoolManager(
         ca_certs=str(ca_file), timeout=urllib3.Timeout(total=FETCH_SECONDS), retries=False, maxsize=1
     )
@@ -43,30 +43,30 @@ def fetcher(url: str, ca_file: Path) -> Callable[[], Keys]:
                 body = response.read(MAX_BYTES + 1)
                 status = response.status
         except urllib3.exceptions.HTTPError as error:
-            raise FetchFailed(type(error).__name__) from error
+            raise JwksFetchFailed(type(error).__name__) from error
         if status != 200 or len(body) > MAX_BYTES:  # noqa: PLR2004 - HTTP's own
-            raise FetchFailed(f"status {status}, {len(body)} bytes")
+            raise JwksFetchFailed(f"status {status}, {len(body)} bytes")
         return parse(body)
 
     return fetch
 
 
 def parse(body: bytes) -> Keys:
-    """Return the Ed25519 keys of a key set by their ids, as key objects; raise FetchFailed if there is none."""
+    """Return the Ed25519 keys of a key set by key id, as key objects; raise JwksFetchFailed if there are none."""
     try:
         found = jwt.PyJWKSet.from_dict(json.loads(body)).keys
     except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise FetchFailed(f"no key set: {type(error).__name__}") from error
+        raise JwksFetchFailed(f"not a key set: {type(error).__name__}") from error
     keys = {key.key_id: key.key for key in found if key.key_id and key.algorithm_name == "EdDSA"}
     if not keys:
-        raise FetchFailed("the key set has no Ed25519 key")
+        raise JwksFetchFailed("the key set has no Ed25519 key")
     return keys
 
 
-class KeyCache:
-    """The key set, refreshed every 5 minutes by a thread of its own, and for an unknown key at most every 30 s.
+class JwksCache:
+    """The key set, refreshed every 5 minutes by its own thread, and at most every 30 s for an unknown key.
 
-    Safe for threads. A refresh that fails is tried again with a back-off of 0.25 to 5 s.
+    Thread-safe. A failed refresh is retried with a back-off of 0.25 to 5 s.
     """
 
     def __init__(
@@ -76,19 +76,19 @@ class KeyCache:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random,
     ) -> None:
-        """`fetch` returns keys by id or raises FetchFailed; `jitter` returns 0 to 1."""
+        """`fetch` returns keys by id or raises JwksFetchFailed; `jitter` returns 0 to 1."""
         self._fetch = fetch
         self._clock = clock
         self._jitter = jitter
         self._keys: Keys = {}
         self._lock = threading.Lock()
         self._failures = 0
-        self._last_asked = float("-inf")
+        self._last_lookup = float("-inf")
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keys", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="jwks", daemon=True)
 
     @property
-    def is_present(self) -> bool:
+    def is_ready(self) -> bool:
         """True once a key set was fetched."""
         return bool(self._keys)
 
@@ -96,31 +96,31 @@ class KeyCache:
         return kid in self._keys
 
     def get(self, kid: str) -> Any | None:
-        """Return the key `kid`, fetching at most every 30 s if it is unknown, or None.
+        """Return the key `kid` or None; for an unknown kid the set is fetched again, at most every 30 s.
 
-        Raise KeysUnavailable without a key set; and for an unknown key while the last fetch has failed, or one is on
-        its way in another thread: only one at a time waits for auth-api.
+        Raise JwksUnavailable without a key set, and for an unknown kid if the last fetch failed or another thread is
+        fetching: only one thread at a time waits for auth-api.
         """
         if not self._keys:
-            raise KeysUnavailable
+            raise JwksUnavailable
         if kid not in self._keys:
-            self._look_for(kid)
+            self._look_up(kid)
         return self._keys.get(kid)
 
-    def _look_for(self, kid: str) -> None:
+    def _look_up(self, kid: str) -> None:
         if not self._lock.acquire(blocking=False):
-            raise KeysUnavailable
+            raise JwksUnavailable
         try:
-            if kid not in self._keys and self._clock() >= self._last_asked + UNKNOWN_KID_SECONDS:
-                self._last_asked = self._clock()
+            if kid not in self._keys and self._clock() >= self._last_lookup + UNKNOWN_KID_SECONDS:
+                self._last_lookup = self._clock()
                 self._refresh()
             if kid not in self._keys and self._failures:
-                raise KeysUnavailable
+                raise JwksUnavailable
         finally:
             self._lock.release()
 
     def refresh(self) -> float:
-        """Fetch once, keeping what is there if that fails; return the seconds until the next refresh is due."""
+        """Fetch once, and keep the present keys if that fails; return the seconds until the next refresh is due."""
         with self._lock:
             self._refresh()
             if not self._failures:
@@ -133,7 +133,7 @@ class KeyCache:
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._stopping.set()
         self._thread.join(timeout=FETCH_SECONDS + 1)
 
@@ -145,6 +145,6 @@ class KeyCache:
         try:
             self._keys = self._fetch()
             self._failures = 0
-        except Exception as error:  # noqa: BLE001 - none may end the thread, or be taken for a bad token
+        except Exception as error:  # noqa: BLE001 - none may stop the thread, or count as an invalid token
             self._failures += 1
             logger.warning("jwks_fetch_failed", error=repr(error), kept=len(self._keys))

@@ -1,4 +1,4 @@
-"""Holding an answer until an order's status changes, without letting the waiting take all threads."""
+"""Long polling: a response is held until the order's status changes, and polls never occupy all threads."""
 
 import threading
 import time
@@ -10,25 +10,25 @@ FIRST_INTERVAL = 0.05
 LONGEST_INTERVAL = 0.5
 
 
-class Waiting:
-    """Lets at most a quarter of the threads wait (of 3, nobody); beyond that nobody waits. Safe for threads."""
+class LongPoll:
+    """Admits one poll per four threads (none with three or fewer); beyond that no request waits. Thread-safe."""
 
     def __init__(self, threads: int, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._places = threading.BoundedSemaphore(threads // 4)
+        self._slots = threading.BoundedSemaphore(threads // 4)
         self._clock = clock
         self._stopping = threading.Event()
 
-    def until_changed(self, record: Document, read: Callable[[], Document | None], seconds: float) -> Document:
-        """Return the order as soon as its status is not PLACED, or as it is after `seconds`, or when stopping."""
-        if record["status"] != "PLACED" or not self._places.acquire(blocking=False):
+    def wait(self, record: Document, read: Callable[[], Document | None], seconds: float) -> Document:
+        """Return the order once its status is not PLACED, or as it is after `seconds`, or when stopping."""
+        if record["status"] != "PLACED" or not self._slots.acquire(blocking=False):
             return record
         try:
             return self._poll(record, read, self._clock() + seconds)
         finally:
-            self._places.release()
+            self._slots.release()
 
     def stop(self) -> None:
-        """Let all who wait be answered now, and nobody wait any more."""
+        """Make all present and future polls return at once."""
         self._stopping.set()
 
     def _poll(self, record: Document, read: Callable[[], Document | None], until: float) -> Document:

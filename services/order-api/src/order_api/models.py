@@ -1,4 +1,4 @@
-"""What goes in and out over HTTP, as types; the OpenAPI document is made of them."""
+"""The requests and responses of the HTTP API as types; the OpenAPI schemas are generated from them."""
 
 from datetime import datetime
 from typing import Annotated, Literal, get_args
@@ -24,7 +24,7 @@ class OrderItem(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class OrderRequest(Struct, forbid_unknown_fields=True, frozen=True):
-    """An order as its client asks for it. An entry that is a string means one unit of that item."""
+    """The body of `POST /order`. An entry of `orderitems` that is a string means one unit of that item."""
 
     userid: Annotated[str, Meta(min_length=1, max_length=64)]
     cost: Amount
@@ -33,13 +33,13 @@ class OrderRequest(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class OrderQuery(Struct, forbid_unknown_fields=True, frozen=True):
-    """The body of `GET /orderdetails`, as the original API has it: exactly one of the two."""
+    """The optional body of `GET /orderdetails`, from the original API: exactly one of the two fields."""
 
     orderid: str | UnsetType = UNSET
     userid: str | UnsetType = UNSET
 
 
-class ItemAnswer(Struct, frozen=True, omit_defaults=True):
+class ItemResponse(Struct, frozen=True, omit_defaults=True):
     """One line of an order as stored."""
 
     item: str
@@ -48,7 +48,7 @@ class ItemAnswer(Struct, frozen=True, omit_defaults=True):
 
 
 class HistoryEntry(Struct, frozen=True):
-    """One change of status: when, by which service or operator, and why."""
+    """One change of status: when it happened, which service or operator made it, and the reason."""
 
     status: Status
     at: datetime
@@ -57,7 +57,7 @@ class HistoryEntry(Struct, frozen=True):
 
 
 class PlacedOrder(Struct, frozen=True, kw_only=True):
-    """The answer to `POST /order`. `orderid` and `order_reference` are the same string."""
+    """The response to `POST /order`. `orderid` and `order_reference` are the same string."""
 
     order_reference: str
     orderid: str
@@ -65,7 +65,7 @@ class PlacedOrder(Struct, frozen=True, kw_only=True):
     status: Status
     cost: DecimalText
     currency: str
-    orderitems: list[ItemAnswer]
+    orderitems: list[ItemResponse]
     placed_at: datetime
 
 

@@ -1,4 +1,4 @@
-"""The API's description (OpenAPI 3.1); the schemas are those of the models."""
+"""The OpenAPI 3.1 document; its schemas are generated from the models."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from shared.http.openapi import PROBLEM_SCHEMA, problems
 from shared.ordering.money import Amount
 
 _AMOUNT: Document = {
-    "description": "Exact, above zero, at most two decimals; a number or a string.",
+    "description": "An exact amount above zero with at most two decimals, as a number or a string.",
     "oneOf": [
         {"type": "number", "exclusiveMinimum": 0, "maximum": 9999999999.99},
         {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?$"},
@@ -22,25 +22,25 @@ _PROBLEM: Document = PROBLEM_SCHEMA | {
     "properties": PROBLEM_SCHEMA["properties"]
     | {
         "type": {"type": "string", "description": "about:blank, unavailable, outcome-unknown, idempotency-key-reused"},
-        "order_reference": {"type": "string", "description": "of outcome-unknown: the order that was tried"},
+        "order_reference": {"type": "string", "description": "with outcome-unknown: the id of the attempted order"},
     }
 }
 _REASONS = {
-    400: "Not well-formed: the body's JSON, a header or the query.",
-    401: "No access token, or none that is valid.",
-    403: "For another user.",
-    404: "No such order, or not yours.",
-    413: "Body above 64 KiB.",
-    415: "Body not declared as application/json in UTF-8.",
-    422: "Well-formed, but refused; or the Idempotency-Key belongs to another order.",
-    503: "`unavailable`: nothing was done. `outcome-unknown`: repeat with the key, or ask for `order_reference`, which "
-    "may come up to two minutes late.",
+    400: "The JSON body, a header or the query is malformed.",
+    401: "The access token is missing or invalid.",
+    403: "userid does not match the token's subject.",
+    404: "The order does not exist or belongs to another user.",
+    413: "The body is larger than 64 KiB.",
+    415: "The body is not declared as application/json in UTF-8.",
+    422: "The order breaks a rule, or the Idempotency-Key was used for a different order.",
+    503: "`unavailable`: nothing was stored. `outcome-unknown`: retry with the same Idempotency-Key, or look up "
+    "`order_reference`, which may take up to two minutes to appear.",
 }
 _HEADERS: dict[str, Document] = {
     "ETag": {"description": "The order's version.", "schema": {"type": "string"}},
-    "Location": {"description": "Where the order can be read.", "schema": {"type": "string"}},
+    "Location": {"description": "The address of the order.", "schema": {"type": "string"}},
     "Idempotent-Replayed": {
-        "description": "true: an earlier request with this key placed the order.",
+        "description": "true: an earlier request with this Idempotency-Key placed the order.",
         "schema": {"const": "true"},
     },
     "Link": {"description": 'The next page, rel="next".', "schema": {"type": "string"}},
@@ -48,7 +48,7 @@ _HEADERS: dict[str, Document] = {
 
 
 def document(*, require_token: bool, currencies: Sequence[str], version: str) -> Document:
-    """Return the description of this service as it is set up."""
+    """Return the OpenAPI document for these settings."""
     roots = [models.OrderRequest, models.OrderQuery, models.PlacedOrder, models.OrderDetails, models.OrderPage]
     _, schemas = msgspec.json.schema_components(roots, schema_hook=_amount, ref_template="#/components/schemas/{name}")
     schemas["OrderRequest"]["properties"]["currency"]["description"] = (
@@ -60,11 +60,11 @@ def document(*, require_token: bool, currencies: Sequence[str], version: str) ->
         "info": {
             "title": "Retail Orders: order-api",
             "version": version,
-            "description": "Takes orders, never loses one, and processes each once.",
+            "description": "Accepts orders, never loses one, and processes each once.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": "orders", "description": "Placed by a user, and shown to that user only."}],
+        "tags": [{"name": "orders", "description": "Orders are placed by a user and readable by that user only."}],
         "paths": {
             "/order": {"post": _place(require_token=require_token)},
             "/orderdetails": {"get": _read()},
@@ -88,15 +88,15 @@ def _place(*, require_token: bool) -> Document:
         "operationId": "placeOrder",
         "tags": ["orders"],
         "summary": "Place an order",
-        "description": "With an Idempotency-Key a repeat gives the first answer again, for as long as the order lives.",
+        "description": "With an Idempotency-Key, a retry returns the first response as long as the order is kept.",
         "security": [{"token": []}] if require_token else [],
         "parameters": [
-            _parameter("Idempotency-Key", "Your name for this order; bare or quoted.", key, place="header"),
-            _parameter("traceparent", "W3C Trace Context; goes with the event.", {"type": "string"}, place="header"),
+            _parameter("Idempotency-Key", "A unique key for this order, bare or quoted.", key, place="header"),
+            _parameter("traceparent", "W3C Trace Context; copied to the event.", {"type": "string"}, place="header"),
         ],
         "requestBody": {"required": True, "content": _json("OrderRequest")},
         "responses": {
-            "200": _answer("Placed.", _json("PlacedOrder"), "Location", "ETag", "Idempotent-Replayed"),
+            "200": _response("The order was placed.", _json("PlacedOrder"), "Location", "ETag", "Idempotent-Replayed"),
             **_problems(*([401] if require_token else []), 400, 403, 413, 415, 422, 503),
         },
     }
@@ -111,23 +111,23 @@ def _read() -> Document:
         "operationId": "readOrders",
         "tags": ["orders"],
         "summary": "Read an order, or list a user's orders",
-        "description": "Give exactly one of orderid and userid, in the query or in a JSON body.",
+        "description": "Pass exactly one of orderid and userid, in the query or in a JSON body.",
         "security": [{"token": []}],
         "parameters": [
             _parameter("orderid", "The order to read.", text),
-            _parameter("userid", "Whose orders to list: your own name.", text),
-            _parameter("limit", "Orders on a page.", limit),
-            _parameter("cursor", "next_cursor of the page before.", text),
-            _parameter("status", "Only orders of this status.", {"enum": [*models.STATUSES]}),
-            _parameter("wait", "Hold the answer up to so many seconds until the status leaves PLACED.", wait),
-            _parameter("If-None-Match", "The ETag that you have.", text, place="header"),
+            _parameter("userid", "The user whose orders to list: the token's subject.", text),
+            _parameter("limit", "The maximum number of orders on the page.", limit),
+            _parameter("cursor", "next_cursor of the previous page.", text),
+            _parameter("status", "Only orders with this status.", {"enum": [*models.STATUSES]}),
+            _parameter("wait", "Seconds to hold the response until the status leaves PLACED.", wait),
+            _parameter("If-None-Match", "The ETag of a cached response.", text, place="header"),
         ],
         "requestBody": {"required": False, "content": _json("OrderQuery")},
         "responses": {
-            "200": _answer(
+            "200": _response(
                 "The order, or a page of them.", {"application/json": {"schema": one_or_page}}, "ETag", "Link"
             ),
-            "304": _answer("The order is as you have it.", None, "ETag"),
+            "304": _response("The order has not changed.", None, "ETag"),
             **_problems(400, 401, 403, 404, 413, 415, 422, 503),
         },
     }
@@ -145,9 +145,9 @@ def _json(name: str) -> Document:
     return {"application/json": {"schema": _ref(name)}}
 
 
-def _answer(description: str, content: Document | None, *headers: str) -> Document:
-    answer: Document = {"description": description, "headers": {name: _HEADERS[name] for name in headers}}
-    return answer | ({"content": content} if content else {})
+def _response(description: str, content: Document | None, *headers: str) -> Document:
+    response: Document = {"description": description, "headers": {name: _HEADERS[name] for name in headers}}
+    return response | ({"content": content} if content else {})
 
 
 def _problems(*statuses: int) -> Document:

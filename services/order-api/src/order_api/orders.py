@@ -1,7 +1,5 @@
-"""The rules of an order: pure functions, with time, ids and randomness as arguments."""
+"""The rules of an order: pure functions that get time, ids and randomness as arguments."""
 
-import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Sequence
@@ -13,7 +11,7 @@ import msgspec
 
 from order_api.models import (
     HistoryEntry,
-    ItemAnswer,
+    ItemResponse,
     OrderDetails,
     OrderItem,
     OrderRequest,
@@ -26,34 +24,21 @@ from shared.ordering.money import Amount
 
 Document = dict[str, Any]
 
-GRACE = timedelta(seconds=2)  # how long the fast path may take before the sweep looks after an order
+GRACE = timedelta(seconds=2)  # how long the fast path may take before the sweep publishes the event
 RANDOM_BYTES = 10
 _USERID = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
-_KEY = re.compile(r"[\x21\x23-\x7e]{1,255}", re.ASCII)
-_TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII
-)  # W3C Trace Context
-_CURSOR_VERSION = b"\x01"
 
 
-class RefusedOrder(ValueError):  # noqa: N818 - read as a state of the order
-    """A well-formed order that the rules refuse; `pointer` is the JSON pointer of the place."""
+class OrderRejected(ValueError):  # noqa: N818 - a state of the order
+    """A well-formed order that breaks a rule; `pointer` is the JSON pointer of the field."""
 
     def __init__(self, pointer: str, detail: str) -> None:
         super().__init__(detail)
         self.pointer = pointer
 
 
-class BadKey(ValueError):  # noqa: N818
-    """The Idempotency-Key has no valid form."""
-
-
-class BadCursor(ValueError):  # noqa: N818
-    """The cursor is none of ours."""
-
-
 class Order(msgspec.Struct, frozen=True):
-    """A checked order with its defaults filled in: what two requests must share to be the same one."""
+    """A validated order with its defaults filled in. Two requests for equal orders ask for the same order."""
 
     userid: str
     cost: Amount
@@ -61,26 +46,26 @@ class Order(msgspec.Struct, frozen=True):
     orderitems: tuple[OrderItem, ...]
 
 
-def check(request: OrderRequest, currencies: Sequence[str]) -> Order:
-    """Fill in the defaults and apply the rules between fields; raise RefusedOrder."""
+def validate(request: OrderRequest, currencies: Sequence[str]) -> Order:
+    """Fill in the defaults and apply the rules between fields; raise OrderRejected."""
     if not _USERID.fullmatch(request.userid):
-        raise RefusedOrder("/userid", "must be a user's name: a-z 0-9 . _ @ + -, beginning with a letter or digit")
+        raise OrderRejected("/userid", "must be a user name: a-z 0-9 . _ @ + -, starting with a letter or digit")
     currency = request.currency or currencies[0]
     if currency not in currencies:
-        raise RefusedOrder("/currency", f"must be one of {', '.join(currencies)}")
+        raise OrderRejected("/currency", f"must be one of {', '.join(currencies)}")
     items = tuple(OrderItem(entry) if isinstance(entry, str) else entry for entry in request.orderitems)
     prices = [item.price * item.quantity for item in items if item.price is not None]
     if len(prices) == len(items) and sum(prices) != request.cost:
-        raise RefusedOrder(
+        raise OrderRejected(
             "/cost", f"is {money.text(request.cost)}, but the items' prices sum to {money.text(sum(prices))}"
         )
     return Order(request.userid, request.cost, currency, items)
 
 
 def fingerprint(order: Order) -> str:
-    """Return what tells whether two requests with one Idempotency-Key are the same order.
+    """Return a digest that is equal for equal orders: it decides whether a repeated Idempotency-Key is a replay.
 
-    It is kept as long as the order: a field that comes later must not be in it while it has its default.
+    It is stored with the order. A field added later must not change the digest while it has its default.
     """
     return hashlib.sha256(msgspec.json.encode(order, enc_hook=int)).hexdigest()
 
@@ -94,12 +79,12 @@ def new_id(now: datetime, randomness: bytes) -> str:
     return str(UUID(bytes=bytes(raw)))
 
 
-def document(
+def build_document(
     order: Order, *, order_id: str, now: datetime, key: str | None = None, traceparent: str | None = None
 ) -> Document:
-    """Build the order's document: order, event to publish and idempotency record in one.
+    """Return the order's document: the order, its outbox entry and its idempotency record in one.
 
-    `now` must be whole milliseconds, which is what MongoDB keeps.
+    `now` must be whole milliseconds, which is the precision of MongoDB.
     """
     record: Document = {
         "_id": order_id,
@@ -127,7 +112,7 @@ def _item_record(item: OrderItem) -> Document:
     return record
 
 
-def event(record: Document) -> OrderPlaced:
+def build_event(record: Document) -> OrderPlaced:
     """Return the event of an order's document."""
     return OrderPlaced(
         orderid=record["_id"],
@@ -139,18 +124,18 @@ def event(record: Document) -> OrderPlaced:
     )
 
 
-def placed(record: Document) -> PlacedOrder:
-    """Return the answer to the POST that made `record`, whatever has become of the order since."""
+def to_placed(record: Document) -> PlacedOrder:
+    """Return the response to the POST that stored `record`, regardless of the order's present status."""
     return PlacedOrder(**_fields(record) | {"status": "PLACED"})
 
 
-def summary(record: Document) -> OrderSummary:
-    """Return the order as it stands in a list."""
+def to_summary(record: Document) -> OrderSummary:
+    """Return the order as a list shows it, without its history."""
     return OrderSummary(**_fields(record), processed_at=record.get("processed_at"))
 
 
-def details(record: Document) -> OrderDetails:
-    """Return the whole order."""
+def to_details(record: Document) -> OrderDetails:
+    """Return the order with its history."""
     history = [HistoryEntry(e["status"], e["at"], e["by"], e.get("reason")) for e in record["history"]]
     return OrderDetails(**_fields(record), processed_at=record.get("processed_at"), history=history)
 
@@ -163,46 +148,10 @@ def _fields(record: Document) -> dict[str, Any]:
         "status": record["status"],
         "cost": money.text(record["cost"]),
         "currency": record["currency"],
-        "orderitems": [ItemAnswer(line["item"], line["quantity"], _price(line)) for line in record["orderitems"]],
+        "orderitems": [ItemResponse(line["item"], line["quantity"], _price(line)) for line in record["orderitems"]],
         "placed_at": record["placed_at"],
     }
 
 
 def _price(line: Document) -> str | None:
     return money.text(line["price"]) if line.get("price") is not None else None
-
-
-def etag(order_id: str, version: int) -> str:
-    """Return the entity tag's opaque part. It names the order, as one address can serve several (id in the body)."""
-    return f"{order_id}.{version}"
-
-
-def idempotency_key(header: str) -> str:
-    """Return the key in an Idempotency-Key header, bare or quoted; raise BadKey."""
-    text = header.strip(" \t")
-    key = text[1:-1] if text[:1] == text[-1:] == '"' and text != '"' else text
-    if not _KEY.fullmatch(key):
-        raise BadKey("Idempotency-Key must be 1 to 255 visible ASCII characters, without quotes inside")
-    return key
-
-
-def traceparent(header: str | None) -> str | None:
-    """Return the header's value if it is a valid trace context, else None: a bad one is ignored."""
-    return header if header and _TRACEPARENT.fullmatch(header) else None
-
-
-def encode_cursor(order_id: str) -> str:
-    """Return the opaque cursor of the page after the order `order_id`."""
-    return base64.urlsafe_b64encode(_CURSOR_VERSION + UUID(order_id).bytes).rstrip(b"=").decode()
-
-
-def decode_cursor(cursor: str) -> str:
-    """Return the order id in a cursor; raise BadCursor for whatever `encode_cursor` did not make."""
-    try:
-        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        order_id = str(UUID(bytes=raw[1:]))
-    except (ValueError, binascii.Error):
-        raise BadCursor("the cursor is none of ours") from None
-    if raw[:1] != _CURSOR_VERSION or encode_cursor(order_id) != cursor:
-        raise BadCursor("the cursor is none of ours")
-    return order_id

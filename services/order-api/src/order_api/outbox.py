@@ -1,7 +1,8 @@
-"""The outbox markers in MongoDB: the real thing behind `sweep.Outbox`."""
+"""The outbox in MongoDB: the `outbox` field of each order whose event is not confirmed as published."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from pymongo import WriteConcern
 from pymongo.collection import Collection
@@ -10,22 +11,37 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from order_api.orders import Document
-from order_api.store import call
-from order_api.sweep import CLAIM, FIRST_BACK_OFF, LONGEST_BACK_OFF, TOO_FAR_AHEAD, Backlog
+from order_api.store import run_guarded
 from shared.mongo import halves, is_document_error
 from shared.ordering import schema
+from shared.resilience import crash
 from shared.resilience.breaker import Breaker
 from shared.telemetry import log
 
-BACKLOG_LIMIT = 100_000  # counted at most: all of a day's outage would take longer than an operation may
-REFUSED_LIMIT = 10_000
+BATCH = 500
+CLAIM = timedelta(seconds=30)  # longer than a delivery may take
+TOO_FAR_AHEAD = timedelta(minutes=2)  # no claim sets a `due` this late: it comes from a wrong clock
+FIRST_BACK_OFF = timedelta(seconds=1)
+LONGEST_BACK_OFF = timedelta(seconds=20)
+BACKLOG_LIMIT = 100_000  # more could not be counted within the time limit of an operation
+REJECTED_LIMIT = 10_000
 Change = Document | list[Document]
 
 logger = log.get(__name__)
 
 
-class Markers:
-    """The `outbox` field of the orders, behind the MongoDB breaker."""
+class Backlog(NamedTuple):
+    """How many orders have an outbox entry, and the age of the oldest order in seconds."""
+
+    pending: int
+    oldest_seconds: float
+
+
+class Outbox:
+    """The outbox entries, behind the MongoDB breaker. For one thread.
+
+    Every method raises StoreUnavailable. An order whose update MongoDB rejects is left out; the others are updated.
+    """
 
     def __init__(self, database: Database[Document], breaker: Breaker) -> None:
         self._admin = database.client.admin
@@ -34,39 +50,55 @@ class Markers:
         # A lost removal or release costs a duplicate or a delay, so it need not wait for a majority.
         self._fast = self._orders.with_options(write_concern=WriteConcern(w=1))
         self._breaker = breaker
-        self._refused: dict[str, datetime] = {}  # ids of orders that could not be claimed, and when
+        self._rejected: dict[str, datetime] = {}  # ids of orders whose claim was rejected, and when
+
+    def sweep(self, *, claim: str, limit: int) -> list[Document]:
+        """Claim up to `limit` due orders under the unique name `claim`, and return them to be published.
+
+        A lost claim costs a delay of 30 s or a duplicate event, never an order.
+        """
+        now = self.now()
+        ids = self.find_due(now, limit)
+        if not ids:
+            return []
+        self.claim(ids, claim, now)
+        crash.point("after-claim")
+        return self.find_claimed(ids, claim)
 
     def now(self) -> datetime:
-        """Return the database's clock."""
-        aware = self._orders.codec_options  # a command by itself answers in naive times
-        hello = call(self._breaker, lambda: self._admin.command("hello", codec_options=aware))
+        """Return the time of the database's clock."""
+        aware = self._orders.codec_options  # a command by itself returns naive times
+        hello = run_guarded(self._breaker, lambda: self._admin.command("hello", codec_options=aware))
         now: datetime = hello["localTime"]
         return now
 
     def find_due(self, now: datetime, limit: int) -> list[str]:
-        """Return ids of PLACED orders whose `due` has passed, or is too far ahead, safe on a majority.
+        """Return ids of PLACED orders whose `due` has passed or is too far ahead, from a majority read.
 
-        An order whose claim was refused rests for 30 s as if it had been claimed: a batch of them, first by `due` for
-        ever, would else be all that is found. So 10,000 of them do not hold up the others.
+        An order whose claim was rejected is skipped for 30 s, as if it had been claimed. Otherwise a batch of such
+        orders, always first by `due`, would be all that is ever found. At most 10,000 are skipped.
         """
-        self._refused = {order_id: at for order_id, at in self._refused.items() if abs(now - at) < CLAIM}
-        enough = limit + len(self._refused)
-        found = call(self._breaker, lambda: [*self._majority.find(_due(now), {"_id": 1}).limit(enough)])
-        return [record["_id"] for record in found if record["_id"] not in self._refused][:limit]
+        self._rejected = {order_id: at for order_id, at in self._rejected.items() if abs(now - at) < CLAIM}
+        enough = limit + len(self._rejected)
+        found = run_guarded(self._breaker, lambda: [*self._majority.find(_due(now), {"_id": 1}).limit(enough)])
+        return [record["_id"] for record in found if record["_id"] not in self._rejected][:limit]
 
     def claim(self, ids: Sequence[str], claim: str, now: datetime) -> None:
-        """Give those of `ids` that are still due to `claim` for 30 s, safe on a majority."""
+        """Give those of `ids` that are still due to `claim` for 30 s, with a majority write."""
         change = {"$set": {"outbox.due": now + CLAIM, "outbox.claim": claim}, "$inc": {"outbox.attempts": 1}}
-        refused = self._update(self._orders, ids, _due(now), change)
-        self._refused = self._refused | dict.fromkeys(refused[: REFUSED_LIMIT - len(self._refused)], now)
+        rejected = self._update(self._orders, ids, _due(now), change)
+        self._rejected = self._rejected | dict.fromkeys(rejected[: REJECTED_LIMIT - len(self._rejected)], now)
 
     def find_claimed(self, ids: Sequence[str], claim: str) -> list[Document]:
-        """Return those of `ids` that carry `claim`, safe on a majority."""
+        """Return those of `ids` that carry `claim`, without their history, from a majority read."""
         query = {"_id": {"$in": [*ids]}, "status": "PLACED", "outbox.claim": claim}
-        return call(self._breaker, lambda: [*self._majority.find(query, {"history": 0})])
+        return run_guarded(self._breaker, lambda: [*self._majority.find(query, {"history": 0})])
 
     def release(self, ids: Sequence[str], claims: Sequence[str], jitter: float) -> None:
-        """Make those of `ids` that carry one of `claims` due again after a back-off of 1 to 20 s, by their attempts."""
+        """Make those of `ids` that carry one of `claims` due again after a back-off of 1 to 20 s, by their attempts.
+
+        `jitter` from 0 to 1 shortens the back-off by up to a half.
+        """
         doubled = {"$multiply": [_milliseconds(FIRST_BACK_OFF), {"$pow": [2, {"$subtract": ["$outbox.attempts", 1]}]}]}
         delay = {"$multiply": [{"$min": [_milliseconds(LONGEST_BACK_OFF), doubled]}, 1 - jitter / 2]}
         due = {"$add": ["$$NOW", delay]}
@@ -74,13 +106,13 @@ class Markers:
         self._update(self._fast, ids, query, [{"$set": {"outbox.due": due}}])
 
     def remove(self, ids: Sequence[str]) -> None:
-        """Take the markers of `ids` away: their events are published."""
+        """Remove the outbox entries of `ids`: their events are published."""
         self._update(self._fast, ids, {}, {"$unset": {"outbox": ""}})
 
     def backlog(self) -> Backlog:
-        """Return what is in the outbox, by the database's clock.
+        """Return the size and age of the outbox, by the database's clock.
 
-        Only the first 100,000 by `due` are counted; while nothing can be published, the oldest is among them.
+        Only the first 100,000 entries by `due` are counted; while nothing can be published, the oldest is among them.
         """
         age = {"$dateDiff": {"startDate": "$placed_at", "endDate": "$$NOW", "unit": "millisecond"}}
         steps: list[Document] = [
@@ -88,23 +120,23 @@ class Markers:
             {"$limit": BACKLOG_LIMIT},
             {"$group": {"_id": None, "pending": {"$sum": 1}, "age": {"$max": age}}},
         ]
-        found = call(self._breaker, lambda: [*self._orders.aggregate(steps)])
+        found = run_guarded(self._breaker, lambda: [*self._orders.aggregate(steps)])
         return Backlog(found[0]["pending"], max(0, found[0]["age"]) / 1000) if found else Backlog(0, 0)
 
     def _update(self, orders: Collection[Document], ids: Sequence[str], query: Document, change: Change) -> list[str]:
-        """Change those of `ids` that match `query`; return those that are refused for their own sake."""
-        refused = self._refused_by(lambda some: orders.update_many({"_id": {"$in": [*some]}} | query, change), ids)
-        if refused:
-            logger.error("outbox_update_rejected", count=len(refused), order_id=refused[0])
-        return refused
+        """Change those of `ids` that match `query`; return the ids whose own update MongoDB rejects."""
+        rejected = self._find_rejected(lambda some: orders.update_many({"_id": {"$in": [*some]}} | query, change), ids)
+        if rejected:
+            logger.error("outbox_update_rejected", count=len(rejected), order_id=rejected[0])
+        return rejected
 
-    def _refused_by(self, update: Callable[[Sequence[str]], object], ids: Sequence[str]) -> list[str]:
-        if call(self._breaker, lambda: _try(lambda: update(ids))):
+    def _find_rejected(self, update: Callable[[Sequence[str]], object], ids: Sequence[str]) -> list[str]:
+        if run_guarded(self._breaker, lambda: _is_accepted(lambda: update(ids))):
             return []
-        return [*ids] if len(ids) == 1 else [one for half in halves(ids) for one in self._refused_by(update, half)]
+        return [*ids] if len(ids) == 1 else [one for half in halves(ids) for one in self._find_rejected(update, half)]
 
 
-def _try(update: Callable[[], object]) -> bool:
+def _is_accepted(update: Callable[[], object]) -> bool:
     try:
         update()
     except PyMongoError as error:

@@ -1,83 +1,68 @@
-"""Placing an order: from a checked request to the answer, with the event handed on after the commit point only."""
+"""Places an order: stores a validated request, and queues its event only after the commit point."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from order_api import orders
+from order_api.metrics import OrderMetrics
 from order_api.orders import Document, Order
-from order_api.store import DuplicateOrder, OutcomeUnknown, StoreUnavailable
+from order_api.store import DuplicateOrder, OrderStore, OutcomeUnknown, StoreUnavailable
 from shared.resilience import crash
-from shared.telemetry.metrics import OrderMetrics
 
 
-class KeyReused(Exception):  # noqa: N818 - a state of the key
-    """The Idempotency-Key belongs to another order of this user."""
-
-
-class Orders(Protocol):
-    """Where orders are kept; see `store.OrderStore` for the contract."""
-
-    @property
-    def is_confirmed(self) -> bool:
-        """True once the unique index is known to be there."""
-
-    def insert(self, document: Document) -> None:
-        """Store an order; raise DuplicateOrder, StoreUnavailable or OutcomeUnknown."""
-
-    def find_earlier(self, document: Document) -> Document | None:
-        """Return the safe order that made the insert of `document` a duplicate; raise StoreUnavailable."""
+class IdempotencyKeyReused(Exception):  # noqa: N818 - a state of the key
+    """The Idempotency-Key belongs to a different order of this user."""
 
 
 @dataclass(frozen=True)
-class Placing:
-    """What placing an order needs; `offer` takes the event of a stored order and never waits."""
+class OrderPlacement:
+    """Stores orders; `enqueue` gets the document of each new order, to publish its event, and never waits."""
 
-    store: Orders
-    offer: Callable[[Document], None]
+    store: OrderStore
+    enqueue: Callable[[Document], None]
     metrics: OrderMetrics
     now: Callable[[], datetime]
     randomness: Callable[[int], bytes]
 
     def place(self, order: Order, *, key: str | None, traceparent: str | None) -> tuple[Document, bool]:
-        """Return the order's document and whether it was placed by an earlier request.
+        """Return the order's document, and whether an earlier request placed it.
 
-        Raise StoreUnavailable (nothing was done), OutcomeUnknown, or KeyReused.
+        Raise StoreUnavailable (nothing was stored), OutcomeUnknown, or IdempotencyKeyReused.
         """
-        if not self.store.is_confirmed:
+        if not self.store.indexes_ready:
             raise StoreUnavailable
         now = _whole_milliseconds(self.now())
         order_id = orders.new_id(now, self.randomness(orders.RANDOM_BYTES))
-        record = orders.document(order, order_id=order_id, now=now, key=key, traceparent=traceparent)
+        record = orders.build_document(order, order_id=order_id, now=now, key=key, traceparent=traceparent)
         crash.point("before-insert")
         try:
             self.store.insert(record)
         except DuplicateOrder:
-            return self._settle(record)
+            return self._resolve_duplicate(record)
         crash.point("after-insert")
-        self.offer(record)
+        self.enqueue(record)
         crash.point("before-answer")
         self.metrics.placed.inc()
         return record, False
 
-    def _settle(self, record: Document) -> tuple[Document, bool]:
-        """Answer a duplicate from what is safe on a majority: an earlier request's order, or our own earlier try."""
-        earlier, unavailable = None, StoreUnavailable()
+    def _resolve_duplicate(self, record: Document) -> tuple[Document, bool]:
+        """Answer a duplicate from a majority read: the order of an earlier request, or of our own earlier attempt."""
+        existing, unavailable = None, StoreUnavailable()
         try:
-            earlier = self.store.find_earlier(record)
+            existing = self.store.find_existing(record)
         except StoreUnavailable as error:
             unavailable = error
-        if earlier is None:
-            # With a key repeating is safe. Without one, the duplicate is our own try, which may yet become an order.
+        if existing is None:
+            # With a key, a retry is safe. Without one, the duplicate is our own attempt, which may yet become an order.
             raise unavailable if "idempotency" in record else OutcomeUnknown(record["_id"])
-        if earlier["_id"] == record["_id"]:
+        if existing["_id"] == record["_id"]:
             self.metrics.placed.inc()
-            return earlier, False
-        if earlier["idempotency"]["fingerprint"] != record["idempotency"]["fingerprint"]:
-            raise KeyReused
+            return existing, False
+        if existing["idempotency"]["fingerprint"] != record["idempotency"]["fingerprint"]:
+            raise IdempotencyKeyReused
         self.metrics.replayed.inc()
-        return earlier, True
+        return existing, True
 
 
 def _whole_milliseconds(moment: datetime) -> datetime:

@@ -1,80 +1,51 @@
-"""Bringing single events to Kafka: through the breaker, with a new producer when the old one is of no more use."""
+"""Publishes single events to Kafka: through the breaker, and with a new producer after a fatal error."""
 
 import time
 from collections.abc import Callable
 from functools import partial
 from random import random
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from order_api import orders
+from order_api.metrics import OrderMetrics
 from order_api.orders import Document
-from shared.kafka import KafkaException
+from shared.kafka import KafkaError, KafkaException, Producer
 from shared.ordering import events
 from shared.resilience import crash
 from shared.resilience.breaker import Breaker, CircuitOpen, Permit
 from shared.telemetry import log
-from shared.telemetry.metrics import OrderMetrics
 
 FIRST_RESTART_BACK_OFF = 1.0
 LONGEST_RESTART_BACK_OFF = 20.0
 PURGE_SECONDS = 1.0
-FATAL = "_FATAL"  # what `produce` raises after a fatal error, though it is not marked as one
+FATAL = "_FATAL"  # what `produce` raises after a fatal error, although `fatal()` of that error is false
 logger = log.get(__name__)
 
 
-class Fault(Protocol):
-    """An error of the Kafka client."""
-
-    def fatal(self) -> bool:
-        """Tell whether the producer is of no more use."""
-
-    def name(self) -> str:
-        """Return the error's symbol."""
-
-
-Report = Callable[[Any, Any], None]
-
-
-class Sink(Protocol):
-    """The producer, as it is used here: by one thread, which `poll` and `flush` call back."""
-
-    def produce(self, topic: str, *, key: bytes, value: bytes, headers: list[Any], on_delivery: Report) -> None:
-        """Take one event; `on_delivery(error or None, message)` comes later and once, unless this raises."""
-
-    def poll(self, timeout: float) -> int:
-        """Call back what is reported."""
-
-    def flush(self, timeout: float) -> int:
-        """Wait for all reports; return how many are still out."""
-
-    def purge(self) -> None:
-        """Give up what is not delivered; the reports come by `flush`."""
-
-
 class Sent(NamedTuple):
-    """An event on its way: of which order, under which claim of the sweep (None: the fast path)."""
+    """An event in flight: its order, and the claim of the sweep that sent it (None: the fast path)."""
 
     order_id: str
     claim: str | None
 
 
-class Delivery:
-    """Hands events to the sink, feeds the breaker from the reports, and keeps what they said until it is taken.
+class EventPublisher:
+    """Passes events to the producer, feeds the breaker from the delivery reports, and keeps the outcomes.
 
-    Not safe for threads: the publisher's thread is its only one.
+    Not thread-safe: it belongs to the thread of the relay.
     """
 
     def __init__(
         self,
-        make_sink: Callable[[Callable[[Fault], None]], Sink],
+        make_producer: Callable[[Callable[[KafkaError], None]], Producer],
         *,
         breaker: Breaker,
         metrics: OrderMetrics,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random,
     ) -> None:
-        """`make_sink` is given what the sink calls on an error; `jitter` returns 0 to 1."""
-        self._make_sink = make_sink
+        """`make_producer(on_error)` builds a producer; `jitter` returns 0 to 1."""
+        self._make_producer = make_producer
         self._breaker = breaker
         self._metrics = metrics
         self._clock = clock
@@ -84,18 +55,18 @@ class Delivery:
         self._is_broken = False
         self._restarts = 0
         self._next_restart = 0.0
-        self._sink = make_sink(self._on_error)
+        self._producer = make_producer(self._on_error)
 
     @property
-    def room(self) -> int:
-        """How many events the breaker would let through now."""
+    def capacity(self) -> int:
+        """How many events the breaker would admit now."""
         return self._breaker.available
 
-    def send(self, record: Document, claim: str | None = None) -> None:
-        """Hand the event of an order to the sink. Whatever fails, the marker stands and the outcome is kept."""
+    def publish(self, record: Document, claim: str | None = None) -> None:
+        """Pass the event of an order to the producer. On any failure the outbox entry stays and the outcome is kept."""
         sent = Sent(record["_id"], claim)
         try:
-            key, value, headers = events.encode(orders.event(record), record["outbox"].get("traceparent"))
+            key, value, headers = events.encode(orders.build_event(record), record["outbox"].get("traceparent"))
             permit = self._breaker.acquire()
         except CircuitOpen:
             self._failed.append(sent)
@@ -103,37 +74,37 @@ class Delivery:
         except Exception:
             logger.exception("event_encode_failed", order_id=sent.order_id)
             return
-        report = partial(self._report, sent, permit)
+        on_delivery = partial(self._on_delivery, sent, permit)
         crash.point("before-produce")
         try:
-            self._sink.produce(events.TOPIC, key=key, value=value, headers=headers, on_delivery=report)
-        except Exception as error:  # noqa: BLE001 - queue full, topic gone, fatal: none may end the thread
-            self._refused(sent, permit, error)
+            self._producer.produce(events.TOPIC, key=key, value=value, headers=[*headers], on_delivery=on_delivery)
+        except Exception as error:  # noqa: BLE001 - queue full, topic gone, fatal: none may stop the thread
+            self._on_produce_error(sent, permit, error)
         crash.point("after-produce")
 
-    def serve(self) -> None:
-        """Take the reports that are there, and replace a broken producer when its back-off is over."""
-        self._take_reports(lambda: self._sink.poll(0))
+    def poll(self) -> None:
+        """Process the delivery reports that are there, and replace a broken producer when its back-off is over."""
+        self._poll_reports(lambda: self._producer.poll(0))
         if self._is_broken and self._clock() >= self._next_restart:
-            self._restart()
+            self._recreate_producer()
 
-    def take_delivered(self) -> list[Sent]:
-        """Return, once, what is known to be in the log."""
-        taken, self._delivered = self._delivered, []
-        return taken
+    def pop_delivered(self) -> list[Sent]:
+        """Return, once, the events that Kafka has confirmed."""
+        popped, self._delivered = self._delivered, []
+        return popped
 
-    def take_failed(self) -> list[Sent]:
-        """Return, once, what is not known to be in the log, and will not be reported any more."""
-        taken, self._failed = self._failed, []
-        return taken
+    def pop_failed(self) -> list[Sent]:
+        """Return, once, the events that are not confirmed and will get no more reports."""
+        popped, self._failed = self._failed, []
+        return popped
 
     def close(self, timeout: float) -> None:
-        """Wait up to `timeout` seconds for the reports, give the rest up, and end the producer."""
-        if left := self._take_reports(lambda: self._sink.flush(timeout)):
+        """Wait up to `timeout` seconds for the reports, purge the rest, and stop the producer."""
+        if left := self._poll_reports(lambda: self._producer.flush(timeout)):
             logger.warning("events_undelivered_at_shutdown", count=left)
-        self._give_up()
+        self._purge()
 
-    def _report(self, sent: Sent, permit: Permit, error: Fault | None, _message: Any) -> None:
+    def _on_delivery(self, sent: Sent, permit: Permit, error: KafkaError | None, _message: Any) -> None:
         if error is None:
             permit.ok()
             self._restarts = 0
@@ -145,14 +116,14 @@ class Delivery:
         logger.warning("delivery_failed", order_id=sent.order_id, error=error.name())
         self._on_error(error)
 
-    def _refused(self, sent: Sent, permit: Permit, error: Exception) -> None:
+    def _on_produce_error(self, sent: Sent, permit: Permit, error: Exception) -> None:
         permit.failed()
         self._failed.append(sent)
         logger.warning("produce_failed", order_id=sent.order_id, error=repr(error))
         if isinstance(error, KafkaException):
             self._on_error(error.args[0])
 
-    def _on_error(self, error: Fault) -> None:
+    def _on_error(self, error: KafkaError) -> None:
         fatal = error.fatal() or error.name() == FATAL
         if fatal and not self._is_broken:
             logger.error("producer_fatal_error", error=error.name())
@@ -160,26 +131,26 @@ class Delivery:
             self._next_restart = self._clock() + longest * (1 - self._jitter() / 2)
             self._is_broken = True
 
-    def _restart(self) -> None:
-        self._give_up()
+    def _recreate_producer(self) -> None:
+        self._purge()
         self._is_broken = False
         self._restarts = min(self._restarts + 1, 10)
-        self._sink = self._make_sink(self._on_error)
+        self._producer = self._make_producer(self._on_error)
         self._metrics.producer_restarts.inc()
 
-    def _give_up(self) -> None:
-        """Have every event that is still out reported as failed, so that the sink can be let go."""
-        self._sink.purge()
-        self._take_reports(lambda: self._sink.flush(PURGE_SECONDS))
+    def _purge(self) -> None:
+        """Have every event still in flight reported as failed, so that the producer can be dropped."""
+        self._producer.purge()
+        self._poll_reports(lambda: self._producer.flush(PURGE_SECONDS))
 
-    def _take_reports(self, ask: Callable[[], int]) -> int:
-        """Be called back for what is reported. The client raises a fatal error here, once, and tells no callback of it.
+    def _poll_reports(self, poll: Callable[[], int]) -> int:
+        """Let the client call back. It raises a fatal error here, once, and passes it to no callback.
 
-        What was to be reported after it is asked for again, or the breaker would wait for it for ever.
+        A second poll fetches the reports behind that error: without them the breaker would wait for ever.
         """
         for _ in range(2):
             try:
-                return ask()
+                return poll()
             except KafkaException as error:
                 self._on_error(error.args[0])
         return 0

@@ -1,4 +1,4 @@
-"""What order-api reads from its environment."""
+"""The settings of order-api."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _CODE = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
 def currencies(text: str) -> tuple[str, ...]:
-    """Parse ISO codes of currencies with two decimals; the first is the default."""
+    """Parse ISO 4217 codes of currencies with two decimals; the first is the default."""
     codes = words(text)
     if not codes or not all(map(_CODE.fullmatch, codes)):
         raise ValueError(f"must be a list of three-letter codes such as USD,EUR, not {text!r}")
@@ -21,24 +21,25 @@ def currencies(text: str) -> tuple[str, ...]:
 
 
 def https(text: str) -> str:
-    """Parse an address that begins with https://."""
+    """Parse a URL that starts with https://."""
     if not text.startswith("https://"):
-        raise ValueError(f"must begin with https://, not {text!r}")
+        raise ValueError(f"must start with https://, not {text!r}")
     return text
 
 
 @settings
 class Settings(KafkaSettings, HttpSettings):
-    """What the variables say."""
+    """The environment variables of order-api."""
 
-    jwks_url: str = env("AUTH_JWKS_URL", https, help="where auth-api publishes its public keys")
-    jwks_ca_file: Path = env(
-        "AUTH_JWKS_CA_FILE", file, help="certificate authority that that address's is checked against"
-    )
+    jwks_url: str = env("AUTH_JWKS_URL", https, help="URL of auth-api's public keys (JWKS)")
+    jwks_ca_file: Path = env("AUTH_JWKS_CA_FILE", file, help="CA bundle used to verify AUTH_JWKS_URL")
     issuer: str = env("AUTH_ISSUER", default="retail-orders", help="`iss` of the tokens")
     audience: str = env("AUTH_AUDIENCE", default="retail-orders", help="`aud` of the tokens")
     require_token: bool = env(
-        "ORDERS_REQUIRE_TOKEN", boolean, default="true", help="false: anyone may place an order, for any userid"
+        "ORDERS_REQUIRE_TOKEN",
+        boolean,
+        default="true",
+        help="false: anyone may place an order for any userid without a token; reading always needs one",
     )
     currencies: tuple[str, ...] = env(
         "ORDERS_CURRENCIES", currencies, default="USD", help="currencies with two decimals; the first is the default"

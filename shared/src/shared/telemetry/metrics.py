@@ -43,35 +43,6 @@ class BreakerMetrics:
         )
 
 
-class OrderMetrics:
-    """What order-api counts."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.placed = Counter("retail_orders_placed_total", "Orders stored.", registry=registry)
-        self.replayed = Counter(
-            "retail_orders_replayed_total", "Requests answered from an order stored before.", registry=registry
-        )
-        self.retail_outbox_pending_orders = Gauge(
-            "retail_outbox_pending_orders",
-            "Orders in the database whose event is not known to be published; 100,000 at most are counted.",
-            registry=registry,
-        )
-        self.outbox_oldest = Gauge(
-            "retail_outbox_oldest_age_seconds",
-            "Age of the oldest such order, by the database's clock.",
-            registry=registry,
-        )
-        self.published = Counter(
-            "retail_outbox_published_total",
-            "Events delivered to Kafka by path: fast, sweep.",
-            ["path"],
-            registry=registry,
-        )
-        self.producer_restarts = Counter(
-            "retail_kafka_producer_restarts_total", "Producers replaced after a fatal error.", registry=registry
-        )
-
-
 class ProcessorMetrics:
     """What order-processor counts."""
 

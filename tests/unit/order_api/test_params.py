@@ -1,0 +1,73 @@
+"""Query parameters, cursors and header values."""
+
+import base64
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from order_api import orders, params
+from order_api.params import InvalidParameter
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+moments = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the bounds
+ids = st.builds(orders.new_id, moments, st.binary(min_size=10, max_size=10))
+visible = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters='"'), min_size=1)
+
+
+@given(ids)
+def test_a_cursor_brings_its_order_back(order_id: str) -> None:
+    cursor = params.encode_cursor(order_id)
+
+    assert params.decode_cursor(cursor) == order_id
+    assert cursor.isascii()
+    assert not set(cursor) & set("+/=&?#% ")
+
+
+@given(st.one_of(st.text(), st.binary(max_size=40).map(lambda b: base64.urlsafe_b64encode(b).decode())))
+def test_whatever_is_no_cursor_of_ours_is_refused(text: str) -> None:
+    try:
+        order_id = params.decode_cursor(text)
+    except InvalidParameter:
+        return
+    assert params.encode_cursor(order_id) == text
+
+
+@given(visible)
+def test_a_key_is_the_same_with_quotes_and_without(key: str) -> None:
+    assume(len(key) <= 255)
+
+    assert params.parse_idempotency_key(key) == params.parse_idempotency_key(f'"{key}"') == key
+
+
+@given(st.text())
+def test_a_key_is_1_to_255_visible_ascii_characters(text: str) -> None:
+    inner = text.strip(" \t")
+    inner = inner[1:-1] if len(inner) > 1 and inner[0] == inner[-1] == '"' else inner
+    is_good = 1 <= len(inner) <= 255 and all("!" <= c <= "~" and c != '"' for c in inner)
+
+    if is_good:
+        assert params.parse_idempotency_key(text) == inner
+    else:
+        with pytest.raises(InvalidParameter):
+            params.parse_idempotency_key(text)
+
+
+@pytest.mark.parametrize(
+    ("header", "is_good"),
+    [
+        (TRACE, True),
+        (TRACE.replace("00-", "cc-", 1), True),
+        (TRACE.replace("00-", "ff-", 1), False),
+        (TRACE.upper(), False),
+        (TRACE.replace("0af7651916cd43dd8448eb211c80319c", "0" * 32), False),
+        (TRACE.replace("b7ad6b7169203331", "0" * 16), False),
+        (TRACE + "-x", False),
+        (TRACE + "\n", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_only_a_valid_trace_context_is_taken(header: str | None, *, is_good: bool) -> None:
+    assert params.parse_traceparent(header) == (header if is_good else None)
