@@ -33,7 +33,7 @@ def run(*command: str | Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_installs_alone_from_its_own_lock(tmp_path: Path, service: str) -> None:
+def test_service_installs_from_its_own_lock_alone(tmp_path: Path, service: str) -> None:
     package, needed, absent = SERVICES[service]
     python = tmp_path / "venv/bin/python"
     run(UV, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv")

@@ -76,7 +76,7 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
-def test_the_sources_are_found() -> None:
+def test_sources_are_found() -> None:
     """Else the rules below would hold of nothing."""
     names = {name(path) for path in SOURCES}
 
@@ -85,7 +85,7 @@ def test_the_sources_are_found() -> None:
 
 
 @pytest.mark.parametrize("domain", DOMAIN)
-def test_business_rules_import_the_standard_library_msgspec_and_each_other(domain: str) -> None:
+def test_rules_import_only_stdlib_msgspec_and_each_other(domain: str) -> None:
     (path,) = [path for path in SOURCES if name(path) == domain]
     ours = {module.removesuffix(".py").replace("/", ".") for module in DOMAIN}
     foreign = {
@@ -99,14 +99,14 @@ def test_business_rules_import_the_standard_library_msgspec_and_each_other(domai
     assert foreign == set()
 
 
-def test_kafka_is_imported_in_one_place() -> None:
+def test_only_one_module_imports_confluent_kafka() -> None:
     """The local stack's set-up of topics and rights apart, which no service does."""
     users = {name(p) for p in SOURCES if any(m.partition(".")[0] == "confluent_kafka" for m in imports(p))}
 
     assert users == {"shared/kafka.py", "local_stack/kafka_admin.py"}
 
 
-def test_flask_is_imported_by_the_apis_and_the_shared_wires_only() -> None:
+def test_only_apis_and_shared_http_import_flask() -> None:
     users = {name(p) for p in SOURCES if any(m.partition(".")[0] == "flask" for m in imports(p))}
 
     assert {user.partition("/")[0] for user in users} == {"shared", "auth_api", "order_api"}
@@ -125,14 +125,14 @@ def test_no_service_imports_another() -> None:
     assert crossings <= {("retail_cli", "order_processor")}
 
 
-def test_the_environment_is_read_where_processes_begin() -> None:
+def test_only_entry_points_read_the_environment() -> None:
     users = {name(p) for p in SOURCES if "os.environ" in p.read_text() or "getenv" in p.read_text()}
 
     assert {user for user in users if not user.startswith("local_stack/")} == READS_ENVIRONMENT
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_a_module_has_at_most_250_lines_and_a_function_50(path: Path) -> None:
+def test_modules_and_functions_stay_below_their_line_limits(path: Path) -> None:
     long = {f.name for f in functions(path) if (f.end_lineno or 0) - f.lineno >= 50}
 
     assert path.read_text(encoding="utf-8").count("\n") <= 250
@@ -147,7 +147,7 @@ def routes(app: flask.Flask) -> Iterator[tuple[str, str, Any]]:
 
 
 @pytest.mark.parametrize("service", ["auth-api", "order-api", "order-api without tokens"])
-def test_every_route_declares_its_authentication_and_the_document_says_the_same(tmp_path: Path, service: str) -> None:
+def test_every_route_declares_the_authentication_that_openapi_documents(tmp_path: Path, service: str) -> None:
     if service == "auth-api":
         write_key(tmp_path, "a")
         app, document = AuthService(tmp_path).client.application, AUTH_DOCUMENT
@@ -170,7 +170,7 @@ def test_every_route_declares_its_authentication_and_the_document_says_the_same(
 
 
 @pytest.mark.parametrize("service", ["auth-api", "order-api"])
-def test_every_operation_has_one_tag_and_every_tag_is_explained(service: str) -> None:
+def test_every_operation_has_one_documented_tag(service: str) -> None:
     order_document = order_openapi.document(require_token=True, currencies=("USD",), version="1")
     document: dict[str, Any] = AUTH_DOCUMENT if service == "auth-api" else order_document
     used = [operation["tags"] for operations in document["paths"].values() for operation in operations.values()]
@@ -179,7 +179,7 @@ def test_every_operation_has_one_tag_and_every_tag_is_explained(service: str) ->
     assert {name for (name,) in used} == {tag["name"] for tag in document["tags"] if tag["description"]}
 
 
-def test_the_readme_has_the_table_of_settings_of_today() -> None:
+def test_readme_settings_table_is_current() -> None:
     """`make settings-docs` writes it."""
     spec = importlib.util.spec_from_file_location("settings_table", ROOT / "docs/settings_table.py")
     assert spec is not None
@@ -193,7 +193,7 @@ def test_the_readme_has_the_table_of_settings_of_today() -> None:
 
 
 @pytest.mark.parametrize("service", LOCKS)
-def test_a_services_lock_has_its_own_dependencies_and_none_of_its_siblings(service: str) -> None:
+def test_service_lock_holds_only_its_own_dependencies(service: str) -> None:
     text = (ROOT / f"locks/{service}.txt").read_text(encoding="utf-8")
     locked = set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
 
@@ -214,7 +214,7 @@ def test_the_lock_for_running_is_the_part_of_the_whole_lock_without_test_tools()
 
 
 @pytest.mark.parametrize("lock", sorted(path.name for path in (ROOT / "locks").glob("*.txt")))
-def test_a_lock_has_a_hash_for_each_package_and_no_address(lock: str) -> None:
+def test_locks_pin_hashes_and_contain_no_urls(lock: str) -> None:
     text = (ROOT / "locks" / lock).read_text(encoding="utf-8")
     packages = re.findall(r"^[a-z0-9-]+==.*(?:\n    --hash=sha256:[0-9a-f]{64}.*)+", text, re.MULTILINE)
 
@@ -222,7 +222,7 @@ def test_a_lock_has_a_hash_for_each_package_and_no_address(lock: str) -> None:
     assert "://" not in text
 
 
-def test_each_member_supports_the_same_python_versions() -> None:
+def test_all_members_support_the_same_python_versions() -> None:
     members = [
         tomllib.loads(path.read_text(encoding="utf-8"))["project"]
         for member in ("shared", "services/*", "local", "cli")
@@ -234,7 +234,7 @@ def test_each_member_supports_the_same_python_versions() -> None:
     assert {(member["requires-python"], *member["classifiers"]) for member in members} == {(">=3.11", *versions)}
 
 
-def test_no_python_version_is_set_for_installing() -> None:
+def test_installer_sets_no_python_version() -> None:
     """`uv pip sync` would choose wheels for that version instead of the Python of `.venv`."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]
 

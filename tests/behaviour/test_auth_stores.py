@@ -82,17 +82,17 @@ def stores(request: pytest.FixtureRequest) -> Stores:
     return stores
 
 
-def test_a_user_has_the_hash_it_was_stored_with(stores: Stores) -> None:
+def test_stored_hash_is_returned(stores: Stores) -> None:
     stores.users[0].add(stores.name, "hash", NOW)
 
     assert stores.users[1].password_hash(stores.name) == "hash"
 
 
-def test_an_absent_user_has_none(stores: Stores) -> None:
+def test_absent_user_has_no_hash(stores: Stores) -> None:
     assert stores.users[0].password_hash(stores.name) is None
 
 
-def test_a_name_is_taken_once_and_keeps_its_hash(stores: Stores) -> None:
+def test_taken_name_is_rejected_and_keeps_its_hash(stores: Stores) -> None:
     stores.users[0].add(stores.name, "first", NOW)
     with pytest.raises(NameTaken):
         stores.users[1].add(stores.name, "second", NOW)
@@ -100,7 +100,7 @@ def test_a_name_is_taken_once_and_keeps_its_hash(stores: Stores) -> None:
     assert stores.users[1].password_hash(stores.name) == "first"
 
 
-def test_of_parallel_registrations_over_replicas_exactly_one_wins(stores: Stores) -> None:
+def test_one_of_parallel_registrations_succeeds(stores: Stores) -> None:
     def add(number: int) -> bool:
         try:
             stores.users[number % 2].add(stores.name, str(number), NOW)
@@ -115,7 +115,7 @@ def test_of_parallel_registrations_over_replicas_exactly_one_wins(stores: Stores
     assert stores.users[0].password_hash(stores.name) == str(won.index(True))
 
 
-def test_a_hash_is_replaced_only_if_it_is_still_the_old_one(stores: Stores) -> None:
+def test_hash_is_replaced_only_if_unchanged(stores: Stores) -> None:
     stores.users[0].add(stores.name, "one", NOW)
     stores.users[0].replace_hash(stores.name, "one", "two")
     stores.users[1].replace_hash(stores.name, "one", "three")
@@ -123,17 +123,17 @@ def test_a_hash_is_replaced_only_if_it_is_still_the_old_one(stores: Stores) -> N
     assert stores.users[0].password_hash(stores.name) == "two"
 
 
-def test_replacing_the_hash_of_an_absent_user_makes_none(stores: Stores) -> None:
+def test_replacing_the_hash_of_an_absent_user_creates_nothing(stores: Stores) -> None:
     stores.users[0].replace_hash(stores.name, "one", "two")
 
     assert stores.users[0].password_hash(stores.name) is None
 
 
-def test_nothing_is_known_of_a_fresh_key(stores: Stores) -> None:
+def test_unused_key_has_no_attempts(stores: Stores) -> None:
     assert [t.attempts for t in stores.failures[0].read([stores.limit(1).key]) if t.attempts] == []
 
 
-def test_attempts_are_added_until_the_limit_and_seen_by_all_replicas(stores: Stores) -> None:
+def test_attempts_are_counted_across_replicas_up_to_the_limit(stores: Stores) -> None:
     limit = stores.limit(3)
     for number in range(5):
         stores.failures[number % 2].add([limit], f"attempt{number}")
@@ -144,14 +144,14 @@ def test_attempts_are_added_until_the_limit_and_seen_by_all_replicas(stores: Sto
     assert all(tally.now - timedelta(seconds=30) < at <= tally.now for _, at in tally.attempts)
 
 
-def test_a_full_key_does_not_keep_the_attempt_from_the_others(stores: Stores) -> None:
+def test_attempt_still_counts_for_keys_below_their_limit(stores: Stores) -> None:
     full, free = stores.limit(0), stores.limit(1)
     tallies = stores.failures[0].add([full, free], "attempt")
 
     assert {t.key: [id_ for id_, _ in t.attempts] for t in tallies} == {full.key: [], free.key: ["attempt"]}
 
 
-def test_an_attempt_removed_makes_place_for_another(stores: Stores) -> None:
+def test_removed_attempt_allows_another(stores: Stores) -> None:
     limit = stores.limit(1)
     stores.failures[0].add([limit], "one")
     stores.failures[1].remove([limit.key], "one")
@@ -160,7 +160,7 @@ def test_an_attempt_removed_makes_place_for_another(stores: Stores) -> None:
     assert [id_ for id_, _ in tally.attempts] == ["two"]
 
 
-def test_removing_what_is_not_there_changes_nothing(stores: Stores) -> None:
+def test_removing_an_absent_attempt_changes_nothing(stores: Stores) -> None:
     limit = stores.limit(2)
     stores.failures[0].add([limit], "one")
     stores.failures[0].remove([limit.key, stores.limit(1).key], "other")
@@ -168,7 +168,7 @@ def test_removing_what_is_not_there_changes_nothing(stores: Stores) -> None:
     assert [len(t.attempts) for t in stores.failures[0].read([limit.key])] == [1]
 
 
-def test_attempts_leave_after_the_window_one_by_one(stores: Stores) -> None:
+def test_attempts_expire_one_by_one_after_the_window(stores: Stores) -> None:
     limit = stores.limit(2)
     stores.failures[0].add([limit], "one")
     stores.pass_time(WINDOW / 2)
@@ -181,7 +181,7 @@ def test_attempts_leave_after_the_window_one_by_one(stores: Stores) -> None:
     assert [id_ for id_, _ in tally.attempts] == ["two", "three"]
 
 
-def test_parallel_guesses_over_replicas_fill_the_limit_exactly(stores: Stores) -> None:
+def test_parallel_attempts_across_replicas_fill_the_limit_exactly(stores: Stores) -> None:
     throttles = [Throttle(failures) for failures in stores.failures]
 
     def guess(number: int) -> bool:
@@ -197,7 +197,7 @@ def test_parallel_guesses_over_replicas_fill_the_limit_exactly(stores: Stores) -
     stores.pass_time(WINDOW)
 
 
-def test_when_the_limit_is_reached_it_says_for_how_long(stores: Stores) -> None:
+def test_reached_limit_returns_the_time_to_wait(stores: Stores) -> None:
     throttle = Throttle(stores.failures[0])
     for _ in range(10):
         throttle.begin(stores.name, "192.0.2.78")
@@ -209,7 +209,7 @@ def test_when_the_limit_is_reached_it_says_for_how_long(stores: Stores) -> None:
     stores.pass_time(WINDOW)
 
 
-def test_mongodb_cleans_up_what_is_out_of_date(real: Stores, databases: list[Database[mongo.Document]]) -> None:
+def test_expired_attempts_are_deleted_by_ttl(real: Stores, databases: list[Database[mongo.Document]]) -> None:
     (store, other) = real.failures
     assert isinstance(store, MongoFailures)
     assert isinstance(other, MongoFailures)
@@ -236,7 +236,7 @@ def test_mongodb_cleans_up_what_is_out_of_date(real: Stores, databases: list[Dat
         lambda db: db.client["admin"]["system.users"].find_one(),
     ],
 )
-def test_the_service_may_do_no_more_than_it_does(
+def test_service_user_has_no_further_rights(
     databases: list[Database[mongo.Document]], verb: Callable[[Database[mongo.Document]], object]
 ) -> None:
     with pytest.raises(OperationFailure, match="not authorized"):

@@ -21,7 +21,7 @@ def reports(producer: Any) -> int:
     return len(came)
 
 
-def test_the_one_in_memory() -> None:
+def test_fake_producer_in_a_forked_child_reports_nothing() -> None:
     topic = FakeTopic(TOPIC)
     producer = kafka_producer.FakeProducer({TOPIC: topic}, delivers_on_flush=True)
     producer.fork()
@@ -30,7 +30,7 @@ def test_the_one_in_memory() -> None:
     assert topic.all_keys == set()
 
 
-def test_the_real_one(servers: Stack) -> None:
+def test_real_producer_in_a_forked_child_reports_nothing(servers: Stack) -> None:
     producer = kafka.producer(connection(servers, "order-api"), lambda _: None)
     producer.list_topics(TOPIC, timeout=10)  # it is connected
 

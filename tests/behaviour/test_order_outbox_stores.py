@@ -10,7 +10,7 @@ from support.order_stores import StoreHarness
 from support.wait import until
 
 
-def test_due_are_placed_orders_whose_time_has_passed_or_is_absurdly_far(harness: StoreHarness) -> None:
+def test_placed_orders_with_past_or_implausible_due_time_are_due(harness: StoreHarness) -> None:
     now = harness.outbox.now()
     passed, far, soon, processed, published = (harness.place() for _ in range(5))
     fresh = harness.place(age=-20)
@@ -28,7 +28,7 @@ def test_due_are_placed_orders_whose_time_has_passed_or_is_absurdly_far(harness:
     assert harness.due_in(fresh) > 0
 
 
-def test_a_claim_takes_what_is_still_due_for_30_seconds(harness: StoreHarness) -> None:
+def test_claim_reserves_due_orders_for_30_seconds(harness: StoreHarness) -> None:
     first, second = harness.place(), harness.place()
     harness.outbox.claim([first], "one", harness.outbox.now())
     harness.outbox.claim([first, second], "two", harness.outbox.now())
@@ -39,7 +39,7 @@ def test_a_claim_takes_what_is_still_due_for_30_seconds(harness: StoreHarness) -
     assert harness.raw(first)["outbox"]["attempts"] == 1
 
 
-def test_a_sweep_returns_what_is_needed_to_publish(harness: StoreHarness) -> None:
+def test_sweep_returns_everything_the_event_needs(harness: StoreHarness) -> None:
     placed = {harness.place() for _ in range(3)}
     swept = harness.outbox.sweep(claim="c", limit=10)
 
@@ -48,7 +48,7 @@ def test_a_sweep_returns_what_is_needed_to_publish(harness: StoreHarness) -> Non
     assert harness.outbox.sweep(claim="d", limit=10) == []
 
 
-def test_of_parallel_sweeps_each_order_is_of_one(harness: StoreHarness) -> None:
+def test_parallel_sweeps_claim_each_order_once(harness: StoreHarness) -> None:
     placed = sorted(harness.place() for _ in range(50))
     with ThreadPoolExecutor(4) as pool:
         swept = list(pool.map(lambda n: harness.outbox.sweep(claim=f"c{n}", limit=50), range(4)))
@@ -56,7 +56,7 @@ def test_of_parallel_sweeps_each_order_is_of_one(harness: StoreHarness) -> None:
     assert sorted(record["_id"] for records in swept for record in records) == placed
 
 
-def test_an_order_that_was_processed_after_its_claim_is_not_published(harness: StoreHarness) -> None:
+def test_order_processed_after_its_claim_is_not_published(harness: StoreHarness) -> None:
     order_id = harness.place()
     harness.outbox.claim([order_id], "c", harness.outbox.now())
     harness.change(order_id, {"status": "PROCESSED"})
@@ -67,7 +67,7 @@ def test_an_order_that_was_processed_after_its_claim_is_not_published(harness: S
 @pytest.mark.parametrize(
     ("attempts", "jitter", "seconds"), [(1, 0.0, 1), (3, 0.0, 4), (9, 0.0, 20), (1000, 0.0, 20), (3, 1.0, 2)]
 )
-def test_a_released_claim_is_due_after_a_back_off_by_its_attempts(
+def test_released_claim_is_due_after_a_growing_back_off(
     harness: StoreHarness, attempts: int, jitter: float, seconds: float
 ) -> None:
     order_id, other = harness.place(), harness.place()
@@ -80,7 +80,7 @@ def test_a_released_claim_is_due_after_a_back_off_by_its_attempts(
     assert harness.due_in(other) > 25
 
 
-def test_a_removed_marker_is_gone_and_removing_it_again_does_nothing(harness: StoreHarness) -> None:
+def test_removing_an_outbox_entry_twice_is_harmless(harness: StoreHarness) -> None:
     first, second = harness.place(), harness.place()
     harness.outbox.remove([first, "absent"])
     harness.outbox.remove([first])
@@ -89,7 +89,7 @@ def test_a_removed_marker_is_gone_and_removing_it_again_does_nothing(harness: St
     assert "outbox" in harness.raw(second)
 
 
-def test_the_backlog_counts_placed_orders_with_a_marker(harness: StoreHarness) -> None:
+def test_backlog_counts_placed_orders_with_an_outbox_entry(harness: StoreHarness) -> None:
     empty = harness.outbox.backlog()
     oldest, processed, removed = harness.place(age=100), harness.place(age=200), harness.place(age=300)
     harness.place()
@@ -103,7 +103,7 @@ def test_the_backlog_counts_placed_orders_with_a_marker(harness: StoreHarness) -
     assert 99 < backlog.oldest_seconds < 110
 
 
-def test_an_order_that_may_not_be_changed_does_not_keep_its_neighbours_from_it(harness: StoreHarness) -> None:
+def test_rejected_update_does_not_block_the_other_orders(harness: StoreHarness) -> None:
     ids = [harness.place() for _ in range(5)]
     harness.refuse_changes(ids[2])
     swept = harness.outbox.sweep(claim="c", limit=10)
@@ -113,7 +113,7 @@ def test_an_order_that_may_not_be_changed_does_not_keep_its_neighbours_from_it(h
     assert [order_id for order_id in ids if "outbox" in harness.raw(order_id)] == [ids[2]]
 
 
-def test_an_order_that_could_not_be_claimed_makes_way_for_the_next_one(harness: StoreHarness) -> None:
+def test_order_that_cannot_be_claimed_does_not_block_others(harness: StoreHarness) -> None:
     refused, other = harness.place(age=20), harness.place(age=10)
     harness.refuse_changes(refused)
     swept = [[record["_id"] for record in harness.outbox.sweep(claim=f"c{n}", limit=1)] for n in range(3)]

@@ -12,7 +12,7 @@ from shared.ordering import schema
 from support.order_stores import StoreHarness, new_breaker
 
 
-def test_an_order_is_read_back_as_it_was_stored_by_its_owner_only(harness: StoreHarness) -> None:
+def test_only_the_owner_reads_an_order_as_stored(harness: StoreHarness) -> None:
     record = harness.make(key="k")
     harness.store.insert(record)
 
@@ -23,7 +23,7 @@ def test_an_order_is_read_back_as_it_was_stored_by_its_owner_only(harness: Store
         assert not harness.store.is_pending(order_id, user)
 
 
-def test_one_user_has_one_order_per_key_and_any_number_without(harness: StoreHarness) -> None:
+def test_key_is_unique_per_user_and_optional(harness: StoreHarness) -> None:
     first = harness.place(key="k")
     twin = harness.make(key="k", cost=200)
     with pytest.raises(DuplicateOrder):
@@ -36,7 +36,7 @@ def test_one_user_has_one_order_per_key_and_any_number_without(harness: StoreHar
     assert len({first, *others}) == 5
 
 
-def test_an_id_is_there_once(harness: StoreHarness) -> None:
+def test_order_id_is_unique(harness: StoreHarness) -> None:
     record = harness.make()
     harness.store.insert(record)
     with pytest.raises(DuplicateOrder):
@@ -45,12 +45,12 @@ def test_an_id_is_there_once(harness: StoreHarness) -> None:
     assert harness.store.find_existing(record) == record
 
 
-def test_nothing_earlier_is_found_where_nothing_was(harness: StoreHarness) -> None:
+def test_no_existing_order_returns_none(harness: StoreHarness) -> None:
     assert harness.store.find_existing(harness.make()) is None
     assert harness.store.find_existing(harness.make(key="k")) is None
 
 
-def test_of_parallel_inserts_with_one_key_one_wins_and_all_learn_which(harness: StoreHarness) -> None:
+def test_parallel_inserts_with_one_key_agree_on_the_winner(harness: StoreHarness) -> None:
     def place(record: Document) -> str:
         try:
             harness.store.insert(record)
@@ -65,7 +65,7 @@ def test_of_parallel_inserts_with_one_key_one_wins_and_all_learn_which(harness: 
         assert len(set(pool.map(place, records))) == 1
 
 
-def test_lists_are_newest_first_by_owner_and_status(harness: StoreHarness) -> None:
+def test_list_is_newest_first_by_owner_and_status(harness: StoreHarness) -> None:
     ids = [harness.place(age=age) for age in (50, 40, 30, 20)]
     harness.place(user="bob")
     harness.change(ids[1], {"status": "PROCESSED"})
@@ -81,7 +81,7 @@ def test_lists_are_newest_first_by_owner_and_status(harness: StoreHarness) -> No
     assert newest(status="FAILED") == []
 
 
-def test_the_collection_is_made_once_however_many_replicas_start(database: Database[Document]) -> None:
+def test_parallel_starts_create_the_collection_once(database: Database[Document]) -> None:
     stores = [OrderStore(database, new_breaker()) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(OrderStore.prepare, stores))
@@ -92,14 +92,14 @@ def test_the_collection_is_made_once_however_many_replicas_start(database: Datab
     assert indexes["one_order_per_key"]["unique"]
 
 
-def test_the_validator_refuses_a_document_of_another_shape(real: StoreHarness) -> None:
+def test_validator_rejects_a_malformed_document(real: StoreHarness) -> None:
     changes: list[Document] = [{"cost": "1"}, {"cost": 0}, {"status": "LOST"}, {"orderitems": []}, {"history": None}]
     for change in changes:
         with pytest.raises(StoreUnavailable):
             real.store.insert(real.make() | change)
 
 
-def test_every_query_has_its_index(real: StoreHarness, admin: Database[Document]) -> None:
+def test_every_query_uses_an_index(real: StoreHarness, admin: Database[Document]) -> None:
     collection = admin[schema.COLLECTION]
     for number in range(300):
         real.place(user=f"user-{number % 3}", key=f"k{number}")

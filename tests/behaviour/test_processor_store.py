@@ -88,7 +88,7 @@ def harness(request: pytest.FixtureRequest) -> TransitionHarness:
     return harness
 
 
-def test_only_placed_orders_are_moved_and_counted(harness: TransitionHarness) -> None:
+def test_only_placed_orders_are_processed_and_counted(harness: TransitionHarness) -> None:
     placed, marked = harness.add(), harness.add(marked=True)
     processed, failed = harness.add(status="PROCESSED"), harness.add(status="FAILED")
     before = harness.get(processed), harness.get(failed)
@@ -103,7 +103,7 @@ def test_only_placed_orders_are_moved_and_counted(harness: TransitionHarness) ->
         assert "outbox" not in order
 
 
-def test_a_failed_order_has_the_reason_and_no_time_of_processing(harness: TransitionHarness) -> None:
+def test_failed_order_has_a_reason_and_no_processing_time(harness: TransitionHarness) -> None:
     order_id = harness.add(marked=True)
 
     assert harness.orders.fail([order_id], at=AT, reason="no apples") == 1
@@ -113,7 +113,7 @@ def test_a_failed_order_has_the_reason_and_no_time_of_processing(harness: Transi
     assert order["history"][-1] == {"status": "FAILED", "at": AT, "by": "order-processor", "reason": "no apples"}
 
 
-def test_a_redrive_takes_failed_orders_only_and_has_them_published_at_once(harness: TransitionHarness) -> None:
+def test_redrive_requeues_only_failed_orders(harness: TransitionHarness) -> None:
     failed, placed = harness.add(status="FAILED", rearmed=5), harness.add()
 
     assert harness.orders.redrive([failed, placed], at=AT, by="operator", reason="mended") == 1
@@ -128,7 +128,7 @@ def test_a_redrive_takes_failed_orders_only_and_has_them_published_at_once(harne
     assert "outbox" not in harness.get(placed)
 
 
-def test_states_are_told_of_those_that_exist(harness: TransitionHarness) -> None:
+def test_states_are_returned_for_existing_orders_only(harness: TransitionHarness) -> None:
     placed, processed = harness.add(), harness.add()
     harness.orders.process([processed], at=AT)
 
@@ -138,7 +138,7 @@ def test_states_are_told_of_those_that_exist(harness: TransitionHarness) -> None
     }
 
 
-def test_orders_without_marker_are_found_the_often_rearmed_apart(harness: TransitionHarness) -> None:
+def test_orders_without_outbox_entry_are_found_stuck_ones_separately(harness: TransitionHarness) -> None:
     fresh, often = harness.add(), harness.add(rearmed=5)
     others = {harness.add(marked=True), harness.add(status="PROCESSED"), harness.add(status="FAILED")}
 
@@ -149,7 +149,7 @@ def test_orders_without_marker_are_found_the_often_rearmed_apart(harness: Transi
     assert len(harness.orders.unmarked(limit=1, stuck=False)) == 1
 
 
-def test_a_marker_is_given_back_once_and_counted(harness: TransitionHarness) -> None:
+def test_outbox_entry_is_restored_once_and_counted(harness: TransitionHarness) -> None:
     lost, marked, processed = harness.add(rearmed=2), harness.add(marked=True), harness.add(status="PROCESSED")
 
     assert harness.orders.rearm([lost, marked, processed]) == 1
@@ -162,7 +162,7 @@ def test_a_marker_is_given_back_once_and_counted(harness: TransitionHarness) -> 
     assert harness.get(marked)["outbox"]["due"] == PLACED_AT
 
 
-def test_what_the_validator_refuses_names_the_record(harness: TransitionHarness) -> None:
+def test_validator_error_is_a_document_error(harness: TransitionHarness) -> None:
     refused = harness.add()
     harness.refuse(refused)
 
@@ -180,7 +180,7 @@ def test_what_the_validator_refuses_names_the_record(harness: TransitionHarness)
     assert harness.get(refused) == document(refused)
 
 
-def test_the_search_for_orders_without_marker_goes_by_the_index(servers: Stack) -> None:
+def test_orders_without_outbox_entry_are_found_by_index(servers: Stack) -> None:
     with database(servers, "admin") as admin:
         schema.ensure(admin[schema.COLLECTION])
         admin.orders.insert_many([document(f"x{secrets.token_hex(12)}", status="PROCESSED") for _ in range(2_000)])
@@ -192,7 +192,7 @@ def test_the_search_for_orders_without_marker_goes_by_the_index(servers: Stack) 
         admin.orders.delete_many({"placed_at": PLACED_AT})
 
 
-def test_the_services_user_can_neither_insert_nor_remove_orders(servers: Stack) -> None:
+def test_service_user_cannot_insert_or_delete_orders(servers: Stack) -> None:
     with database(servers, "order-processor") as own:
         for change in (lambda: own.orders.insert_one(document("x")), lambda: own.orders.delete_one({"_id": "x"})):
             with pytest.raises(OperationFailure) as caught:

@@ -13,7 +13,7 @@ from support.customer import Customer
 
 @pytest.mark.short
 @pytest.mark.parametrize("component", kind.COMPONENTS)
-def test_a_rolling_restart_fails_no_request(component: str) -> None:
+def test_rolling_restart_fails_no_request(component: str) -> None:
     """`kubectl rollout restart` at 50 orders/s: every one is answered 200 and processed once."""
     with kind.load() as load:
         kind.kubectl("rollout", "restart", f"deployment/retail-{component}")
@@ -57,7 +57,7 @@ def test_upgrade_and_rollback_fail_no_request() -> None:
     assert not any(c["image"].endswith("-again") for c in kind.pods("order-api")[0]["spec"]["containers"])
 
 
-def test_each_pod_deleted_in_turn_fails_no_request() -> None:
+def test_deleting_each_pod_in_turn_fails_no_request() -> None:
     """`kubectl delete pod` of every pod of ours, one after the other, at 50 orders/s."""
     deleted = []
     with kind.load() as load:
@@ -71,7 +71,7 @@ def test_each_pod_deleted_in_turn_fails_no_request() -> None:
     assert len(deleted) == 2 * len(kind.COMPONENTS)
 
 
-def test_a_drained_worker_fails_no_request() -> None:
+def test_draining_a_worker_fails_no_request() -> None:
     """Draining the worker that holds neither MongoDB nor Kafka moves its pods without a failed request."""
     (node,) = [
         n["metadata"]["name"]
@@ -90,7 +90,7 @@ def test_a_drained_worker_fails_no_request() -> None:
 
 
 @pytest.mark.parametrize("pod", ["mongodb-0", "retail-broker-0"])
-def test_a_servers_pod_deleted_loses_nothing(pod: str) -> None:
+def test_deleting_a_server_pod_loses_nothing(pod: str) -> None:
     """While MongoDB's or Kafka's only pod is away there is 503 at worst; with Kafka away not even that."""
     with kind.load(30, verify_seconds=180) as load:
         kind.kubectl("delete", "pod", pod, "--wait=true", timeout=120)
@@ -115,7 +115,7 @@ def ready_becomes(component: str, count: int) -> None:
     wait.until(lambda: kind.ready_pods(component) == count, f"{component}: {count} ready", seconds=60, every=1)
 
 
-def test_without_mongodb_the_apis_are_unready_but_not_restarted(https_client: httpx.Client) -> None:
+def test_apis_are_unready_but_not_restarted_without_mongodb(https_client: httpx.Client) -> None:
     """MongoDB scaled to 0 for a minute: the door says 503 honestly, no pod is restarted, all recover by themselves."""
     apis = ("order-api", "auth-api")
     customer = Customer(https_client)
@@ -137,7 +137,7 @@ def test_without_mongodb_the_apis_are_unready_but_not_restarted(https_client: ht
     assert {component: kind.restarts(component) for component in kind.COMPONENTS} == restarts
 
 
-def test_without_kafka_orders_are_accepted_and_processed_later() -> None:
+def test_orders_are_accepted_without_kafka_and_processed_later() -> None:
     """Kafka scaled to 0: the APIs stay ready, every order is answered 200, and all are processed when it is back."""
     restarts = {component: kind.restarts(component) for component in kind.COMPONENTS}
     with kind.load(20, verify_seconds=180) as load:

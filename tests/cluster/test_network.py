@@ -40,7 +40,7 @@ def reach(pod: str, addresses: set[tuple[str, int]], container: str | None = Non
     return {expressions[text]: answer for text, answer in answers.items()}
 
 
-def test_a_stranger_in_our_namespace_reaches_nothing() -> None:
+def test_foreign_pod_in_the_namespace_reaches_nothing() -> None:
     """A pod that is not ours: neither servers nor the pods' doors, admin ports or the APIs without TLS."""
     pods = [str(kind.pods(component)[0]["status"]["podIP"]) for component in kind.COMPONENTS]
     addresses = {*SERVERS, *DOORS, *ADMIN, *itertools.product(pods, (8080, 8443, 9090))}
@@ -51,7 +51,7 @@ def test_a_stranger_in_our_namespace_reaches_nothing() -> None:
 
 
 @pytest.mark.parametrize("component", ALLOWED)
-def test_a_service_reaches_what_it_needs_and_nothing_else(component: str) -> None:
+def test_service_reaches_only_what_it_needs(component: str) -> None:
     """Servers, keys and admin ports as they are needed; not each other's doors, not the API server."""
     addresses = {*SERVERS, *DOORS, *ADMIN, API_SERVER}
     answers = reach(f"deployment/retail-{component}", addresses, container=component)

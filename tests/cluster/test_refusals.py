@@ -87,7 +87,7 @@ def in_pod(component: str, prelude: str, expressions: list[str]) -> dict[str, st
         ),
     ],
 )
-def test_kafka_refuses_what_a_service_may_not(component: str, attempts: list[str], work: str) -> None:
+def test_kafka_denies_operations_outside_a_services_rights(component: str, attempts: list[str], work: str) -> None:
     """order-api cannot read and the processor cannot write the topic; with the same client each can do its work."""
     answers = in_pod(component, KAFKA, [*attempts, work])
 
@@ -127,7 +127,7 @@ def test_kafka_refuses_what_a_service_may_not(component: str, attempts: list[str
         ),
     ],
 )
-def test_mongodb_refuses_what_a_service_may_not(component: str, attempts: list[str], work: str) -> None:
+def test_mongodb_denies_operations_outside_a_services_rights(component: str, attempts: list[str], work: str) -> None:
     """Each has only its collections and its verbs, and those it has."""
     calls = {f"attempt(lambda db: {text})": text for text in [*attempts, work]}
     answers = {calls[call]: answer for call, answer in in_pod(component, MONGODB, list(calls)).items()}
@@ -136,7 +136,7 @@ def test_mongodb_refuses_what_a_service_may_not(component: str, attempts: list[s
     assert answers == dict.fromkeys(attempts, "Unauthorized")
 
 
-def test_kafka_takes_only_tls_its_authority_and_a_password() -> None:
+def test_kafka_requires_tls_its_ca_and_a_password() -> None:
     """Plain text, an authority that we do not know, a wrong password and none at all: no connection."""
     transport = {"_TRANSPORT", "_TIMED_OUT", "_ALL_BROKERS_DOWN"}
     attempts = {
@@ -153,7 +153,7 @@ def test_kafka_takes_only_tls_its_authority_and_a_password() -> None:
         assert set(answer.split(",")) & attempts[attempt], (attempt, answer)
 
 
-def test_mongodb_takes_only_tls_its_authority_and_a_password() -> None:
+def test_mongodb_requires_tls_its_ca_and_a_password() -> None:
     """Plain text, an authority that we do not know, a wrong password and none at all: nothing is read."""
     away = {"AutoReconnect", "ServerSelectionTimeoutError"}
     nobody = "mongodb://mongodb-0.mongodb.retail.svc/?directConnection=true"
@@ -172,7 +172,7 @@ def test_mongodb_takes_only_tls_its_authority_and_a_password() -> None:
         assert answer in attempts[attempt], (attempt, answer)
 
 
-def test_the_door_takes_only_tls_and_our_authority() -> None:
+def test_entry_requires_tls_and_the_right_ca() -> None:
     """Plain HTTP gets no answer that could be mistaken for one, and a client that trusts others does not connect."""
     with pytest.raises(httpx.TransportError):
         httpx.get("http://127.0.0.1:8443/.well-known/jwks.json", timeout=5)
@@ -198,7 +198,7 @@ def ask(host, plain=False, ca=None):
 """
 
 
-def test_the_pods_door_takes_only_tls_and_our_authority() -> None:
+def test_pod_proxy_requires_tls_and_the_right_ca() -> None:
     """The link from order-api to auth-api: plain HTTP is 400, an unknown authority is refused, ours is answered."""
     host = "'retail-auth-api.retail.svc'"
     expected = {

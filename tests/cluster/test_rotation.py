@@ -46,7 +46,7 @@ def mongodb_serves(fresh: str, code: str) -> bool:
     return kind.python("deployment/retail-order-api", code, container="order-api") == fresh
 
 
-def test_renewed_certificates_are_served_and_nothing_fails() -> None:
+def test_renewed_certificates_are_served_without_a_failed_request() -> None:
     """All four are renewed at 30 orders/s: gateway, both APIs and MongoDB serve the new ones, and nobody notices."""
     with kind.load(30) as load:
         names = frozenset({"gateway", "mongodb", "retail-order-api", "retail-auth-api"})
@@ -84,7 +84,7 @@ def test_new_kafka_passwords_lose_nothing() -> None:
     assert all(kube.secret_data(user) != before[user] for user in users)
 
 
-def test_new_signing_keys_refuse_no_token(https_client: httpx.Client) -> None:
+def test_key_rotation_rejects_no_valid_token(https_client: httpx.Client) -> None:
     """A key is added, then signs: every token issued meanwhile is good for an order at once, and old ones stay good."""
     keys = kube.secret_data("signing-keys")
     assert keys is not None

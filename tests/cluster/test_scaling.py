@@ -11,7 +11,7 @@ def replicas() -> int:
     return int(deployment["status"].get("readyReplicas", 0))
 
 
-def test_load_adds_a_replica_and_its_end_takes_it_away() -> None:
+def test_load_scales_up_and_scales_down_afterwards() -> None:
     """From two to three or more and back, at 50 orders/s and then at a few, with no failed request."""
     with kind.release_restored():
         kind.upgrade(

@@ -12,14 +12,14 @@ from support.customer import Customer
 pytestmark = pytest.mark.short
 
 
-def test_an_order_through_the_door_is_processed(customer: Customer) -> None:
+def test_order_placed_from_outside_is_processed(customer: Customer) -> None:
     """A client outside the cluster registers, gets a token, places an order and reads it PROCESSED."""
     order = customer.processed(customer.place())
 
     assert [entry["status"] for entry in order["history"]] == ["PLACED", "PROCESSED"]
 
 
-def test_the_door_leads_to_both_apis_and_hides_the_rest(https_client: httpx.Client) -> None:
+def test_proxy_serves_both_apis_and_hides_everything_else(https_client: httpx.Client) -> None:
     """Documents of both, problem documents for what is not there, and no admin port from outside."""
     assert "paths" in https_client.get("/openapi.json").json()
     assert "paths" in https_client.get("/api/openapi.json").json()
@@ -30,7 +30,9 @@ def test_the_door_leads_to_both_apis_and_hides_the_rest(https_client: httpx.Clie
         assert answer.headers["Content-Type"].startswith("application/problem+json")
 
 
-def test_proxies_keep_their_promises(https_client: httpx.Client, customer: Customer) -> None:
+def test_proxies_answer_with_problems_and_pass_the_client_address(
+    https_client: httpx.Client, customer: Customer
+) -> None:
     """What the proxies answer themselves is a problem document too, and the client's own address is what counts."""
     large = customer.post({"orderitems": ["x" * 200] * 100, "note": "x" * 70_000})
     headers = https_client.get("/orderdetails", headers={"X-Filler": "x" * 40_000})
@@ -71,14 +73,14 @@ def test_the_namespace_enforces_the_restricted_standard() -> None:
     }
 
 
-def test_our_resources_were_taken_by_the_operators_definitions() -> None:
+def test_custom_resources_match_the_operator_definitions() -> None:
     """The API server has our Kafka, users, topics, certificates and routes, as its own schemas let them in."""
     for kind_of in ("kafka", "kafkanodepool", "kafkatopic", "kafkauser", "certificate", "issuer", "httproute",
                     "backendtlspolicy", "gateway", "clienttrafficpolicy", "backendtrafficpolicy"):  # fmt: skip
         assert kind.list_of(kind_of), kind_of
 
 
-def test_routes_and_policies_are_accepted_by_the_gateway() -> None:
+def test_gateway_api_accepts_routes_and_policies() -> None:
     """No condition of the route, of a policy or of the gateway is false."""
     for kind_of in ("httproute", "backendtlspolicy", "gateway", "clienttrafficpolicy", "backendtrafficpolicy"):
         for resource in kind.list_of(kind_of):

@@ -31,7 +31,7 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "path", ["/nothing", "/metrics", "/livez", "/readyz", "/order/x", "/api/nothing", "/.well-known/x"]
 )
-def test_an_unknown_path_is_404(https_client: httpx.Client, path: str) -> None:
+def test_unknown_path_returns_404(https_client: httpx.Client, path: str) -> None:
     problem(https_client.get(path), 404)
 
 
@@ -44,7 +44,9 @@ def test_an_unknown_path_is_404(https_client: httpx.Client, path: str) -> None:
         ("PUT", "/api/token", "GET"),
     ],
 )
-def test_an_unknown_method_is_405_with_allow(https_client: httpx.Client, method: str, path: str, allowed: str) -> None:
+def test_unknown_method_returns_405_with_allow(
+    https_client: httpx.Client, method: str, path: str, allowed: str
+) -> None:
     answer = https_client.request(method, path)
 
     problem(answer, 405)
@@ -67,7 +69,7 @@ def test_an_unknown_method_is_405_with_allow(https_client: httpx.Client, method:
     ],
     ids=["empty", "cut", "nan", "duplicate", "encoding", "trailing", "deep", "deeper", "long-number", "surrogate"],
 )
-def test_malformed_json_is_400(customer: Customer, body: bytes) -> None:
+def test_malformed_json_returns_400(customer: Customer, body: bytes) -> None:
     headers = customer.headers | {"Content-Type": "application/json"}
 
     problem(customer.http.post("/order", content=body, headers=headers), 400)
@@ -75,47 +77,47 @@ def test_malformed_json_is_400(customer: Customer, body: bytes) -> None:
 
 @pytest.mark.parametrize("field", ["userid", "cost", "currency", "orderitems"])
 @pytest.mark.parametrize("value", [{"$ne": None}, [{"$gt": ""}], True])
-def test_a_value_of_the_wrong_type_is_422_and_points_at_it(customer: Customer, field: str, value: object) -> None:
+def test_wrong_type_returns_422_with_pointer(customer: Customer, field: str, value: object) -> None:
     answer = customer.post({field: value})
 
     errors = problem(answer, 422)["errors"]
     assert errors[0]["pointer"].startswith(f"/{field}")
 
 
-def test_credentials_of_the_wrong_type_are_422(https_client: httpx.Client) -> None:
+def test_credentials_of_wrong_type_return_422(https_client: httpx.Client) -> None:
     problem(https_client.post("/api/users", json={"username": {"$ne": None}, "password": "correct horse"}), 422)
     problem(https_client.post("/api/users", json={"username": "someone", "password": {"$ne": None}}), 422)
 
 
-def test_a_body_above_64_kib_is_413(customer: Customer) -> None:
+def test_body_above_64_kib_returns_413(customer: Customer) -> None:
     problem(customer.post({"orderitems": ["x" * 200] * 400}), 413)
 
 
-def test_another_media_type_is_415(customer: Customer) -> None:
+def test_other_media_type_returns_415(customer: Customer) -> None:
     headers = customer.headers | {"Content-Type": "text/plain"}
 
     problem(customer.http.post("/order", content=json.dumps(ORDER), headers=headers), 415)
 
 
-def test_a_long_address_is_414(https_client: httpx.Client) -> None:
+def test_long_uri_returns_414(https_client: httpx.Client) -> None:
     problem(https_client.get("/orderdetails?orderid=" + "x" * 40_000), 414)
 
 
-def test_headers_above_the_limit_are_431(https_client: httpx.Client) -> None:
+def test_headers_above_the_limit_return_431(https_client: httpx.Client) -> None:
     problem(https_client.get("/orderdetails", headers={"X-Long": "x" * 40_000}), 431)
 
 
-def test_many_small_headers_are_no_error_by_themselves(https_client: httpx.Client) -> None:
+def test_many_small_headers_are_accepted(https_client: httpx.Client) -> None:
     headers = {f"X-Field-{number}": "x" for number in range(150)}
 
     problem(https_client.get("/orderdetails?orderid=x", headers=headers), 401)
 
 
-def test_a_request_line_as_long_as_the_proxy_takes_reaches_the_service(https_client: httpx.Client) -> None:
+def test_longest_accepted_request_line_reaches_the_service(https_client: httpx.Client) -> None:
     problem(https_client.get("/nothing?x=" + "x" * 7000), 404)
 
 
-def test_no_token_or_a_bad_one_is_401_and_says_how(https_client: httpx.Client) -> None:
+def test_missing_or_invalid_token_returns_401_with_challenge(https_client: httpx.Client) -> None:
     missing = https_client.get("/orderdetails", params={"orderid": "x"})
     bad = https_client.get("/orderdetails", params={"orderid": "x"}, headers={"Authorization": "Bearer x.y.z"})
     basic = https_client.get("/api/token", auth=("nobody", "wrong password"))
@@ -133,9 +135,7 @@ def test_no_token_or_a_bad_one_is_401_and_says_how(https_client: httpx.Client) -
     [(b"NONSENSE\r\n\r\n", 400), (b"GET / HTTP/1.1\r\n\r\n", 400), (b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", 505)],
     ids=["no-http", "no-host", "version"],
 )
-def test_what_is_no_http_request_is_refused_as_a_problem(
-    https_client: httpx.Client, request_line: bytes, status: int
-) -> None:
+def test_malformed_request_line_returns_a_problem(https_client: httpx.Client, request_line: bytes, status: int) -> None:
     head, body = _raw(https_client, request_line)
 
     assert head.startswith(f"HTTP/1.1 {status} ".encode())
@@ -143,7 +143,7 @@ def test_what_is_no_http_request_is_refused_as_a_problem(
     assert json.loads(body)["status"] == status
 
 
-def test_plain_http_is_not_served(https_client: httpx.Client) -> None:
+def test_plain_http_is_rejected(https_client: httpx.Client) -> None:
     with socket.create_connection(
         (str(https_client.base_url.host), https_client.base_url.port or 443), timeout=5
     ) as plain:
@@ -153,7 +153,7 @@ def test_plain_http_is_not_served(https_client: httpx.Client) -> None:
     assert not answer or answer.startswith(b"HTTP/1.1 400")
 
 
-def test_the_door_speaks_http_1_1_whatever_a_client_would_like(https_client: httpx.Client) -> None:
+def test_proxy_negotiates_http_1_1_only(https_client: httpx.Client) -> None:
     """Over HTTP/2 nginx refuses an oversized body with a page of its own, which is no problem document."""
     context = _trusting()
     context.set_alpn_protocols(["h2", "http/1.1"])

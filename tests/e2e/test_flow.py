@@ -8,7 +8,7 @@ import pytest
 from support.customer import ORDER, Customer
 
 
-def test_from_registration_to_a_processed_order(https_client: httpx.Client) -> None:
+def test_registered_user_places_an_order_that_is_processed(https_client: httpx.Client) -> None:
     """Register, get a token, place an order, read it PLACED or PROCESSED, then PROCESSED with its history."""
     registered = https_client.post("/api/users", json={"username": "flow.user", "password": "correct horse"})
     token = https_client.get("/api/token", auth=("flow.user", "correct horse"))
@@ -31,7 +31,7 @@ def test_from_registration_to_a_processed_order(https_client: httpx.Client) -> N
 
 
 @pytest.mark.parametrize("field", ["orderid", "userid"])
-def test_order_details_take_the_id_in_the_query_or_in_a_json_body(customer: Customer, field: str) -> None:
+def test_order_id_is_accepted_in_query_or_json_body(customer: Customer, field: str) -> None:
     reference = customer.place()
     customer.processed(reference)
     wanted = {"orderid": reference, "userid": customer.name}[field]
@@ -45,7 +45,7 @@ def test_order_details_take_the_id_in_the_query_or_in_a_json_body(customer: Cust
     assert found["orderid"] == reference
 
 
-def test_a_list_walks_all_orders_newest_first(customer: Customer) -> None:
+def test_list_pages_through_all_orders_newest_first(customer: Customer) -> None:
     references = [customer.place() for _ in range(5)]
 
     first = customer.get(userid=customer.name, limit=3)
@@ -58,7 +58,7 @@ def test_a_list_walks_all_orders_newest_first(customer: Customer) -> None:
     assert all("history" not in item for item in items)
 
 
-def test_other_peoples_orders_look_like_absent_ones(customer: Customer, https_client: httpx.Client) -> None:
+def test_orders_of_others_return_the_same_404(customer: Customer, https_client: httpx.Client) -> None:
     reference = customer.place()
     stranger = Customer(https_client)
 
@@ -73,7 +73,7 @@ def test_other_peoples_orders_look_like_absent_ones(customer: Customer, https_cl
     assert stranger.get(userid=customer.name).status_code == 403
 
 
-def test_an_etag_spares_the_second_reading(customer: Customer) -> None:
+def test_matching_etag_returns_304(customer: Customer) -> None:
     reference = customer.place()
     customer.processed(reference)
     etag = customer.get(orderid=reference).headers["ETag"]

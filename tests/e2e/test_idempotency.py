@@ -7,7 +7,7 @@ import httpx
 from support.customer import Customer
 
 
-def test_200_parallel_posts_with_one_key_make_one_order(customer: Customer) -> None:
+def test_parallel_posts_with_one_key_make_one_order(customer: Customer) -> None:
     with ThreadPoolExecutor(32) as pool:
         answers = list(pool.map(lambda _: _settled(customer, "parallel"), range(200)))
 
@@ -17,7 +17,7 @@ def test_200_parallel_posts_with_one_key_make_one_order(customer: Customer) -> N
     assert len(customer.get(userid=customer.name, limit=100).json()["items"]) == 1
 
 
-def test_the_same_key_with_another_body_is_refused(customer: Customer) -> None:
+def test_same_key_with_another_body_returns_422(customer: Customer) -> None:
     customer.place(key="once")
 
     refused = customer.post({"cost": "8.50"}, key="once")
@@ -25,7 +25,7 @@ def test_the_same_key_with_another_body_is_refused(customer: Customer) -> None:
     assert refused.status_code == 422
 
 
-def test_the_same_order_in_other_words_is_the_same_order(customer: Customer) -> None:
+def test_equivalent_body_replays_the_same_order(customer: Customer) -> None:
     first = customer.place(key="words")
 
     again = customer.post(
@@ -37,13 +37,13 @@ def test_the_same_order_in_other_words_is_the_same_order(customer: Customer) -> 
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_another_users_key_is_separate(customer: Customer, https_client: httpx.Client) -> None:
+def test_key_of_another_user_is_independent(customer: Customer, https_client: httpx.Client) -> None:
     other = Customer(https_client)
 
     assert customer.place(key="shared-key") != other.place(key="shared-key")
 
 
-def test_a_refused_request_keeps_nothing_of_its_key(customer: Customer) -> None:
+def test_rejected_request_does_not_use_up_its_key(customer: Customer) -> None:
     assert customer.post({"cost": "0"}, key="again").status_code == 422
 
     assert customer.post(key="again").status_code == 200

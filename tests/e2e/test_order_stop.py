@@ -28,7 +28,7 @@ def replica(stack: Stack) -> dict[str, str]:
     return found
 
 
-def test_whoever_waits_is_answered_and_every_event_is_published_first(stack: Stack, customer: Customer) -> None:
+def test_stop_answers_long_polls_and_publishes_every_event(stack: Stack, customer: Customer) -> None:
     stack.stop("order-processor-0")
     address = replica(stack)
     with (
@@ -58,7 +58,7 @@ def test_whoever_waits_is_answered_and_every_event_is_published_first(stack: Sta
         assert customer.processed(reference)["status"] == "PROCESSED"
 
 
-def test_without_kafka_it_still_ends_in_time_and_others_publish_what_it_left(stack: Stack, customer: Customer) -> None:
+def test_stop_without_kafka_is_in_time_and_loses_no_event(stack: Stack, customer: Customer) -> None:
     stack.stop("kafka-0")
     address = replica(stack)
     body = {"userid": customer.name, "cost": "1.00", "orderitems": ["apple"]}

@@ -1,4 +1,4 @@
-"""The checker must catch a planted lie of each kind, and only that; else every row is worth nothing."""
+"""The checker finds every kind of planted violation and reports no other; every fault row depends on that."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,12 +43,12 @@ def document(order: str, key: str, *statuses: str, user: str = "ann") -> dict[st
     }
 
 
-def judged(account: Account, *documents: dict[str, Any], events: tuple[Event, ...] = (), **more: Any) -> Verdict:
+def checked(account: Account, *documents: dict[str, Any], events: tuple[Event, ...] = (), **more: Any) -> Verdict:
     return check(account, documents, events, healed_at=AT.timestamp(), **more)
 
 
-def test_an_honest_run_passes(tmp_path: Path) -> None:
-    told = account(
+def test_run_without_violations_passes(tmp_path: Path) -> None:
+    recorded = account(
         tmp_path,
         plain=[ok("1")],
         settled=[UNKNOWN, ok("2", replayed=True)],
@@ -57,44 +57,44 @@ def test_an_honest_run_passes(tmp_path: Path) -> None:
     )
     events = (Event("1", "ann", 0, 0), Event("2", "ann", 0, 1), Event("2", "ann", 0, 2), Event("3", "ann", 1, 0))
 
-    verdict = judged(told, document("1", "plain"), document("2", "settled"), document("3", "later"), events=events)
+    verdict = checked(recorded, document("1", "plain"), document("2", "settled"), document("3", "later"), events=events)
 
     assert verdict.ok, verdict
     assert (verdict.orders, verdict.accepted, verdict.refused, verdict.repeated_events) == (4, 3, 1, 1)
 
 
-def test_an_accepted_order_that_is_gone_or_stuck_or_failed_is_lost(tmp_path: Path) -> None:
-    told = account(tmp_path, a=[ok("1")], b=[ok("2")], c=[ok("3")])
+def test_accepted_order_missing_stuck_or_failed_counts_as_lost(tmp_path: Path) -> None:
+    recorded = account(tmp_path, a=[ok("1")], b=[ok("2")], c=[ok("3")])
 
-    verdict = judged(told, document("2", "b", "PLACED"), document("3", "c", "PLACED", "FAILED"))
+    verdict = checked(recorded, document("2", "b", "PLACED"), document("3", "c", "PLACED", "FAILED"))
 
     assert set(verdict.lost) == {"1", "2", "3"}
     assert verdict.broken == verdict.lost
     assert not verdict.ok
 
 
-def test_a_failed_order_is_no_loss_where_failing_is_right(tmp_path: Path) -> None:
-    assert judged(account(tmp_path, a=[ok("1")]), document("1", "a", "PLACED", "FAILED"), may_fail=True).ok
+def test_expected_failure_does_not_count_as_lost(tmp_path: Path) -> None:
+    assert checked(account(tmp_path, a=[ok("1")]), document("1", "a", "PLACED", "FAILED"), may_fail=True).ok
 
 
 @pytest.mark.parametrize("answers", [[REFUSED], [UNAVAILABLE, UNAVAILABLE]])
-def test_an_order_whose_buyer_was_told_no_is_invented(tmp_path: Path, answers: list[Answer]) -> None:
-    assert set(judged(account(tmp_path, a=answers), document("1", "a")).invented) == {"1"}
+def test_order_of_a_rejected_request_counts_as_invented(tmp_path: Path, answers: list[Answer]) -> None:
+    assert set(checked(account(tmp_path, a=answers), document("1", "a")).invented) == {"1"}
 
 
-def test_an_order_or_an_event_that_nobody_asked_for_is_invented(tmp_path: Path) -> None:
-    told = account(tmp_path, a=[ok("1")])
+def test_unrequested_order_or_event_counts_as_invented(tmp_path: Path) -> None:
+    recorded = account(tmp_path, a=[ok("1")])
 
-    verdict = judged(told, document("1", "a"), document("2", "b"), events=(Event("9", "ann", 0, 0),))
+    verdict = checked(recorded, document("1", "a"), document("2", "b"), events=(Event("9", "ann", 0, 0),))
 
     assert set(verdict.invented) == {"2", "9"}
 
 
-def test_two_effects_two_orders_or_two_references_of_one_key_are_doubled(tmp_path: Path) -> None:
-    told = account(tmp_path, a=[ok("1")], b=[ok("2")], c=[ok("4"), ok("5")])
+def test_second_effect_order_or_reference_counts_as_doubled(tmp_path: Path) -> None:
+    recorded = account(tmp_path, a=[ok("1")], b=[ok("2")], c=[ok("4"), ok("5")])
 
-    verdict = judged(
-        told,
+    verdict = checked(
+        recorded,
         document("1", "a", "PLACED", "PROCESSED", "PROCESSED"),
         document("2", "b"),
         document("3", "b"),
@@ -105,32 +105,30 @@ def test_two_effects_two_orders_or_two_references_of_one_key_are_doubled(tmp_pat
     assert set(verdict.doubled) == {"1", "2", "3", "4", "5", "c"}
 
 
-def test_dishonest_answers_are_counted(tmp_path: Path) -> None:
-    told = account(tmp_path, a=[Answer("unknown", 500, dishonest="status 500"), ok("1")], b=[UNAVAILABLE, ok("2")])
-    assert judged(told, document("1", "a"), document("2", "b")).ok is False
+def test_contract_violations_are_counted(tmp_path: Path) -> None:
+    recorded = account(tmp_path, a=[Answer("unknown", 500, dishonest="status 500"), ok("1")], b=[UNAVAILABLE, ok("2")])
+    assert checked(recorded, document("1", "a"), document("2", "b")).ok is False
 
-    lied = account(tmp_path / "other", c=[UNAVAILABLE, ok("3", replayed=True)])
-    verdict = judged(lied, document("3", "c"))
+    contradicted = account(tmp_path / "other", c=[UNAVAILABLE, ok("3", replayed=True)])
+    verdict = checked(contradicted, document("3", "c"))
 
-    assert list(verdict.dishonest) == [
-        "503 unavailable said that nothing was done, and the order of that request exists"
-    ]
+    assert list(verdict.contract_violations) == ["503 unavailable, but the order of that request exists"]
 
 
-def test_an_order_without_an_end_is_no_pass(tmp_path: Path) -> None:
-    verdict = judged(account(tmp_path, a=[UNKNOWN]))
+def test_unsettled_order_fails_the_check(tmp_path: Path) -> None:
+    verdict = checked(account(tmp_path, a=[UNKNOWN]))
 
     assert (verdict.unsettled, verdict.ok) == (1, False)
 
 
-def test_the_healing_time_is_that_of_the_last_order_placed_before_it(tmp_path: Path) -> None:
+def test_heal_time_ends_with_the_last_earlier_order(tmp_path: Path) -> None:
     late = document("1", "a") | {"processed_at": datetime(2026, 1, 1, 0, 0, 9, tzinfo=UTC)}
     after = document("2", "b") | dict.fromkeys(("placed_at", "processed_at"), datetime(2026, 1, 1, 1, tzinfo=UTC))
 
-    assert judged(account(tmp_path, a=[ok("1")], b=[ok("2")]), late, after).heal_seconds == 9.0
+    assert checked(account(tmp_path, a=[ok("1")], b=[ok("2")]), late, after).heal_seconds == 9.0
 
 
-def test_a_ledger_cut_short_by_a_kill_is_read_up_to_its_last_whole_line(tmp_path: Path) -> None:
+def test_truncated_ledger_is_read_to_its_last_whole_line(tmp_path: Path) -> None:
     account(tmp_path, a=[ok("1")], b=[ok("2")])
     whole = (tmp_path / "ledger").read_text()
     (tmp_path / "ledger").write_text(whole[:-10])

@@ -55,19 +55,19 @@ def round_trip(line: socket.socket, data: bytes) -> float:
     return time.monotonic() - started
 
 
-def test_without_toxics_bytes_pass_unchanged_and_in_order(proxy: Proxy) -> None:
+def test_bytes_pass_unchanged_and_in_order_without_toxics(proxy: Proxy) -> None:
     data = bytes(range(256)) * 4096
     with connect(proxy) as line:
         assert round_trip(line, data) < 2
 
 
-def test_latency_delays_both_ways_and_does_not_narrow_the_line(proxy: Proxy) -> None:
+def test_latency_delays_both_directions_without_limiting_throughput(proxy: Proxy) -> None:
     proxy.toxics.latency, proxy.toxics.jitter = 0.2, 0.05
     with connect(proxy) as line:
         assert 0.3 <= round_trip(line, b"x" * 1_000_000) < 2
 
 
-def test_nothing_passes_a_black_hole_until_it_closes(proxy: Proxy) -> None:
+def test_black_hole_passes_nothing_until_it_is_removed(proxy: Proxy) -> None:
     with connect(proxy) as line:
         round_trip(line, b"before")
         proxy.toxics.hole = True
@@ -81,7 +81,7 @@ def test_nothing_passes_a_black_hole_until_it_closes(proxy: Proxy) -> None:
         assert line.recv(100) == b"during"
 
 
-def test_a_reset_ends_every_connection_and_new_ones_are_welcome(proxy: Proxy) -> None:
+def test_reset_closes_all_connections_and_accepts_new_ones(proxy: Proxy) -> None:
     with connect(proxy) as line, connect(proxy) as other:
         round_trip(line, b"x")
         round_trip(other, b"x")
@@ -94,7 +94,7 @@ def test_a_reset_ends_every_connection_and_new_ones_are_welcome(proxy: Proxy) ->
         round_trip(line, b"x")
 
 
-def test_slivers_arrive_one_by_one(proxy: Proxy) -> None:
+def test_slicer_delivers_small_pieces_one_by_one(proxy: Proxy) -> None:
     proxy.toxics.slice_bytes = 3
     with connect(proxy) as line:
         round_trip(line, b"x" * 3000)
@@ -103,13 +103,13 @@ def test_slivers_arrive_one_by_one(proxy: Proxy) -> None:
         assert len(line.recv(65536)) < 300
 
 
-def test_bandwidth_is_bounded(proxy: Proxy) -> None:
+def test_bandwidth_is_limited(proxy: Proxy) -> None:
     proxy.toxics.bytes_per_second = 20_000
     with connect(proxy) as line:
         assert round_trip(line, b"x" * 10_000) >= 0.5
 
 
-def test_refused_connections_come_back_on_the_same_port(proxy: Proxy) -> None:
+def test_refusal_ends_and_the_same_port_accepts_again(proxy: Proxy) -> None:
     proxy.refuse()
     with pytest.raises(OSError, match=r"refused|reset"):
         connect(proxy)

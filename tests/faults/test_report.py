@@ -1,4 +1,4 @@
-"""Which results the report tells."""
+"""Which results the report shows."""
 
 from faults.harness.report import latest
 from faults.harness.results import Result
@@ -8,16 +8,16 @@ def _result(at: str, scale: str = "short", part: str = "part") -> Result:
     return Result(1, part, scale, "title", "test", outcome="passed", at=at)
 
 
-def test_the_last_result_of_a_part_counts() -> None:
+def test_last_result_of_a_part_counts() -> None:
     old, new, other = _result("2026-01-01"), _result("2026-01-02"), _result("2026-01-01", part="other")
     assert latest([new, old, other]) == [other, new]
 
 
-def test_full_variants_take_the_place_of_the_short_form_that_has_them_all() -> None:
+def test_full_variants_replace_the_combined_short_form() -> None:
     together, one, other = _result("2", part="kill-all"), _result("1", "full", "kill-a"), _result("1", part="stop-all")
     assert latest([together, one, other]) == [one, other]
 
 
-def test_a_short_form_does_not_replace_the_full_one() -> None:
+def test_short_result_does_not_replace_a_full_one() -> None:
     full, short = _result("2026-01-01", "full"), _result("2026-01-02", "short")
     assert latest([full, short]) == [full]

@@ -1,4 +1,4 @@
-"""Which failures of the short form may be tried once more."""
+"""Which failed rows of the short form may be retried."""
 
 from typing import Any
 
@@ -14,18 +14,18 @@ def _result(outcome: str, figures: dict[str, Any]) -> Result:
     return Result(1, "part", "short", "title", "test", outcome=outcome, figures=figures)
 
 
-def test_a_row_that_was_only_slow_may_be_tried_again() -> None:
+def test_slow_row_is_retried() -> None:
     assert only_slow([_result("failed", KEPT), _result("passed", {})])
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_promise_is_not_tried_away(name: str) -> None:
+def test_row_with_a_broken_promise_is_not_retried(name: str) -> None:
     assert not only_slow([_result("failed", KEPT), _result("failed", KEPT | {name: 1})])
 
 
-def test_a_row_without_a_verdict_is_not_tried_away() -> None:
+def test_row_without_a_verdict_is_not_retried() -> None:
     assert not only_slow([_result("failed", {})])
 
 
-def test_a_run_that_failed_without_a_failed_row_is_not_tried_away() -> None:
+def test_run_without_a_failed_row_is_not_retried() -> None:
     assert not only_slow([_result("passed", KEPT)])

@@ -30,7 +30,7 @@ def test_row_01_leader_killed(cluster: System, figures: dict[str, Any]) -> None:
 
 
 def test_row_02_all_brokers_down(small: System, figures: dict[str, Any]) -> None:
-    """Every broker is down while orders go on at full rate."""
+    """Every broker is down while orders continue at full rate."""
     down = pick(600, 20)
     with small.load(pick(10_000, 1_000), rate=50, at_most=down + 300) as run:
         wait.until(lambda: time.time() - run.began > 10, "a baseline", seconds=30)
@@ -51,7 +51,7 @@ def test_row_02_all_brokers_down(small: System, figures: dict[str, Any]) -> None
 
 
 def test_row_03_two_of_three_brokers_down(cluster: System, figures: dict[str, Any]) -> None:
-    """Two of three brokers are down: nothing is acknowledged by one broker alone, and every order is accepted."""
+    """Two of three brokers are down: one broker alone acknowledges nothing, and every order is accepted."""
     down = pick(120, 25)
     with cluster.load(pick(10_000, 1_000), rate=50, at_most=down + 300) as run:
         cluster.stack.stop("kafka-1")
@@ -75,7 +75,7 @@ def test_row_03_two_of_three_brokers_down(cluster: System, figures: dict[str, An
 
 
 def test_row_05_topic_lost(small: System, figures: dict[str, Any]) -> None:
-    """The topic is deleted and made anew, empty, with unread events in it."""
+    """The topic is deleted and created again, empty, with unread events in it."""
     with small.load(pick(10_000, 1_000), rate=pick(80, 50)) as run:
         small.pause(*small.parts("order-processor"))  # so that events are lost unread
         unread_since = time.time()

@@ -41,7 +41,7 @@ def test_row_04_bad_network_to_kafka(proxied: System, figures: dict[str, Any], t
 
 @pytest.mark.parametrize("toxics", PLANS, ids=name)
 def test_row_04_bad_network_to_mongodb(proxied: System, figures: dict[str, Any], toxics: list[str]) -> None:
-    """The network to MongoDB is bad: honest answers in time, and nothing is lost, invented or doubled."""
+    """The network to MongoDB is bad: correct answers in time, and nothing is lost, invented or doubled."""
     proxy = proxied.mongodb_proxies[0]
     lasting = pick(60, 6)
     with proxied.load(pick(10_000, 800), rate=30, at_most=1200) as run:
@@ -59,7 +59,7 @@ def test_row_04_bad_network_to_mongodb(proxied: System, figures: dict[str, Any],
 
 
 def test_row_21_names_not_resolved(proxied: System, figures: dict[str, Any], tmp_path: Path) -> None:
-    """No name or address is resolved in order-api, and its connections break: honest answers, and recovery."""
+    """order-api resolves no name or address, and its connections break: correct answers, and recovery."""
     lasting = pick(30, 10)
     flag = tmp_path / "dns-fails"
     for part in proxied.parts("order-api"):

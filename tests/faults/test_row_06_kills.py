@@ -28,7 +28,7 @@ PROCESSOR_POINTS = ["before-update", "before-commit"]
 
 @pytest.mark.parametrize("plan", pick([[pair] for pair in API_POINTS], [API_POINTS]), ids=name)
 def test_row_06_order_api_killed_at_a_point(small: System, figures: dict[str, Any], plan: list[Points]) -> None:
-    """order-api is killed with -9 at named points of its own path."""
+    """order-api is killed with -9 at each of its named crash points."""
     kills = pick(100, 1)
     figures["kills"] = {}
     with small.load(pick(4_000, 800), rate=40, at_most=3600) as run:
@@ -47,10 +47,8 @@ def test_row_06_order_api_killed_at_a_point(small: System, figures: dict[str, An
     small.prove(run, figures=figures, healed_at=healed_at, within=60)
 
 
-def test_row_07_order_api_killed_between_publishing_and_taking_the_marker(
-    small: System, figures: dict[str, Any]
-) -> None:
-    """order-api is killed with -9 after its events were delivered, before their markers are removed."""
+def test_row_07_order_api_killed_before_outbox_removal(small: System, figures: dict[str, Any]) -> None:
+    """order-api is killed with -9 after its events were delivered, before their outbox entries are removed."""
     kills = pick(200, 5)
     processors = small.parts("order-processor")
     with small.load(pick(10_000, 500), rate=40, at_most=1800) as run:
@@ -74,7 +72,7 @@ def test_row_07_order_api_killed_between_publishing_and_taking_the_marker(
 
 
 def test_row_07_without_kills_events_are_not_repeated(small: System, figures: dict[str, Any]) -> None:
-    """Both relays at work, nobody killed: at most 1 % of the events are repeated."""
+    """Two relays run without kills: at most 1 % of the events are repeated."""
     with small.load(pick(10_000, 1_000), rate=100) as run:
         pass
 

@@ -19,7 +19,7 @@ SOAK_SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
 
 
 def test_row_09_rolling_restart(small: System, figures: dict[str, Any]) -> None:
-    """Every replica is taken out of rotation, restarted and put back, one after the other: no request fails."""
+    """Each replica in turn is taken out of rotation, restarted and put back: no request fails."""
     ends = []
     with small.load(pick(10_000, 1_000), rate=pick(100, 40), keep_alive=False) as run:
         for _ in range(pick(10, 1)):
@@ -41,7 +41,7 @@ def test_row_09_rolling_restart(small: System, figures: dict[str, Any]) -> None:
 
 
 def test_row_10_consumers_come_and_go(small: System, figures: dict[str, Any]) -> None:
-    """Processors join and leave, in good order and by kill -9, under load."""
+    """Processors join and leave under load, stopped cleanly or killed with -9."""
     random_ = random.Random(small.seed)
     changes = pick(50, 5)
     with small.load(pick(10_000, 1_200), rate=40) as run:
@@ -59,7 +59,7 @@ def test_row_10_consumers_come_and_go(small: System, figures: dict[str, Any]) ->
 
 
 def test_row_11_zombie_processor(small: System, figures: dict[str, Any]) -> None:
-    """A processor hangs (SIGSTOP) until others have its partitions, then goes on with its old batch."""
+    """A processor hangs (SIGSTOP) until others own its partitions, then continues with its old batch."""
     hang = pick(120, 25)  # twice the longest pause between two polls; the short form twice the session's 10 s
     url = small.admin_urls("order-processor")[0]
     wait.until(
@@ -101,7 +101,7 @@ def test_row_19_everything_killed(cluster: System, figures: dict[str, Any]) -> N
 if pick(full=True, short=False):
 
     def test_row_26_soak(cluster: System, figures: dict[str, Any]) -> None:
-        """Random faults anywhere, one in some ten seconds, for a long time (SOAK_SECONDS, ten minutes by default)."""
+        """Random faults anywhere, about one in ten seconds, for a long time (SOAK_SECONDS, ten minutes by default)."""
         random_ = random.Random(cluster.seed)
         faults = 0
         with cluster.load(1, rate=20, at_most=SOAK_SECONDS + 600) as run:

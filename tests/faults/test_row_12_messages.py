@@ -45,7 +45,7 @@ def test_row_12_every_event_delivered_five_times(small: System, figures: dict[st
 
 
 def test_row_13_poison(small: System, figures: dict[str, Any]) -> None:
-    """One message in a hundred cannot be handled: it goes to the dead-letter topic, and all else flows on."""
+    """One message in a hundred cannot be processed: it goes to the dead-letter topic, and the rest continues."""
     random_ = random.Random(small.seed)
     count = pick(105, 21)
     pids = {part: small.stack.pids[part] for part in small.parts("order-processor")}
@@ -64,7 +64,7 @@ def test_row_13_poison(small: System, figures: dict[str, Any]) -> None:
 
 
 def test_row_14_failed_orders_redriven_twice(small: System, figures: dict[str, Any]) -> None:
-    """Orders failed by a rule are redriven twice after the rule was mended: each is processed once."""
+    """Orders failed by a rule are redriven twice after the rule was changed: each is processed once."""
     processors = small.parts("order-processor")
     for part in processors:
         small.configure(part, environ={"PROCESSOR_REFUSED_ITEMS": ",".join(GOODS)})

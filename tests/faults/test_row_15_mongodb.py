@@ -17,7 +17,7 @@ SLACK_MS = pick(600, 1_000)  # the short form runs where other things run
 
 
 def test_row_15_primary_killed_and_stepped_down(cluster: System, figures: dict[str, Any]) -> None:
-    """The primary is killed with -9, or made to step down, again and again, under load."""
+    """The primary is killed with -9 or steps down, again and again, under load."""
     failovers = pick(10, 2)
     with cluster.load(pick(10_000, 900), rate=40) as run:
         for number in range(failovers):
@@ -36,7 +36,7 @@ def test_row_15_primary_killed_and_stepped_down(cluster: System, figures: dict[s
 
 
 def test_row_16_primary_without_a_majority(cluster: System, figures: dict[str, Any]) -> None:
-    """The primary loses both secondaries, takes writes that no majority has, dies, and rolls them back."""
+    """The primary loses both secondaries, accepts writes without a majority, dies, and rolls them back."""
     alone = pick(60, 12)
     with cluster.load(pick(10_000, 600), rate=30) as run:
         primary = cluster.primary()
@@ -51,7 +51,7 @@ def test_row_16_primary_without_a_majority(cluster: System, figures: dict[str, A
         cluster.stack.start(primary)
         healed_at = time.time()
 
-    figures |= {"alone_seconds": alone, "longest_outage_seconds": run.widest_gap()}
+    figures |= {"isolated_seconds": alone, "longest_outage_seconds": run.widest_gap()}
     figures["accepted_meanwhile"] = sum(
         t.outcome == "ok" for t in run.account().tries(paused_at + 1, paused_at + alone)
     )
@@ -60,7 +60,7 @@ def test_row_16_primary_without_a_majority(cluster: System, figures: dict[str, A
 
 
 def test_row_17_mongod_hangs(small: System, figures: dict[str, Any]) -> None:
-    """Mongod is stopped for five seconds, again and again: every request ends within its limit."""
+    """The database server hangs for five seconds, again and again: every request ends within its limit."""
     hangs = pick(20, 2)
     free_after = []
     with small.load(pick(10_000, 900), rate=pick(40, 60)) as run:
@@ -84,8 +84,8 @@ def test_row_17_mongod_hangs(small: System, figures: dict[str, Any]) -> None:
     assert own <= TIMEOUT_MS + SLACK_MS
 
 
-def test_row_18_mongodb_away(small: System, figures: dict[str, Any]) -> None:
-    """MongoDB is away for a minute while clients repeat: fast honest answers, and no lasting harm afterwards."""
+def test_row_18_mongodb_down(small: System, figures: dict[str, Any]) -> None:
+    """MongoDB is down for a minute while clients retry: fast 503 answers, and full throughput afterwards."""
     away = pick(60, 20)
     with small.load(pick(10_000, 1_500), rate=40) as run:
         wait.until(lambda: time.time() - run.began > 8, "a baseline", seconds=20)
@@ -101,7 +101,7 @@ def test_row_18_mongodb_away(small: System, figures: dict[str, Any]) -> None:
     before = _goodput(run, run.began, stopped_at)
     after = max(_goodput(run, healed_at + n, healed_at + n + 5) for n in range(25))
     figures |= {
-        "away_seconds": away,
+        "down_seconds": away,
         "rejected": len(rejected),
         "rejected_p99_ms": rejected[int(0.99 * (len(rejected) - 1))],
         "rejected_median_ms": rejected[len(rejected) // 2],

@@ -60,7 +60,7 @@ def _call(breaker: Breaker, seconds: float, *, fails: bool) -> str:
 
 
 def test_row_24_calls_do_not_wait_for_each_other(breaker: Any, figures: dict[str, Any]) -> None:
-    """Sixty-four threads with calls of 100 ms through one breaker end within 250 ms."""
+    """Sixty-four threads with calls of 100 ms through one breaker finish within 250 ms."""
     guard, _ = breaker
     with ThreadPoolExecutor(64) as pool:
         ready = threading.Barrier(65)
@@ -76,7 +76,7 @@ def test_row_24_calls_do_not_wait_for_each_other(breaker: Any, figures: dict[str
 
 
 def test_row_24_opens_and_lets_few_probes_through(breaker: Any, figures: dict[str, Any]) -> None:
-    """With four calls in five failing it opens within 20; half-open it lets at most three through; metrics tell so."""
+    """With four of five calls failing the breaker opens within 20; half-open it admits at most three; metrics agree."""
     guard, registry = breaker
     before_open = [_call(guard, 0, fails=number % 5 != 0) for number in range(25)]
     opened_after = before_open.index("rejected")
@@ -107,13 +107,13 @@ def _probing(guard: Breaker) -> bool:
     return guard.available > 0
 
 
-def test_row_24_every_replica_tells_the_truth(small: System, figures: dict[str, Any]) -> None:
-    """While MongoDB is away each replica shows its breaker open, and closed after its return."""
+def test_row_24_every_replica_shows_its_breaker_state(small: System, figures: dict[str, Any]) -> None:
+    """While MongoDB is down each replica shows its breaker open, and closed after the recovery."""
     urls = small.admin_urls("order-api")
     with small.load(pick(2_000, 300), rate=40) as run:
         small.stack.stop("mongodb-0")
         wait.until(lambda: _states(urls) == {"open"} or _states(urls) == {"open", "half_open"}, "open", seconds=60)
-        figures["states_away"] = sorted(_states(urls))
+        figures["states_during_outage"] = sorted(_states(urls))
         small.stack.start("mongodb-0")
         healed_at = time.time()
         wait.until(lambda: _states(urls) == {"closed"}, "closed breakers", seconds=60)

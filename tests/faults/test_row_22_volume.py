@@ -41,7 +41,7 @@ def tight(systems: Systems) -> Iterator[System]:
 
 
 def test_row_22_disk_full(tight: System, figures: dict[str, Any]) -> None:
-    """MongoDB's disk is full: no order is half written, honest answers, and recovery once there is room."""
+    """MongoDB's disk is full: no order is half written, answers are correct, and it recovers once there is space."""
     disk = tight.folder / "data" / "mongodb-0"
     full = pick(60, 12)
     with tight.load(pick(4_000, 500), rate=40, items=100) as run:
@@ -72,7 +72,7 @@ def test_row_22_disk_full(tight: System, figures: dict[str, Any]) -> None:
 
 
 def test_row_25_backlog(small: System, figures: dict[str, Any]) -> None:
-    """Many events wait (PENDING, 100,000 by default): they drain while orders go on, and the index is empty after."""
+    """Many events wait (PENDING, 100,000 by default): they drain while orders are placed, and no entry is left."""
     with small.load(pick(5_000, 600), rate=20, at_most=1800) as run:
         small.stack.stop("kafka-0")
         _pile_up(small, PENDING)

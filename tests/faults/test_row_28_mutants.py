@@ -54,9 +54,9 @@ def test_row_28_without_the_unique_index(small: System, figures: dict[str, Any])
     assert made > 1
 
 
-def test_row_28_with_an_unconditional_change_of_status(small: System, figures: dict[str, Any]) -> None:
-    """With a change of status that does not look at the present one, a repeated event is a second effect."""
-    with off(small, "order-processor", "a change of status is conditional"):
+def test_row_28_with_an_unconditional_status_change(small: System, figures: dict[str, Any]) -> None:
+    """With an unconditional status change, a repeated event has a second effect."""
+    with off(small, "order-processor", "a status change is conditional"):
         with small.load(60, rate=30) as run:
             pass
         users = run.account().users
@@ -70,7 +70,7 @@ def test_row_28_with_an_unconditional_change_of_status(small: System, figures: d
 
 
 def test_row_28_with_offsets_before_the_write(small: System, figures: dict[str, Any]) -> None:
-    """With offsets committed before the write, and no second net, processors that die in an outage lose orders."""
+    """With offsets committed before the write, and no reconciliation, processors killed in an outage lose orders."""
     with off(small, "order-processor", "offsets are committed after the write") as processors:
         small.pause(*processors)
         with small.load(150, rate=40) as run:
@@ -89,7 +89,7 @@ def test_row_28_with_offsets_before_the_write(small: System, figures: dict[str, 
 
 
 def test_row_28_without_reconciliation(small: System, figures: dict[str, Any]) -> None:
-    """Without reconciliation, events that are lost with their topic are never sent again."""
+    """Without reconciliation, events lost with their topic are never sent again."""
     with off(small, "order-processor", "lost events are found by reconciliation") as processors:
         with small.load(150, rate=40) as run:
             small.pause(*processors)
@@ -102,8 +102,8 @@ def test_row_28_without_reconciliation(small: System, figures: dict[str, Any]) -
     assert verdict.lost
 
 
-def test_row_28_with_an_insert_that_waits_for_nobody(cluster: System, figures: dict[str, Any]) -> None:
-    """With w:1, a primary without a majority accepts orders, and a failover takes them away."""
+def test_row_28_with_an_insert_not_acknowledged_by_a_majority(cluster: System, figures: dict[str, Any]) -> None:
+    """With w:1, a primary without a majority accepts orders, and a failover loses them."""
     with off(cluster, "order-api", "an insert waits for a majority"):
         with cluster.load(150, rate=30, settle_seconds=20) as run:
             primary = cluster.primary()
@@ -123,7 +123,7 @@ def test_row_28_with_an_insert_that_waits_for_nobody(cluster: System, figures: d
 
 
 def test_row_28_with_a_breaker_that_never_opens(small: System, figures: dict[str, Any]) -> None:
-    """With a breaker that never opens, whoever orders while MongoDB is away waits, instead of hearing so at once."""
+    """With a breaker that never opens, requests during a MongoDB outage wait instead of failing at once."""
     with off(small, "order-api", "a breaker opens"), small.load(100, rate=20) as run:
         small.stack.stop("mongodb-0")
         stopped_at = time.time()

@@ -26,7 +26,7 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 def test_row_29_one_key_many_requests(small: System, figures: dict[str, Any]) -> None:
-    """One key, two hundred requests at once: one order; another body is 422; another user's order is its own."""
+    """Two hundred parallel requests with one key make one order; another body gets 422; users do not share keys."""
     keys, copies = pick((1_000, 200), (25, 200))
     found = asyncio.run(_storm(small, keys, copies))
 
@@ -39,7 +39,7 @@ def test_row_29_one_key_many_requests(small: System, figures: dict[str, Any]) ->
 
 
 def test_row_30_clients_hang_up(small: System, figures: dict[str, Any]) -> None:
-    """The client hangs up after a random byte; the same key then settles the order, and never makes two."""
+    """The client hangs up after a random byte; a retry with the same key settles the order and never makes two."""
     random_ = random.Random(small.seed)
     count = pick(2_000, 150)
     ledger = small.folder / "ledgers" / f"row-30-{time.time_ns()}"

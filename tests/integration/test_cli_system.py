@@ -14,7 +14,7 @@ from support.servers import database
 pytestmark = pytest.mark.usefixtures("quiet_command")
 
 
-def test_an_order_is_followed_through_the_running_system(stack: Stack, customer: Customer) -> None:
+def test_show_follows_an_order_through_the_running_system(stack: Stack, customer: Customer) -> None:
     orderid = customer.place()
     customer.processed(orderid)
 
@@ -39,7 +39,7 @@ def test_load_places_orders_and_sees_each_processed_once(stack: Stack, tmp_path:
     assert len(ledger.read_text(encoding="utf-8").splitlines()) >= 41
 
 
-def test_a_lost_event_is_given_back_by_hand(stack: Stack, customer: Customer) -> None:
+def test_reconcile_command_requeues_a_lost_event(stack: Stack, customer: Customer) -> None:
     first = customer.place()
     customer.processed(first)
     wait.until(lambda: _handled(stack, first), "the group is at the end of the topic")

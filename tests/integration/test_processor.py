@@ -15,7 +15,7 @@ from support.wait import until
 
 
 @pytest.mark.parametrize("protocol", ["consumer", "classic"])
-def test_orders_are_processed_and_told_in_metrics_and_a_stop_is_clean(seeded: SeededOrders, protocol: str) -> None:
+def test_orders_are_processed_and_counted_and_the_stop_is_clean(seeded: SeededOrders, protocol: str) -> None:
     seeded.publish(seeded.store(300))
 
     with seeded.processor(KAFKA_GROUP_PROTOCOL=protocol) as processor:
@@ -33,9 +33,7 @@ def test_orders_are_processed_and_told_in_metrics_and_a_stop_is_clean(seeded: Se
 
 
 @pytest.mark.parametrize("place", ["before-update", "before-commit"])
-def test_a_processor_killed_in_the_middle_of_a_batch_leaves_every_order_processed_once(
-    seeded: SeededOrders, place: str
-) -> None:
+def test_processor_killed_during_a_batch_processes_each_order_once(seeded: SeededOrders, place: str) -> None:
     seeded.publish(seeded.store(1_000))
 
     with seeded.processor(CRASH_POINT=f"{place}:2") as dying:
@@ -51,7 +49,7 @@ def test_a_processor_killed_in_the_middle_of_a_batch_leaves_every_order_processe
     assert idle <= 30  # the broker notices the death after 10 s; a start and the work itself are in this figure
 
 
-def test_the_partitions_of_a_killed_processor_are_idle_for_twenty_seconds_at_most(seeded: SeededOrders) -> None:
+def test_partitions_of_a_killed_processor_are_soon_reassigned(seeded: SeededOrders) -> None:
     with seeded.processor() as one, seeded.processor() as other:
         seeded.publish(seeded.store(100))
         seeded.await_settled()
@@ -68,7 +66,7 @@ def test_the_partitions_of_a_killed_processor_are_idle_for_twenty_seconds_at_mos
 
 
 @pytest.mark.parametrize("part", ["mongodb-0", "kafka-0"])
-def test_an_outage_is_waited_for_and_a_stop_during_it_is_clean(seeded: SeededOrders, part: str) -> None:
+def test_processor_waits_during_an_outage_and_stops_cleanly(seeded: SeededOrders, part: str) -> None:
     buried = len(seeded.letters())
     ids = seeded.store(50)
     with seeded.processor() as stopped, seeded.processor() as processor:

@@ -16,7 +16,7 @@ from support.servers import connection, database
 from support.wait import until
 
 
-def test_a_topic_deleted_with_events_in_it_costs_no_order(seeded: SeededOrders) -> None:
+def test_deleting_a_topic_with_events_loses_no_order(seeded: SeededOrders) -> None:
     with seeded.processor() as processor:
         seeded.publish(seeded.store(200))
         seeded.await_settled()
@@ -42,7 +42,7 @@ def test_a_topic_deleted_with_events_in_it_costs_no_order(seeded: SeededOrders) 
     seeded.assert_one_effect_each()
 
 
-def test_a_running_processor_survives_its_topic_made_anew(seeded: SeededOrders) -> None:
+def test_running_processor_survives_its_recreated_topic(seeded: SeededOrders) -> None:
     with seeded.processor() as processor:
         seeded.publish(seeded.store(200))
         seeded.await_settled()
@@ -57,7 +57,7 @@ def test_a_running_processor_survives_its_topic_made_anew(seeded: SeededOrders) 
     seeded.assert_one_effect_each()
 
 
-def test_reconciliation_waits_for_the_committed_offsets_and_then_rearms(seeded: SeededOrders) -> None:
+def test_reconciliation_waits_for_committed_offsets_before_it_requeues(seeded: SeededOrders) -> None:
     harness = HandlerHarness()
     (lost,) = seeded.store(1)
     with database(seeded.stack, "order-processor") as as_processor:

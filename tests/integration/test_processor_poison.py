@@ -17,7 +17,7 @@ def _refuse(seeded: SeededOrders, *cases: Document) -> None:
     seeded.as_admin.command("collMod", schema.COLLECTION, validator=validator)
 
 
-def test_poison_goes_aside_alone_and_the_rest_flows_on(seeded: SeededOrders) -> None:
+def test_only_broken_messages_are_dead_lettered(seeded: SeededOrders) -> None:
     good = seeded.store(496)
     (refused,) = seeded.store(1, item="plum")
     (unprocessable,) = seeded.store(1)

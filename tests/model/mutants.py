@@ -99,17 +99,17 @@ MUTANTS = [
         short.repeat_of_an_unsafe_insert_then_failover,
     ),
     Mutant(
-        "another body under the same key is refused",
+        "another body under the same key is rejected",
         change(OrderPlacement._resolve_duplicate, ("raise IdempotencyKeyReused", "pass")),
         short.another_body_under_the_same_key,
     ),
     Mutant(
-        "'nothing was done' is said only when it is sure",
+        "an unknown outcome is never answered as unavailable",
         change(store._was_not_applied, ("isinstance(error, ServerSelectionTimeoutError)", "True")),
         short.no_answer_without_key,
     ),
     Mutant(
-        "a second look before a 404",
+        "a linearizable read precedes a 404",
         change(OrderStore.is_pending, ("return found is not None", "return False")),
         short.new_primary_that_trails,
     ),
@@ -132,7 +132,7 @@ MUTANTS = [
         short.sweep_of_an_unsafe_insert_then_failover,
     ),
     Mutant(
-        "the marker stays until delivery",
+        "the outbox entry stays until delivery",
         change(EventPublisher.publish, ('crash.point("after-produce")', "self._delivered.append(sent)")),
         short.delivery_that_fails,
         alone=True,
@@ -143,7 +143,7 @@ MUTANTS = [
         short.producers_that_break,
     ),
     Mutant(
-        "a publisher works only in the process that made it",
+        "a relay works only in the process that created it",
         change(OutboxRelay.run_once, ("os.getpid() != self._pid", "False")),
         short.forked_after_the_start,
     ),
@@ -154,29 +154,29 @@ MUTANTS = [
         alone=True,
     ),
     Mutant(
-        "of a partition that goes, only what is done is committed",
+        "only finished work of a revoked partition is committed",
         change(Batch.done, ("offsets = dict(self._next)", "return dict(self._next)")),
         short.partition_revoked_during_an_outage,
         alone=True,
     ),
     Mutant(
-        "a change of status is conditional",
+        "a status change is conditional",
         change(Orders._move, (', "status": transition.source}', "}")),
         short.killed_between_write_and_commit,
     ),
     Mutant(
-        "a change of status has its majority before the commit",
+        "a status change reaches a majority before the offset commit",
         change(Orders.__init__, ('WriteConcern("majority", j=True)', "WriteConcern(w=1)")),
         short.failover_after_the_processing,
         alone=True,
     ),
     Mutant(
-        "an outage is no order's fault",
+        "an outage never counts as an order's failure",
         change(outage.is_outage, ("return not is_document_error(error)", "return False")),
         short.long_outage,
     ),
     Mutant(
-        "a dead letter's report is awaited",
+        "a dead letter's delivery report is awaited",
         change(
             DeadLetters._deliver,
             ("errors[place] = KafkaError(KafkaError._MSG_TIMED_OUT)", "pass"),
@@ -186,12 +186,12 @@ MUTANTS = [
     ),
     Mutant("lost events are found by reconciliation", NO_RECONCILIATION, short.topic_recreated),
     Mutant(
-        "a pass begins anew when the ends went backwards",
+        "a reconciliation pass restarts when end offsets go backwards",
         change(Reconciler.step, ("reading[p].end < end", "False")),
         short.topic_recreated_during_a_pass,
     ),
     Mutant(
-        "a redrive puts the marker back",
+        "a redrive restores the outbox entry",
         change(Orders.redrive, ("extra = _marker() |", "extra = {} and")),
         short.failed_and_redriven,
         alone=True,

@@ -21,7 +21,9 @@ def run_history(history: Callable[[HistoryHarness], None]) -> None:
 
 @pytest.mark.usefixtures("_silence")
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.safeguard for mutant in MUTANTS])
-def test_without_the_safeguard_a_promise_breaks(mutant: Mutant, record_property: Callable[[str, object], None]) -> None:
+def test_removing_the_safeguard_breaks_a_promise(
+    mutant: Mutant, record_property: Callable[[str, object], None]
+) -> None:
     record_property("safeguard", mutant.safeguard)
     record_property("history", mutant.history.__name__)
     with NO_RECONCILIATION() if mutant.alone else nullcontext():

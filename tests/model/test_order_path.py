@@ -83,7 +83,7 @@ def test_no_interleaving_breaks_a_promise(faults: Faults, reconcilers: int) -> N
 
 
 @pytest.mark.parametrize(("guards", "faults", "promise"), [row[1:] for row in DROPPED], ids=[row[0] for row in DROPPED])
-def test_without_a_safeguard_a_promise_breaks(guards: Safeguards, faults: Faults, promise: str) -> None:
+def test_removing_a_safeguard_breaks_a_promise(guards: Safeguards, faults: Faults, promise: str) -> None:
     outcome = explore(faults, guards)
     print(outcome)
 
@@ -101,11 +101,11 @@ def test_without_a_safeguard_a_promise_breaks(guards: Safeguards, faults: Faults
     ],
     ids=["marker until delivery", "commit after write", "majority of the update", "marker given back by a redrive"],
 )
-def test_reconciliation_is_a_second_net(guards: Safeguards, faults: Faults) -> None:
+def test_reconciliation_repairs_what_one_missing_safeguard_breaks(guards: Safeguards, faults: Faults) -> None:
     assert explore(faults, guards, reconcilers=1).violation is None
 
 
-def test_the_design_leans_on_the_group_dropping_the_positions_of_a_deleted_topic() -> None:
+def test_design_needs_dropped_positions_of_a_deleted_topic() -> None:
     """Else it could stand at the end of a new log whose events it has never read, with nothing left to commit."""
     outcome = explore(Faults(losses=1, poisons=1), replace(ALL, partition_revoked_with_topic=False))
 

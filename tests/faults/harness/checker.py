@@ -1,4 +1,4 @@
-"""Holds what the buyer was told against what the database and the topic have: the four promises, counted."""
+"""Compares the client's ledger with the database and the topic, and counts the broken promises."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ SHOWN = 20
 
 
 class Event(NamedTuple):
-    """A record of the topic, as far as the checker needs it."""
+    """What the checker needs of a record in the topic."""
 
     order: str
     user: str
@@ -22,7 +22,7 @@ class Event(NamedTuple):
 
 @dataclass
 class Verdict:
-    """What was found. Each promise has the orders that break it, with the reason; all empty is a pass."""
+    """What was found. Each promise maps the orders that break it to the reason; a run passes if all are empty."""
 
     seed: int
     orders: int
@@ -36,17 +36,17 @@ class Verdict:
     lost: dict[str, str] = field(default_factory=dict)
     invented: dict[str, str] = field(default_factory=dict)
     doubled: dict[str, str] = field(default_factory=dict)
-    dishonest: Counter[str] = field(default_factory=Counter)
+    contract_violations: Counter[str] = field(default_factory=Counter)
 
     @property
     def broken(self) -> dict[str, str]:
-        """Every order concerned, or key where there is no order, and why."""
+        """Every order that breaks a promise, or its key where there is no order, and why."""
         return self.lost | self.invented | self.doubled
 
     @property
     def ok(self) -> bool:
-        """No promise is broken, and no order's fate is left open."""
-        return not (self.broken or self.dishonest or self.unsettled)
+        """True if no promise is broken and the outcome of every request is known."""
+        return not (self.broken or self.contract_violations or self.unsettled)
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Verdict:
             "lost": len(self.lost),
             "invented": len(self.invented),
             "doubled": len(self.doubled),
-            "dishonest": sum(self.dishonest.values()),
+            "contract_violations": sum(self.contract_violations.values()),
             "events": self.events,
             "repeated_events": self.repeated_events,
             "failed": self.failed,
@@ -71,7 +71,9 @@ class Verdict:
         lines = [" ".join(f"{name}={value}" for name, value in self.figures.items())]
         for promise in ("lost", "invented", "doubled"):
             lines += [f"{promise}: {what}: {why}" for what, why in list(getattr(self, promise).items())[:SHOWN]]
-        lines += [f"dishonest: {text} ({count} times)" for text, count in self.dishonest.most_common(SHOWN)]
+        lines += [
+            f"contract violation: {text} ({count} times)" for text, count in self.contract_violations.most_common(SHOWN)
+        ]
         return "\n".join(lines)
 
 
@@ -83,9 +85,10 @@ def check(
     healed_at: float,
     may_fail: bool = False,
 ) -> Verdict:
-    """Judge a run. `documents` are all orders of the run's users, `events` all records of the topic that name them.
+    """Check a run. `documents` are all orders of the run's users, `events` all records of the topic that name them.
 
-    `healed_at` (Unix time) is when the last fault ended; with `may_fail` a FAILED order with a reason is no loss.
+    `healed_at` (Unix time) is when the last fault ended. With `may_fail` a FAILED order with a reason does not count as
+    lost.
     """
     by_id = {document["_id"]: document for document in documents}
     counts = account.counts()
@@ -107,7 +110,7 @@ def check(
         order: "an event without an order" for order in per_order if order not in by_id
     }
     verdict.doubled = _doubled(account, documents)
-    verdict.dishonest = _dishonest(account)
+    verdict.contract_violations = _contract_violations(account)
     return verdict
 
 
@@ -116,11 +119,11 @@ def _lost(account: Account, by_id: Mapping[str, Mapping[str, Any]], *, may_fail:
     for reference in account.accepted:
         document = by_id.get(reference)
         if document is None:
-            lost[reference] = "was accepted, and is not in the database"
+            lost[reference] = "was accepted, but is not in the database"
         elif document["status"] == "FAILED" and may_fail and document["history"][-1].get("reason"):
             continue
         elif document["status"] != "PROCESSED":
-            lost[reference] = f"was accepted, and is still {document['status']}"
+            lost[reference] = f"was accepted, but is still {document['status']}"
     return lost
 
 
@@ -129,11 +132,11 @@ def _invented(account: Account, documents: Iterable[Mapping[str, Any]]) -> dict[
     for document in documents:
         entry = account.entries.get((document.get("idempotency") or {}).get("key", ""))
         if entry is None or entry.user != document["userid"]:
-            invented[document["_id"]] = "is in the database, and nobody asked for it"
+            invented[document["_id"]] = "is in the database, but nobody requested it"
         elif entry.outcome == "refused" and not any(t.outcome == "unknown" for t in entry.tries):
-            invented[document["_id"]] = "is in the database, and its buyer was refused"
+            invented[document["_id"]] = "is in the database, but its request was rejected"
         elif entry.tries and all(t.outcome == "unavailable" for t in entry.tries):
-            invented[document["_id"]] = "is in the database, and its buyer was told that nothing was done"
+            invented[document["_id"]] = "is in the database, but every answer was 503 unavailable"
     return invented
 
 
@@ -146,7 +149,7 @@ def _doubled(account: Account, documents: Iterable[Mapping[str, Any]]) -> dict[s
         if effects > 1:
             doubled[document["_id"]] = f"was processed {effects} times"
         elif effects != (document["status"] == "PROCESSED"):
-            doubled[document["_id"]] = f"is {document['status']}, and its history has {effects} PROCESSED"
+            doubled[document["_id"]] = f"is {document['status']}, but its history has {effects} PROCESSED"
     for key, orders in orders_of_key.items():
         if len(orders) > 1:
             doubled |= dict.fromkeys(orders, f"shares the key {key} with another order")
@@ -156,17 +159,17 @@ def _doubled(account: Account, documents: Iterable[Mapping[str, Any]]) -> dict[s
     return doubled
 
 
-def _dishonest(account: Account) -> Counter[str]:
-    told = Counter(account.reads_dishonest)
+def _contract_violations(account: Account) -> Counter[str]:
+    violations = Counter(account.reads_dishonest)
     for entry in account.entries.values():
-        told.update(t.dishonest for t in entry.tries if t.dishonest)
+        violations.update(t.dishonest for t in entry.tries if t.dishonest)
         if _was_done_after_all(entry):
-            told["503 unavailable said that nothing was done, and the order of that request exists"] += 1
-    return told
+            violations["503 unavailable, but the order of that request exists"] += 1
+    return violations
 
 
 def _was_done_after_all(entry: Entry) -> bool:
-    """Tell whether a replay shows that an earlier request was done, though each was answered `unavailable`."""
+    """Return whether a replay shows that an earlier request was stored although each was answered `unavailable`."""
     for number, one in enumerate(entry.tries):
         if one.outcome == "ok":
             return one.replayed and all(t.outcome == "unavailable" for t in entry.tries[:number])
@@ -174,7 +177,7 @@ def _was_done_after_all(entry: Entry) -> bool:
 
 
 def _heal_seconds(documents: Iterable[Mapping[str, Any]], healed_at: float) -> float:
-    """Return how long after the healing the last order placed before it was processed."""
+    """Return the seconds from healing until the last order placed before it was processed."""
     healed = datetime.fromtimestamp(healed_at, UTC)
     waits = [
         (document["processed_at"] - healed).total_seconds()

@@ -1,7 +1,7 @@
-"""Writes docs/guarantees.md from the result files: `make guarantees`. Says what ran and what did not, and no more.
+"""Writes docs/guarantees.md from the result files: `make guarantees`.
 
 The whole suite takes hours, so its results may come from several machines and days: docs/guarantees.json keeps the last
-one of each part, and the results of this checkout go into it first.
+one of each part. The results of this checkout are merged into it first.
 """
 
 import json
@@ -19,17 +19,17 @@ RECORD = REPOSITORY / "docs" / "guarantees.json"
 TEMPLATE = Path(__file__).with_name("guarantees.template.md")
 FAULTS = ("kills", "failovers", "hangs", "restarts", "changes", "hang_ups", "poison", "faults")
 COUNTED = {
-    "seed", "orders", "accepted", "refused", "unsettled", "lost", "invented", "doubled", "dishonest", "events",
-    "failed", "heal_seconds", "p99_ms", "p99_before_ms", *FAULTS,
+    "seed", "orders", "accepted", "refused", "unsettled", "lost", "invented", "doubled", "contract_violations",
+    "events", "failed", "heal_seconds", "p99_ms", "p99_before_ms", *FAULTS,
 }  # fmt: skip
-REPEATED = "repeated_events"  # told where there are any
+REPEATED = "repeated_events"  # shown only if above zero
 ALL = "all"
 PATH = re.compile(r"/(?:[^/\s]+/)+([^/\s]+)")
 ALL_ROWS = tuple(n for n in range(1, 31) if n != MUTANTS)
 
 
 class Guarantee(NamedTuple):
-    """A promise, what a buyer has of it, and the rows that prove it."""
+    """A promise, what it means for a client, and the rows that prove it."""
 
     promise: str
     meaning: str
@@ -39,36 +39,36 @@ class Guarantee(NamedTuple):
 GUARANTEES = (
     Guarantee(
         "Nothing is lost",
-        "An order that was answered with 200 is there, and is processed, or failed with a stated reason.",
+        "An order answered with 200 exists, and is processed, or failed with a stated reason.",
         ALL_ROWS,
     ),
     Guarantee(
-        "Nothing is invented", "There is no order, and no event, that nobody placed or that was refused.", ALL_ROWS
+        "Nothing is invented", "No order and no event exists that nobody placed or that was rejected.", ALL_ROWS
     ),
     Guarantee("One effect", "An order is processed once, whatever is repeated, replayed or restarted.", ALL_ROWS),
     Guarantee(
-        "Honest answers",
-        "Only 2xx, 4xx and 503; 429 and 503 say when to come again; 'nothing was done' is said only when it is so.",
+        "Answers keep the contract",
+        "Only 2xx, 304, 4xx and 503; 429 and 503 carry Retry-After; `unavailable` means that nothing was stored.",
         ALL_ROWS,
     ),
     Guarantee(
-        "A repeat is safe",
-        "The same Idempotency-Key gives the same order, however often and however broken the requests are.",
+        "A retry is safe",
+        "The same Idempotency-Key gives the same order, however often and however incomplete the requests are.",
         (6, 15, 16, 29, 30),
     ),
     Guarantee("Kafka is off the request path", "Orders are accepted at the usual speed without Kafka.", (1, 2, 3, 4)),
-    Guarantee("It heals by itself", "After the last fault every order is done within a minute (three when the "
+    Guarantee("It recovers by itself", "After the last fault every order is done within a minute (three when the "
               "topic was lost).", (1, 2, 3, 4, 5, 15, 16, 17, 18, 19, 22)),
     Guarantee(
-        "Updates are not noticed",
-        "Every replica is taken out of rotation and restarted under load, and no request fails.",
+        "Updates cause no failed request",
+        "Each replica is taken out of rotation and restarted under load, and no request fails.",
         (9,),
     ),
 )  # fmt: skip
 
 
 def main() -> None:
-    """Bring the record up to date, and write the document from it."""
+    """Update docs/guarantees.json and write the page from it."""
     kept = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else []
     ordered = latest([*(Result(**each) for each in kept), *load_all("short"), *load_all("full")])
     if not ordered:
@@ -89,33 +89,34 @@ def main() -> None:
 
 
 def latest(results: Iterable[Result]) -> list[Result]:
-    """Return the last result of each part of each row, in order; one of the full form goes before the short form's."""
+    """Return the last result of each part of each row, in order; a full result wins over a short one."""
     by_part = {(r.row, r.part): r for r in sorted(results, key=lambda r: (r.scale == "full", r.at))}
     full = [key for key, r in by_part.items() if r.scale == "full"]
     return [by_part[key] for key in sorted(by_part) if not _is_covered(*key, full)]
 
 
 def _is_covered(row: int, part: str, full: Iterable[tuple[int, str]]) -> bool:
-    """Tell whether a part of the short form, which has all variants in one, has full ones in its place."""
+    """Return whether full results of the variants replace this part of the short form, which combines them."""
     stem = part.removesuffix(ALL)
     return stem != part and any(row == other and name.startswith(stem) for other, name in full)
 
 
 def _summary(results: Sequence[Result]) -> str:
     mutants = [r for r in results if r.row == MUTANTS]
-    honest = [r for r in results if r.row != MUTANTS]
-    ran = [r for r in honest if r.outcome != "not run"]
+    rows = [r for r in results if r.row != MUTANTS]
+    ran = [r for r in rows if r.outcome != "not run"]
     passed = sum(r.outcome == "passed" for r in ran)
     days = sorted(r.at[:10] for r in results)
-    full = sum(r.scale == "full" for r in honest)
+    full = sum(r.scale == "full" for r in rows)
     when = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
     return (
-        f"{len(ran)} parts ran ({full} in full, {len(honest) - full} in their short form) on {when}: {passed} passed, "
-        f"{len(ran) - passed} failed, {len(honest) - len(ran)} could not be run. {_total(ran, 'orders'):,} orders, "
+        f"{len(ran)} parts ran ({full} in full, {len(rows) - full} in their short form) on {when}: {passed} passed, "
+        f"{len(ran) - passed} failed, {len(rows) - len(ran)} could not be run. {_total(ran, 'orders'):,} orders, "
         f"{sum(map(_faults, ran)):,} faults; lost {_total(ran, 'lost')}, invented {_total(ran, 'invented')}, "
-        f"doubled {_total(ran, 'doubled')}, dishonest answers {_total(ran, 'dishonest')}. {len(mutants)} times a "
-        f"safeguard was switched off: {sum(r.outcome == 'passed' for r in mutants)} times a promise broke. Parts that "
-        f"ran by themselves ran at different states of the code: {len({r.commit for r in ran})} in all."
+        f"doubled {_total(ran, 'doubled')}, contract violations "
+        f"{_total(ran, 'contract_violations')}. {len(mutants)} times a safeguard was switched off: "
+        f"{sum(r.outcome == 'passed' for r in mutants)} times a promise broke. Parts that "
+        f"ran separately cover {len({r.commit for r in ran})} states of the code."
     )
 
 
@@ -126,18 +127,19 @@ def _guarantees(results: Sequence[Result]) -> str:
         figures = (
             f"{_total(mine, 'orders'):,} orders, {sum(map(_faults, mine)):,} faults: lost {_total(mine, 'lost')}, "
             f"invented {_total(mine, 'invented')}, doubled {_total(mine, 'doubled')}, "
-            f"dishonest {_total(mine, 'dishonest')}; slowest healing {_worst(mine, 'heal_seconds'):g} s"
+            f"contract violations {_total(mine, 'contract_violations')}; "
+            f"slowest recovery {_worst(mine, 'heal_seconds'):g} s"
         )
         proof = "all rows" if numbers == ALL_ROWS else "rows " + ", ".join(map(str, numbers))
         rows.append((f"**{promise}**", meaning, proof, figures))
-    return _table(("promise", "what it means for a buyer", "proved by", "last figures"), rows)
+    return _table(("promise", "what it means for a client", "proved by", "last figures"), rows)
 
 
 def _rows(results: Sequence[Result]) -> str:
     rows = []
     for r in (r for r in results if r.row != MUTANTS):
         f = r.figures
-        broken = "/".join(str(f.get(name, "-")) for name in ("lost", "invented", "doubled", "dishonest"))
+        broken = "/".join(str(f.get(name, "-")) for name in ("lost", "invented", "doubled", "contract_violations"))
         p99 = f"{f['p99_before_ms']:g} → {f['p99_ms']:g}" if "p99_before_ms" in f else f"{f.get('p99_ms', '-')}"
         heal = f"{f['heal_seconds']:g}" if "heal_seconds" in f else "-"
         rows.append(
@@ -154,13 +156,21 @@ def _rows(results: Sequence[Result]) -> str:
                 f"`{r.test}`",
             )
         )
-    head = ("row", "what happens", "outcome", "orders", "faults", "lost/invented/doubled/dishonest", "healed after s")
+    head = (
+        "row",
+        "what happens",
+        "outcome",
+        "orders",
+        "faults",
+        "lost/invented/doubled/violations",
+        "recovered after s",
+    )
     return _table((*head, "p99 ms", "further figures", "test"), rows)
 
 
 def _mutants(results: Iterable[Result]) -> str:
     rows = [(r.title.rstrip("."), _outcome(r), r.figures.get("broken", "-"), f"`{r.test}`") for r in results]
-    return _table(("safeguard that is off", "outcome", "promise seen broken", "test"), rows)
+    return _table(("safeguard that is off", "outcome", "broken promise", "test"), rows)
 
 
 def _outcome(result: Result) -> str:

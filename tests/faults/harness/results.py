@@ -1,4 +1,4 @@
-"""What each row showed, a JSON file each, from which the report is made and at which a broken-off suite goes on."""
+"""The result of each row in a JSON file: the report is made from them, and an interrupted suite resumes at them."""
 
 import json
 import re
@@ -11,8 +11,8 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 FOLDER = REPOSITORY / ".results" / "faults"
-MUTANTS = 28  # the row whose parts want a promise broken
-HISTORY = "history"  # begins the names of those that tests/model sees broken
+MUTANTS = 28  # the row whose parts expect a broken promise
+HISTORY = "history"  # prefix of the parts that tests/model runs
 
 
 @dataclass
@@ -33,28 +33,28 @@ class Result:
 
     @property
     def file(self) -> Path:
-        """Where it is kept."""
+        """The path of its file."""
         return FOLDER / self.scale / f"row-{self.row:02d}-{self.part or 'all'}.json"
 
     def save(self) -> None:
-        """Write it, in place of the last one."""
+        """Write the file; replace the last result."""
         self.commit = commit()
         self.at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self.file.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
     def passed_before(self) -> bool:
-        """Tell whether this very commit has passed it at this scale."""
+        """Return whether this commit has passed the part at this scale."""
         return any(r.outcome == "passed" and r.commit == commit() for r in [load(self.file)] if r)
 
 
 def part(*words: str) -> str:
-    """Return what names a part in files and records."""
+    """Return the name of a part for files and records."""
     return re.sub(r"[^a-z0-9_.-]+", "-", "-".join(words))
 
 
 def load(file: Path) -> Result | None:
-    """Read one back; None if there is none."""
+    """Return the result in `file`, or None if there is no file."""
     return Result(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 
 
@@ -65,6 +65,6 @@ def load_all(scale: str) -> list[Result]:
 
 @cache
 def commit() -> str:
-    """Name the state of the checkout: the commit, and whether files differ from it."""
+    """Return the commit of the checkout, with `-dirty` if files differ from it."""
     command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

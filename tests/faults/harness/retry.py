@@ -1,7 +1,7 @@
-"""Whether failed rows of the short form may be tried once more: only where nothing but a limit of time failed.
+"""Decides whether failed rows of the short form may be retried once: only if nothing but a time limit failed.
 
-The short form is for every change, on machines that do other things too. An order that was lost, invented or doubled,
-and a dishonest answer, is never tried away.
+The short form runs for every change, on machines that other programs share. A lost, invented or doubled order or an
+answer that violates the contract is never retried.
 """
 
 import sys
@@ -9,16 +9,16 @@ from collections.abc import Iterable
 
 from faults.harness.results import Result, load_all
 
-BROKEN = ("lost", "invented", "doubled", "dishonest", "unsettled")
+BROKEN = ("lost", "invented", "doubled", "contract_violations", "unsettled")
 
 
 def only_slow(results: Iterable[Result]) -> bool:
-    """Tell whether each failed row, of one at least, came to its verdict and no promise was broken."""
+    """Return whether at least one row failed, and each failed row reached its verdict without a broken promise."""
     failed = [r.figures for r in results if r.outcome == "failed"]
     return bool(failed) and all(figures.get(name) == 0 for figures in failed for name in BROKEN)
 
 
 if __name__ == "__main__":
     if not only_slow(load_all("short")):
-        sys.exit("More than a limit of time failed.")
-    print("Only limits of time failed: those rows once more.")
+        sys.exit("More than a time limit failed.")
+    print("Only time limits failed: retrying those rows.")
