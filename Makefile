@@ -4,8 +4,8 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
-MEMBERS := shared services/order-api services/auth-api services/order-processor local cli
-SOURCES := shared services local cli tests
+MEMBERS := shared services/order-api services/auth-api services/order-processor local cli loadtest
+SOURCES := shared services local cli loadtest tests
 FAST := tests/unit tests/api tests/model tests/test_rules.py
 # What runs the system is a part of what tests it: `make run` installs the part, and keeps the whole where it is.
 RUN_READY := $(if $(wildcard .venv/.ready),.venv/.ready,.venv/.ready-run)

@@ -14,12 +14,12 @@ compile() { # name, inputs...
     shift
     # The oldest Python is named here and nowhere in pyproject.toml, where `uv pip sync` would choose its wheels by it.
     "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-        --no-emit-package retail-orders-shared --no-emit-package retail-orders-order-processor \
+        --no-emit-package retail-orders-shared --no-emit-package retail-orders-order-processor --no-emit-package retail-orders-cli \
         --output-file "$out/$name.txt" "$@"
 }
 compile bootstrap locks/bootstrap.in
-compile dev locks/dev.in shared/pyproject.toml services/*/pyproject.toml local/pyproject.toml cli/pyproject.toml --extra kafka --extra web
-compile run services/*/pyproject.toml local/pyproject.toml cli/pyproject.toml --constraint "$out/dev.txt"
+compile dev locks/dev.in shared/pyproject.toml services/*/pyproject.toml local/pyproject.toml cli/pyproject.toml loadtest/pyproject.toml --extra kafka --extra web
+compile run services/*/pyproject.toml local/pyproject.toml cli/pyproject.toml loadtest/pyproject.toml --constraint "$out/dev.txt"
 compile order-api services/order-api/pyproject.toml --constraint "$out/dev.txt"
 compile auth-api services/auth-api/pyproject.toml --constraint "$out/dev.txt"
 compile order-processor services/order-processor/pyproject.toml cli/pyproject.toml --constraint "$out/dev.txt"

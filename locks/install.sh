@@ -65,6 +65,6 @@ uv() {
 }
 uv sync --require-hashes "locks/$set_of_packages.txt" locks/bootstrap.txt
 uv install --no-deps \
-    -e ./shared -e ./services/order-api -e ./services/auth-api -e ./services/order-processor -e ./local -e ./cli
+    -e ./shared -e ./services/order-api -e ./services/auth-api -e ./services/order-processor -e ./local -e ./cli -e ./loadtest
 touch .venv/.ready-run
 if [ "$set_of_packages" = dev ]; then touch .venv/.ready; fi

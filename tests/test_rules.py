@@ -18,9 +18,8 @@ from support.auth_api import AuthService, write_key
 from support.order_api import OrderService
 
 ROOT = Path(__file__).parents[1]
-SOURCES = sorted(
-    path for member in ("shared", "services/*", "local", "cli") for path in ROOT.glob(f"{member}/src/**/*.py")
-)
+MEMBERS = ("shared", "services/*", "local", "cli", "loadtest")
+SOURCES = sorted(path for member in MEMBERS for path in ROOT.glob(f"{member}/src/**/*.py"))
 # Business rules: they know nothing of HTTP, databases or brokers.
 DOMAIN = (
     "auth_api/accounts.py",
@@ -113,8 +112,8 @@ def test_only_apis_and_shared_http_import_flask() -> None:
 
 
 def test_no_service_imports_another() -> None:
-    """The operator's command apart, which moves orders by the processor's own transitions."""
-    services = {"auth_api", "order_api", "order_processor", "local_stack", "retail_cli"}
+    """Except: the load generator is a command of `retail`, and `retail` uses the processor's transitions."""
+    services = {"auth_api", "order_api", "order_processor", "local_stack", "retail_cli", "load_generator"}
     crossings = {
         (owner, other)
         for path in SOURCES
@@ -122,7 +121,7 @@ def test_no_service_imports_another() -> None:
         for other in {module.partition(".")[0] for module in imports(path)} & (services - {owner})
     }
 
-    assert crossings <= {("retail_cli", "order_processor")}
+    assert crossings <= {("retail_cli", "order_processor"), ("load_generator", "retail_cli")}
 
 
 def test_only_entry_points_read_the_environment() -> None:
@@ -225,12 +224,12 @@ def test_locks_pin_hashes_and_contain_no_urls(lock: str) -> None:
 def test_all_members_support_the_same_python_versions() -> None:
     members = [
         tomllib.loads(path.read_text(encoding="utf-8"))["project"]
-        for member in ("shared", "services/*", "local", "cli")
+        for member in MEMBERS
         for path in ROOT.glob(f"{member}/pyproject.toml")
     ]
     versions = [f"Programming Language :: Python :: 3.{minor}" for minor in range(11, 15)]
 
-    assert len(members) == 6
+    assert len(members) == 7
     assert {(member["requires-python"], *member["classifiers"]) for member in members} == {(">=3.11", *versions)}
 
 

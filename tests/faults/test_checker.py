@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from faults.harness.checker import Event, Verdict, check
-from retail_cli.load.answers import Answer
-from retail_cli.load.ledger import Account, Ledger, read
+from load_generator.ledger import Account, Ledger, read
+from load_generator.responses import Answer
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 UNKNOWN = Answer("unknown", 503)
@@ -106,7 +106,8 @@ def test_second_effect_order_or_reference_counts_as_doubled(tmp_path: Path) -> N
 
 
 def test_contract_violations_are_counted(tmp_path: Path) -> None:
-    recorded = account(tmp_path, a=[Answer("unknown", 500, dishonest="status 500"), ok("1")], b=[UNAVAILABLE, ok("2")])
+    answers = [Answer("unknown", 500, contract_violation="status 500"), ok("1")]
+    recorded = account(tmp_path, a=answers, b=[UNAVAILABLE, ok("2")])
     assert checked(recorded, document("1", "a"), document("2", "b")).ok is False
 
     contradicted = account(tmp_path / "other", c=[UNAVAILABLE, ok("3", replayed=True)])

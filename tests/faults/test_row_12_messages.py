@@ -11,8 +11,8 @@ from faults.harness import topic
 from faults.harness.poison import MARK, Record, poison, produce
 from faults.harness.scale import pick
 from faults.harness.system import System
+from load_generator.placer import GOODS
 from order_processor.dead_letters import details
-from retail_cli.load.orders import GOODS
 from shared.ordering.events import DEAD_LETTER_TOPIC, TOPIC
 from support import wait
 

@@ -15,9 +15,9 @@ from typing import Any
 from faults.harness import logs, topic
 from faults.harness.poison import Record, produce
 from faults.harness.system import System
-from retail_cli.load import Options
-from retail_cli.load.orders import invent
-from retail_cli.load.shop import Buyer, Shop
+from load_generator import Options
+from load_generator.client import Buyer, LoadClient
+from load_generator.placer import generate_order
 from shared.ordering.events import TOPIC
 from support import wait
 
@@ -144,13 +144,13 @@ async def _race(system: System, *, copies: int) -> str:
     options = Options(
         base_url=system.stack.base_url, ca_file=Path(system.stack.ca), ledger=Path("none"), count=1, in_flight=copies
     )
-    async with Shop(options) as shop:
+    async with LoadClient(options) as client:
         buyer = Buyer(f"race-{time.time_ns()}", "a good long word")
-        await shop.admit(buyer, "a good long word")
-        headers = await buyer.authorization(shop) | {"Idempotency-Key": "race"}
-        body = {"userid": buyer.name} | invent(random.Random(system.seed), 2)
+        await client.register(buyer, "a good long word")
+        headers = await buyer.authorization(client) | {"Idempotency-Key": "race"}
+        body = {"userid": buyer.name} | generate_order(random.Random(system.seed), 2)
         await asyncio.gather(
-            *(shop.send("POST", "/order", headers=headers, document=body) for _ in range(copies)),
+            *(client.send("POST", "/order", headers=headers, document=body) for _ in range(copies)),
             return_exceptions=True,
         )
     return buyer.name

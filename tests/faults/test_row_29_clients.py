@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 from faults.harness.load import LoadRun
 from faults.harness.scale import pick
 from faults.harness.system import System
-from retail_cli.load import Options
-from retail_cli.load.answers import Answer, judge
-from retail_cli.load.ledger import Ledger
-from retail_cli.load.orders import invent
-from retail_cli.load.shop import Buyer, Shop
+from load_generator import Options
+from load_generator.client import Buyer, LoadClient
+from load_generator.ledger import Ledger
+from load_generator.placer import generate_order
+from load_generator.responses import Answer, classify_response
 from support.customer import Customer, https
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -48,7 +48,7 @@ def test_row_30_clients_hang_up(small: System, figures: dict[str, Any]) -> None:
         customer = Customer(http)
         book.begin(run="row-30", seed=small.seed, users=[customer.name])
         for number in range(count):
-            key, body = f"hang-up-{number}", {"userid": customer.name} | invent(random_, 3)
+            key, body = f"hang-up-{number}", {"userid": customer.name} | generate_order(random_, 3)
             book.sent(key=key, user=customer.name, body=body)
             _hang_up(small, customer, key, body, random_)
             book.answered(key=key, at=time.time(), ms=0, answer=Answer("unknown"))
@@ -56,7 +56,7 @@ def test_row_30_clients_hang_up(small: System, figures: dict[str, Any]) -> None:
         for entry in list(run.account().entries.values()):
             body = _body(ledger, entry.key)
             reply = http.post("/order", json=body, headers=customer.headers | {"Idempotency-Key": entry.key})
-            answer = judge(reply.status_code, reply.headers, reply.content)
+            answer = classify_response(reply.status_code, reply.headers, reply.content)
             book.answered(key=entry.key, at=time.time(), ms=0, answer=answer)
     ended_at = time.time()
 
@@ -72,17 +72,17 @@ async def _storm(system: System, keys: int, copies: int) -> list[tuple[set[str |
         base_url=system.stack.base_url, ca_file=Path(system.stack.ca), ledger=Path("none"), count=1, in_flight=200
     )
     stamp = time.time_ns()
-    async with Shop(options) as shop:
+    async with LoadClient(options) as client:
         buyers = [Buyer(f"storm-{stamp}-{n}", "a good long word") for n in (0, 1)]
         for buyer in buyers:
-            await shop.admit(buyer, "a good long word")
+            await client.register(buyer, "a good long word")
 
         async def post(buyer: Buyer, key: str, content: dict[str, Any]) -> Answer:
-            headers = await buyer.authorization(shop) | {"Idempotency-Key": key}
+            headers = await buyer.authorization(client) | {"Idempotency-Key": key}
             for _ in range(20):
-                reply = await shop.send("POST", "/order", headers=headers, document={"userid": buyer.name} | content)
-                answer = judge(reply.status, reply.headers, reply.body)
-                assert answer.dishonest is None
+                reply = await client.send("POST", "/order", headers=headers, document={"userid": buyer.name} | content)
+                answer = classify_response(reply.status, reply.headers, reply.body)
+                assert answer.contract_violation is None
                 if answer.outcome in {"ok", "refused"}:
                     return answer
                 await asyncio.sleep(0.2)
@@ -90,9 +90,9 @@ async def _storm(system: System, keys: int, copies: int) -> list[tuple[set[str |
 
         found = []
         for number in range(keys):
-            key, content = f"key-{number}", invent(random_, 2)
+            key, content = f"key-{number}", generate_order(random_, 2)
             answers = await asyncio.gather(*(post(buyers[0], key, content) for _ in range(copies)))
-            other = await post(buyers[0], key, invent(random_, 5))
+            other = await post(buyers[0], key, generate_order(random_, 5))
             stranger = await post(buyers[1], key, content)
             assert Counter(answer.replayed for answer in answers)[False] <= 1
             found.append(({answer.reference for answer in answers}, other.status or 0, stranger.reference))

@@ -13,8 +13,8 @@ from typing import Any
 
 from rich.console import Console
 
-from retail_cli.load.options import Options
-from retail_cli.load.run import Summary, run
+from load_generator.options import Options
+from load_generator.run import Summary, run
 from support import wait
 from support.stand_ins.kube import CONTEXT, NAMESPACE, kubectl, list_of
 

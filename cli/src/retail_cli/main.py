@@ -2,6 +2,7 @@
 
 import logging
 import os
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,11 +12,9 @@ from pymongo.errors import OperationFailure, PyMongoError
 from typer.core import TyperGroup
 
 from retail_cli import dead_letter_commands, order_commands, settings, status_commands
-from retail_cli.load_command import load
 from retail_cli.session import Code, Refused, Session, warn
 from retail_cli.topics import KafkaAway
 from shared.config.settings import SettingsError
-from shared.config.settings import load as load_settings
 from shared.kafka import KafkaException
 from shared.resilience.breaker import CircuitOpen
 
@@ -50,7 +49,8 @@ app.add_typer(order_commands.app, name="orders")
 app.add_typer(dead_letter_commands.app, name="dead-letters")
 app.add_typer(status_commands.outbox, name="outbox")
 app.command()(status_commands.breakers)
-app.command()(load)
+for plugin in entry_points(group="retail_cli.commands"):  # of developers' packages, in no image
+    app.command(plugin.name)(plugin.load())
 
 
 @app.callback()
@@ -60,16 +60,14 @@ def connect(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="File of NAME=value lines to take the connection settings from, instead of the environment. "
-            f"If neither says anything and {settings.LOCAL_ENV_FILE} is here (the local stack's), that one is used.",
+            help="File of NAME=value lines with the connection settings, instead of the environment. Default: "
+            f"the environment; without settings there, {settings.LOCAL_ENV_FILE} here or in a folder above.",
         ),
     ] = None,
 ) -> None:
     """Look after Retail Orders: orders, dead letters, outbox, circuit breakers."""
     if context.obj is None:
-        context.obj = Session(
-            lambda: load_settings(settings.OperatorSettings, settings.choose(env_file, os.environ, Path.cwd()))
-        )
+        context.obj = Session(lambda: settings.load(env_file, os.environ, Path.cwd()))
     context.call_on_close(context.obj.close)
 
 

@@ -1,46 +1,50 @@
 """The circuit breakers of running replicas, as their admin ports tell them."""
 
-import json
+import http.client
+import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from retail_cli.local_files import StackServices, read_stack
 from retail_cli.reports import Breaker, BreakersReport, Replica
-from shared.config.settings import SettingsError
 
-LOCAL_STACK = Path(".local/stack.json")
 TIMEOUT_SECONDS = 3.0
 AT_A_TIME = 16
+MAX_BYTES = 4 * 1024 * 1024
 
 
-def from_stack(path: Path) -> list[tuple[str, str]]:
-    """Return (name, admin URL) of each replica in a stack.json; raise SettingsError if it is not one."""
-    try:
-        services = json.loads(path.read_bytes())["services"]
-        return [(f"{service['name']}-{service['replica']}", service["admin_url"]) for service in services]
-    except FileNotFoundError:
-        raise SettingsError(f"there is no {path}: start the local stack, or name replicas with --admin URL") from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise SettingsError(f"{path} does not describe a stack: {error!r}") from None
+def from_stack(path: Path | None) -> list[tuple[str, str]]:
+    """Return (name, admin URL) of each replica in a stack.json; raise SettingsError for one that is not usable."""
+    services = read_stack(path, StackServices, instead="--admin URL").services
+    return [(f"{service.name}-{service.replica}", service.admin_url) for service in services]
 
 
 def ask(replicas: Sequence[tuple[str, str]]) -> BreakersReport:
-    """Ask all replicas, some at a time, at most 3 s for each step of one; a replica that is away is in the report."""
-    with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client, ThreadPoolExecutor(AT_A_TIME) as pool:
-        return BreakersReport(list(pool.map(lambda replica: _ask(client, *replica), replicas)))
+    """Ask all replicas, some at a time; each connect and read has 3 s. An unreachable replica is in the report too."""
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        return BreakersReport(list(pool.map(lambda replica: _ask(*replica), replicas)))
 
 
-def _ask(client: httpx.Client, name: str, admin_url: str) -> Replica:
+def _ask(name: str, admin_url: str) -> Replica:
     try:
-        answer = client.get(f"{admin_url.rstrip('/')}/metrics", headers={"Accept": "text/plain"})
-        answer.raise_for_status()
-        return Replica(name, admin_url, None, read(answer.text))
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        return Replica(name, admin_url, None, read(_get(f"{admin_url.rstrip('/')}/metrics")))
+    except (OSError, http.client.HTTPException, ValueError) as error:
         return Replica(name, admin_url, str(error).splitlines()[0] if str(error) else type(error).__name__, [])
+
+
+def _get(url: str) -> str:
+    """GET a page without a proxy; raise OSError, HTTPException or ValueError."""
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"{url} is not an HTTP address")
+    request = urllib.request.Request(url, headers={"Accept": "text/plain"})  # noqa: S310 - checked above
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
+        page: bytes = response.read(MAX_BYTES)
+    return page.decode()
 
 
 def read(metrics: str) -> list[Breaker]:

@@ -1,27 +1,44 @@
-"""Where the operator's command connects to: the same variables as the services, from one place only."""
+"""The settings of the operator's command: the services' variables, all from one source."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from retail_cli.local_files import LOCAL_ENV_FILE, find_local
 from shared.config.kafka_settings import KafkaSettings
 from shared.config.service_settings import MongoSettings
 from shared.config.settings import SettingsError, settings, variables
+from shared.config.settings import load as load_settings
 
-LOCAL_ENV_FILE = Path(".local/clients/operator.env")
+NOT_FOUND = (
+    "Call `retail` inside the checkout in which `make run` runs, name a file of settings with --env-file FILE, "
+    "or set these variables."
+)
 
 
 @settings
 class OperatorSettings(KafkaSettings, MongoSettings):
-    """What the variables say."""
+    """The connections to MongoDB and Kafka."""
+
+
+def load(env_file: Path | None, environ: Mapping[str, str], folder: Path) -> OperatorSettings:
+    """Load the settings from `env_file`, the environment or the local stack, see `choose`; raise SettingsError."""
+    values = choose(env_file, environ, folder)
+    try:
+        return load_settings(OperatorSettings, values)
+    except SettingsError as error:
+        if any(name in values for name in _names()):
+            raise
+        raise SettingsError(f"{error}\n{NOT_FOUND}") from None
 
 
 def choose(env_file: Path | None, environ: Mapping[str, str], folder: Path) -> Mapping[str, str]:
     """Return the variables to load settings from; raise SettingsError for a file that cannot be read.
 
-    Those of `env_file` if given, else `environ` if it has any of ours, else of the local stack's file in `folder`.
+    They come from `env_file` if given; otherwise from `environ` if it has any of these variables; otherwise from the
+    local stack's file in `folder` or the nearest folder above it.
     """
-    if env_file is None and not any(name in environ for name in _names()) and (folder / LOCAL_ENV_FILE).is_file():
-        env_file = folder / LOCAL_ENV_FILE
+    if env_file is None and not any(name in environ for name in _names()):
+        env_file = find_local(LOCAL_ENV_FILE, folder)
     return environ if env_file is None else parse(env_file)
 
 
@@ -30,7 +47,7 @@ def parse(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: {error}") from None
+        raise SettingsError(f"{path} cannot be read: {error}") from None
     values = {}
     for number, line in enumerate(lines, start=1):
         name, equals, value = line.strip().partition("=")
@@ -43,5 +60,5 @@ def parse(path: Path) -> dict[str, str]:
 
 
 def _names() -> list[str]:
-    ours = variables(OperatorSettings)
-    return [v.name for v in ours] + [f"{v.name}_FILE" for v in ours if v.secret]
+    known = variables(OperatorSettings)
+    return [v.name for v in known] + [f"{v.name}_FILE" for v in known if v.secret]

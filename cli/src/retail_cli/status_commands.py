@@ -8,6 +8,7 @@ import typer
 from retail_cli import presenters as views
 from retail_cli import rendering as tables
 from retail_cli import replicas
+from retail_cli.local_files import LOCAL_STACK, find_local
 from retail_cli.session import Code, Json, Session, say, warn
 
 outbox = typer.Typer(help="Events that are not known to be published.", no_args_is_help=True)
@@ -30,12 +31,15 @@ def breakers(
         list[str] | None, typer.Option(metavar="URL", help="A replica's admin address; may be given several times.")
     ] = None,
     stack: Annotated[
-        Path, typer.Option(help="The local stack's description, used without --admin.")
-    ] = replicas.LOCAL_STACK,
+        Path | None,
+        typer.Option(metavar="FILE", help=f"The local stack's description. Default: {LOCAL_STACK}, here or above."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show every circuit breaker of every replica, from the replicas' own metrics."""
-    report = replicas.ask([(url, url) for url in admin] if admin else replicas.from_stack(stack))
+    report = replicas.ask(
+        [(url, url) for url in admin] if admin else replicas.from_stack(stack or find_local(LOCAL_STACK))
+    )
     say(report, tables.breakers, as_json=as_json)
     if away := [replica.name for replica in report.replicas if replica.trouble]:
         warn(f"no answer from {', '.join(away)}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from retail_cli.load.ledger import Account, Entry
+from load_generator.ledger import Account, Entry
 
 SHOWN = 20
 
@@ -160,9 +160,9 @@ def _doubled(account: Account, documents: Iterable[Mapping[str, Any]]) -> dict[s
 
 
 def _contract_violations(account: Account) -> Counter[str]:
-    violations = Counter(account.reads_dishonest)
+    violations = Counter(account.read_violations)
     for entry in account.entries.values():
-        violations.update(t.dishonest for t in entry.tries if t.dishonest)
+        violations.update(t.contract_violation for t in entry.tries if t.contract_violation)
         if _was_done_after_all(entry):
             violations["503 unavailable, but the order of that request exists"] += 1
     return violations

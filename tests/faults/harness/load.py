@@ -11,9 +11,9 @@ from typing import Any
 
 from rich.console import Console
 
-from retail_cli.load import Options, Summary, run
-from retail_cli.load.ledger import Account, read
-from retail_cli.load.progress import percentile
+from load_generator import Options, Summary, run
+from load_generator.ledger import Account, read
+from load_generator.progress import percentile
 from support import wait
 
 BEGIN_SECONDS = 90.0

@@ -19,9 +19,9 @@ from faults.harness.probe import probe
 from faults.harness.proxied import proxied as with_proxies
 from faults.harness.proxy import Proxy
 from faults.harness.scale import pick
+from load_generator import Options
 from local_stack.options import StackOptions
 from local_stack.stack import Stack
-from retail_cli.load import Options
 from support import scrape, wait
 
 INSIDE = Path(__file__).parents[1] / "inside"

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from retail_cli import settings
+from retail_cli.local_files import LOCAL_ENV_FILE
 from retail_cli.main import app
 from shared.config.settings import SettingsError, load
 
@@ -53,7 +54,7 @@ def test_the_file_that_is_named_wins_over_the_environment(tmp_path: Path, lines:
 def test_the_local_stack_is_the_default_only_when_the_environment_is_silent(
     tmp_path: Path, lines: dict[str, str]
 ) -> None:
-    write(tmp_path / settings.LOCAL_ENV_FILE, lines)
+    write(tmp_path / LOCAL_ENV_FILE, lines)
 
     assert settings.choose(None, {"HOME": "/"}, tmp_path) == lines
     assert settings.choose(None, {"MONGODB_URI_FILE": "/x"}, tmp_path) == {"MONGODB_URI_FILE": "/x"}

@@ -1,4 +1,4 @@
-"""What an answer to POST /order tells: the order's fate, and whether the answer was an honest one (invariant S)."""
+"""Classifies responses to orders: the order's outcome, and whether the response broke the API's contract."""
 
 import json
 from collections.abc import Mapping
@@ -14,53 +14,57 @@ BUSY = frozenset({429, 503})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`dishonest` says what the answer should not have been; `retry_after` is in seconds."""
+    """A classified response to POST /order; `retry_after` is in seconds.
+
+    `contract_violation` says which rule of the API the response broke, None if none (allowed are 2xx, 4xx and 503 with
+    a problem document, and Retry-After on 429 and 503).
+    """
 
     outcome: Outcome
     status: int | None = None
     reference: str | None = None
     replayed: bool = False
     retry_after: float = 0.0
-    dishonest: str | None = None
+    contract_violation: str | None = None
 
 
-def judge(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
-    """Classify one answer to POST /order."""
+def classify_response(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+    """Classify one response to POST /order."""
     document = _document(body)
     if status == OK:
         return _placed(document, headers)
-    problem = _not_honest(status, headers, document)
+    violation = _contract_violation(status, headers, document)
     if status in BUSY:
         nothing_done = document.get("type") != "outcome-unknown"
         return Answer(
             "unavailable" if nothing_done else "unknown",
             status,
             retry_after=_seconds(headers.get("Retry-After")),
-            dishonest=problem,
+            contract_violation=violation,
         )
     if 400 <= status < 500:  # noqa: PLR2004 - HTTP's own classes
-        return Answer("refused", status, dishonest=problem)
-    return Answer("unknown", status, dishonest=problem)
+        return Answer("refused", status, contract_violation=violation)
+    return Answer("unknown", status, contract_violation=violation)
 
 
-def judge_read(status: int, headers: Mapping[str, str], body: bytes, reference: str) -> str | None:
-    """Return what is wrong with the answer to its owner's question for an order that was accepted, None if nothing."""
+def read_violation(status: int, headers: Mapping[str, str], body: bytes, reference: str) -> str | None:
+    """Return how a response to the owner's GET of an accepted order breaks the contract, None if it does not."""
     document = _document(body)
     if status == OK:
         return None if document.get("orderid") == reference else f"GET answered another order than {reference}"
     if status == NOT_FOUND:
         return "an accepted order was answered 404 to its owner"
-    return _not_honest(status, headers, document)
+    return _contract_violation(status, headers, document)
 
 
 def _placed(document: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
     reference = document.get("order_reference")
     if not isinstance(reference, str) or not reference:
-        return Answer("unknown", OK, dishonest="200 without an order_reference")
+        return Answer("unknown", OK, contract_violation="200 without an order_reference")
     return Answer("ok", OK, reference, replayed=headers.get("Idempotent-Replayed") == "true")
 
 
-def _not_honest(status: int, headers: Mapping[str, str], document: Mapping[str, Any]) -> str | None:
+def _contract_violation(status: int, headers: Mapping[str, str], document: Mapping[str, Any]) -> str | None:
     if not (400 <= status < 500 or status == 503):  # noqa: PLR2004
         return f"status {status}"
     if status in BUSY and not headers.get("Retry-After", "").isdecimal():

@@ -1,16 +1,18 @@
-"""What a load has done so far, in figures and on the terminal."""
+"""The figures of a load while it runs, and how the terminal shows them."""
 
 import math
 import time
 from array import array
 from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from retail_cli.load.answers import Answer
+from load_generator.responses import Answer
 
 RECENT_SECONDS = 5.0
 
@@ -20,7 +22,7 @@ def percentile(sorted_ms: "array[float] | list[float]", share: float) -> float:
     return sorted_ms[max(0, math.ceil(share * len(sorted_ms)) - 1)] if sorted_ms else 0.0
 
 
-class Progress:
+class LoadProgress:
     """Counts answers. `ms` holds the time of each first answer that accepted an order."""
 
     def __init__(self) -> None:
@@ -28,17 +30,17 @@ class Progress:
         self.sent = 0
         self.settled: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
-        self.dishonest: Counter[str] = Counter()
+        self.contract_violations: Counter[str] = Counter()
         self.ms: array[float] = array("d")
-        self.phase = "placing orders"
+        self.phase = "registering users"
         self.verified = 0
         self._recent: deque[tuple[float, float]] = deque()
 
-    def answered(self, answer: Answer, ms: float, first: bool) -> None:
-        """Take one answer into account."""
+    def record(self, answer: Answer, ms: float, first: bool) -> None:
+        """Count one answer."""
         self.statuses[str(answer.status or "none")] += 1
-        if answer.dishonest:
-            self.dishonest[answer.dishonest] += 1
+        if answer.contract_violation:
+            self.contract_violations[answer.contract_violation] += 1
         if answer.outcome == "ok" and first:
             self.ms.append(ms)
             self._recent.append((time.monotonic(), ms))
@@ -60,8 +62,8 @@ class Progress:
         table.add_row("answers", "", counted(self.statuses))
         if self.verified:
             table.add_row("verified", str(self.verified), "")
-        if self.dishonest:
-            table.add_row(Text("dishonest", style="bold red"), "", counted(self.dishonest))
+        if self.contract_violations:
+            table.add_row(Text("contract violations", style="bold red"), "", counted(self.contract_violations))
         return Group(table)
 
 
@@ -74,6 +76,12 @@ def _times(sorted_ms: list[float]) -> list[str]:
     return [f"p{share:g} {percentile(sorted_ms, share / 100):.0f} ms" for share in (50, 90, 99)]
 
 
-def live(progress: Progress, console: Console) -> Live:
-    """Show `progress` while the context lasts; without a terminal only its end is shown."""
-    return Live(progress, console=console, refresh_per_second=4, transient=False)
+@contextmanager
+def live(progress: LoadProgress, console: Console) -> Iterator[None]:
+    """Show `progress` during the context. Without a terminal only its last state is written, as whole lines."""
+    try:
+        with Live(progress, console=console, refresh_per_second=4, transient=False):
+            yield
+    finally:
+        if not console.is_terminal:
+            console.line()

@@ -1,4 +1,4 @@
-"""One order from its first request to a settled outcome, and what became of it afterwards."""
+"""One order from its first request to a settled outcome, and its state afterwards."""
 
 import asyncio
 import json
@@ -10,19 +10,20 @@ from urllib.parse import quote
 
 import aiohttp
 
-from retail_cli.load.answers import OK, UNAUTHORIZED, Answer, judge, judge_read
-from retail_cli.load.ledger import Ledger
-from retail_cli.load.shop import TROUBLE, Buyer, Shop
+from load_generator.client import FAILURES, Buyer, LoadClient
+from load_generator.ledger import Ledger
+from load_generator.responses import OK, UNAUTHORIZED, Answer, classify_response, read_violation
 from shared.ordering import money
 
 FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 5.0
-MAX_RENEWALS = 10  # a replica whose clock is wrong refuses good tokens; the next may take them
+MAX_RENEWALS = 10  # a replica whose clock is wrong rejects good tokens; the next one may accept them
+POLL_SECONDS = 0.25
 GOODS = ("apples", "bread", "coffee", "dates", "eggs", "flour", "grapes", "honey")
 
 
-def invent(random_: random.Random, items: int) -> dict[str, Any]:
-    """Make an order's content: items with prices, and their exact sum."""
+def generate_order(random_: random.Random, items: int) -> dict[str, Any]:
+    """Return an order's content: `items` lines with prices, and their exact sum."""
     lines = [(random_.choice(GOODS), random_.randint(1, 5), random_.randint(50, 2000)) for _ in range(items)]
     return {
         "cost": money.text(sum(quantity * price for _, quantity, price in lines)),
@@ -32,19 +33,29 @@ def invent(random_: random.Random, items: int) -> dict[str, Any]:
     }
 
 
-class Placing:
-    """Places orders and tells `report` of every answer, with its time in milliseconds and whether it was the first."""
+class OrderPlacer:
+    """Places orders, each with an Idempotency-Key.
+
+    `on_answer` is called with each answer, its time in milliseconds, and whether it was the order's first.
+    """
 
     def __init__(
-        self, shop: Shop, ledger: Ledger, *, settle_seconds: float, report: Callable[[Answer, float, bool], None]
+        self,
+        client: LoadClient,
+        ledger: Ledger,
+        *,
+        settle_seconds: float,
+        on_answer: Callable[[Answer, float, bool], None],
     ) -> None:
-        self._shop = shop
+        self._client = client
         self._ledger = ledger
         self._settle_seconds = settle_seconds
-        self._report = report
+        self._on_answer = on_answer
 
-    async def settle(self, key: str, buyer: Buyer, content: dict[str, Any], random_: random.Random) -> Answer:
-        """Send one order, and repeat it with the same key until it is accepted or refused, or the time is over."""
+    async def place_until_settled(
+        self, key: str, buyer: Buyer, content: dict[str, Any], random_: random.Random
+    ) -> Answer:
+        """Send one order, and retry with the same key until it is accepted or refused, or `settle_seconds` are over."""
         body = {"userid": buyer.name} | content
         self._ledger.sent(key=key, user=buyer.name, body=body)
         deadline = time.monotonic() + self._settle_seconds
@@ -52,7 +63,7 @@ class Placing:
         renewals = 0
         first = True
         while True:
-            answer = await self._once(key, buyer, body, first=first)
+            answer = await self._place_once(key, buyer, body, first=first)
             first = False
             if answer.status == UNAUTHORIZED and renewals < MAX_RENEWALS:
                 renewals += 1
@@ -65,59 +76,59 @@ class Placing:
                 return answer
             await asyncio.sleep(wait)
 
-    async def _once(self, key: str, buyer: Buyer, body: dict[str, Any], *, first: bool) -> Answer:
+    async def _place_once(self, key: str, buyer: Buyer, body: dict[str, Any], *, first: bool) -> Answer:
         try:
-            authorization = await buyer.authorization(self._shop)
-        except TROUBLE:
+            authorization = await buyer.authorization(self._client)
+        except FAILURES:
             return Answer("unavailable")  # no order was sent
         at, started = time.time(), time.perf_counter()
         try:
-            reply = await self._shop.send(
+            reply = await self._client.send(
                 "POST", "/order", headers=authorization | {"Idempotency-Key": key}, document=body
             )
-            answer = judge(reply.status, reply.headers, reply.body)
+            answer = classify_response(reply.status, reply.headers, reply.body)
         except aiohttp.ClientConnectorError:
             answer = Answer("unavailable")  # no connection, so no order
-        except TROUBLE:
+        except FAILURES:
             answer = Answer("unknown")
         ms = (time.perf_counter() - started) * 1000
         self._ledger.answered(key=key, at=at, ms=ms, answer=answer)
-        self._report(answer, ms, first)
+        self._on_answer(answer, ms, first)
         return answer
 
     async def read_back(self, buyer: Buyer, reference: str) -> str | None:
-        """Ask for an order that was just accepted; return what was wrong with the answer, None if nothing."""
+        """GET an order that was just accepted; return the response's contract violation, None if there is none."""
         at, started = time.time(), time.perf_counter()
-        status, wrong = None, None
+        status, violation = None, None
         try:
-            reply = await self._shop.ask(buyer, _path(reference))
+            reply = await self._client.get(buyer, _path(reference))
             status = reply.status
-            wrong = judge_read(status, reply.headers, reply.body, reference)
-        except TROUBLE:
+            violation = read_violation(status, reply.headers, reply.body, reference)
+        except FAILURES:
             pass
         ms = (time.perf_counter() - started) * 1000
-        self._ledger.read(reference=reference, at=at, ms=ms, status=status, dishonest=wrong)
-        return wrong
+        self._ledger.read(reference=reference, at=at, ms=ms, status=status, contract_violation=violation)
+        return violation
 
 
-async def fate(shop: Shop, buyer: Buyer, reference: str, *, deadline: float) -> str | None:
-    """Wait until an accepted order is PROCESSED exactly once; return what is wrong with it otherwise.
+async def await_outcome(client: LoadClient, buyer: Buyer, reference: str, *, deadline: float) -> str | None:
+    """Wait until an accepted order was PROCESSED exactly once; return None, or what is wrong at the deadline.
 
-    `deadline` is of the monotonic clock; one last question is asked after it.
+    `deadline` is a time of the monotonic clock; the order is read once more after it.
     """
     while True:
         over = time.monotonic() > deadline
         try:
-            reply = await shop.ask(buyer, _path(reference))
-            wrong = _judge_fate(reply.status, reply.body)
-        except TROUBLE as error:
-            wrong = f"no answer: {type(error).__name__}"
-        if wrong is None or over:
-            return wrong
-        await asyncio.sleep(0.25)
+            reply = await client.get(buyer, _path(reference))
+            failure = _outcome_failure(reply.status, reply.body)
+        except FAILURES as error:
+            failure = f"no answer: {type(error).__name__}"
+        if failure is None or over:
+            return failure
+        await asyncio.sleep(POLL_SECONDS)
 
 
-def _judge_fate(status: int, body: bytes) -> str | None:
+def _outcome_failure(status: int, body: bytes) -> str | None:
     if status != OK:
         return f"GET answered {status}"
     order = json.loads(body)

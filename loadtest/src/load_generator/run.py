@@ -1,4 +1,4 @@
-"""A whole load: let the buyers in, place the orders, settle them, see each processed, sum up."""
+"""A whole load: register the users, place and settle the orders, see each PROCESSED, sum up."""
 
 import asyncio
 import random
@@ -10,19 +10,24 @@ from typing import Any
 
 from rich.console import Console
 
-from retail_cli.load.ledger import Ledger
-from retail_cli.load.options import Options
-from retail_cli.load.orders import Placing, fate, invent
-from retail_cli.load.progress import Progress, live, percentile
-from retail_cli.load.shop import Buyer, Shop
+from load_generator.client import Buyer, LoadClient
+from load_generator.ledger import Ledger
+from load_generator.options import Options
+from load_generator.placer import OrderPlacer, await_outcome, generate_order
+from load_generator.progress import LoadProgress, live, percentile
 
 MAX_UNSETTLED = 20_000
 VERIFIERS = 32
+JSON_NAMES = {"contract_violations": "dishonest", "failures": "wrong"}  # what scripts read since version 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a load did. Times are in ms, of first answers that accepted; `wrong` says what is wrong with which order."""
+    """The result of a load. Times are in ms, of first answers that accepted an order.
+
+    `contract_violations` counts answers by the rule that they broke; `failures` says for each order that is not
+    PROCESSED exactly once what is wrong with it.
+    """
 
     run: str
     seed: int
@@ -37,52 +42,55 @@ class Summary:
     p99: float
     worst: float
     statuses: dict[str, int]
-    dishonest: dict[str, int]
+    contract_violations: dict[str, int]
     verified: int
-    wrong: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
-        """Every order accepted (the load makes none that is to be refused) and processed once, every answer honest."""
-        return not (self.refused or self.unsettled or self.dishonest or self.wrong)
+        """Every order accepted (a load has none to refuse) and processed once, and no answer broke the contract."""
+        return not (self.refused or self.unsettled or self.contract_violations or self.failures)
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields, and `ok`."""
-        return asdict(self) | {"ok": self.ok}
+        """The document of `retail load --json`."""
+        return {JSON_NAMES.get(name, name): value for name, value in asdict(self).items()} | {"ok": self.ok}
 
 
 Enough = Callable[[int], bool]
 
 
 def run(options: Options, *, console: Console | None = None, enough: Enough = lambda _: False) -> Summary:
-    """Make the load; blocks until all is verified. Raise NoSystem when no buyer is let in.
+    """Run the load; blocks until every order is verified. Raise SystemUnavailable when no user can be registered.
 
-    `enough` is told how many orders were sent, and ends the placing early when it returns true (within half a second);
-    what was sent is still settled and verified. Orders are verified only with `verify_seconds` above 0.
+    `enough` gets the number of orders sent so far; when it returns true, no more are placed (within half a second).
+    Orders already sent are still settled and verified. Orders are verified only with `verify_seconds` above 0.
     """
     return asyncio.run(_run(options, console or Console(stderr=True), enough))
 
 
 async def _run(options: Options, console: Console, enough: Enough) -> Summary:
-    progress = Progress()
-    async with Shop(options) as shop:
+    progress = LoadProgress()
+    async with LoadClient(options) as client:
         with Ledger(options.ledger) as ledger, live(progress, console):
-            return await _Load(options, shop, ledger, progress, enough).whole()
+            return await _Load(options, client, ledger, progress, enough).run()
 
 
 class _Load:
-    def __init__(self, options: Options, shop: Shop, ledger: Ledger, progress: Progress, enough: Enough) -> None:
+    def __init__(
+        self, options: Options, client: LoadClient, ledger: Ledger, progress: LoadProgress, enough: Enough
+    ) -> None:
         self._options = options
-        self._shop = shop
+        self._client = client
         self._ledger = ledger
         self._progress = progress
         self._enough = enough
-        self._placing = Placing(shop, ledger, settle_seconds=options.settle_seconds, report=progress.answered)
+        self._placer = OrderPlacer(client, ledger, settle_seconds=options.settle_seconds, on_answer=progress.record)
         self._accepted: dict[str, Buyer] = {}
-        self._wrong: dict[str, str] = {}
+        self._failures: dict[str, str] = {}
 
-    async def whole(self) -> Summary:
-        buyers = await self._let_in()
+    async def run(self) -> Summary:
+        buyers = await self._register()
+        self._progress.phase = "placing orders"
         self._progress.started = started = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             unsettled = asyncio.Semaphore(MAX_UNSETTLED)
@@ -98,31 +106,31 @@ class _Load:
         self._progress.phase = "done"
         return self._sum_up(placed)
 
-    async def _let_in(self) -> list[Buyer]:
+    async def _register(self) -> list[Buyer]:
         names = [f"load-{self._options.run}-{n}" for n in range(self._options.users)]
         self._ledger.begin(run=self._options.run, seed=self._options.seed, users=names)
         passwords = [secrets.token_urlsafe(16) for _ in names]
         buyers = [Buyer(name, password) for name, password in zip(names, passwords, strict=True)]
         for buyer, password in zip(buyers, passwords, strict=True):
-            await self._shop.admit(buyer, password)
+            await self._client.register(buyer, password)
         return buyers
 
     async def _ticks(self) -> AsyncIterator[int]:
         """Number the orders at the rate, by the clock: late ones are sent at once. Rate 0 is paced by the answers."""
         options = self._options
-        begun = time.monotonic()
+        started = time.monotonic()
         free = asyncio.Semaphore(options.in_flight)
         self._free = free
         number = 0
         while not self._enough(number):
-            elapsed = time.monotonic() - begun
+            elapsed = time.monotonic() - started
             if (options.count is not None and number >= options.count) or elapsed >= (options.duration or float("inf")):
                 return
             if options.rate:
                 early = number / options.rate - elapsed
                 if early > 0:
                     await asyncio.sleep(min(early, 0.5))
-                    if early > 0.5:  # noqa: PLR2004 - so that a stop is seen twice a second
+                    if early > 0.5:  # noqa: PLR2004 - checks `enough` twice a second
                         continue
             else:
                 await free.acquire()
@@ -131,17 +139,17 @@ class _Load:
 
     async def _order(self, number: int, buyer: Buyer) -> None:
         random_ = random.Random(f"{self._options.seed}/{number}")  # noqa: S311 - reproducible, no secret
-        content = invent(random_, self._options.items)
-        answer = await self._placing.settle(f"{self._options.run}-{number}", buyer, content, random_)
+        content = generate_order(random_, self._options.items)
+        answer = await self._placer.place_until_settled(f"{self._options.run}-{number}", buyer, content, random_)
         if not self._options.rate:
             self._free.release()
         self._progress.settled[answer.outcome] += 1
         if answer.reference:
             self._accepted[answer.reference] = buyer
             if random_.random() < self._options.read_back:
-                wrong = await self._placing.read_back(buyer, answer.reference)
-                if wrong:
-                    self._progress.dishonest[wrong] += 1
+                violation = await self._placer.read_back(buyer, answer.reference)
+                if violation:
+                    self._progress.contract_violations[violation] += 1
 
     async def _verify(self) -> None:
         self._progress.phase = "verifying that every accepted order was processed once"
@@ -151,10 +159,10 @@ class _Load:
         async def verify() -> None:
             while queue:
                 reference, buyer = queue.pop()
-                wrong = await fate(self._shop, buyer, reference, deadline=deadline)
+                failure = await await_outcome(self._client, buyer, reference, deadline=deadline)
                 self._progress.verified += 1
-                if wrong:
-                    self._wrong[reference] = wrong
+                if failure:
+                    self._failures[reference] = failure
 
         await asyncio.gather(*(verify() for _ in range(VERIFIERS)))
 
@@ -176,7 +184,7 @@ class _Load:
             p99=round(percentile(times, 0.99), 2),
             worst=round(times[-1], 2) if times else 0.0,
             statuses=dict(progress.statuses),
-            dishonest=dict(progress.dishonest),
+            contract_violations=dict(progress.contract_violations),
             verified=progress.verified,
-            wrong=self._wrong,
+            failures=self._failures,
         )

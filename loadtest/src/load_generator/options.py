@@ -9,16 +9,17 @@ MAX_DURATION_SECONDS = 7 * 24 * 3600
 MAX_RATE = 10_000
 
 
-class BadOptions(ValueError):  # noqa: N818 - read as a state of the options
-    """The options make no load; the message says which and why."""
+class InvalidOptions(ValueError):  # noqa: N818 - a state of the options
+    """An option has a value that is not allowed; the message names the option and the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What load to make. It ends after `count` orders or `duration` seconds, whichever comes first.
+    """The load to generate. It stops after `count` orders or `duration` seconds, whichever comes first.
 
     `rate` is orders per second, 0 for as fast as `in_flight` requests at a time allow. `seed` decides every order's
-    content and every back-off; `run` names the users, so that a database can hold many runs.
+    content and every back-off; `run` is part of the user names, so that one database can hold many runs.
+    `start_seconds` is how long users may fail to register before the run is given up.
     """
 
     base_url: str
@@ -32,6 +33,7 @@ class Options:
     seed: int = field(default_factory=lambda: secrets.randbelow(2**32))
     run: str = field(default_factory=lambda: secrets.token_hex(4))
     in_flight: int = 64
+    start_seconds: float = 60.0
     request_seconds: float = 10.0
     settle_seconds: float = 120.0
     verify_seconds: float = 60.0
@@ -41,7 +43,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.count is None and self.duration is None:
-            raise BadOptions("give a count or a duration: a load without an end is refused")
+            raise InvalidOptions("set --count or --duration")
         _within("count", self.count, 1, MAX_COUNT)
         _within("duration", self.duration, 0.1, MAX_DURATION_SECONDS)
         _within("rate", self.rate, 0, MAX_RATE)
@@ -49,11 +51,13 @@ class Options:
         _within("items", self.items, 1, 100)
         _within("in flight", self.in_flight, 1, 1024)
         if not (self.allow_remote or is_loopback(self.base_url)):
-            raise BadOptions(f"{self.base_url} is not on this machine: load on other machines needs --allow-remote")
+            raise InvalidOptions(
+                f"{self.base_url} is not on this machine: load on another machine needs --allow-remote"
+            )
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether `url` names this machine, by its name or address alone."""
+    """Tell whether the host in `url` is `localhost` or a loopback address. No name is resolved."""
     host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True
@@ -65,4 +69,4 @@ def is_loopback(url: str) -> bool:
 
 def _within(name: str, value: float | None, low: float, high: float) -> None:
     if value is not None and not low <= value <= high:
-        raise BadOptions(f"{name} must be from {low:g} to {high:g}, not {value:g}")
+        raise InvalidOptions(f"{name} must be from {low:g} to {high:g}, not {value:g}")

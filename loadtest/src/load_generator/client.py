@@ -1,4 +1,4 @@
-"""The system seen from outside: register, log in, order, ask. Over HTTPS, by its public API alone."""
+"""A client of the public HTTPS API: registers users, logs in, places orders, and reads them."""
 
 import asyncio
 import base64
@@ -10,20 +10,21 @@ from typing import Any, NamedTuple, Self
 
 import aiohttp
 
-from retail_cli.load.answers import UNAUTHORIZED
-from retail_cli.load.options import Options
+from load_generator.options import Options
+from load_generator.responses import UNAUTHORIZED
 
-TROUBLE = (aiohttp.ClientError, TimeoutError, OSError)
+FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
 TOKEN_MARGIN_SECONDS = 60.0
-TRIES_TO_BEGIN = 60
+REGISTER_SECONDS = 60.0
+REGISTER_PAUSE_SECONDS = 1.0
 
 
-class NoSystem(Exception):  # noqa: N818 - read as a state of the world
-    """The system did not let a user in, however often it was asked; the message has its last word."""
+class SystemUnavailable(Exception):  # noqa: N818 - a state of the system
+    """No user could be registered; the message is the last failure."""
 
 
 class Reply(NamedTuple):
-    """An HTTP answer, read to its end."""
+    """An HTTP response, read to its end."""
 
     status: int
     headers: Any
@@ -31,7 +32,7 @@ class Reply(NamedTuple):
 
 
 class Buyer:
-    """A user with a token that is renewed before it runs out."""
+    """A user, with a token that is renewed before it expires."""
 
     def __init__(self, name: str, password: str) -> None:
         self.name = name
@@ -40,11 +41,11 @@ class Buyer:
         self._until = 0.0
         self._renewing = asyncio.Lock()
 
-    async def authorization(self, shop: "Shop") -> dict[str, str]:
-        """Return the header; raise one of TROUBLE when no token can be had now."""
+    async def authorization(self, client: "LoadClient") -> dict[str, str]:
+        """Return the Authorization header; raise one of FAILURES when no token can be had now."""
         async with self._renewing:
             if time.monotonic() > self._until:
-                reply = await shop.send("GET", "/api/token", headers={"Authorization": self._credentials})
+                reply = await client.send("GET", "/api/token", headers={"Authorization": self._credentials})
                 if reply.status != 200:  # noqa: PLR2004 - HTTP's own
                     raise aiohttp.ClientError(f"GET /api/token answered {reply.status}: {reply.body[:200]!r}")
                 document = json.loads(reply.body)
@@ -53,15 +54,16 @@ class Buyer:
         return {"Authorization": f"Bearer {self._token}"}
 
     def forget_token(self) -> None:
-        """Have a new one made for the next request."""
+        """Get a new token for the next request."""
         self._until = 0.0
 
 
-class Shop:
+class LoadClient:
     """One connection pool to one base URL. At most `in_flight` requests run at a time."""
 
     def __init__(self, options: Options) -> None:
         self._base = options.base_url.rstrip("/")
+        self._start_seconds = options.start_seconds
         context: ssl.SSLContext | bool = True
         if options.ca_file:
             context = ssl.create_default_context(cafile=str(options.ca_file))
@@ -72,7 +74,7 @@ class Shop:
         )
 
     async def send(self, method: str, path: str, *, headers: dict[str, str], document: Any = None) -> Reply:
-        """Send one request once, whatever happens; raise one of TROUBLE when no whole answer came."""
+        """Send one request exactly once; raise one of FAILURES when no complete response arrives."""
         body = None if document is None else json.dumps(document).encode()
         if body is not None:
             headers = headers | {"Content-Type": "application/json"}
@@ -82,18 +84,21 @@ class Shop:
         ):
             return Reply(response.status, response.headers, await response.read())
 
-    async def ask(self, buyer: Buyer, path: str) -> Reply:
-        """GET as `buyer`; a token refused is renewed once."""
+    async def get(self, buyer: Buyer, path: str) -> Reply:
+        """GET as `buyer`; after a 401 once more with a new token."""
         reply = await self.send("GET", path, headers=await buyer.authorization(self))
         if reply.status == UNAUTHORIZED:
             buyer.forget_token()
             reply = await self.send("GET", path, headers=await buyer.authorization(self))
         return reply
 
-    async def admit(self, buyer: Buyer, password: str) -> None:
-        """Register `buyer` and get the first token, asking again for a minute; raise NoSystem."""
-        trouble = ""
-        for _ in range(TRIES_TO_BEGIN):
+    async def register(self, buyer: Buyer, password: str) -> None:
+        """Register `buyer` and get the first token.
+
+        Raise SystemUnavailable when nothing answers for `start_seconds`, or only refusals come for a minute.
+        """
+        started = time.monotonic()
+        while True:
             try:
                 reply = await self.send(
                     "POST", "/api/users", headers={}, document={"username": buyer.name, "password": password}
@@ -101,11 +106,14 @@ class Shop:
                 if reply.status in {201, 409}:
                     await buyer.authorization(self)
                     return
-                trouble = f"POST /api/users answered {reply.status}: {reply.body[:200]!r}"
-            except TROUBLE as error:
-                trouble = f"{type(error).__name__}: {error}"
-            await asyncio.sleep(1)
-        raise NoSystem(trouble)
+                failure = f"POST /api/users answered {reply.status}: {reply.body[:200]!r}"
+                limit = REGISTER_SECONDS
+            except FAILURES as error:
+                failure = f"{type(error).__name__}: {error}"
+                limit = self._start_seconds
+            if time.monotonic() - started + REGISTER_PAUSE_SECONDS > limit:
+                raise SystemUnavailable(failure)
+            await asyncio.sleep(REGISTER_PAUSE_SECONDS)
 
     async def __aenter__(self) -> Self:
         return self

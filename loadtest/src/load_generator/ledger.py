@@ -1,8 +1,9 @@
-"""The ledger: an append-only file of JSON lines that says what was asked, what was answered, and when.
+"""The ledger: an append-only file of JSON lines with every request, every response, and their times.
 
-Lines: `{"run", "seed", "users"}` first; `{"sent": key, "user", "body"}` before an order's first byte leaves;
-`{"key", "at", "ms", "outcome", "status", "ref", "replayed", "dishonest"}` for each answer or the lack of one;
-`{"read": ref, "at", "ms", "status", "dishonest"}` for each reading back. `at` is Unix time.
+Lines: `{"run", "seed", "users"}` first; `{"sent": key, "user", "body"}` before an order's first byte is sent;
+`{"key", "at", "ms", "outcome", "status", "ref", "replayed", "dishonest"}` for each response, or none in time;
+`{"read": ref, "at", "ms", "status", "dishonest"}` for each GET of an accepted order. `at` is Unix time; `dishonest` is
+the contract violation or null.
 """
 
 import json
@@ -13,27 +14,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from retail_cli.load.answers import Answer, Outcome
+from load_generator.responses import Answer, Outcome
 
 
 class Ledger:
-    """Writes one. Every line is handed to the system at once, so that a killed client leaves a whole ledger."""
+    """Writes a ledger. Each line is flushed at once, so that a killed client leaves all lines but the last whole."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a", buffering=1, encoding="utf-8")
 
     def begin(self, *, run: str, seed: int, users: list[str]) -> None:
-        """Head a run."""
-        self._line(run=run, seed=seed, users=users)
+        """Write the first line of a run."""
+        self._write(run=run, seed=seed, users=users)
 
     def sent(self, *, key: str, user: str, body: Any) -> None:
-        """Note an order before it is sent."""
-        self._line(sent=key, user=user, body=body)
+        """Record an order before it is sent."""
+        self._write(sent=key, user=user, body=body)
 
     def answered(self, *, key: str, at: float, ms: float, answer: Answer) -> None:
-        """Note what came of one request."""
-        self._line(
+        """Record the outcome of one request."""
+        self._write(
             key=key,
             at=round(at, 4),
             ms=round(ms, 2),
@@ -41,12 +42,12 @@ class Ledger:
             status=answer.status,
             ref=answer.reference,
             replayed=answer.replayed,
-            dishonest=answer.dishonest,
+            dishonest=answer.contract_violation,
         )
 
-    def read(self, *, reference: str, at: float, ms: float, status: int | None, dishonest: str | None) -> None:
-        """Note a reading back."""
-        self._line(read=reference, at=round(at, 4), ms=round(ms, 2), status=status, dishonest=dishonest)
+    def read(self, *, reference: str, at: float, ms: float, status: int | None, contract_violation: str | None) -> None:
+        """Record a GET of an accepted order."""
+        self._write(read=reference, at=round(at, 4), ms=round(ms, 2), status=status, dishonest=contract_violation)
 
     def __enter__(self) -> Self:
         return self
@@ -54,13 +55,13 @@ class Ledger:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._file.close()
 
-    def _line(self, **fields: Any) -> None:
+    def _write(self, **fields: Any) -> None:
         self._file.write(json.dumps(fields, separators=(",", ":")) + "\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One request and its answer."""
+    """One request and its response."""
 
     at: float
     ms: float
@@ -68,7 +69,7 @@ class Try:
     status: int | None
     reference: str | None
     replayed: bool
-    dishonest: str | None
+    contract_violation: str | None
 
 
 @dataclass(slots=True)
@@ -81,46 +82,46 @@ class Entry:
 
     @property
     def outcome(self) -> Outcome:
-        """How it stands after the last answer; accepted once is accepted for good."""
+        """`ok` if any try was accepted, otherwise the outcome of the last try."""
         if any(t.outcome == "ok" for t in self.tries):
             return "ok"
         return self.tries[-1].outcome if self.tries else "unknown"
 
     @property
     def references(self) -> set[str]:
-        """The order references that it was answered with: one, or something is very wrong."""
+        """The order references in its responses. More than one breaks the promise of the Idempotency-Key."""
         return {t.reference for t in self.tries if t.reference}
 
 
 @dataclass(slots=True)
 class Account:
-    """A whole ledger, read back."""
+    """The content of a ledger."""
 
     seed: int = 0
     users: set[str] = field(default_factory=set)
     entries: dict[str, Entry] = field(default_factory=dict)
-    reads_dishonest: list[str] = field(default_factory=list)
+    read_violations: list[str] = field(default_factory=list)
 
     @property
     def accepted(self) -> set[str]:
-        """The references that were answered with 200."""
+        """The references of the orders that were answered with 200."""
         return {ref for entry in self.entries.values() for ref in entry.references}
 
     def counts(self) -> Counter[str]:
-        """How many orders ended with each outcome."""
+        """How many orders have each outcome."""
         return Counter(entry.outcome for entry in self.entries.values())
 
     def tries(self, begin: float = 0.0, end: float = float("inf")) -> Iterator[Try]:
-        """Every try whose request began within [begin, end), Unix time."""
+        """Every try whose request started within [begin, end), Unix time."""
         return (t for entry in self.entries.values() for t in entry.tries if begin <= t.at < end)
 
 
 def read(path: Path) -> Account:
-    """Read a ledger back; a last line that a kill cut short is left out."""
+    """Read a ledger; a last line that was cut short is ignored."""
     account = Account()
     with path.open(encoding="utf-8") as lines:
         for line in _documents(lines):
-            _take(account, line)
+            _add(account, line)
     return account
 
 
@@ -130,7 +131,7 @@ def _documents(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _take(account: Account, line: dict[str, Any]) -> None:
+def _add(account: Account, line: dict[str, Any]) -> None:
     if "run" in line:
         account.seed = line["seed"]
         account.users.update(line["users"])
@@ -140,4 +141,4 @@ def _take(account: Account, line: dict[str, Any]) -> None:
         fields = ("at", "ms", "outcome", "status", "ref", "replayed", "dishonest")
         account.entries[line["key"]].tries.append(Try(*(line[name] for name in fields)))
     elif line["dishonest"]:
-        account.reads_dishonest.append(f"{line['read']}: {line['dishonest']}")
+        account.read_violations.append(f"{line['read']}: {line['dishonest']}")
