@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 MEMBERS := shared services/order-api services/auth-api services/order-processor local cli loadtest
-SOURCES := shared services local cli loadtest tests
+SOURCES := shared services local cli loadtest bench tests
 FAST := tests/unit tests/api tests/model tests/test_rules.py
 # What runs the system is a part of what tests it: `make run` installs the part, and keeps the whole where it is.
 RUN_READY := $(if $(wildcard .venv/.ready),.venv/.ready,.venv/.ready-run)
@@ -70,6 +70,7 @@ venv: .venv/.ready ## Make or refresh .venv from the locks.
 
 -include k8s/kind.mk
 -include tests/faults/faults.mk
+-include bench/bench.mk
 
 # A .venv that was moved or copied with its checkout is made again.
 ifneq ($(shell cat .venv/.made-in 2>/dev/null),$(shell pwd -P))

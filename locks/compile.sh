@@ -20,6 +20,7 @@ compile() { # name, inputs...
 compile bootstrap locks/bootstrap.in
 compile dev locks/dev.in shared/pyproject.toml services/*/pyproject.toml local/pyproject.toml cli/pyproject.toml loadtest/pyproject.toml --extra kafka --extra web
 compile run services/*/pyproject.toml local/pyproject.toml cli/pyproject.toml loadtest/pyproject.toml --constraint "$out/dev.txt"
+compile bench locks/bench.in --constraint "$out/dev.txt"
 compile order-api services/order-api/pyproject.toml --constraint "$out/dev.txt"
 compile auth-api services/auth-api/pyproject.toml --constraint "$out/dev.txt"
 compile order-processor services/order-processor/pyproject.toml cli/pyproject.toml --constraint "$out/dev.txt"

@@ -1,0 +1,1 @@
+"""How fast the system is, beside how others would write it: `make bench`, `make bench-quick`."""

@@ -1,0 +1,61 @@
+"""Who is measured, and how each is started: one process each, on the same MongoDB and Kafka."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+THREADS = "16"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A program that answers POST /order on `port`; `promise` says what an answer with 200 means there."""
+
+    name: str
+    promise: str
+    port: int
+    command: tuple[str, ...]
+
+    def environment(self, client: dict[str, str]) -> dict[str, str]:
+        """Return the variables for its process; `client` says how to reach MongoDB and Kafka."""
+        return {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), **client}
+
+
+def gunicorn(module: str, port: int) -> tuple[str, ...]:
+    """Return the command line that ours uses as well: one worker, threads, keep-alive."""
+    return (
+        *(str(BIN / "gunicorn"), "--workers", "1", "--worker-class", "gthread", "--threads", THREADS),
+        *("--keep-alive", "65", "--bind", f"127.0.0.1:{port}", f"bench.peers.{module}:app"),
+    )
+
+
+def uvicorn(module: str, port: int) -> tuple[str, ...]:
+    """Return uvicorn's command line without its access log."""
+    return (str(BIN / "uvicorn"), "--port", str(port), "--log-level", "warning", f"bench.peers.{module}:app")
+
+
+def granian(module: str, port: int) -> tuple[str, ...]:
+    """Return granian's command line for an ASGI application."""
+    return (
+        str(BIN / "granian"),
+        "--interface",
+        "asgi",
+        "--port",
+        str(port),
+        "--log-level",
+        "warning",
+        f"bench.peers.{module}:app",
+    )
+
+
+BARE = Peer("bare Flask", "nothing is stored", 18501, gunicorn("flask_bare", 18501))
+NAIVE = Peer("naive Flask", "stored and published, one after the other", 18502, gunicorn("flask_naive", 18502))
+FALCON = Peer("Falcon, no outbox", "stored; the event can be lost", 18503, gunicorn("falcon_direct", 18503))
+FASTAPI = Peer("FastAPI, no outbox", "stored; the event can be lost", 18504, uvicorn("fastapi_direct", 18504))
+BLACKSHEEP = Peer("BlackSheep, no outbox", "stored; the event can be lost", 18505, granian("blacksheep_direct", 18505))
+PEERS = (BARE, NAIVE, FALCON, FASTAPI, BLACKSHEEP)
+OURS = "Retail Orders"
+OUR_PROMISE = "stored with its event; neither can be lost"

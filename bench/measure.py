@@ -1,0 +1,86 @@
+"""One measurement: wrk against one address, and the CPU time that every process of the system spent meanwhile."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+SCRIPT = Path(__file__).with_name("orders.lua")
+MARGIN_SECONDS = 30
+
+
+class LoadFailedError(RuntimeError):
+    """wrk did not run to its end, or got errors; the message has its words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one round of load found. CPU times are microseconds for each answered request, by group of processes."""
+
+    requests: int
+    seconds: float
+    failed: int
+    p50_ms: float
+    p99_ms: float
+    cpu_us: dict[str, float]
+
+    @property
+    def per_second(self) -> float:
+        """Answered requests in a second."""
+        return self.requests / self.seconds
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all figures, for JSON."""
+        return asdict(self) | {"per_second": self.per_second}
+
+
+def load(
+    url: str, *, connections: int, seconds: int, body: str, token: str | None, watched: Mapping[str, Iterable[int]]
+) -> Sample:
+    """Send `body` to `url` over keep-alive connections for `seconds`; `watched` names the processes to account for.
+
+    Raise LoadFailedError for any answer but 2xx.
+    """
+    before = {group: cpu_seconds(pids) for group, pids in watched.items()}
+    spent_by_wrk = os.times().children_user + os.times().children_system
+    found = _wrk(url, connections, seconds, {"BENCH_BODY": body} | ({"BENCH_TOKEN": token} if token else {}))
+    after = {group: cpu_seconds(pids) for group, pids in watched.items()}
+    requests = found["requests"]
+    if found["failed"] or not requests:
+        raise LoadFailedError(f"{url}: {found['failed']} of {requests} requests failed")
+    cpu = {group: (after[group] - before[group]) / requests * 1e6 for group in watched}
+    cpu["load"] = (os.times().children_user + os.times().children_system - spent_by_wrk) / requests * 1e6
+    return Sample(requests, found["seconds"], found["failed"], found["p50_ms"], found["p99_ms"], cpu)
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """Return the CPU time so far, user and system, of these processes and all below them."""
+    total = 0.0
+    for pid in pids:
+        root = psutil.Process(pid)
+        for process in [root, *root.children(recursive=True)]:
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
+
+
+def _wrk(url: str, connections: int, seconds: int, variables: Mapping[str, str]) -> dict[str, Any]:
+    command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
+    done = subprocess.run(
+        [*command, "--timeout", "10s", "--script", str(SCRIPT), url],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=seconds + MARGIN_SECONDS,
+        check=False,
+    )
+    for line in done.stdout.splitlines():
+        if line.startswith("RESULT "):
+            document: dict[str, Any] = json.loads(line.removeprefix("RESULT "))
+            return document
+    raise LoadFailedError(f"wrk on {url}: {done.stderr.strip() or done.stdout.strip()}")

@@ -1,0 +1,67 @@
+"""Medians, spreads and ratios of all rounds, as a table for people and as JSON."""
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from bench.contenders import OURS
+from bench.measure import Sample
+
+Results = Mapping[str, Mapping[int, Sequence[Sample]]]  # by contender and number of connections
+TOTAL = ("app", "mongod", "broker", "processor")
+
+
+def document(results: Results) -> dict[str, Any]:
+    """Return every sample, for JSON."""
+    return {
+        name: {str(connections): [sample.as_dict() for sample in samples] for connections, samples in by_load.items()}
+        for name, by_load in results.items()
+    }
+
+
+def table(results: Results, promises: Mapping[str, str], connections: int, base: str) -> str:
+    """Return a Markdown table at one number of connections; ratios are round by round against `base`."""
+    heads = (
+        "200 means",
+        "orders/s",
+        f"of {base}",
+        "p50 ms",
+        "p99 ms",
+        *(f"CPU µs: {group}" for group in TOTAL),
+        "total",
+    )
+    lines = [f"| {connections} connections | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    reference = results[base][connections]
+    for name, by_load in results.items():
+        samples = by_load[connections]
+        ratios = [sample.per_second / other.per_second for sample, other in zip(samples, reference, strict=True)]
+        cells = [
+            f"**{name}**" if name == OURS else name,
+            promises[name],
+            _spread([s.per_second for s in samples], 0),
+            _spread(ratios, 2) + " x",
+            _spread([s.p50_ms for s in samples], 1),
+            _spread([s.p99_ms for s in samples], 1),
+            *(_spread([s.cpu_us[group] for s in samples], 0) if group in samples[0].cpu_us else "-" for group in TOTAL),
+            _spread([total_cpu(s) for s in samples], 0),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def total_cpu(sample: Sample) -> float:
+    """Return the CPU time of all processes that work for one order, in microseconds."""
+    return sum(sample.cpu_us.get(group, 0.0) for group in TOTAL)
+
+
+def ratio(results: Results, connections: int, base: str) -> tuple[float, float]:
+    """Return the medians of ours against `base`: orders per second, and CPU time per order."""
+    pairs = list(zip(results[OURS][connections], results[base][connections], strict=True))
+    speed = median(ours.per_second / other.per_second for ours, other in pairs)
+    return speed, median(total_cpu(ours) / total_cpu(other) for ours, other in pairs)
+
+
+def _spread(values: Sequence[float], digits: int) -> str:
+    middle = f"{median(values):,.{digits}f}"
+    low, high = f"{min(values):,.{digits}f}", f"{max(values):,.{digits}f}"
+    return middle if low == high else f"{middle} ({low}-{high})"

@@ -1,0 +1,31 @@
+"""What the benchmark reports of its samples."""
+
+import pytest
+
+from bench import report
+from bench.contenders import OURS
+from bench.measure import Sample
+
+
+def sample(requests: int, app: float) -> Sample:
+    return Sample(requests, 10.0, 0, 5.0, 10.0, {"app": app, "mongod": 100.0, "broker": 50.0})
+
+
+RESULTS = {
+    "naive": {32: [sample(1_000, 850), sample(3_000, 850), sample(2_000, 850)]},
+    OURS: {32: [sample(3_000, 350), sample(6_000, 350), sample(4_000, 350)]},
+}
+
+
+def test_ratios_are_medians_of_rounds_and_not_ratios_of_medians() -> None:
+    speed, cpu = report.ratio(RESULTS, 32, "naive")
+
+    assert speed == 2.0  # of 3, 2 and 2
+    assert cpu == pytest.approx(0.5)
+
+
+def test_table_has_medians_with_their_spread() -> None:
+    table = report.table(RESULTS, {"naive": "stored", OURS: "safe"}, 32, "naive")
+
+    (line,) = [line for line in table.splitlines() if OURS in line]
+    assert line.split(" | ")[1:4] == ["safe", "400 (300-600)", "2.00 (2.00-3.00) x"]
