@@ -1,5 +1,5 @@
-# One recipe for every image: docker build --build-arg SERVICE=order-api -t retail-orders/order-api:dev .
-# Nothing here needs BuildKit, so the classic builder makes the same images.
+# Builds every image: docker build --build-arg SERVICE=order-api -t retail-orders/order-api:dev .
+# BuildKit is not needed: the classic builder makes the same images.
 ARG BASE=python:3.11-slim-bookworm
 ARG SERVICE=order-api
 
@@ -8,7 +8,7 @@ WORKDIR /src
 COPY locks/bootstrap.txt locks/
 RUN pip install --no-cache-dir --require-hashes --root-user-action=ignore -r locks/bootstrap.txt
 ARG SERVICE
-# Dependencies before code: a change of code leaves this layer as it is.
+# Dependencies before code, so that this layer is cached when only the code changes.
 COPY locks/${SERVICE}.txt locks/
 RUN uv venv --python python3 --no-project /opt/retail \
  && uv pip sync --no-cache --link-mode copy --compile-bytecode --require-hashes \
@@ -23,7 +23,7 @@ RUN set -- ./shared "./services/${SERVICE}" \
         --python /opt/retail/bin/python "$@"
 
 FROM ${BASE} AS runtime
-# Files belong to root and the process runs as 10001; only the dev loop hands them to the process (OWNER=10001:10001).
+# Files belong to root and the process runs as 10001. Only the development loop sets OWNER=10001:10001.
 ARG OWNER=0:0
 COPY --from=build --chown=${OWNER} /opt/retail /opt/retail
 ENV PATH=/opt/retail/bin:/usr/local/bin:/usr/bin:/bin \

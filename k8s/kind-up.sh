@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# From nothing to the running system on kind. Safe to repeat: what is there stays, what changed is brought up to date.
+# Starts the whole system on kind. Safe to repeat: existing resources stay, changes are applied.
 #
 # KIND_CLUSTER      name of the cluster (retail)
-# KIND_STAND_INS=1  pull no image: images come from Docker as they are, and test programs do the work of the operators
-#                   whose images are not there (Strimzi, cert-manager); see docs/kubernetes.md. Then also:
-# KIND_ADDON        the command that installs the gateway and the metrics server, called with 'gateway' and 'metrics'
-# KIND_KAFKA_IMAGE  an image of Apache Kafka that Docker has
+# KIND_STAND_INS=1  pull no image: use the images that Docker has, and test programs instead of the operators whose
+#                   images are missing (Strimzi, cert-manager); see docs/kubernetes.md. Also needs:
+# KIND_ADDON        command that installs the gateway and the metrics server, called with 'gateway' and 'metrics'
+# KIND_KAFKA_IMAGE  image of Apache Kafka in Docker
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=versions.env
@@ -20,11 +20,11 @@ main() {
     for program in docker kind helm kubectl openssl curl; do
         command -v "$program" >/dev/null || fail "$program is missing"
     done
-    docker info >/dev/null 2>&1 || fail "Docker does not answer"
+    docker info >/dev/null 2>&1 || fail "Docker is not running"
     [[ ! $STAND_INS || (${KIND_ADDON:-} && ${KIND_KAFKA_IMAGE:-}) ]] ||
         fail "KIND_STAND_INS needs KIND_ADDON and KIND_KAFKA_IMAGE: see docs/kubernetes.md"
     step "cluster $KIND_CLUSTER" cluster
-    step "our images" images
+    step "service images" images
     step "operators" operators
     step "namespace and secrets" secrets
     step "Kafka, MongoDB, certificates, gateway" servers
@@ -32,10 +32,10 @@ main() {
     step "https://127.0.0.1:8443" gateway
     cat <<END
 
-Ready after $((SECONDS - STARTED)) s: https://127.0.0.1:8443 (authority: .kind/ca.pem, context: $CONTEXT)
+Ready after $((SECONDS - STARTED)) s: https://127.0.0.1:8443 (CA certificate: .kind/ca.pem, context: $CONTEXT)
 
   curl --cacert .kind/ca.pem -H 'Content-Type: application/json' \\
-       -d '{"username": "ann", "password": "a long and good one"}' https://127.0.0.1:8443/api/users
+       -d '{"username": "ann", "password": "a long password"}' https://127.0.0.1:8443/api/users
   helm --kube-context $CONTEXT -n $NAMESPACE test retail --logs
 END
 }
@@ -63,7 +63,7 @@ cluster() {
     kubectl --context "$CONTEXT" wait node --all --for condition=Ready --timeout 180s >/dev/null
 }
 
-# Tagged with the image's own id, so that a change of code is a change of the pods, and nothing else is.
+# The tag is the image's id, so that pods are replaced exactly when the code changes.
 images() {
     local service image
     mkdir -p .kind
@@ -153,7 +153,7 @@ gateway() {
             https://127.0.0.1:8443/.well-known/jwks.json && return
         sleep 1
     done
-    fail "https://127.0.0.1:8443 does not answer"
+    fail "no response from https://127.0.0.1:8443"
 }
 
 main

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes the Secrets that kind needs, with random values, where they are missing. Values go through standard input only.
+# Creates the missing Secrets that kind needs, with random values. Values pass through standard input only.
 #
-# CONTEXT, NAMESPACE: where
+# CONTEXT, NAMESPACE: the cluster and namespace to create them in
 set -euo pipefail
 
 kube() { kubectl --context "$CONTEXT" --namespace "$NAMESPACE" "$@"; }
@@ -10,7 +10,7 @@ missing() { ! kube get secret "$1" --output name >/dev/null 2>&1; }
 
 random() { openssl rand -hex "$1"; }
 
-# secret NAME: makes it of `key: value` lines of standard input.
+# secret NAME: create it from `key: value` lines on standard input.
 secret() {
     { printf 'apiVersion: v1\nkind: Secret\nmetadata: {name: %s}\nstringData:\n' "$1" && sed 's/^/  /'; } |
         kube create --filename - >/dev/null

@@ -1,7 +1,7 @@
-"""Initiate the replica set, then make each role of roles.json and the user that has it. Safe to repeat.
+"""Initiate the replica set, then create or update each role of roles.json and the user with that role. Safe to repeat.
 
-A user that is there gets the role and the password of its Secret again, so this is also how a password is changed, and
-mongod reads its certificate again.
+An existing user gets the role and the password of its Secret again: run this to change a password, or to make mongod
+reload its certificate.
 """
 
 import json
@@ -22,7 +22,7 @@ WAIT_SECONDS = 60
 
 
 def initiate(admin: Database[dict[str, Any]]) -> None:
-    """Make the one member the primary, under the name by which clients reach it."""
+    """Make the only member the primary, under the host name that clients use."""
     try:
         admin.command("replSetGetStatus")
     except OperationFailure as error:
@@ -37,7 +37,7 @@ def initiate(admin: Database[dict[str, Any]]) -> None:
 
 
 def create_or_update(database: Database[dict[str, Any]], kind: str, name: str, **fields: Any) -> None:
-    """Make the role or user `name`, or bring the one that is there to `fields`."""
+    """Create the role or user `name`, or update it to `fields`."""
     try:
         database.command(f"create{kind}", name, **fields)
     except OperationFailure as error:
@@ -47,7 +47,7 @@ def create_or_update(database: Database[dict[str, Any]], kind: str, name: str, *
 
 
 def main() -> None:
-    """Do all of it, as root over TLS."""
+    """Connect as root over TLS, initiate, then create or update every role and user."""
     client: MongoClient[dict[str, Any]] = MongoClient(
         HOST,
         username=(SECRETS / "root/username").read_text(),
@@ -59,7 +59,7 @@ def main() -> None:
         timeoutMS=30_000,
     )
     initiate(client.admin)
-    client.admin.command("rotateCertificates")  # a renewed certificate is served from now on
+    client.admin.command("rotateCertificates")  # serve a renewed certificate from now on
     database = client["retail"]
     for name, privileges in json.loads(ROLES.read_text()).items():
         create_or_update(database, "Role", name, privileges=privileges, roles=[])

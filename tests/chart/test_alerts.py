@@ -49,13 +49,13 @@ def _passes(folder: Path, alert: str, series: dict[str, str], minute: int) -> bo
 def test_a_small_lag_of_which_nothing_is_handled_fires_after_ten_minutes_and_ends_with_it(firing: Any) -> None:
     series = {LAG: "0x9 3x20 0x9", CONSUMED: "0+10x9 90x40"}
 
-    assert firing("ProcessorIdle", series, 9, 14, 20, 29, 32) == [False, False, True, True, False]
+    assert firing("OrderProcessorStalled", series, 9, 14, 20, 29, 32) == [False, False, True, True, False]
 
 
 def test_a_processor_that_works_does_not_hide_one_that_does_not(firing: Any) -> None:
     series = {LAG: "3x30", CONSUMED: "0x30", CONSUMED.replace(JOB, OTHER): "0+10x30"}
 
-    assert firing("ProcessorIdle", series, 20) == [True]
+    assert firing("OrderProcessorStalled", series, 20) == [True]
 
 
 @pytest.mark.parametrize(
@@ -68,11 +68,11 @@ def test_a_processor_that_works_does_not_hide_one_that_does_not(firing: Any) -> 
     ids=["steady", "growing", "trickle"],
 )
 def test_a_lag_that_is_worked_on_is_no_idleness(firing: Any, lag: str, consumed: str) -> None:
-    assert not any(firing("ProcessorIdle", {LAG: lag, CONSUMED: consumed}, *range(5, 30, 3)))
+    assert not any(firing("OrderProcessorStalled", {LAG: lag, CONSUMED: consumed}, *range(5, 30, 3)))
 
 
 def test_ten_minutes_without_a_processor_fire(firing: Any) -> None:
-    assert firing("ProcessorAbsent", {LAG: "0x5 stale _x30"}, 5, 14, 17) == [False, False, True]
+    assert firing("OrderProcessorAbsent", {LAG: "0x5 stale _x30"}, 5, 14, 17) == [False, False, True]
 
 
 def test_a_thousand_events_behind_for_ten_minutes_fire_though_they_are_worked_on(firing: Any) -> None:
@@ -127,13 +127,13 @@ def test_a_breaker_that_nobody_calls_any_more_ends_its_alert_though_it_was_never
 def test_a_certificate_fires_a_week_before_its_end_until_it_is_renewed(firing: Any, series: str) -> None:
     end = 7 * 86400 + 10 * 60
 
-    assert firing("CertificateExpires", {series: f"{end}x20 {2 * end}x20"}, 5, 15, 25) == [False, True, False]
+    assert firing("CertificateExpiringSoon", {series: f"{end}x20 {2 * end}x20"}, 5, 15, 25) == [False, True, False]
 
 
 def test_a_certificate_of_others_is_not_ours_to_watch(firing: Any) -> None:
     series = {'certmanager_certificate_expiration_timestamp_seconds{name="other"}': "5x9"}
 
-    assert firing("CertificateExpires", series, 5) == [False]
+    assert firing("CertificateExpiringSoon", series, 5) == [False]
 
 
 def test_failed_calls_through_a_closed_breaker_are_no_open_one(firing: Any) -> None:

@@ -44,20 +44,20 @@ def test_the_schema_refuses(setting: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ("kafka.bootstrapServers=", "kafka.bootstrapServers is mandatory"),
-        ("auth.existingSecret=", "auth.existingSecret is mandatory"),
-        ("authApi.mongodb.existingSecret=", "authApi.mongodb.existingSecret is mandatory"),
-        ("orderProcessor.kafka.existingSecret=", "orderProcessor.kafka.existingSecret is mandatory"),
-        ("kafka.bootstrapServers=b:9093\\,c:9092", "kafka.bootstrapServers has c:9092, and network policies"),
+        ("kafka.bootstrapServers=", "kafka.bootstrapServers is required"),
+        ("auth.existingSecret=", "auth.existingSecret is required"),
+        ("authApi.mongodb.existingSecret=", "authApi.mongodb.existingSecret is required"),
+        ("orderProcessor.kafka.existingSecret=", "orderProcessor.kafka.existingSecret is required"),
+        ("kafka.bootstrapServers=b:9093\\,c:9092", "kafka.bootstrapServers has c:9092, but network policies"),
         ("monitoring.monitors=true", "monitoring.monitors needs networkPolicy.metricsPeers"),
-        ("orderApi.extraEnv[0].name=LOG_LEVEL", "orderApi.extraEnv has LOG_LEVEL, which the chart sets"),
+        ("orderApi.extraEnv[0].name=LOG_LEVEL", "orderApi.extraEnv has LOG_LEVEL, which the chart already sets"),
         ("orderApi.tls.existingSecret=", "orderApi has no certificate"),
         ("certificates.enabled=true", "certificates.enabled needs certificates.issuerRef.name"),
         ("httpRoute.enabled=true", "httpRoute.enabled needs httpRoute.parentRefs"),
         ("ingress.enabled=true,ingress.host=a.example", "the Ingress is served with TLS only"),
         (
             "orderApi.autoscaling.enabled=true,orderApi.autoscaling.minReplicas=9,orderApi.autoscaling.maxReplicas=3",
-            "orderApi.autoscaling: minReplicas is above maxReplicas",
+            "orderApi.autoscaling: minReplicas is greater than maxReplicas",
         ),
     ],
 )
@@ -74,4 +74,4 @@ def test_nothing_is_installed_without_values() -> None:
     result = helm.template()
 
     assert result.returncode != 0
-    assert "is mandatory" in result.stderr
+    assert "is required" in result.stderr

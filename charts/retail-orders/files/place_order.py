@@ -1,4 +1,4 @@
-"""What `helm test` runs: a new user places an order and reads it PROCESSED. Exits 1, with what was answered, if not."""
+"""Run by `helm test`: register a user, place an order and wait until it is PROCESSED; otherwise print why and exit 1."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ for service in ("order-api", "auth-api"):
 
 
 def call(url: str, body: dict[str, object] | None = None, authorization: str | None = None) -> dict[str, str]:
-    """One JSON request of at most 40 s; what is no 2xx ends the test."""
+    """Send one JSON request with a limit of 40 s; any status other than 2xx fails the test."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": authorization} if authorization else {})
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers)  # noqa: S310
@@ -26,7 +26,7 @@ def call(url: str, body: dict[str, object] | None = None, authorization: str | N
     except urllib.error.HTTPError as error:
         sys.exit(f"{url}: {error.code} {error.read().decode(errors='replace')}")
     except OSError as error:
-        sys.exit(f"{url}: no answer, are its pods ready? {error}")
+        sys.exit(f"{url}: no response; are its pods ready? {error}")
 
 
 orders, auth = os.environ["ORDER_API"], os.environ["AUTH_API"]

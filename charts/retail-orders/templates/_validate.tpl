@@ -1,15 +1,15 @@
-{{/* Values that contradict each other, or lack what only you can know, fail here with a sentence. */}}
+{{/* Fails with a sentence when values contradict each other or a required one is missing. */}}
 {{- define "retail-orders.validate" -}}
 {{- if not .Values.kafka.bootstrapServers }}
-{{- fail "kafka.bootstrapServers is mandatory: name the brokers, for example retail-kafka-bootstrap:9093" }}
+{{- fail "kafka.bootstrapServers is required: set it to the brokers, for example retail-kafka-bootstrap:9093" }}
 {{- end }}
 {{- range splitList "," .Values.kafka.bootstrapServers }}
 {{- if and $.Values.networkPolicy.enabled (not (hasSuffix (printf ":%d" (int $.Values.kafka.port)) .)) }}
-{{- fail (printf "kafka.bootstrapServers has %s, and network policies let nobody out but to kafka.port, %d: set it to the brokers' port" . (int $.Values.kafka.port)) }}
+{{- fail (printf "kafka.bootstrapServers has %s, but network policies allow only kafka.port, %d: set kafka.port to the port of the brokers" . (int $.Values.kafka.port)) }}
 {{- end }}
 {{- end }}
 {{- if not .Values.auth.existingSecret }}
-{{- fail "auth.existingSecret is mandatory: name the Secret with the Ed25519 keys that sign tokens (KID.pem)" }}
+{{- fail "auth.existingSecret is required: set it to the Secret with the Ed25519 keys that sign tokens (KID.pem)" }}
 {{- end }}
 {{- $components := dict "orderApi" .Values.orderApi "authApi" .Values.authApi "orderProcessor" .Values.orderProcessor }}
 {{- if .Values.operator.enabled }}
@@ -17,11 +17,11 @@
 {{- end }}
 {{- range $name, $values := $components }}
 {{- if not $values.mongodb.existingSecret }}
-{{- fail (printf "%s.mongodb.existingSecret is mandatory: name the Secret whose key %q is the connection string of its MongoDB user" $name $values.mongodb.key) }}
+{{- fail (printf "%s.mongodb.existingSecret is required: set it to the Secret whose key %q holds the connection string of its MongoDB user" $name $values.mongodb.key) }}
 {{- end }}
 {{- if hasKey $values "kafka" }}
 {{- if not $values.kafka.existingSecret }}
-{{- fail (printf "%s.kafka.existingSecret is mandatory: name the Secret whose key %q is the password of its Kafka user" $name $values.kafka.key) }}
+{{- fail (printf "%s.kafka.existingSecret is required: set it to the Secret whose key %q holds the password of its Kafka user" $name $values.kafka.key) }}
 {{- end }}
 {{- end }}
 {{- if and (hasKey $values "tls") (not $.Values.certificates.enabled) }}
@@ -30,24 +30,24 @@
 {{- end }}
 {{- end }}
 {{- if and (hasKey $values "autoscaling") (gt (int $values.autoscaling.minReplicas) (int $values.autoscaling.maxReplicas)) }}
-{{- fail (printf "%s.autoscaling: minReplicas is above maxReplicas" $name) }}
+{{- fail (printf "%s.autoscaling: minReplicas is greater than maxReplicas" $name) }}
 {{- end }}
 {{- end }}
 {{- if and .Values.certificates.enabled (not .Values.certificates.issuerRef.name) }}
 {{- fail "certificates.enabled needs certificates.issuerRef.name" }}
 {{- end }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
-{{- fail "httpRoute.enabled needs httpRoute.parentRefs: the Gateway it attaches to" }}
+{{- fail "httpRoute.enabled needs httpRoute.parentRefs: the Gateway that the route attaches to" }}
 {{- end }}
 {{- if and .Values.monitoring.monitors .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsPeers) }}
-{{- fail "monitoring.monitors needs networkPolicy.metricsPeers: Prometheus' pods, which network policies keep out otherwise" }}
+{{- fail "monitoring.monitors needs networkPolicy.metricsPeers: without it network policies block the pods of Prometheus" }}
 {{- end }}
 {{- range $name, $folder := dict "orderApi" "order-api" "authApi" "auth-api" "orderProcessor" "order-processor" }}
 {{- $deployment := include (printf "%s/%s/deployment.yaml" $.Template.BasePath $folder) $ | fromYaml }}
 {{- $set := list }}
 {{- range (first $deployment.spec.template.spec.containers).env }}
 {{- if has .name $set }}
-{{- fail (printf "%s.extraEnv has %s, which the chart sets by a value of its own" $name .name) }}
+{{- fail (printf "%s.extraEnv has %s, which the chart already sets from another value" $name .name) }}
 {{- end }}
 {{- $set = append $set .name }}
 {{- end }}
