@@ -93,25 +93,25 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     assert {d["userid"] for d in both.orders.store.documents.values()} <= {"alice", "mallory"}
 
 
-def test_there_are_at_least_200() -> None:
+def test_injection_payloads_number_at_least_200() -> None:
     assert len(ALL) >= 200
 
 
 @pytest.mark.parametrize("field", ["username", "password"])
-def test_a_structure_in_a_registration_is_refused(both: Watched, field: str) -> None:
+def test_structure_in_a_registration_returns_422(both: Watched, field: str) -> None:
     for payload in STRUCTURES:
         body = {"username": "bob", "password": PASSWORD} | {field: payload}
         assert_refused(both.auth.client.post("/api/users", json=body), 422)
 
 
-def test_a_text_that_is_no_name_is_refused(both: Watched) -> None:
+def test_text_as_username_returns_422(both: Watched) -> None:
     for payload in TEXTS:
         if payload != "alice.bob":
             assert_refused(both.auth.client.post("/api/users", json={"username": payload, "password": PASSWORD}), 422)
 
 
 @pytest.mark.parametrize("field", ["userid", "cost", "currency", "orderitems", "item", "quantity", "price"])
-def test_a_structure_in_an_order_is_refused(both: Watched, field: str) -> None:
+def test_structure_in_an_order_returns_422(both: Watched, field: str) -> None:
     for payload in STRUCTURES:
         line: dict[str, Any] = {"item": "apple", "quantity": 1, "price": "12.50"}
         body = order(userid="mallory", orderitems=[line])
@@ -120,7 +120,7 @@ def test_a_structure_in_an_order_is_refused(both: Watched, field: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["userid", "cost", "currency", "quantity", "price"])
-def test_a_text_in_an_order_where_none_belongs_is_refused(both: Watched, field: str) -> None:
+def test_text_in_a_typed_order_field_is_rejected(both: Watched, field: str) -> None:
     for payload in TEXTS:
         line: dict[str, Any] = {"item": "apple", "quantity": 1, "price": "12.50"}
         body = order(userid="mallory", orderitems=[line])
@@ -128,7 +128,7 @@ def test_a_text_in_an_order_where_none_belongs_is_refused(both: Watched, field: 
         assert_refused(both.as_mallory("POST", "/order", json=body), 403, 422)
 
 
-def test_a_text_as_an_item_is_kept_as_it_is(both: Watched) -> None:
+def test_text_as_an_item_is_stored_unchanged(both: Watched) -> None:
     for payload in TEXTS:
         answer = both.as_mallory("POST", "/order", json=order(userid="mallory", orderitems=[payload]))
         assert answer.status_code == 200
@@ -136,14 +136,14 @@ def test_a_text_as_an_item_is_kept_as_it_is(both: Watched) -> None:
 
 
 @pytest.mark.parametrize("field", ["orderid", "userid"])
-def test_a_structure_as_an_id_in_a_body_is_refused(both: Watched, field: str) -> None:
+def test_structure_as_an_id_returns_422(both: Watched, field: str) -> None:
     for payload in STRUCTURES:
         assert_refused(both.as_mallory("GET", "/orderdetails", json={field: payload}), 422)
 
 
 @pytest.mark.parametrize("field", ["orderid", "userid"])
 @pytest.mark.parametrize("place", ["query", "body"])
-def test_no_id_finds_somebody_elses_order(both: Watched, field: str, place: str) -> None:
+def test_no_id_finds_an_order_of_another_user(both: Watched, field: str, place: str) -> None:
     for payload in ALL:
         text = payload if isinstance(payload, str) else json.dumps(payload)
         if place == "query":
@@ -154,26 +154,26 @@ def test_no_id_finds_somebody_elses_order(both: Watched, field: str, place: str)
 
 
 @pytest.mark.parametrize("field", ["userid", "orderid"])
-def test_an_operator_in_a_parameters_name_is_refused(both: Watched, field: str) -> None:
+def test_operator_in_a_parameter_name_returns_400(both: Watched, field: str) -> None:
     for operator in OPERATORS:
         for path in (f"{field}[{operator}]=", f"{field}=mallory&{field}[{operator}]=x", f"{operator}=1"):
             assert_refused(both.as_mallory("GET", f"/orderdetails?{quote(path, safe='=&')}"), 400)
 
 
 @pytest.mark.parametrize("field", ["cursor", "status", "limit"])
-def test_a_list_is_narrowed_by_nothing_that_is_not_its_own(both: Watched, field: str) -> None:
+def test_payload_as_a_list_parameter_returns_400(both: Watched, field: str) -> None:
     for payload in ALL:
         text = payload if isinstance(payload, str) else json.dumps(payload)
         assert_refused(both.as_mallory("GET", f"/orderdetails?userid=mallory&{field}={quote(text)}"), 400)
 
 
-def test_a_wait_is_a_number(both: Watched) -> None:
+def test_payload_as_wait_returns_400(both: Watched) -> None:
     for payload in ALL:
         text = payload if isinstance(payload, str) else json.dumps(payload)
         assert_refused(both.as_mallory("GET", f"/orderdetails?orderid={both.order_id}&wait={quote(text)}"), 400)
 
 
-def test_an_idempotency_key_is_a_text_of_its_user(both: Watched) -> None:
+def test_payload_as_idempotency_key_is_only_a_key(both: Watched) -> None:
     for payload in ALL:
         text = payload if isinstance(payload, str) else json.dumps(payload)
         if not text.isascii() or set(text) & set("\r\n"):
@@ -186,7 +186,7 @@ def test_an_idempotency_key_is_a_text_of_its_user(both: Watched) -> None:
             assert_refused(answer, 400)
 
 
-def test_no_pair_of_credentials_logs_in(both: Watched) -> None:
+def test_payload_as_credentials_never_logs_in(both: Watched) -> None:
     for number, payload in enumerate(ALL):
         text = payload if isinstance(payload, str) else json.dumps(payload)
         for name, password in ((text, text), ("alice", text), (text, PASSWORD)):
@@ -196,7 +196,7 @@ def test_no_pair_of_credentials_logs_in(both: Watched) -> None:
 
 
 @pytest.mark.parametrize("service", ["auth", "orders"])
-def test_no_path_leads_anywhere(both: Watched, service: str) -> None:
+def test_payload_as_path_returns_404(both: Watched, service: str) -> None:
     client = getattr(both, service).client
     for payload in TEXTS:
         for path in (f"/{quote(payload)}", f"/api/{quote(payload)}", f"/order/{quote(payload)}"):

@@ -114,30 +114,30 @@ def good(target: Target) -> bytes:
     return json.dumps(target.good).encode()
 
 
-def test_the_good_body_is_taken(tmp_path: Path, target: Target) -> None:
+def test_valid_body_is_accepted(tmp_path: Path, target: Target) -> None:
     """Else the tests below would prove nothing."""
     assert BothApis(tmp_path).send(target, good(target)).status_code in {200, 201}
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_a_bad_body_is_refused(both: BothApis, target: Target, body: bytes) -> None:
+def test_malformed_body_is_rejected(both: BothApis, target: Target, body: bytes) -> None:
     assert_refused(both.send(target, body), 400, 422)
     assert both.orders.store.documents == {}
     assert set(both.auth.users.hashes) == {"alice"}
 
 
 @pytest.mark.parametrize("twist", TWISTS.values(), ids=TWISTS)
-def test_a_good_body_with_a_twist_is_refused(both: BothApis, target: Target, twist: Twist) -> None:
+def test_valid_body_with_one_flaw_is_rejected(both: BothApis, target: Target, twist: Twist) -> None:
     assert_refused(both.send(target, twist(good(target))), 400, 413, 422)
     assert both.orders.store.documents == {}
     assert set(both.auth.users.hashes) == {"alice"}
 
 
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
-def test_a_body_that_is_not_declared_as_json_is_refused(both: BothApis, target: Target, content_type: str) -> None:
+def test_undeclared_json_returns_415(both: BothApis, target: Target, content_type: str) -> None:
     assert_refused(both.send(target, good(target), content_type), 415)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "identity, gzip", "x"])
-def test_a_compressed_body_is_refused_unread(both: BothApis, target: Target, coding: str) -> None:
+def test_compressed_body_returns_415(both: BothApis, target: Target, coding: str) -> None:
     assert_refused(both.send(target, gzip.compress(good(target)), **{"Content-Encoding": coding}), 415)

@@ -30,7 +30,7 @@ def placed(service: OrderService) -> dict[str, list[Any]]:
     }
 
 
-def test_everybody_reads_their_own(service: OrderService, placed: dict[str, list[Any]]) -> None:
+def test_owner_reads_their_orders(service: OrderService, placed: dict[str, list[Any]]) -> None:
     for user in USERS:
         for mine in placed[user]:
             assert service.read(f"?orderid={mine['orderid']}", user=user).get_json()["orderid"] == mine["orderid"]
@@ -39,7 +39,7 @@ def test_everybody_reads_their_own(service: OrderService, placed: dict[str, list
 
 
 @pytest.mark.parametrize("place", ["query", "body", "with an ETag", "with a wait"])
-def test_an_order_of_another_user_is_as_an_absent_one(
+def test_foreign_order_looks_absent(
     service: OrderService, placed: dict[str, list[Any]], place: str
 ) -> None:
     def read(order_id: str, user: str) -> Any:
@@ -62,14 +62,14 @@ def test_an_order_of_another_user_is_as_an_absent_one(
 
 
 @pytest.mark.parametrize("order_id", MALFORMED)
-def test_a_malformed_id_is_as_an_absent_one(service: OrderService, order_id: str) -> None:
+def test_malformed_id_looks_absent(service: OrderService, order_id: str) -> None:
     absent = service.read(user="user0", body={"orderid": ABSENT}, **SAME_ID)
     answer = service.read(user="user0", body={"orderid": order_id}, **SAME_ID)
 
     assert (answer.status_code, answer.data) == (404, absent.data)
 
 
-def test_lists_of_others_are_403_whether_they_exist_or_not(service: OrderService, placed: dict[str, list[Any]]) -> None:
+def test_list_of_another_user_returns_403(service: OrderService, placed: dict[str, list[Any]]) -> None:
     assert placed
     answers = [
         service.read(user="user0", body={"userid": userid}, **SAME_ID) for userid in ("user1", "nobody", "", "USER0")
@@ -80,7 +80,7 @@ def test_lists_of_others_are_403_whether_they_exist_or_not(service: OrderService
     assert len({answer.data for answer in answers}) == 1
 
 
-def test_a_cursor_of_another_user_shows_none_of_their_orders(
+def test_foreign_cursor_shows_no_foreign_orders(
     service: OrderService, placed: dict[str, list[Any]]
 ) -> None:
     cursor = service.read("?userid=user1&limit=1", user="user1").get_json()["next_cursor"]
@@ -90,7 +90,7 @@ def test_a_cursor_of_another_user_shows_none_of_their_orders(
     assert placed
 
 
-def test_nobody_orders_for_another(tmp_path: Path) -> None:
+def test_order_for_another_user_is_forbidden(tmp_path: Path) -> None:
     service = OrderService(tmp_path)
 
     for reader, owner in product(USERS, USERS):
@@ -99,7 +99,7 @@ def test_nobody_orders_for_another(tmp_path: Path) -> None:
     assert service.store.documents == {}
 
 
-def test_a_key_of_another_user_replays_nothing(service: OrderService, placed: dict[str, list[Any]]) -> None:
+def test_idempotency_key_of_another_user_replays_nothing(service: OrderService, placed: dict[str, list[Any]]) -> None:
     for theirs in range(ORDERS_EACH):
         answer = service.place(order(userid="user0"), user="user0", key=f"user1-{theirs}")
 

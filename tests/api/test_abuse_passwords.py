@@ -36,7 +36,7 @@ def auth(tmp_path: Path) -> AuthService:
 
 
 @pytest.mark.parametrize("password", ODD.values(), ids=ODD)
-def test_an_odd_password_works_and_its_neighbours_do_not(auth: AuthService, password: str) -> None:
+def test_unusual_password_works_and_similar_ones_fail(auth: AuthService, password: str) -> None:
     assert auth.register("alice", password).status_code == 201
 
     assert auth.token("alice", password).status_code == 200
@@ -48,7 +48,7 @@ def test_an_odd_password_works_and_its_neighbours_do_not(auth: AuthService, pass
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 129, 1000, 60_000])
-def test_too_short_and_too_long_is_422_unhashed(
+def test_password_of_wrong_length_returns_422_without_hashing(
     auth: AuthService, length: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hashed = Mock(wraps=auth.passwords.hash)
@@ -58,12 +58,12 @@ def test_too_short_and_too_long_is_422_unhashed(
     hashed.assert_not_called()
 
 
-def test_a_megabyte_is_413_unread(auth: AuthService) -> None:
+def test_password_of_a_megabyte_returns_413(auth: AuthService) -> None:
     assert_refused(auth.register("alice", "x" * 2**20), 413)
 
 
 @pytest.mark.parametrize("length", [129, 1000, 6000, 2**20])
-def test_a_long_password_in_a_login_is_401_unhashed(
+def test_overlong_login_password_returns_401_without_hashing(
     auth: AuthService, length: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     auth.register("alice")
@@ -74,7 +74,7 @@ def test_a_long_password_in_a_login_is_401_unhashed(
     matches.assert_not_called()
 
 
-def test_case_counts_in_a_password(auth: AuthService) -> None:
+def test_password_is_case_sensitive(auth: AuthService) -> None:
     auth.register("alice", "Correct Horse")
 
     assert auth.token("alice", "Correct Horse").status_code == 200
@@ -103,7 +103,7 @@ class SlowPasswords(Passwords):
                 self.in_hand -= 1
 
 
-def test_of_a_hundred_logins_at_once_few_are_hashed_few_wait_and_the_rest_is_503(
+def test_login_storm_hashes_few_and_returns_503_to_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So 100 logins take the memory of as many hashes as there are slots, here 2."""

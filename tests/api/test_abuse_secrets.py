@@ -37,7 +37,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Output:
     return Output(run.stdout, [json.loads(line) for line in answers.read_text().splitlines()])
 
 
-def test_the_requests_were_answered_and_logged(output: Output) -> None:
+def test_requests_were_answered_and_logged(output: Output) -> None:
     """Else the tests below would prove nothing."""
     lines = [json.loads(line) for line in output.log.splitlines()]
     statuses = {line["status"] for line in lines if line["event"] == "request"}
@@ -47,10 +47,10 @@ def test_the_requests_were_answered_and_logged(output: Output) -> None:
     assert len(output.answers) > 40
 
 
-def test_no_secret_is_in_a_log_line_not_even_of_a_defect(output: Output) -> None:
+def test_no_secret_is_logged(output: Output) -> None:
     assert "exception" in output.log
     assert [line for line in output.log.splitlines() if SECRET in line] == []
 
 
-def test_no_secret_is_in_an_answer_or_a_metric(output: Output) -> None:
+def test_no_secret_is_in_a_response_or_metric(output: Output) -> None:
     assert [text for text in output.answers if SECRET in text] == []

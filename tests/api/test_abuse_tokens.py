@@ -180,11 +180,11 @@ def ask(both: BothApis, token: str, method: str) -> TestResponse:
     return both.orders.client.get("/orderdetails?userid=alice", headers=headers)
 
 
-def test_there_are_at_least_45() -> None:
+def test_hostile_tokens_number_at_least_45() -> None:
     assert len(HOSTILE) >= 45
 
 
-def test_the_same_token_without_a_fault_is_taken(tmp_path: Path) -> None:
+def test_same_token_without_flaw_is_accepted(tmp_path: Path) -> None:
     """Signed by the same hand as the hostile ones: else these would prove nothing."""
     both = BothApis(tmp_path)
     token = signed(both.orders.server, HEADER, claims())
@@ -194,7 +194,7 @@ def test_the_same_token_without_a_fault_is_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 @pytest.mark.parametrize("forge", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_token_is_401_with_a_challenge(both: BothApis, forge: Forge, method: str) -> None:
+def test_hostile_token_returns_401_with_challenge(both: BothApis, forge: Forge, method: str) -> None:
     answer = ask(both, forge(both.orders.server), method)
 
     assert_refused(answer, 401)
@@ -202,7 +202,7 @@ def test_a_hostile_token_is_401_with_a_challenge(both: BothApis, forge: Forge, m
 
 
 @pytest.mark.parametrize("place", ["query", "body", "cookie", "basic", "x-header"])
-def test_a_good_token_in_the_wrong_place_is_none(both: BothApis, place: str) -> None:
+def test_token_outside_the_authorization_header_is_ignored(both: BothApis, place: str) -> None:
     token = both.orders.server.token("alice")
     client = both.orders.client
     if place == "cookie":
@@ -218,7 +218,7 @@ def test_a_good_token_in_the_wrong_place_is_none(both: BothApis, place: str) -> 
     assert_refused(answer, 401)
 
 
-def test_a_token_of_auth_api_is_taken_by_order_api(tmp_path: Path) -> None:
+def test_order_api_accepts_a_token_of_auth_api(tmp_path: Path) -> None:
     """The two services agree on what a token is, with nothing but the published keys between them."""
     both = BothApis(tmp_path)
     both.orders.server.private = {"k1": both.auth.keys.keys().private}

@@ -112,7 +112,7 @@ def serves(port: int) -> bool:
 
 
 @pytest.mark.parametrize("request_", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_request_is_refused_and_the_next_one_served(server: Server, request_: bytes) -> None:
+def test_malformed_request_is_rejected_and_the_next_one_served(server: Server, request_: bytes) -> None:
     status = server.send(request_)
 
     assert status == 0 or 400 <= status < 500
@@ -130,7 +130,7 @@ def test_a_malformed_request_is_refused_and_the_next_one_served(server: Server, 
         (b"X-Forwarded-For: 203.0.113.9, 192.0.2.4\r\n", "192.0.2.4"),
     ],
 )
-def test_only_the_proxys_own_header_says_who_the_client_is(server: Server, headers: bytes, client: str) -> None:
+def test_only_the_header_of_the_proxy_sets_the_client_address(server: Server, headers: bytes, client: str) -> None:
     """A name with underscores would look the same to the application: gunicorn drops it."""
     before = len(server.requests())
     server.send(ACCEPTED + headers + b"\r\n")
@@ -139,12 +139,12 @@ def test_only_the_proxys_own_header_says_who_the_client_is(server: Server, heade
     assert server.requests()[-1]["client"] == client
 
 
-def test_a_claim_about_the_scheme_is_no_reason_to_refuse(server: Server) -> None:
+def test_scheme_headers_are_ignored(server: Server) -> None:
     claims = b"X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: off\r\nX-Forwarded-Protocol: http\r\n"
 
     assert server.send(ACCEPTED + claims + b"\r\n") == 404
 
 
-def test_none_of_it_was_an_error_of_ours(server: Server) -> None:
+def test_no_malformed_request_caused_an_internal_error(server: Server) -> None:
     assert len(server.requests()) > len(MALFORMED)
     assert not any(word in server.log.read_text() for word in ("Traceback", "unexpected_error", "Exception"))

@@ -16,7 +16,7 @@ def service(tmp_path: Path) -> OrderService:
     return OrderService(tmp_path)
 
 
-def test_a_repeat_gives_the_first_answer_again_even_when_the_order_has_moved_on(service: OrderService) -> None:
+def test_replay_returns_the_first_response_of_a_processed_order(service: OrderService) -> None:
     first = service.place(key="k")
     document = service.store.documents[first.json["orderid"]]
     document |= {"status": "PROCESSED", "version": 2}
@@ -33,7 +33,7 @@ def test_a_repeat_gives_the_first_answer_again_even_when_the_order_has_moved_on(
     assert service.count("retail_orders_replayed_total") == 1
 
 
-def test_order_of_fields_defaults_and_quotes_make_no_difference(service: OrderService) -> None:
+def test_equivalent_body_and_quoted_key_are_a_replay(service: OrderService) -> None:
     first = service.place(order(orderitems=ITEMS, cost=4), key="k")
     same = {
         "currency": "USD",
@@ -47,7 +47,7 @@ def test_order_of_fields_defaults_and_quotes_make_no_difference(service: OrderSe
 
 
 @pytest.mark.parametrize("changes", [{"cost": "12.51"}, {"orderitems": ["pear"]}, {"orderitems": ["apple", "apple"]}])
-def test_another_body_under_the_same_key_is_refused(service: OrderService, changes: dict[str, object]) -> None:
+def test_same_key_with_another_body_returns_422(service: OrderService, changes: dict[str, object]) -> None:
     service.place(key="k")
     answer = service.place(order(**changes), key="k")
 
@@ -55,7 +55,7 @@ def test_another_body_under_the_same_key_is_refused(service: OrderService, chang
     assert len(service.store.documents) == 1
 
 
-def test_the_same_key_of_another_user_is_another_key(service: OrderService) -> None:
+def test_keys_of_different_users_are_independent(service: OrderService) -> None:
     service.place(key="k")
     answer = service.place(order(userid="bob"), user="bob", key="k")
 
@@ -63,14 +63,14 @@ def test_the_same_key_of_another_user_is_another_key(service: OrderService) -> N
     assert "Idempotent-Replayed" not in answer.headers
 
 
-def test_orders_without_a_key_never_meet(service: OrderService) -> None:
+def test_orders_without_a_key_are_independent(service: OrderService) -> None:
     service.place()
     service.place()
 
     assert len(service.store.documents) == 2
 
 
-def test_nothing_is_kept_for_a_refused_request(service: OrderService) -> None:
+def test_rejected_request_does_not_use_up_its_key(service: OrderService) -> None:
     refused = service.place(order(cost=0), key="k")
     accepted = service.place(key="k")
 
@@ -78,12 +78,12 @@ def test_nothing_is_kept_for_a_refused_request(service: OrderService) -> None:
 
 
 @pytest.mark.parametrize("key", ["", '""', '"', "a b", 'a"b', '"a', "ä", "a" * 256, '"' + "a" * 256 + '"', "a\tb"])
-def test_a_key_of_bad_format_is_a_bad_request(service: OrderService, key: str) -> None:
+def test_malformed_idempotency_key_returns_400(service: OrderService, key: str) -> None:
     assert service.place(key=key).status_code == 400
     assert not service.store.documents
 
 
-def test_a_retry_after_an_unknown_outcome_settles_it(service: OrderService) -> None:
+def test_retry_resolves_an_unknown_outcome(service: OrderService) -> None:
     service.store.insert_error = OutcomeUnknown("tried")
     service.store.insert_is_lost = False
     unknown = service.place(key="k")
@@ -95,7 +95,7 @@ def test_a_retry_after_an_unknown_outcome_settles_it(service: OrderService) -> N
     assert len(service.store.documents) == 1
 
 
-def test_the_key_of_an_order_that_is_not_safe_yet_is_unavailable(service: OrderService) -> None:
+def test_key_of_an_uncommitted_order_returns_unavailable(service: OrderService) -> None:
     first = service.place(key="k").json["orderid"]
     service.store.unsafe.add(first)
     answer = service.place(key="k")
@@ -103,7 +103,7 @@ def test_the_key_of_an_order_that_is_not_safe_yet_is_unavailable(service: OrderS
     assert (answer.status_code, answer.json["type"]) == (503, "unavailable")
 
 
-def test_while_a_duplicate_cannot_be_looked_up_the_answer_says_for_how_long(
+def test_failed_lookup_of_a_duplicate_returns_unavailable_with_retry_after(
     service: OrderService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: object) -> None:
@@ -116,7 +116,7 @@ def test_while_a_duplicate_cannot_be_looked_up_the_answer_says_for_how_long(
     assert (answer.status_code, answer.json["type"], answer.headers["Retry-After"]) == (503, "unavailable", "5")
 
 
-def test_a_duplicate_id_is_our_own_earlier_try_and_answered_from_it(service: OrderService) -> None:
+def test_duplicate_id_is_answered_from_the_earlier_attempt(service: OrderService) -> None:
     service.place()
     twin = OrderService(service.folder, service.store, service.server, clock=service.clock)
     answer = twin.place()
@@ -126,7 +126,7 @@ def test_a_duplicate_id_is_our_own_earlier_try_and_answered_from_it(service: Ord
     assert len(service.store.documents) == 1
 
 
-def test_a_duplicate_id_that_is_not_safe_yet_is_an_unknown_outcome(service: OrderService) -> None:
+def test_uncommitted_duplicate_id_returns_outcome_unknown(service: OrderService) -> None:
     reference = service.place().json["orderid"]
     service.store.unsafe.add(reference)
     twin = OrderService(service.folder, service.store, service.server, clock=service.clock)

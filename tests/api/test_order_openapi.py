@@ -33,20 +33,20 @@ def schema(document: Schema, name: str) -> Draft202012Validator:
     return Draft202012Validator(document | {"$ref": f"#/components/schemas/{name}"})
 
 
-def test_it_is_valid_openapi_3_1(document: Schema) -> None:
+def test_document_is_valid_openapi_3_1(document: Schema) -> None:
     validate(document)
 
     assert document["openapi"].startswith("3.1")
 
 
-def test_it_has_every_route_and_no_other(service: OrderService, document: Schema) -> None:
+def test_document_lists_exactly_the_routes(service: OrderService, document: Schema) -> None:
     rules = service.client.application.url_map.iter_rules()
     served = {(r.rule, m) for r in rules if r.endpoint.startswith("orders.") for m in (r.methods or set()) - {"HEAD"}}
 
     assert {(path, m.upper()) for path, operations in document["paths"].items() for m in operations} == served
 
 
-def test_its_schemas_have_the_fields_of_the_models(document: Schema) -> None:
+def test_schemas_have_the_fields_of_the_models(document: Schema) -> None:
     for name, described in document["components"]["schemas"].items():
         if model := getattr(models, name, None):
             fields = msgspec.structs.fields(model)
@@ -76,7 +76,7 @@ def test_its_schemas_have_the_fields_of_the_models(document: Schema) -> None:
         {"discount": 1},
     ],
 )
-def test_the_schema_of_a_request_takes_what_the_service_takes(
+def test_request_schema_accepts_what_the_service_accepts(
     service: OrderService, document: Schema, changes: dict[str, Any]
 ) -> None:
     body = order(**changes)
@@ -87,7 +87,7 @@ def test_the_schema_of_a_request_takes_what_the_service_takes(
         assert schema(document, "OrderRequest").is_valid(body) == (status == 200)
 
 
-def test_answers_are_as_described(service: OrderService, document: Schema) -> None:
+def test_responses_match_their_schemas(service: OrderService, document: Schema) -> None:
     items = ["apple", {"item": "pear", "quantity": 2, "price": 3}]
     placed = service.place(order(orderitems=items))
     detail = service.read(f"?orderid={placed.json['orderid']}")
@@ -104,7 +104,7 @@ def test_answers_are_as_described(service: OrderService, document: Schema) -> No
         schema(document, "Problem").validate(problem.json)
 
 
-def test_it_describes_every_problem_that_an_error_becomes(document: Schema) -> None:
+def test_document_lists_the_status_of_every_problem(document: Schema) -> None:
     examples = {"retry_after": 1.0, "order_id": "x", "pointer": "/x"}
     statuses = {make(type("Example", (), examples)()).status for make in PROBLEMS.values()}
 
@@ -112,7 +112,7 @@ def test_it_describes_every_problem_that_an_error_becomes(document: Schema) -> N
     assert statuses <= described
 
 
-def test_it_says_whether_a_token_is_needed(tmp_path: Path, document: Schema) -> None:
+def test_document_shows_settings_of_token_and_currencies(tmp_path: Path, document: Schema) -> None:
     opened = OrderService(tmp_path, environ={"ORDERS_REQUIRE_TOKEN": "false", "ORDERS_CURRENCIES": "EUR,USD"})
     other = opened.client.get("/openapi.json").get_json()
 
@@ -121,7 +121,7 @@ def test_it_says_whether_a_token_is_needed(tmp_path: Path, document: Schema) -> 
     assert "EUR, USD" in str(other["components"]["schemas"]["OrderRequest"]["properties"]["currency"])
 
 
-def test_there_is_a_page_to_read_it_with_nothing_from_elsewhere(service: OrderService) -> None:
+def test_docs_page_loads_no_foreign_assets(service: OrderService) -> None:
     page = service.client.get("/docs/")
 
     assert page.status_code == 200
@@ -131,7 +131,7 @@ def test_there_is_a_page_to_read_it_with_nothing_from_elsewhere(service: OrderSe
     assert page.headers["Cache-Control"] == "public, max-age=300"
 
 
-def test_an_error_below_the_page_is_not_kept_and_may_load_nothing(service: OrderService) -> None:
+def test_error_below_docs_has_the_strict_headers(service: OrderService) -> None:
     answer = service.client.get("/docs/nothing.js")
 
     assert answer.status_code == 404
@@ -142,7 +142,7 @@ def test_an_error_below_the_page_is_not_kept_and_may_load_nothing(service: Order
     ("method", "path", "status"),
     [("GET", "/nowhere", 404), ("GET", "/order", 405), ("DELETE", "/orderdetails", 405), ("OPTIONS", "/order", 405)],
 )
-def test_other_paths_and_methods_are_problems(service: OrderService, method: str, path: str, status: int) -> None:
+def test_unknown_path_or_method_is_a_problem(service: OrderService, method: str, path: str, status: int) -> None:
     answer = service.client.open(path, method=method)
 
     assert (answer.status_code, answer.content_type) == (status, "application/problem+json")

@@ -16,7 +16,7 @@ def service(tmp_path: Path) -> OrderService:
     return OrderService(tmp_path)
 
 
-def test_an_order_is_stored_offered_for_publishing_and_answered_with_its_reference(service: OrderService) -> None:
+def test_placed_order_is_stored_enqueued_and_returned(service: OrderService) -> None:
     items = ["apple", {"item": "pear", "quantity": 2, "price": 3}]
     answer = service.place(order(orderitems=items))
 
@@ -40,7 +40,7 @@ def test_an_order_is_stored_offered_for_publishing_and_answered_with_its_referen
     assert service.count("retail_orders_placed_total") == 1
 
 
-def test_an_order_is_answered_when_there_is_no_room_for_its_event(service: OrderService) -> None:
+def test_full_queue_does_not_fail_the_order(service: OrderService) -> None:
     service.has_room = False
 
     assert service.place().status_code == 200
@@ -48,7 +48,7 @@ def test_an_order_is_answered_when_there_is_no_room_for_its_event(service: Order
 
 
 @pytest.mark.parametrize("missing", ["userid", "cost", "orderitems"])
-def test_all_three_fields_are_mandatory(service: OrderService, missing: str) -> None:
+def test_missing_field_returns_422(service: OrderService, missing: str) -> None:
     answer = service.place({name: value for name, value in order().items() if name != missing})
 
     assert answer.status_code == 422
@@ -90,7 +90,7 @@ def test_all_three_fields_are_mandatory(service: OrderService, missing: str) -> 
         ("/discount", {"discount": 1}),
     ],
 )
-def test_a_refused_field_is_named_by_its_pointer(service: OrderService, pointer: str, changes: dict[str, Any]) -> None:
+def test_invalid_field_is_named_by_its_pointer(service: OrderService, pointer: str, changes: dict[str, Any]) -> None:
     answer = service.place(order(**changes))
 
     assert answer.status_code == 422
@@ -118,7 +118,7 @@ def test_a_refused_field_is_named_by_its_pointer(service: OrderService, pointer:
         b"1" * 5_000,
     ],
 )
-def test_a_body_that_is_not_well_formed_is_a_bad_request(service: OrderService, body: bytes) -> None:
+def test_malformed_body_returns_400(service: OrderService, body: bytes) -> None:
     answer = service.place(body)
 
     assert answer.status_code == 400
@@ -128,7 +128,7 @@ def test_a_body_that_is_not_well_formed_is_a_bad_request(service: OrderService, 
 @pytest.mark.parametrize(
     "content_type", [None, "text/plain", "application/json; charset=latin-1", "application/x-json"]
 )
-def test_only_json_in_utf_8_is_taken(service: OrderService, content_type: str | None) -> None:
+def test_other_content_type_returns_415(service: OrderService, content_type: str | None) -> None:
     answer = service.client.post(
         "/order", data=json.dumps(order()), content_type=content_type, headers=service.bearer()
     )
@@ -136,16 +136,16 @@ def test_only_json_in_utf_8_is_taken(service: OrderService, content_type: str | 
     assert answer.status_code == 415
 
 
-def test_a_body_above_64_kib_is_refused(service: OrderService) -> None:
+def test_body_above_64_kib_returns_413(service: OrderService) -> None:
     assert service.place(b" " * 65_537).status_code == 413
 
 
-def test_an_order_for_another_user_is_forbidden(service: OrderService) -> None:
+def test_order_for_another_user_returns_403(service: OrderService) -> None:
     assert service.place(order(userid="bob")).status_code == 403
     assert not service.store.documents
 
 
-def test_prices_that_do_not_sum_to_the_cost_are_refused_naming_both_figures(service: OrderService) -> None:
+def test_wrong_sum_of_prices_returns_422_with_both_amounts(service: OrderService) -> None:
     items = [{"item": "apple", "quantity": 3, "price": "1.10"}, {"item": "pear", "price": 1}]
     refused = service.place(order(cost=4, orderitems=items))
     accepted = service.place(order(cost="4.30", orderitems=items))
@@ -157,7 +157,7 @@ def test_prices_that_do_not_sum_to_the_cost_are_refused_naming_both_figures(serv
     assert accepted.status_code == 200
 
 
-def test_the_first_currency_is_the_default_and_the_others_can_be_asked_for(tmp_path: Path) -> None:
+def test_first_currency_is_the_default(tmp_path: Path) -> None:
     service = OrderService(tmp_path, environ={"ORDERS_CURRENCIES": "EUR, USD"})
 
     assert service.place().json["currency"] == "EUR"
@@ -165,13 +165,13 @@ def test_the_first_currency_is_the_default_and_the_others_can_be_asked_for(tmp_p
     assert service.place(order(currency="GBP")).status_code == 422
 
 
-def test_a_query_parameter_is_refused(service: OrderService) -> None:
+def test_query_parameter_on_post_returns_400(service: OrderService) -> None:
     answer = service.client.post("/order?userid=alice", json=order(), headers=service.bearer())
 
     assert answer.status_code == 400
 
 
-def test_a_valid_trace_context_goes_with_the_event_and_a_bad_one_is_ignored(service: OrderService) -> None:
+def test_valid_traceparent_is_stored_in_the_outbox_entry(service: OrderService) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     service.place(traceparent=trace)
     service.place(traceparent=trace.replace("0af7651916cd43dd8448eb211c80319c", "0" * 32))
@@ -179,7 +179,7 @@ def test_a_valid_trace_context_goes_with_the_event_and_a_bad_one_is_ignored(serv
     assert [d["outbox"]["traceparent"] for d in service.enqueued] == [trace, None]
 
 
-def test_without_the_need_for_a_token_anyone_places_for_any_user_but_nobody_reads(tmp_path: Path) -> None:
+def test_open_mode_allows_placing_without_token_but_not_reading(tmp_path: Path) -> None:
     service = OrderService(tmp_path, environ={"ORDERS_REQUIRE_TOKEN": "false"})
     placed = service.client.post("/order", json=order(userid="bob"))
 
@@ -189,13 +189,13 @@ def test_without_the_need_for_a_token_anyone_places_for_any_user_but_nobody_read
 
 
 @pytest.mark.parametrize("userid", ["Bob", "-bob", "bob smith", "b/../ob", "bób"])
-def test_without_a_token_userid_must_still_be_a_user_name(tmp_path: Path, userid: str) -> None:
+def test_open_mode_still_rejects_invalid_userid(tmp_path: Path, userid: str) -> None:
     service = OrderService(tmp_path, environ={"ORDERS_REQUIRE_TOKEN": "false"})
 
     assert service.client.post("/order", json=order(userid=userid)).status_code == 422
 
 
-def test_a_database_that_is_away_is_said_to_be_unavailable_with_nothing_done(service: OrderService) -> None:
+def test_place_returns_unavailable_during_database_outage(service: OrderService) -> None:
     service.store.error = away()
     answer = service.place()
 
@@ -205,7 +205,7 @@ def test_a_database_that_is_away_is_said_to_be_unavailable_with_nothing_done(ser
     assert not service.enqueued
 
 
-def test_no_order_is_taken_before_the_indexes_are_confirmed(service: OrderService) -> None:
+def test_place_returns_unavailable_until_indexes_are_ready(service: OrderService) -> None:
     service.store.indexes_ready = False
     answer = service.place()
 
@@ -214,7 +214,7 @@ def test_no_order_is_taken_before_the_indexes_are_confirmed(service: OrderServic
 
 
 @pytest.mark.parametrize("is_lost", [True, False])
-def test_an_insert_without_an_answer_is_an_unknown_outcome_and_never_published(
+def test_unknown_outcome_of_insert_is_never_published(
     service: OrderService, *, is_lost: bool
 ) -> None:
     service.store.insert_error = OutcomeUnknown("tried-id")

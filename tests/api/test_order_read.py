@@ -28,7 +28,7 @@ def process(service: OrderService, order_id: str) -> None:
     document |= {"status": "PROCESSED", "version": 2, "processed_at": at}
 
 
-def test_an_order_is_read_at_its_location_with_its_history(service: OrderService) -> None:
+def test_order_is_readable_at_its_location_with_history(service: OrderService) -> None:
     placed = service.place()
     process(service, placed.json["orderid"])
     answer = service.client.get(placed.headers["Location"], headers=service.bearer())
@@ -45,7 +45,7 @@ def test_an_order_is_read_at_its_location_with_its_history(service: OrderService
     assert answer.headers["ETag"] == f'"{placed.json["orderid"]}.2"'
 
 
-def test_the_id_may_come_in_a_json_body_as_the_original_has_it(service: OrderService) -> None:
+def test_id_is_accepted_in_a_json_body(service: OrderService) -> None:
     placed = service.place()
     one = service.read(body={"orderid": placed.json["orderid"]})
     page = service.read(body={"userid": "alice"})
@@ -90,14 +90,14 @@ def test_the_id_may_come_in_a_json_body_as_the_original_has_it(service: OrderSer
         (403, "", {"userid": "bob"}),
     ],
 )
-def test_a_bad_question_is_refused(service: OrderService, status: int, query: str, body: Any) -> None:
+def test_invalid_query_or_body_is_rejected(service: OrderService, status: int, query: str, body: Any) -> None:
     answer = service.read(query, body=body)
 
     assert answer.status_code == status
     assert answer.content_type == "application/problem+json"
 
 
-def test_a_body_that_is_not_json_is_refused(service: OrderService) -> None:
+def test_invalid_body_of_a_read_is_rejected(service: OrderService) -> None:
     def get(body: bytes, content_type: str) -> int:
         answer = service.client.get("/orderdetails", data=body, content_type=content_type, headers=service.bearer())
         return answer.status_code
@@ -108,7 +108,7 @@ def test_a_body_that_is_not_json_is_refused(service: OrderService) -> None:
 
 
 @pytest.mark.parametrize("malformed", ["", "x", "../x", "%00", "0" * 3000, "%ff", "{}"])
-def test_absent_foreign_and_malformed_ids_are_the_same_404(service: OrderService, malformed: str) -> None:
+def test_absent_foreign_and_malformed_ids_return_the_same_404(service: OrderService, malformed: str) -> None:
     foreign = service.place(order(userid="bob"), user="bob").json["orderid"]
     absent = "01a20f67-0d04-7dd3-8543-1dffca081978"
     answers = [service.read(f"?orderid={order_id}").json for order_id in (foreign, absent, malformed)]
@@ -117,7 +117,7 @@ def test_absent_foreign_and_malformed_ids_are_the_same_404(service: OrderService
     assert len({str({k: v for k, v in a.items() if k != "request_id"}) for a in answers}) == 1
 
 
-def test_an_order_that_a_majority_does_not_have_yet_is_unavailable_rather_than_absent(service: OrderService) -> None:
+def test_uncommitted_order_returns_unavailable_instead_of_404(service: OrderService) -> None:
     reference = service.place().json["orderid"]
     service.store.unsafe.add(reference)
     mine, foreign = service.read(f"?orderid={reference}"), service.read(f"?orderid={reference}", user="bob")
@@ -127,7 +127,7 @@ def test_an_order_that_a_majority_does_not_have_yet_is_unavailable_rather_than_a
     assert foreign.status_code == 404
 
 
-def test_a_database_that_is_away_is_unavailable(service: OrderService) -> None:
+def test_read_returns_unavailable_during_database_outage(service: OrderService) -> None:
     service.store.error = away()
 
     for query in ("?orderid=a", "?userid=alice"):
@@ -136,7 +136,7 @@ def test_a_database_that_is_away_is_unavailable(service: OrderService) -> None:
         assert answer.headers["Retry-After"] == "4"
 
 
-def test_an_unchanged_order_is_not_sent_again(service: OrderService) -> None:
+def test_matching_etag_returns_304(service: OrderService) -> None:
     placed = service.place()
     query, tag = f"?orderid={placed.json['orderid']}", placed.headers["ETag"]
     same = service.read(query, **{"If-None-Match": f'"other", W/{tag}'})
@@ -170,13 +170,13 @@ def test_pages_are_newest_first_and_linked(service: OrderService) -> None:
     assert answer.json["items"][0]["processed_at"] is None
 
 
-def test_a_full_last_page_has_no_next_one(service: OrderService) -> None:
+def test_full_last_page_has_no_next_cursor(service: OrderService) -> None:
     service.place()
 
     assert service.read("?userid=alice&limit=1").json["next_cursor"] is None
 
 
-def test_a_list_can_be_of_one_status_and_its_link_keeps_it(service: OrderService) -> None:
+def test_list_and_its_link_keep_the_status_filter(service: OrderService) -> None:
     ids = [service.place().json["orderid"] for _ in range(3)]
     process(service, ids[1])
     processed = service.read("?userid=alice&status=PROCESSED").json
@@ -186,7 +186,7 @@ def test_a_list_can_be_of_one_status_and_its_link_keeps_it(service: OrderService
     assert "status=PLACED" in placed.headers["Link"]
 
 
-def test_a_wait_ends_as_soon_as_the_status_changes(service: OrderService) -> None:
+def test_wait_returns_once_the_status_changes(service: OrderService) -> None:
     reference = service.place().json["orderid"]
     timer = threading.Timer(0.2, process, (service, reference))
     timer.start()
@@ -196,14 +196,14 @@ def test_a_wait_ends_as_soon_as_the_status_changes(service: OrderService) -> Non
     assert answer.json["status"] == "PROCESSED"
 
 
-def test_a_wait_ends_after_its_time_with_the_order_as_it_is(service: OrderService) -> None:
+def test_wait_returns_the_unchanged_order_after_its_time(service: OrderService) -> None:
     reference = service.place().json["orderid"]
 
     assert service.read(f"?orderid={reference}&wait=1").json["status"] == "PLACED"
 
 
 @pytest.mark.parametrize(("threads", "looks"), [(3, 0), (4, 1)])
-def test_of_fewer_than_four_threads_none_waits(threads: int, looks: int) -> None:
+def test_long_poll_needs_at_least_four_threads(threads: int, looks: int) -> None:
     looked = []
 
     def look() -> Document:

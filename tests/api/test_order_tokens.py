@@ -34,7 +34,7 @@ def unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer ", "Basic YWxpY2U6cHc=", "Token x"])
-def test_without_a_token_the_answer_says_what_to_send(service: OrderService, authorization: str | None) -> None:
+def test_missing_token_returns_401_with_challenge(service: OrderService, authorization: str | None) -> None:
     answer = ask(service, authorization)
 
     assert answer.status_code == 401
@@ -64,14 +64,14 @@ def test_without_a_token_the_answer_says_what_to_send(service: OrderService, aut
         {"typ": "JWT"},
     ],
 )
-def test_a_token_that_is_not_ours_in_every_claim_is_invalid(service: OrderService, changes: dict[str, Any]) -> None:
+def test_token_with_a_wrong_claim_is_invalid(service: OrderService, changes: dict[str, Any]) -> None:
     answer = ask(service, f"Bearer {service.server.token('alice', **changes)}")
 
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="retail-orders", error="invalid_token"'
 
 
-def test_forged_tokens_are_invalid_whatever_the_library_makes_of_them(service: OrderService) -> None:
+def test_forged_token_is_always_401(service: OrderService) -> None:
     good = service.server.token("alice")
     claims = jwt.decode(good, options={"verify_signature": False})
     header = {"alg": "EdDSA", "typ": "at+jwt", "kid": "k1"}
@@ -97,11 +97,11 @@ def test_forged_tokens_are_invalid_whatever_the_library_makes_of_them(service: O
         assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
 
 
-def test_the_scheme_is_taken_in_any_case(service: OrderService) -> None:
+def test_bearer_scheme_is_case_insensitive(service: OrderService) -> None:
     assert ask(service, f"bearer {service.server.token('alice')}").status_code == 200
 
 
-def test_until_keys_were_fetched_nobody_is_told_that_a_token_is_bad(tmp_path: Path) -> None:
+def test_token_is_unavailable_until_keys_are_fetched(tmp_path: Path) -> None:
     server = FakeJwksServer()
     server.is_up = False
     service = OrderService(tmp_path, server=server)
@@ -114,14 +114,14 @@ def test_until_keys_were_fetched_nobody_is_told_that_a_token_is_bad(tmp_path: Pa
     assert served.status_code == 200
 
 
-def test_keys_are_kept_while_auth_api_is_away(service: OrderService) -> None:
+def test_keys_are_kept_while_auth_api_is_down(service: OrderService) -> None:
     service.server.is_up = False
     service.keys.refresh()
 
     assert ask(service, f"Bearer {service.server.token('alice')}").status_code == 200
 
 
-def test_a_new_key_that_cannot_be_fetched_makes_no_bad_token(service: OrderService) -> None:
+def test_unfetchable_new_key_returns_503_instead_of_401(service: OrderService) -> None:
     service.server.rotate("k2")
     service.server.is_up = False
     answer = ask(service, f"Bearer {service.server.token('alice', 'k2')}")
@@ -130,7 +130,7 @@ def test_a_new_key_that_cannot_be_fetched_makes_no_bad_token(service: OrderServi
     assert ask(service, f"Bearer {service.server.token('alice')}").status_code == 200
 
 
-def test_a_new_key_is_fetched_when_it_is_met_at_most_every_30_seconds(service: OrderService) -> None:
+def test_new_key_is_fetched_at_most_every_30_seconds(service: OrderService) -> None:
     service.server.rotate("k2")
     met = ask(service, f"Bearer {service.server.token('alice', 'k2')}")
     service.server.rotate("k3")
@@ -144,7 +144,7 @@ def test_a_new_key_is_fetched_when_it_is_met_at_most_every_30_seconds(service: O
     assert fetches == 2  # the first one at start
 
 
-def test_a_verified_token_is_not_verified_again_until_its_key_is_withdrawn(
+def test_verified_token_is_cached_until_its_key_is_withdrawn(
     service: OrderService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.server.rotate("k2")
@@ -161,7 +161,7 @@ def test_a_verified_token_is_not_verified_again_until_its_key_is_withdrawn(
     assert [first.status_code, second.status_code, withdrawn.status_code] == [200, 200, 401]
 
 
-def test_a_remembered_token_ends_when_it_ends(service: OrderService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_token_expires(service: OrderService, monkeypatch: pytest.MonkeyPatch) -> None:
     ends = datetime.now(UTC) - timedelta(seconds=5)  # within the leeway of verification, so still good when first met
     header = f"Bearer {service.server.token('alice', exp=ends)}"
     first = ask(service, header)
@@ -171,7 +171,7 @@ def test_a_remembered_token_ends_when_it_ends(service: OrderService, monkeypatch
     assert ask(service, header).status_code == 401
 
 
-def test_the_memory_for_tokens_is_bounded(service: OrderService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_cache_is_bounded(service: OrderService, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "CACHE_LIMIT", 2)
     headers = [f"Bearer {service.server.token('alice', jti=str(n))}" for n in range(4)]
 
@@ -179,7 +179,7 @@ def test_the_memory_for_tokens_is_bounded(service: OrderService, monkeypatch: py
         assert ask(service, header).status_code == 200
 
 
-def test_identity_comes_from_the_token_alone(service: OrderService) -> None:
+def test_identity_comes_only_from_the_token(service: OrderService) -> None:
     service.place(order(userid="bob"), user="bob")
 
     assert service.read("?userid=bob").status_code == 403

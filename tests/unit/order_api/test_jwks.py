@@ -13,7 +13,7 @@ from support.order_api import FakeJwksServer
 from support.wait import until
 
 
-def test_without_a_key_set_nothing_can_be_told() -> None:
+def test_lookup_without_key_set_raises_unavailable() -> None:
     server = FakeJwksServer()
     server.is_up = False
     cache = JwksCache(server.fetch)
@@ -24,7 +24,7 @@ def test_without_a_key_set_nothing_can_be_told() -> None:
         cache.get("k1")
 
 
-def test_the_set_is_fetched_again_after_5_minutes_and_sooner_while_that_fails() -> None:
+def test_refresh_is_due_after_5_minutes_or_a_back_off() -> None:
     server = FakeJwksServer()
     cache = JwksCache(server.fetch, jitter=lambda: 0.0)
     server.is_up = False
@@ -35,7 +35,7 @@ def test_the_set_is_fetched_again_after_5_minutes_and_sooner_while_that_fails() 
     assert cache.refresh() == REFRESH_SECONDS
 
 
-def test_a_fetch_that_breaks_in_an_unforeseen_way_is_a_failed_one() -> None:
+def test_unexpected_exception_counts_as_failed_fetch() -> None:
     answers: list[Any] = [{"a": 1}]
     cache = JwksCache(answers.pop)
     pauses = [cache.refresh(), cache.refresh()]
@@ -44,7 +44,7 @@ def test_a_fetch_that_breaks_in_an_unforeseen_way_is_a_failed_one() -> None:
     assert cache.get("a") == 1
 
 
-def test_a_withdrawn_key_is_gone_after_the_next_fetch() -> None:
+def test_withdrawn_key_is_dropped_at_next_refresh() -> None:
     server = FakeJwksServer()
     cache = JwksCache(server.fetch)
     server.rotate("k2")
@@ -70,7 +70,7 @@ class HangingServer:
         return dict(self.keys)
 
 
-def test_while_one_waits_for_a_fetch_all_others_with_an_unknown_key_are_told_at_once(
+def test_only_one_thread_waits_for_an_unknown_key(
     request: pytest.FixtureRequest,
 ) -> None:
     server = HangingServer()
@@ -93,7 +93,7 @@ def test_while_one_waits_for_a_fetch_all_others_with_an_unknown_key_are_told_at_
     assert server.fetches == 2
 
 
-def test_unknown_keys_cost_one_fetch_in_30_seconds() -> None:
+def test_unknown_keys_cause_one_fetch_per_30_seconds() -> None:
     server, clock = FakeJwksServer(), Clock()
     cache = JwksCache(server.fetch, clock=clock.seconds)
     cache.refresh()
@@ -107,7 +107,7 @@ def test_unknown_keys_cost_one_fetch_in_30_seconds() -> None:
     assert fetches == [2, 2, 3, 3]
 
 
-def test_while_fetches_fail_nobody_can_tell_of_an_unknown_key_and_it_costs_no_more_fetches() -> None:
+def test_unknown_key_is_unavailable_while_fetches_fail() -> None:
     server, clock = FakeJwksServer(), Clock()
     cache = JwksCache(server.fetch, clock=clock.seconds)
     cache.refresh()
@@ -127,7 +127,7 @@ def test_while_fetches_fail_nobody_can_tell_of_an_unknown_key_and_it_costs_no_mo
     assert cache.get("forged") is None
 
 
-def test_the_thread_fetches_at_start_and_ends_when_it_is_closed() -> None:
+def test_thread_fetches_at_start_and_stops_on_close() -> None:
     cache = JwksCache(FakeJwksServer().fetch)
     cache.start()
     until(lambda: cache.is_ready, "the keys")

@@ -28,11 +28,11 @@ def key_set(*members: dict[str, Any]) -> bytes:
     return json.dumps({"keys": members}).encode()
 
 
-def test_a_key_set_is_read_by_key_id() -> None:
+def test_key_set_is_parsed_by_key_id() -> None:
     assert set(parse(key_set(jwk("a"), jwk("b")))) == {"a", "b"}
 
 
-def test_keys_of_other_kinds_are_left_out() -> None:
+def test_keys_of_other_types_are_ignored() -> None:
     rsa = {"kty": "RSA", "kid": "rsa", "n": "AQAB", "e": "AQAB", "alg": "RS256"}
 
     assert set(parse(key_set(jwk("a"), rsa))) == {"a"}
@@ -55,7 +55,7 @@ def test_keys_of_other_kinds_are_left_out() -> None:
         key_set({"kty": "oct", "kid": "a", "k": "AA", "alg": "HS256"}),
     ],
 )
-def test_what_is_no_key_set_is_a_failed_fetch(body: bytes) -> None:
+def test_invalid_key_set_is_a_failed_fetch(body: bytes) -> None:
     with pytest.raises(JwksFetchFailed):
         parse(body)
 
@@ -101,11 +101,11 @@ def door(tmp_path: Path) -> Iterator[Door]:
         server.shutdown()
 
 
-def test_the_set_is_fetched_over_tls(door: Door) -> None:
+def test_key_set_is_fetched_over_tls(door: Door) -> None:
     assert set(make_fetcher(door.url, door.ca)()) == {"a"}
 
 
-def test_a_server_that_the_authority_did_not_sign_is_not_believed(door: Door, tmp_path: Path) -> None:
+def test_server_of_unknown_authority_is_rejected(door: Door, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     Authority(other)
@@ -117,14 +117,14 @@ def test_a_server_that_the_authority_did_not_sign_is_not_believed(door: Door, tm
 @pytest.mark.parametrize(
     ("status", "body"), [(503, b"{}"), (404, b"{}"), (301, key_set(jwk("a"))), (200, b" " * (keys.MAX_BYTES + 1))]
 )
-def test_any_other_answer_is_a_failed_fetch(door: Door, status: int, body: bytes) -> None:
+def test_other_response_is_a_failed_fetch(door: Door, status: int, body: bytes) -> None:
     door.status, door.body, door.headers = status, body, {"Location": door.url}
 
     with pytest.raises(JwksFetchFailed):
         make_fetcher(door.url, door.ca)()
 
 
-def test_a_silent_server_costs_a_bounded_time(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_server_is_a_failed_fetch_after_a_timeout(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "FETCH_SECONDS", 0.3)
     door.silence.set()
 
@@ -132,6 +132,6 @@ def test_a_silent_server_costs_a_bounded_time(door: Door, monkeypatch: pytest.Mo
         make_fetcher(door.url, door.ca)()
 
 
-def test_a_closed_port_is_a_failed_fetch(door: Door) -> None:
+def test_closed_port_is_a_failed_fetch(door: Door) -> None:
     with pytest.raises(JwksFetchFailed):
         make_fetcher("https://localhost:1/jwks.json", door.ca)()

@@ -32,7 +32,7 @@ def request(**changes: Any) -> OrderRequest:
 
 
 @given(moments, randomness)
-def test_an_id_is_a_uuid_of_version_7_that_tells_its_time(moment: datetime, random: bytes) -> None:
+def test_order_id_is_a_uuid7_with_its_time(moment: datetime, random: bytes) -> None:
     uuid = UUID(orders.new_id(moment, random))
 
     assert (uuid.version, uuid.variant) == (7, "specified in RFC 4122")
@@ -40,14 +40,14 @@ def test_an_id_is_a_uuid_of_version_7_that_tells_its_time(moment: datetime, rand
 
 
 @given(moments, moments, randomness, randomness)
-def test_ids_sort_by_their_milliseconds(one: datetime, other: datetime, first: bytes, second: bytes) -> None:
+def test_order_ids_sort_by_milliseconds(one: datetime, other: datetime, first: bytes, second: bytes) -> None:
     assume(int(one.timestamp() * 1000) < int(other.timestamp() * 1000))
 
     assert orders.new_id(one, first) < orders.new_id(other, second)
 
 
 @given(randomness, randomness)
-def test_ids_of_one_millisecond_keep_74_random_bits(first: bytes, second: bytes) -> None:
+def test_order_ids_keep_74_random_bits(first: bytes, second: bytes) -> None:
     kept = int.from_bytes(bytes.fromhex("0fff3fffffffffffffff"))
     differ = (int.from_bytes(first) ^ int.from_bytes(second)) & kept
 
@@ -56,12 +56,12 @@ def test_ids_of_one_millisecond_keep_74_random_bits(first: bytes, second: bytes)
 
 
 @given(checked, checked)
-def test_fingerprints_are_equal_exactly_when_the_orders_are(one: orders.Order, other: orders.Order) -> None:
+def test_fingerprints_are_equal_only_for_equal_orders(one: orders.Order, other: orders.Order) -> None:
     assert orders.fingerprint(one) == orders.fingerprint(msgspec.structs.replace(one))
     assert (orders.fingerprint(one) == orders.fingerprint(other)) == (one == other)
 
 
-def test_a_fingerprint_never_changes_between_versions_of_the_code() -> None:
+def test_fingerprint_is_stable_across_versions() -> None:
     """Or a repeat over an upgrade would be refused as another order."""
     item = {"item": "pear", "quantity": 2, "price": 3}
     order = orders.validate(request(cost="12.50", orderitems=["apple", item]), ("USD",))
@@ -78,14 +78,14 @@ def test_a_fingerprint_never_changes_between_versions_of_the_code() -> None:
         ({"orderitems": ["apple"]}, {"orderitems": [{"item": "apple", "quantity": 1, "price": None}]}),
     ],
 )
-def test_defaults_and_spellings_make_the_same_order(one: dict[str, Any], other: dict[str, Any]) -> None:
+def test_equivalent_bodies_make_equal_orders(one: dict[str, Any], other: dict[str, Any]) -> None:
     both = [orders.validate(request(**({"cost": 4} | changes)), ("USD", "EUR")) for changes in (one, other)]
 
     assert both[0] == both[1]
 
 
 @pytest.mark.parametrize("userid", ["Alice", ".alice", "al ice", "älice", "a/b", "alice\n"])
-def test_userid_must_be_a_user_name(userid: str) -> None:
+def test_invalid_userid_is_rejected(userid: str) -> None:
     with pytest.raises(OrderRejected) as refusal:
         orders.validate(request(userid=userid), ("USD",))
 
@@ -95,7 +95,7 @@ def test_userid_must_be_a_user_name(userid: str) -> None:
 @given(
     st.lists(st.tuples(st.integers(1, 10_000), st.integers(1, 10**9)), min_size=1, max_size=100), st.integers(1, 10**9)
 )
-def test_cost_must_be_the_sum_when_every_item_has_a_price(lines: list[tuple[int, int]], cost: int) -> None:
+def test_cost_must_equal_the_sum_of_all_prices(lines: list[tuple[int, int]], cost: int) -> None:
     entries: list[Any] = [OrderItem("x", quantity, Amount(price)) for quantity, price in lines]
     total = sum(quantity * price for quantity, price in lines)
 
@@ -107,7 +107,7 @@ def test_cost_must_be_the_sum_when_every_item_has_a_price(lines: list[tuple[int,
 
 
 @given(checked, ids)
-def test_the_event_of_a_document_survives_the_wire(order: orders.Order, order_id: str) -> None:
+def test_event_of_a_document_survives_encoding(order: orders.Order, order_id: str) -> None:
     record = orders.build_document(order, order_id=order_id, now=NOW)
     event = orders.build_event(record)
     key, value, headers = events.encode(event, record["outbox"]["traceparent"])
@@ -116,7 +116,7 @@ def test_the_event_of_a_document_survives_the_wire(order: orders.Order, order_id
     assert (event.orderid, event.userid, event.placed_at) == (order_id, "alice", NOW)
 
 
-def test_the_document_holds_order_event_and_idempotency_record() -> None:
+def test_document_contains_order_outbox_entry_and_idempotency_record() -> None:
     order = orders.validate(request(), ("USD",))
     record = orders.build_document(order, order_id="id", now=NOW, key="k", traceparent=TRACE)
 

@@ -46,7 +46,7 @@ def place(servers: ReplicaSet, *ages: int) -> list[str]:
     return ids
 
 
-def test_a_backlog_too_long_to_be_counted_shows_as_its_limit(
+def test_long_backlog_is_counted_up_to_its_limit(
     monkeypatch: pytest.MonkeyPatch, servers: ReplicaSet, outbox: Outbox
 ) -> None:
     monkeypatch.setattr(outbox_module, "BACKLOG_LIMIT", 3)
@@ -55,7 +55,7 @@ def test_a_backlog_too_long_to_be_counted_shows_as_its_limit(
     assert outbox.backlog() == (3, 50.0)
 
 
-def test_orders_that_cannot_be_claimed_rest_for_30_seconds_and_the_next_are_found(
+def test_orders_with_rejected_claims_are_skipped_for_30_seconds(
     servers: ReplicaSet, outbox: Outbox
 ) -> None:
     first, second, third = place(servers, 50, 40, 30)
@@ -66,7 +66,7 @@ def test_orders_that_cannot_be_claimed_rest_for_30_seconds_and_the_next_are_foun
     assert found == [[third], [third], [first, second]]
 
 
-def test_a_clock_set_back_does_not_lengthen_the_rest(servers: ReplicaSet, outbox: Outbox) -> None:
+def test_clock_set_back_does_not_extend_the_skip(servers: ReplicaSet, outbox: Outbox) -> None:
     refused = place(servers, 500)
     servers.rejected_ids.update(refused)
     outbox.claim(refused, "c", NOW)
@@ -74,7 +74,7 @@ def test_a_clock_set_back_does_not_lengthen_the_rest(servers: ReplicaSet, outbox
     assert outbox.find_due(NOW - timedelta(seconds=60), 1) == refused
 
 
-def test_no_more_than_a_bounded_number_of_orders_is_remembered_as_refused(
+def test_number_of_remembered_rejections_is_bounded(
     monkeypatch: pytest.MonkeyPatch, servers: ReplicaSet, outbox: Outbox
 ) -> None:
     monkeypatch.setattr(outbox_module, "REJECTED_LIMIT", 2)

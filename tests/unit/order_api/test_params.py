@@ -17,7 +17,7 @@ visible = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_
 
 
 @given(ids)
-def test_a_cursor_brings_its_order_back(order_id: str) -> None:
+def test_cursor_decodes_to_its_order(order_id: str) -> None:
     cursor = params.encode_cursor(order_id)
 
     assert params.decode_cursor(cursor) == order_id
@@ -26,7 +26,7 @@ def test_a_cursor_brings_its_order_back(order_id: str) -> None:
 
 
 @given(st.one_of(st.text(), st.binary(max_size=40).map(lambda b: base64.urlsafe_b64encode(b).decode())))
-def test_whatever_is_no_cursor_of_ours_is_refused(text: str) -> None:
+def test_foreign_cursor_is_rejected(text: str) -> None:
     try:
         order_id = params.decode_cursor(text)
     except InvalidParameter:
@@ -35,14 +35,14 @@ def test_whatever_is_no_cursor_of_ours_is_refused(text: str) -> None:
 
 
 @given(visible)
-def test_a_key_is_the_same_with_quotes_and_without(key: str) -> None:
+def test_quotes_do_not_change_an_idempotency_key(key: str) -> None:
     assume(len(key) <= 255)
 
     assert params.parse_idempotency_key(key) == params.parse_idempotency_key(f'"{key}"') == key
 
 
 @given(st.text())
-def test_a_key_is_1_to_255_visible_ascii_characters(text: str) -> None:
+def test_idempotency_key_is_1_to_255_visible_ascii_characters(text: str) -> None:
     inner = text.strip(" \t")
     inner = inner[1:-1] if len(inner) > 1 and inner[0] == inner[-1] == '"' else inner
     is_good = 1 <= len(inner) <= 255 and all("!" <= c <= "~" and c != '"' for c in inner)
@@ -69,5 +69,5 @@ def test_a_key_is_1_to_255_visible_ascii_characters(text: str) -> None:
         (None, False),
     ],
 )
-def test_only_a_valid_trace_context_is_taken(header: str | None, *, is_good: bool) -> None:
+def test_invalid_traceparent_is_ignored(header: str | None, *, is_good: bool) -> None:
     assert params.parse_traceparent(header) == (header if is_good else None)

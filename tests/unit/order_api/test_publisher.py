@@ -10,7 +10,7 @@ UNKNOWN_TOPIC = KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
 
 
 @pytest.mark.parametrize("refusal", [BufferError("Local: Queue full"), UNKNOWN_TOPIC, ZeroDivisionError()])
-def test_a_refusing_producer_feeds_the_breaker_and_ends_nothing(harness: RelayHarness, refusal: Exception) -> None:
+def test_produce_errors_open_the_breaker_and_lose_nothing(harness: RelayHarness, refusal: Exception) -> None:
     harness.sink.refusal = refusal
     for _ in range(6):
         harness.place()
@@ -26,7 +26,7 @@ def test_a_refusing_producer_feeds_the_breaker_and_ends_nothing(harness: RelayHa
     assert sorted(harness.published()) == sorted(harness.store.documents)
 
 
-def test_while_the_breaker_is_open_nothing_is_claimed_and_events_wait(harness: RelayHarness) -> None:
+def test_nothing_is_claimed_while_the_breaker_is_open(harness: RelayHarness) -> None:
     harness.sink.is_up = False
     for _ in range(5):
         harness.place()
@@ -39,7 +39,7 @@ def test_while_the_breaker_is_open_nothing_is_claimed_and_events_wait(harness: R
     assert {entry["attempts"] for entry in harness.entries()} == {0}
 
 
-def test_a_fatal_error_replaces_the_producer_after_a_back_off_and_loses_nothing(harness: RelayHarness) -> None:
+def test_fatal_error_replaces_the_producer_after_a_back_off(harness: RelayHarness) -> None:
     broken = harness.sink
     broken.is_up = False
     harness.place()
@@ -60,7 +60,7 @@ def test_a_fatal_error_replaces_the_producer_after_a_back_off_and_loses_nothing(
     assert len(harness.published()) == 1
 
 
-def test_a_fatal_error_that_poll_raises_replaces_the_producer_and_fails_what_was_out(harness: RelayHarness) -> None:
+def test_fatal_error_from_poll_fails_events_in_flight(harness: RelayHarness) -> None:
     harness.sink.is_up = False
     harness.place()
     harness.step()
@@ -73,7 +73,7 @@ def test_a_fatal_error_that_poll_raises_replaces_the_producer_and_fails_what_was
     assert harness.entries() == []
 
 
-def test_producers_that_break_again_and_again_are_replaced_ever_more_slowly(harness: RelayHarness) -> None:
+def test_back_off_of_broken_producers_doubles_up_to_20_seconds(harness: RelayHarness) -> None:
     pauses = []
     for _ in range(7):
         harness.sink.break_down()

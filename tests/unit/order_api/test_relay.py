@@ -12,7 +12,7 @@ from support.relay import RelayHarness
 from support.wait import until
 
 
-def test_a_queued_event_is_published_and_its_marker_removed_after_the_report(harness: RelayHarness) -> None:
+def test_outbox_entry_is_removed_after_the_delivery_report(harness: RelayHarness) -> None:
     harness.sink.is_up = False
     record = harness.place()
     harness.step(0.1)
@@ -26,7 +26,7 @@ def test_a_queued_event_is_published_and_its_marker_removed_after_the_report(har
     assert harness.count("retail_outbox_published_total", path="fast") == 1
 
 
-def test_markers_are_removed_in_batches_not_one_by_one(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outbox_entries_are_removed_in_batches(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     removed: list[int] = []
     remove = harness.store.remove
 
@@ -45,7 +45,7 @@ def test_markers_are_removed_in_batches_not_one_by_one(harness: RelayHarness, mo
     assert harness.entries() == []
 
 
-def test_a_marker_that_cannot_be_removed_now_is_removed_later(harness: RelayHarness) -> None:
+def test_failed_removal_of_an_outbox_entry_is_retried(harness: RelayHarness) -> None:
     harness.place()
     harness.store.error = away()
     harness.step(0.1)
@@ -56,7 +56,7 @@ def test_a_marker_that_cannot_be_removed_now_is_removed_later(harness: RelayHarn
     assert len(harness.published()) == 1
 
 
-def test_a_full_queue_takes_no_more_and_the_sweep_publishes_instead(
+def test_sweep_publishes_what_a_full_queue_drops(
     harness: RelayHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "QUEUE_LIMIT", 1)
@@ -74,7 +74,7 @@ def test_a_full_queue_takes_no_more_and_the_sweep_publishes_instead(
     assert harness.published() == [record["_id"] for record in placed]
 
 
-def test_a_failed_fast_path_leaves_the_marker_as_it_was(harness: RelayHarness) -> None:
+def test_failed_fast_path_leaves_the_outbox_entry_unchanged(harness: RelayHarness) -> None:
     record = harness.place()
     harness.sink.is_up = False
     harness.step()
@@ -84,7 +84,7 @@ def test_a_failed_fast_path_leaves_the_marker_as_it_was(harness: RelayHarness) -
     assert harness.entries() == [record["outbox"]]
 
 
-def test_the_gauges_tell_what_the_database_has(harness: RelayHarness) -> None:
+def test_gauges_show_the_outbox_of_the_database(harness: RelayHarness) -> None:
     harness.sink.is_up = False
     harness.place()
     harness.clock.advance(1)
@@ -95,7 +95,7 @@ def test_the_gauges_tell_what_the_database_has(harness: RelayHarness) -> None:
     assert harness.count("retail_outbox_oldest_age_seconds") == 7
 
 
-def test_a_database_that_is_away_ends_nothing(harness: RelayHarness) -> None:
+def test_relay_survives_database_outage(harness: RelayHarness) -> None:
     harness.store.error = away()
     harness.step(10)
     harness.store.error = None
@@ -106,7 +106,7 @@ def test_a_database_that_is_away_ends_nothing(harness: RelayHarness) -> None:
     assert len(harness.published()) == 1
 
 
-def test_the_end_publishes_what_is_queued_and_removes_its_markers(harness: RelayHarness) -> None:
+def test_drain_publishes_the_queue_and_removes_outbox_entries(harness: RelayHarness) -> None:
     for _ in range(3):
         harness.place()
     harness.relay.drain()
@@ -115,7 +115,7 @@ def test_the_end_publishes_what_is_queued_and_removes_its_markers(harness: Relay
     assert harness.entries() == []
 
 
-def test_what_kafka_did_not_take_by_the_end_is_left_to_the_sweep_of_others(harness: RelayHarness) -> None:
+def test_drain_keeps_outbox_entries_of_undelivered_events(harness: RelayHarness) -> None:
     harness.sink.is_up = False
     harness.place()
     harness.relay.drain()
@@ -123,7 +123,7 @@ def test_what_kafka_did_not_take_by_the_end_is_left_to_the_sweep_of_others(harne
     assert len(harness.entries()) == 1
 
 
-def test_the_thread_publishes_and_ends_when_it_is_closed() -> None:
+def test_thread_publishes_and_stops_on_close() -> None:
     harness = RelayHarness()
     harness.relay.start()
     harness.place()
@@ -134,7 +134,7 @@ def test_the_thread_publishes_and_ends_when_it_is_closed() -> None:
     assert not harness.relay._thread.is_alive()
 
 
-def test_a_defect_ends_one_round_and_not_the_thread(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_exception_does_not_stop_the_thread(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     defects = [ZeroDivisionError(), ZeroDivisionError()]
     serve = harness.relay._publisher.poll
 
@@ -153,7 +153,7 @@ def test_a_defect_ends_one_round_and_not_the_thread(harness: RelayHarness, monke
     assert len(harness.published()) == 1
 
 
-def test_a_forked_child_publishes_nothing(harness: RelayHarness) -> None:
+def test_forked_child_publishes_nothing(harness: RelayHarness) -> None:
     record = harness.place(enqueued=False)
 
     def try_to() -> int:
@@ -168,7 +168,7 @@ def test_a_forked_child_publishes_nothing(harness: RelayHarness) -> None:
     assert in_forked_child(try_to) == 2
 
 
-def test_the_age_of_the_last_round_is_told(harness: RelayHarness) -> None:
+def test_seconds_since_last_run_are_measured(harness: RelayHarness) -> None:
     harness.clock.advance(7)
     age = harness.relay.seconds_since_last_run
     harness.relay.run_once()

@@ -19,17 +19,17 @@ from support.order_api import settings
         ("KAFKA_BOOTSTRAP_SERVERS", ""),
     ],
 )
-def test_a_bad_variable_is_named(tmp_path: Path, name: str, value: str) -> None:
+def test_error_names_the_invalid_variable(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         settings(tmp_path, **{name: value})
 
 
-def test_the_defaults_ask_for_a_token_and_take_dollars(tmp_path: Path) -> None:
+def test_defaults_require_a_token_and_accept_usd(tmp_path: Path) -> None:
     assert settings(tmp_path).require_token
     assert settings(tmp_path).currencies == ("USD",)
 
 
-def test_secrets_are_not_shown(tmp_path: Path) -> None:
+def test_secrets_are_hidden_from_repr(tmp_path: Path) -> None:
     shown = repr(settings(tmp_path, KAFKA_PASSWORD="hunter2", MONGODB_URI="mongodb://u:hunter2@x"))
 
     assert "hunter2" not in shown

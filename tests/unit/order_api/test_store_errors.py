@@ -62,7 +62,7 @@ def failing(error: Exception) -> tuple[OrderStore, FailingDatabase, Breaker]:
         WriteError("document failed validation", 121),
     ],
 )
-def test_where_nothing_was_written_for_certain_the_store_is_unavailable(error: Exception) -> None:
+def test_insert_that_was_certainly_not_applied_is_unavailable(error: Exception) -> None:
     with pytest.raises(StoreUnavailable):
         failing(error)[0].insert(RECORD)
 
@@ -83,14 +83,14 @@ def test_where_nothing_was_written_for_certain_the_store_is_unavailable(error: E
         OperationFailure("whatever comes next", 99999),
     ],
 )
-def test_where_it_may_have_been_written_the_outcome_is_unknown(error: Exception) -> None:
+def test_insert_that_may_have_been_applied_is_outcome_unknown(error: Exception) -> None:
     with pytest.raises(OutcomeUnknown) as outcome:
         failing(error)[0].insert(RECORD)
 
     assert outcome.value.order_id == "tried"
 
 
-def test_a_duplicate_is_an_answer_and_not_a_failure_of_the_database() -> None:
+def test_duplicate_key_does_not_open_the_breaker() -> None:
     store, _, breaker = failing(DuplicateKeyError("E11000", 11000))
     for _ in range(CONSECUTIVE_FAILURES):
         with pytest.raises(DuplicateOrder):
@@ -99,7 +99,7 @@ def test_a_duplicate_is_an_answer_and_not_a_failure_of_the_database() -> None:
     assert breaker.state == "closed"
 
 
-def test_an_open_breaker_refuses_at_once_and_says_for_how_long() -> None:
+def test_open_breaker_rejects_with_the_remaining_time() -> None:
     store, database, breaker = failing(AutoReconnect())
     for _ in range(CONSECUTIVE_FAILURES):
         with pytest.raises(StoreUnavailable):
@@ -115,7 +115,7 @@ def test_an_open_breaker_refuses_at_once_and_says_for_how_long() -> None:
 @pytest.mark.parametrize(
     "error", [AutoReconnect(), ServerSelectionTimeoutError(), OperationFailure("not authorized", 13)]
 )
-def test_a_read_that_fails_is_unavailable(error: Exception) -> None:
+def test_failed_read_is_unavailable(error: Exception) -> None:
     store = failing(error)[0]
 
     for read in (lambda: store.find("x", "alice"), lambda: store.is_pending("x", "alice")):

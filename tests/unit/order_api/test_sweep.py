@@ -10,7 +10,7 @@ from shared.resilience.breaker import MAX_PROBES, OPEN_SECONDS
 from support.relay import RelayHarness
 
 
-def test_an_order_that_the_fast_path_missed_is_published_by_the_sweep_after_its_grace(harness: RelayHarness) -> None:
+def test_sweep_publishes_after_the_grace_of_the_fast_path(harness: RelayHarness) -> None:
     record = harness.place(enqueued=False)
     harness.step(1.5)
     early = harness.published()
@@ -23,7 +23,7 @@ def test_an_order_that_the_fast_path_missed_is_published_by_the_sweep_after_its_
     assert harness.count("retail_outbox_published_total", path="sweep") == 1
 
 
-def test_a_claimed_order_is_left_alone_by_other_replicas_for_30_seconds(harness: RelayHarness) -> None:
+def test_claimed_order_is_skipped_by_other_replicas_for_30_seconds(harness: RelayHarness) -> None:
     record = harness.place(enqueued=False)
     harness.sink.is_up = False
     harness.step(3)
@@ -40,7 +40,7 @@ def test_a_claimed_order_is_left_alone_by_other_replicas_for_30_seconds(harness:
     assert harness.published() == [record["_id"]]
 
 
-def test_two_replicas_that_sweep_at_once_share_what_is_due(
+def test_concurrent_sweeps_share_the_due_orders(
     harness: RelayHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(4):
@@ -64,7 +64,7 @@ def test_two_replicas_that_sweep_at_once_share_what_is_due(
     assert [entry["claim"] for entry in harness.entries()] == ["somebody-else"] * 2
 
 
-def test_a_full_batch_is_followed_by_the_next_without_a_pause(harness: RelayHarness) -> None:
+def test_full_batch_is_followed_by_the_next_without_pause(harness: RelayHarness) -> None:
     for _ in range(2 * BATCH + 1):
         harness.place(enqueued=False)
     harness.clock.advance(3)
@@ -74,7 +74,7 @@ def test_a_full_batch_is_followed_by_the_next_without_a_pause(harness: RelayHarn
     assert len(harness.published()) == 2 * BATCH + 1
 
 
-def test_a_due_that_is_minutes_ahead_was_set_by_a_wrong_clock_and_counts_as_passed(harness: RelayHarness) -> None:
+def test_due_minutes_ahead_counts_as_passed(harness: RelayHarness) -> None:
     harness.place(enqueued=False)
     document = next(iter(harness.store.documents.values()))
     document["outbox"]["due"] = harness.clock.now + timedelta(minutes=3)
@@ -84,7 +84,7 @@ def test_a_due_that_is_minutes_ahead_was_set_by_a_wrong_clock_and_counts_as_pass
     assert len(harness.published()) == 1
 
 
-def test_an_order_that_is_not_safe_on_a_majority_is_not_published(harness: RelayHarness) -> None:
+def test_order_without_majority_is_not_published(harness: RelayHarness) -> None:
     record = harness.place(enqueued=False)
     harness.store.unsafe.add(record["_id"])
     harness.step(3)
@@ -93,7 +93,7 @@ def test_an_order_that_is_not_safe_on_a_majority_is_not_published(harness: Relay
     assert harness.published() == []
 
 
-def test_a_claim_whose_delivery_failed_is_tried_again_after_a_back_off_that_doubles(harness: RelayHarness) -> None:
+def test_failed_delivery_is_retried_with_a_doubling_back_off(harness: RelayHarness) -> None:
     harness.place(enqueued=False)
     harness.sink.is_up = False
     pauses = []
@@ -109,7 +109,7 @@ def test_a_claim_whose_delivery_failed_is_tried_again_after_a_back_off_that_doub
     assert pauses == [1, 2, 4, 8, 16, 20, 20]
 
 
-def test_a_half_open_breaker_lets_the_sweep_claim_no_more_than_its_probes(harness: RelayHarness) -> None:
+def test_half_open_breaker_limits_the_sweep_to_its_probes(harness: RelayHarness) -> None:
     harness.sink.is_up = False
     for _ in range(20):
         harness.place()
@@ -127,7 +127,7 @@ def test_a_half_open_breaker_lets_the_sweep_claim_no_more_than_its_probes(harnes
     assert harness.entries() == []
 
 
-def test_an_order_that_the_validator_refuses_to_change_does_not_hold_up_its_neighbours(harness: RelayHarness) -> None:
+def test_order_with_rejected_update_does_not_block_others(harness: RelayHarness) -> None:
     guilty = harness.place(enqueued=False)["_id"]
     others = [harness.place(enqueued=False)["_id"] for _ in range(3)]
     harness.store.refused.add(guilty)
@@ -137,7 +137,7 @@ def test_an_order_that_the_validator_refuses_to_change_does_not_hold_up_its_neig
     assert harness.published() == others
 
 
-def test_a_whole_batch_that_the_validator_refuses_to_change_does_not_hold_up_the_orders_after_it(
+def test_batch_of_rejected_updates_does_not_block_later_orders(
     harness: RelayHarness,
 ) -> None:
     guilty = [harness.place(enqueued=False)["_id"] for _ in range(BATCH)]
@@ -156,7 +156,7 @@ def test_a_whole_batch_that_the_validator_refuses_to_change_does_not_hold_up_the
     assert harness.published() == [other, *guilty]
 
 
-def test_an_order_without_a_readable_event_does_not_hold_up_its_neighbours(harness: RelayHarness) -> None:
+def test_order_with_unreadable_event_does_not_block_others(harness: RelayHarness) -> None:
     guilty, other = (harness.place(enqueued=False)["_id"] for _ in range(2))
     harness.store.documents[guilty]["cost"] = "much"
     harness.step(3)
