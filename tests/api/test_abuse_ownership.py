@@ -39,9 +39,7 @@ def test_owner_reads_their_orders(service: OrderService, placed: dict[str, list[
 
 
 @pytest.mark.parametrize("place", ["query", "body", "with an ETag", "with a wait"])
-def test_foreign_order_looks_absent(
-    service: OrderService, placed: dict[str, list[Any]], place: str
-) -> None:
+def test_foreign_order_looks_absent(service: OrderService, placed: dict[str, list[Any]], place: str) -> None:
     def read(order_id: str, user: str) -> Any:
         if place == "body":
             return service.read(user=user, body={"orderid": order_id}, **SAME_ID)
@@ -80,9 +78,7 @@ def test_list_of_another_user_returns_403(service: OrderService, placed: dict[st
     assert len({answer.data for answer in answers}) == 1
 
 
-def test_foreign_cursor_shows_no_foreign_orders(
-    service: OrderService, placed: dict[str, list[Any]]
-) -> None:
+def test_foreign_cursor_shows_no_foreign_orders(service: OrderService, placed: dict[str, list[Any]]) -> None:
     cursor = service.read("?userid=user1&limit=1", user="user1").get_json()["next_cursor"]
     page = service.read(f"?userid=user0&cursor={cursor}", user="user0").get_json()
 

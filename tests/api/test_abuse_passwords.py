@@ -103,9 +103,7 @@ class SlowPasswords(Passwords):
                 self.in_hand -= 1
 
 
-def test_login_storm_hashes_few_and_returns_503_to_the_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_login_storm_hashes_few_and_returns_503_to_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So 100 logins take the memory of as many hashes as there are slots, here 2."""
     write_key(tmp_path, "k1")
     passwords = SlowPasswords()

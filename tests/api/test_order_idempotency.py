@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from order_api.store import OutcomeUnknown, StoreUnavailable
+from shared.store import OutcomeUnknown, StoreUnavailable
 from support.order_api import OrderService, order
 
 ITEMS = [{"item": "apple"}, "pear"]

@@ -10,8 +10,8 @@ from openapi_spec_validator import validate
 
 from order_api import models
 from order_api.routes import PROBLEMS
-from order_api.store import OutcomeUnknown
 from shared.http.app import HEADERS
+from shared.store import OutcomeUnknown
 from support.order_api import OrderService, order
 
 Schema = dict[str, Any]
@@ -105,7 +105,7 @@ def test_responses_match_their_schemas(service: OrderService, document: Schema) 
 
 
 def test_document_lists_the_status_of_every_problem(document: Schema) -> None:
-    examples = {"retry_after": 1.0, "order_id": "x", "pointer": "/x"}
+    examples = {"retry_after": 1.0, "document_id": "x", "pointer": "/x"}
     statuses = {make(type("Example", (), examples)()).status for make in PROBLEMS.values()}
 
     described = {int(s) for path in document["paths"].values() for o in path.values() for s in o["responses"]}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fakes.orders import away
-from order_api.store import OutcomeUnknown
+from shared.store import OutcomeUnknown
 from support.order_api import OrderService, order
 
 
@@ -214,9 +214,7 @@ def test_place_returns_unavailable_until_indexes_are_ready(service: OrderService
 
 
 @pytest.mark.parametrize("is_lost", [True, False])
-def test_unknown_outcome_of_insert_is_never_published(
-    service: OrderService, *, is_lost: bool
-) -> None:
+def test_unknown_outcome_of_insert_is_never_published(service: OrderService, *, is_lost: bool) -> None:
     service.store.insert_error = OutcomeUnknown("tried-id")
     service.store.insert_is_lost = is_lost
     answer = service.place()

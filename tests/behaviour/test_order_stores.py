@@ -7,8 +7,9 @@ import pytest
 from pymongo.database import Database
 
 from order_api.orders import Document
-from order_api.store import DuplicateOrder, OrderStore, StoreUnavailable
+from order_api.store import DuplicateOrder, OrderStore
 from shared.ordering import schema
+from shared.store import StoreUnavailable
 from support.order_stores import StoreHarness, new_breaker
 
 

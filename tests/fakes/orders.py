@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from order_api.outbox import CLAIM, FIRST_BACK_OFF, LONGEST_BACK_OFF, TOO_FAR_AHEAD, Backlog, Outbox
-from order_api.store import DuplicateOrder, StoreUnavailable
+from order_api.store import DuplicateOrder
+from shared.store import StoreUnavailable
 
 Document = dict[str, Any]
 

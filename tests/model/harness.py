@@ -19,12 +19,12 @@ from model.processes import Api, Environment, Processor, operator
 from order_api.models import OrderItem
 from order_api.orders import Order, new_id
 from order_api.placement import IdempotencyKeyReused
-from order_api.store import OutcomeUnknown, StoreUnavailable
 from retail_cli.redriving import redrive
 from shared.kafka import KafkaError, KafkaException
 from shared.ordering.events import DEAD_LETTER_TOPIC, TOPIC
 from shared.ordering.money import Amount
 from shared.resilience.breaker import CircuitOpen
+from shared.store import OutcomeUnknown, StoreUnavailable
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 OWNER = "alice"

@@ -15,7 +15,6 @@ from unittest import mock
 
 from model import short_histories as short
 from model.harness import HistoryHarness
-from order_api import store
 from order_api.outbox import Outbox
 from order_api.placement import OrderPlacement
 from order_api.publisher import EventPublisher
@@ -24,6 +23,7 @@ from order_api.store import OrderStore
 from order_processor.batch import Batch
 from order_processor.consumer import Loop
 from order_processor.dead_letters import DeadLetters
+from shared import store
 from shared.ordering import schema
 from shared.ordering.reconcile import Reconciler
 from shared.ordering.transitions import Orders

@@ -6,10 +6,10 @@ from typing import Any
 from fakes.kafka_producer import BROKEN
 from model.harness import OWNER, HistoryHarness, Request
 from model.processes import REFUSED_ITEM
-from order_api.store import StoreUnavailable
 from shared.ordering.events import DEAD_LETTER_TOPIC
 from shared.ordering.status import TABLE, Status
 from shared.ordering.transitions import STUCK_AFTER
+from shared.store import StoreUnavailable
 
 Document = dict[str, Any]
 

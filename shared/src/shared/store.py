@@ -1,7 +1,7 @@
 """Calls to MongoDB through a circuit breaker, and the two errors that a service answers when one fails."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import pymongo
@@ -44,9 +44,15 @@ def operation_deadline() -> AbstractContextManager[Any]:
 
 def run_guarded(breaker: Breaker, operation: Callable[[], T]) -> T:
     """Run an idempotent operation through the breaker; raise StoreUnavailable for any error of MongoDB."""
+    with errors_as_unavailable(), breaker.guard():
+        return operation()
+
+
+@contextmanager
+def errors_as_unavailable() -> Iterator[None]:
+    """Raise StoreUnavailable for an open breaker and for any error of MongoDB."""
     try:
-        with breaker.guard():
-            return operation()
+        yield
     except CircuitOpen as error:
         raise StoreUnavailable(error.retry_after) from None
     except (PyMongoError, BSONError) as error:

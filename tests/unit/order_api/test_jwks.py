@@ -133,4 +133,4 @@ def test_thread_fetches_at_start_and_stops_on_close() -> None:
     until(lambda: cache.is_ready, "the keys")
     cache.close()
 
-    assert not cache._thread.is_alive()
+    assert not cache._worker._thread.is_alive()

@@ -55,9 +55,7 @@ def test_long_backlog_is_counted_up_to_its_limit(
     assert outbox.backlog() == (3, 50.0)
 
 
-def test_orders_with_rejected_claims_are_skipped_for_30_seconds(
-    servers: ReplicaSet, outbox: Outbox
-) -> None:
+def test_orders_with_rejected_claims_are_skipped_for_30_seconds(servers: ReplicaSet, outbox: Outbox) -> None:
     first, second, third = place(servers, 50, 40, 30)
     servers.rejected_ids.update({first, second})
     outbox.claim(outbox.find_due(NOW, 2), "c", NOW)

@@ -56,9 +56,7 @@ def test_failed_removal_of_an_outbox_entry_is_retried(harness: RelayHarness) -> 
     assert len(harness.published()) == 1
 
 
-def test_sweep_publishes_what_a_full_queue_drops(
-    harness: RelayHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sweep_publishes_what_a_full_queue_drops(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "QUEUE_LIMIT", 1)
     small = harness.replica()
     placed = [harness.place(enqueued=False) for _ in range(2)]
@@ -131,7 +129,7 @@ def test_thread_publishes_and_stops_on_close() -> None:
 
     assert len(harness.published()) == 1
     assert harness.entries() == []
-    assert not harness.relay._thread.is_alive()
+    assert not harness.relay._worker._thread.is_alive()
 
 
 def test_unexpected_exception_does_not_stop_the_thread(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,9 +18,10 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from order_api.store import DuplicateOrder, OrderStore, OutcomeUnknown, StoreUnavailable
+from order_api.store import DuplicateOrder, OrderStore
 from shared import mongo
 from shared.resilience.breaker import CONSECUTIVE_FAILURES, Breaker
+from shared.store import OutcomeUnknown, StoreUnavailable
 from shared.telemetry.metrics import BreakerMetrics
 
 RECORD = {"_id": "tried", "userid": "alice"}
@@ -87,7 +88,7 @@ def test_insert_that_may_have_been_applied_is_outcome_unknown(error: Exception) 
     with pytest.raises(OutcomeUnknown) as outcome:
         failing(error)[0].insert(RECORD)
 
-    assert outcome.value.order_id == "tried"
+    assert outcome.value.document_id == "tried"
 
 
 def test_duplicate_key_does_not_open_the_breaker() -> None:

@@ -40,9 +40,7 @@ def test_claimed_order_is_skipped_by_other_replicas_for_30_seconds(harness: Rela
     assert harness.published() == [record["_id"]]
 
 
-def test_concurrent_sweeps_share_the_due_orders(
-    harness: RelayHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_concurrent_sweeps_share_the_due_orders(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(4):
         harness.place(enqueued=False)
     harness.clock.advance(3)

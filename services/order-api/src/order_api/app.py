@@ -22,13 +22,14 @@ from order_api.publisher import EventPublisher
 from order_api.relay import OutboxRelay
 from order_api.routes import Routes
 from order_api.settings import Settings
-from order_api.store import OrderStore, StoreUnavailable
+from order_api.store import OrderStore
 from order_api.token_verifier import TokenVerifier
 from shared import kafka, mongo
 from shared.http import app as web
 from shared.http import openapi as docs
 from shared.resilience.breaker import Breaker
 from shared.resilience.startup import StartupTask
+from shared.store import StoreUnavailable
 from shared.telemetry import certificates, log
 from shared.telemetry.admin import AdminServer
 from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, HttpMetrics

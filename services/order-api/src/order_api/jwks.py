@@ -11,12 +11,12 @@ from typing import Any
 import jwt
 import urllib3
 
+from shared.resilience.backoff import Backoff
+from shared.resilience.worker import Worker
 from shared.telemetry import log
 
 REFRESH_SECONDS = 300.0
 UNKNOWN_KID_SECONDS = 30.0
-FIRST_BACK_OFF = 0.5
-LONGEST_BACK_OFF = 5.0
 FETCH_SECONDS = 2.0
 MAX_BYTES = 64 * 1024
 Keys = Mapping[str, Any]
@@ -79,13 +79,12 @@ class JwksCache:
         """`fetch` returns keys by id or raises JwksFetchFailed; `jitter` returns 0 to 1."""
         self._fetch = fetch
         self._clock = clock
-        self._jitter = jitter
+        self._backoff = Backoff(first=0.5, longest=5.0, jitter=jitter)
         self._keys: Keys = {}
         self._lock = threading.Lock()
         self._failures = 0
         self._last_lookup = float("-inf")
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="jwks", daemon=True)
+        self._worker = Worker("jwks", self._run)
 
     @property
     def is_ready(self) -> bool:
@@ -123,22 +122,18 @@ class JwksCache:
         """Fetch once, and keep the present keys if that fails; return the seconds until the next refresh is due."""
         with self._lock:
             self._refresh()
-            if not self._failures:
-                return REFRESH_SECONDS
-            longest = min(LONGEST_BACK_OFF, FIRST_BACK_OFF * 2.0 ** min(self._failures - 1, 10))
-            return longest * (1 - self._jitter() / 2)
+            return self._backoff.pause(self._failures) if self._failures else REFRESH_SECONDS
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread.start()
+        self._worker.start()
 
     def close(self) -> None:
         """Stop the thread."""
-        self._stopping.set()
-        self._thread.join(timeout=FETCH_SECONDS + 1)
+        self._worker.close(timeout=FETCH_SECONDS + 1)
 
     def _run(self) -> None:
-        while not self._stopping.wait(self.refresh()):
+        while not self._worker.stopping.wait(self.refresh()):
             pass
 
     def _refresh(self) -> None:

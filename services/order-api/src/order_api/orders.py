@@ -1,7 +1,6 @@
 """The rules of an order: pure functions that get time, ids and randomness as arguments."""
 
 import hashlib
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +17,7 @@ from order_api.models import (
     OrderSummary,
     PlacedOrder,
 )
+from shared import usernames
 from shared.ordering import money
 from shared.ordering.events import Item, OrderPlaced
 from shared.ordering.money import Amount
@@ -26,7 +26,6 @@ Document = dict[str, Any]
 
 GRACE = timedelta(seconds=2)  # how long the fast path may take before the sweep publishes the event
 RANDOM_BYTES = 10
-_USERID = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
 
 
 class OrderRejected(ValueError):  # noqa: N818 - a state of the order
@@ -48,8 +47,8 @@ class Order(msgspec.Struct, frozen=True):
 
 def validate(request: OrderRequest, currencies: Sequence[str]) -> Order:
     """Fill in the defaults and apply the rules between fields; raise OrderRejected."""
-    if not _USERID.fullmatch(request.userid):
-        raise OrderRejected("/userid", "must be a user name: a-z 0-9 . _ @ + -, starting with a letter or digit")
+    if not usernames.is_username(request.userid):
+        raise OrderRejected("/userid", f"must be {usernames.RULE}")
     currency = request.currency or currencies[0]
     if currency not in currencies:
         raise OrderRejected("/currency", f"must be one of {', '.join(currencies)}")

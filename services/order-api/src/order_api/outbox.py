@@ -1,21 +1,20 @@
 """The outbox in MongoDB: the `outbox` field of each order whose event is not confirmed as published."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from pymongo import WriteConcern
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from order_api.orders import Document
-from order_api.store import run_guarded
-from shared.mongo import halves, is_document_error
 from shared.ordering import schema
 from shared.resilience import crash
 from shared.resilience.breaker import Breaker
+from shared.resilience.outage import bisect
+from shared.store import errors_as_unavailable, run_guarded
 from shared.telemetry import log
 
 BATCH = 500
@@ -125,25 +124,16 @@ class Outbox:
 
     def _update(self, orders: Collection[Document], ids: Sequence[str], query: Document, change: Change) -> list[str]:
         """Change those of `ids` that match `query`; return the ids whose own update MongoDB rejects."""
-        rejected = self._find_rejected(lambda some: orders.update_many({"_id": {"$in": [*some]}} | query, change), ids)
+
+        def apply(some: Sequence[str]) -> None:
+            with self._breaker.guard():
+                orders.update_many({"_id": {"$in": [*some]}} | query, change)
+
+        with errors_as_unavailable():
+            rejected = [order_id for order_id, _ in bisect(ids, apply)]
         if rejected:
             logger.error("outbox_update_rejected", count=len(rejected), order_id=rejected[0])
         return rejected
-
-    def _find_rejected(self, update: Callable[[Sequence[str]], object], ids: Sequence[str]) -> list[str]:
-        if run_guarded(self._breaker, lambda: _is_accepted(lambda: update(ids))):
-            return []
-        return [*ids] if len(ids) == 1 else [one for half in halves(ids) for one in self._find_rejected(update, half)]
-
-
-def _is_accepted(update: Callable[[], object]) -> bool:
-    try:
-        update()
-    except PyMongoError as error:
-        if is_document_error(error):
-            return False
-        raise
-    return True
 
 
 def _due(now: datetime) -> Document:

@@ -7,8 +7,10 @@ from datetime import datetime
 from order_api import orders
 from order_api.metrics import OrderMetrics
 from order_api.orders import Document, Order
-from order_api.store import DuplicateOrder, OrderStore, OutcomeUnknown, StoreUnavailable
+from order_api.store import DuplicateOrder, OrderStore
+from shared.mongo import truncate_to_milliseconds
 from shared.resilience import crash
+from shared.store import OutcomeUnknown, StoreUnavailable
 
 
 class IdempotencyKeyReused(Exception):  # noqa: N818 - a state of the key
@@ -32,7 +34,7 @@ class OrderPlacement:
         """
         if not self.store.indexes_ready:
             raise StoreUnavailable
-        now = _whole_milliseconds(self.now())
+        now = truncate_to_milliseconds(self.now())
         order_id = orders.new_id(now, self.randomness(orders.RANDOM_BYTES))
         record = orders.build_document(order, order_id=order_id, now=now, key=key, traceparent=traceparent)
         crash.point("before-insert")
@@ -63,7 +65,3 @@ class OrderPlacement:
             raise IdempotencyKeyReused
         self.metrics.replayed.inc()
         return existing, True
-
-
-def _whole_milliseconds(moment: datetime) -> datetime:
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

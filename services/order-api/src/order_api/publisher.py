@@ -12,11 +12,10 @@ from order_api.orders import Document
 from shared.kafka import KafkaError, KafkaException, Producer
 from shared.ordering import events
 from shared.resilience import crash
+from shared.resilience.backoff import Backoff
 from shared.resilience.breaker import Breaker, CircuitOpen, Permit
 from shared.telemetry import log
 
-FIRST_RESTART_BACK_OFF = 1.0
-LONGEST_RESTART_BACK_OFF = 20.0
 PURGE_SECONDS = 1.0
 FATAL = "_FATAL"  # what `produce` raises after a fatal error, although `fatal()` of that error is false
 logger = log.get(__name__)
@@ -49,7 +48,7 @@ class EventPublisher:
         self._breaker = breaker
         self._metrics = metrics
         self._clock = clock
-        self._jitter = jitter
+        self._backoff = Backoff(first=1.0, longest=20.0, jitter=jitter)
         self._delivered: list[Sent] = []
         self._failed: list[Sent] = []
         self._is_broken = False
@@ -127,14 +126,13 @@ class EventPublisher:
         fatal = error.fatal() or error.name() == FATAL
         if fatal and not self._is_broken:
             logger.error("producer_fatal_error", error=error.name())
-            longest = min(LONGEST_RESTART_BACK_OFF, FIRST_RESTART_BACK_OFF * 2**self._restarts)
-            self._next_restart = self._clock() + longest * (1 - self._jitter() / 2)
+            self._next_restart = self._clock() + self._backoff.pause(self._restarts + 1)
             self._is_broken = True
 
     def _recreate_producer(self) -> None:
         self._purge()
         self._is_broken = False
-        self._restarts = min(self._restarts + 1, 10)
+        self._restarts += 1
         self._producer = self._make_producer(self._on_error)
         self._metrics.producer_restarts.inc()
 

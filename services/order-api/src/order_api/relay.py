@@ -2,7 +2,6 @@
 
 import os
 import queue
-import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -13,8 +12,9 @@ from order_api.metrics import OrderMetrics
 from order_api.orders import Document
 from order_api.outbox import BATCH, Outbox
 from order_api.publisher import EventPublisher, Sent
-from order_api.store import StoreUnavailable
 from shared.resilience import crash
+from shared.resilience.worker import Worker
+from shared.store import StoreUnavailable
 from shared.telemetry import log
 
 QUEUE_LIMIT = 10_000
@@ -55,8 +55,7 @@ class OutboxRelay:
         self._next_removal = self._next_sweep = self._next_gauges = 0.0
         self._last_run = clock()
         self._pid = os.getpid()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="outbox-relay", daemon=True)
+        self._worker = Worker("outbox-relay", self._run)
 
     def enqueue(self, record: Document) -> None:
         """Queue the event of a stored order, without waiting.
@@ -74,12 +73,11 @@ class OutboxRelay:
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread.start()
+        self._worker.start()
 
     def close(self) -> None:
         """Publish what is queued (10 s at most), remove the entries of what was delivered, and stop the thread."""
-        self._stopping.set()
-        self._thread.join(timeout=FLUSH_SECONDS + 5)
+        self._worker.close(timeout=FLUSH_SECONDS + 5)
 
     def run_once(self, wait: float = 0.0) -> None:
         """Publish what is queued (wait up to `wait` seconds for it), process delivery reports, sweep."""
@@ -103,12 +101,12 @@ class OutboxRelay:
         self._process_delivery_reports(at_once=True)
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        while not self._worker.stopping.is_set():
             try:
                 self.run_once(REMOVAL_SECONDS)
             except Exception:
                 logger.exception("outbox_relay_failed")
-                self._stopping.wait(ERROR_PAUSE_SECONDS)
+                self._worker.stopping.wait(ERROR_PAUSE_SECONDS)
         try:
             self.drain()
         except Exception:

@@ -15,10 +15,11 @@ from order_api.long_poll import LongPoll
 from order_api.models import STATUSES, OrderPage, OrderQuery, OrderRequest
 from order_api.params import InvalidParameter
 from order_api.placement import IdempotencyKeyReused, OrderPlacement
-from order_api.store import OrderStore, OutcomeUnknown, StoreUnavailable, operation_deadline
+from order_api.store import OrderStore
 from order_api.token_verifier import View, public
 from shared.http import app as web
 from shared.http.problem import Problem, outcome_unknown, unavailable
+from shared.store import OutcomeUnknown, StoreUnavailable, operation_deadline
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -33,8 +34,8 @@ PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     ),
     OutcomeUnknown: lambda e: outcome_unknown(
         "The outcome is unknown. Retry with the same Idempotency-Key, "
-        f"or look up {e.order_id}, which may take up to two minutes to appear.",
-        order_reference=e.order_id,
+        f"or look up {e.document_id}, which may take up to two minutes to appear.",
+        order_reference=e.document_id,
     ),
     IdempotencyKeyReused: lambda _: Problem(
         422, "This Idempotency-Key was already used for a different order", type="idempotency-key-reused"
