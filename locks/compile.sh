@@ -14,7 +14,7 @@ compile() { # name, inputs...
     shift
     # The oldest Python is named here and nowhere in pyproject.toml, where `uv pip sync` would choose its wheels by it.
     "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-        --no-emit-package retail-orders-shared --no-emit-package retail-orders-order-processor --no-emit-package retail-orders-cli \
+        --no-emit-package retail-orders-shared --no-emit-package retail-orders-cli \
         --output-file "$out/$name.txt" "$@"
 }
 compile bootstrap locks/bootstrap.in

@@ -29,6 +29,7 @@ DOMAIN = (
     "order_processor/rules.py",
     "shared/ordering/status.py",
     "shared/ordering/events.py",
+    "shared/ordering/outbox_entry.py",
     "shared/ordering/money.py",
     "shared/http/problem.py",
     "shared/http/strict_json.py",
@@ -112,7 +113,7 @@ def test_only_apis_and_shared_http_import_flask() -> None:
 
 
 def test_no_service_imports_another() -> None:
-    """Except: the load generator is a command of `retail`, and `retail` uses the processor's transitions."""
+    """Except: the load generator is a command of `retail`."""
     services = {"auth_api", "order_api", "order_processor", "local_stack", "retail_cli", "load_generator"}
     crossings = {
         (owner, other)
@@ -121,7 +122,43 @@ def test_no_service_imports_another() -> None:
         for other in {module.partition(".")[0] for module in imports(path)} & (services - {owner})
     }
 
-    assert crossings <= {("retail_cli", "order_processor"), ("load_generator", "retail_cli")}
+    assert crossings <= {("load_generator", "retail_cli")}
+
+
+def test_no_web_framework_is_imported_by_shared_ordering() -> None:
+    users = {
+        name(path)
+        for path in SOURCES
+        if name(path).startswith("shared/ordering/")
+        and {module.partition(".")[0] for module in imports(path)} & {"flask", "werkzeug", "gunicorn"}
+    }
+
+    assert users == set()
+
+
+def test_nothing_else_in_shared_imports_shared_ordering() -> None:
+    users = {
+        name(path)
+        for path in SOURCES
+        if name(path).startswith("shared/")
+        and not name(path).startswith("shared/ordering/")
+        and any(module.startswith("shared.ordering") for module in imports(path))
+    }
+
+    assert users == set()
+
+
+def test_modules_import_each_other_in_one_direction() -> None:
+    """Repeatedly remove the modules that import none of the rest; what remains is a cycle, or leads to one."""
+    modules = {name(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in SOURCES}
+    graph = {
+        module: {one for full in imports(path) for one in (full, full.rpartition(".")[0]) if one in modules} - {module}
+        for module, path in modules.items()
+    }
+    while leaves := {module for module, needed in graph.items() if not needed}:
+        graph = {module: needed - leaves for module, needed in graph.items() if module not in leaves}
+
+    assert graph == {}
 
 
 def test_only_entry_points_read_the_environment() -> None:

@@ -17,7 +17,7 @@ from shared import mongo
 from shared.mongo import Document
 from shared.ordering import schema
 from shared.ordering.status import Status
-from shared.ordering.transitions import Orders, State
+from shared.ordering.transitions import OrderTransitions, State
 from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
 from support.handler import PLACED_AT, document
@@ -30,7 +30,7 @@ AT = PLACED_AT + timedelta(seconds=3)
 class TransitionHarness:
     """The store under test, and ways to reach behind it."""
 
-    orders: Orders
+    orders: OrderTransitions
     put: Callable[[Document], None]
     get: Callable[[str], Document]
     refuse: Callable[[str], None]
@@ -56,7 +56,7 @@ def fake() -> TransitionHarness:
         servers.replicate()
 
     return TransitionHarness(
-        Orders(anything, breaker()), put, lambda order_id: servers.view[order_id], servers.rejected_ids.add
+        OrderTransitions(anything, breaker()), put, lambda order_id: servers.view[order_id], servers.rejected_ids.add
     )
 
 
@@ -73,7 +73,7 @@ def real(servers: Stack) -> Iterator[TransitionHarness]:
             admin.command("collMod", schema.COLLECTION, validator={"$and": [schema.VALIDATOR, changed]})
 
         yield TransitionHarness(
-            Orders(own, breaker()),
+            OrderTransitions(own, breaker()),
             put,
             lambda order_id: admin.orders.find_one({"_id": order_id}) or {},
             refuse,
@@ -142,18 +142,18 @@ def test_orders_without_outbox_entry_are_found_stuck_ones_separately(harness: Tr
     fresh, often = harness.add(), harness.add(rearmed=5)
     others = {harness.add(marked=True), harness.add(status="PROCESSED"), harness.add(status="FAILED")}
 
-    normal, stuck = (set(harness.orders.unmarked(limit=1000, stuck=stuck)) for stuck in (False, True))
+    normal, stuck = (set(harness.orders.without_outbox_entry(limit=1000, stuck=stuck)) for stuck in (False, True))
 
     assert (fresh in normal, often in normal, fresh in stuck, often in stuck) == (True, False, False, True)
     assert not others & (normal | stuck)
-    assert len(harness.orders.unmarked(limit=1, stuck=False)) == 1
+    assert len(harness.orders.without_outbox_entry(limit=1, stuck=False)) == 1
 
 
 def test_outbox_entry_is_restored_once_and_counted(harness: TransitionHarness) -> None:
     lost, marked, processed = harness.add(rearmed=2), harness.add(marked=True), harness.add(status="PROCESSED")
 
-    assert harness.orders.rearm([lost, marked, processed]) == 1
-    assert harness.orders.rearm([lost]) == 0
+    assert harness.orders.requeue([lost, marked, processed]) == 1
+    assert harness.orders.requeue([lost]) == 0
 
     order = harness.get(lost)
     assert (order["rearmed"], order["status"], order["version"]) == (3, "PLACED", 1)
@@ -169,7 +169,7 @@ def test_validator_error_is_a_document_error(harness: TransitionHarness) -> None
     changes: list[Callable[[], int]] = [
         lambda: harness.orders.process([refused], at=AT),
         lambda: harness.orders.fail([refused], at=AT, reason="x"),
-        lambda: harness.orders.rearm([refused]),
+        lambda: harness.orders.requeue([refused]),
     ]
 
     for change in changes:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shared.kafka import KafkaError, KafkaException, TopicPartition
-from shared.ordering.reconcile import Offsets, Reading
+from shared.ordering.offsets import Offsets, Reading
 
 Headers = list[tuple[str, bytes]]
 

@@ -8,7 +8,7 @@ from typing import Any
 from retail_cli.reports import Copy
 from retail_cli.topics import Found, KafkaAway, Record
 from shared.mongo import Document
-from shared.ordering.reconcile import Offsets, Reading
+from shared.ordering.offsets import Offsets, Reading
 from shared.ordering.status import Status
 from shared.ordering.transitions import State
 
@@ -39,7 +39,7 @@ def marker(attempts: int = 0, claim: str | None = None) -> Document:
 
 
 class FakeOrders:
-    """Reads and moves orders, as `retail_cli.store.OrderReader` and `order_processor.store.Orders` do together.
+    """Reads and changes orders, as `OrderReader` and `OrderTransitions` do together.
 
     A change of an order named in `refused` raises `refusal`, as the validator would.
     """
@@ -94,13 +94,13 @@ class FakeOrders:
             moved += 1
         return moved
 
-    def unmarked(self, *, limit: int, stuck: bool) -> list[str]:
+    def without_outbox_entry(self, *, limit: int, stuck: bool) -> list[str]:
         return [d["_id"] for d in self.documents.values() if _is_unmarked(d) and (d["rearmed"] >= 5) == stuck][:limit]
 
-    def count_unmarked(self, orderids: Sequence[str]) -> int:
+    def count_without_outbox_entry(self, orderids: Sequence[str]) -> int:
         return sum(_is_unmarked(self.documents[one]) for one in orderids)
 
-    def rearm(self, ids: Sequence[str]) -> int:
+    def requeue(self, ids: Sequence[str]) -> int:
         lost = [self.documents[one] for one in ids if _is_unmarked(self.documents[one])]
         for document in lost:
             if document["_id"] in self.refused:

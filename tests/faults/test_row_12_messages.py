@@ -12,7 +12,7 @@ from faults.harness.poison import MARK, Record, poison, produce
 from faults.harness.scale import pick
 from faults.harness.system import System
 from load_generator.placer import GOODS
-from order_processor.dead_letters import details
+from shared.ordering.dead_letter import details
 from shared.ordering.events import DEAD_LETTER_TOPIC, TOPIC
 from support import wait
 

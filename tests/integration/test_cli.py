@@ -11,11 +11,10 @@ from pymongo.errors import OperationFailure
 
 from local_stack.stack import Stack
 from order_api import orders as rules
-from retail_cli.store import MARKED
 from shared import kafka
 from shared.mongo import Document
 from shared.ordering import events, schema
-from shared.ordering.transitions import UNMARKED
+from shared.ordering.outbox_entry import PENDING, PUBLISHED
 from support.operator import OrderSeeder, printed_json, publish, retail, send_dead_letter
 from support.servers import connection, database
 
@@ -134,7 +133,7 @@ def test_stuck_orders_are_counted_by_the_database_clock(servers: Stack, seeder: 
     assert after["oldest_seconds"] >= 400
 
 
-@pytest.mark.parametrize("query", [MARKED, UNMARKED, {"status": "FAILED"}], ids=["marked", "unmarked", "failed"])
+@pytest.mark.parametrize("query", [PENDING, PUBLISHED, {"status": "FAILED"}], ids=["pending", "published", "failed"])
 def test_no_query_scans_the_whole_collection(seeder: OrderSeeder, query: Document) -> None:
     seeder.insert()
 

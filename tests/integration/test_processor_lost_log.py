@@ -6,11 +6,11 @@ from faults.harness.topic import recreate
 from shared import mongo
 from shared.ordering.events import GROUP, TOPIC
 from shared.ordering.offsets import GroupOffsets
+from shared.ordering.outbox_entry import PUBLISHED
 from shared.ordering.reconcile import Outcome, Reconciler
-from shared.ordering.transitions import UNMARKED, Orders
+from shared.ordering.transitions import OrderTransitions
 from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
-from support.handler import HandlerHarness
 from support.seeded_orders import SeededOrders
 from support.servers import connection, database
 from support.wait import until
@@ -58,21 +58,20 @@ def test_running_processor_survives_its_recreated_topic(seeded: SeededOrders) ->
 
 
 def test_reconciliation_waits_for_committed_offsets_before_it_requeues(seeded: SeededOrders) -> None:
-    harness = HandlerHarness()
     (lost,) = seeded.store(1)
     with database(seeded.stack, "order-processor") as as_processor:
         breaker = Breaker("m", BreakerMetrics(CollectorRegistry()), is_failure=mongo.is_failure)
         offsets = GroupOffsets(connection(seeded.stack, "order-processor"), topic=TOPIC, group=GROUP)
-        reconciler = Reconciler(Orders(as_processor, breaker), offsets, harness.metrics)
+        reconciler = Reconciler(OrderTransitions(as_processor, breaker), offsets)
         seeded.publish(seeded.store(20))
 
         assert reconciler.step() is Outcome.WAITING
         with seeded.processor(RECONCILE_INTERVAL_SECONDS="60") as processor:
             until(lambda: seeded.count("PROCESSED") == 20, "the others")
             assert processor.stop() == 0
-        assert reconciler.step() is Outcome.REARMED
+        assert reconciler.step() is Outcome.REQUEUED
         offsets.close()
 
     order = seeded.as_api.orders.find_one({"_id": lost}) or {}
     assert (order["status"], order["rearmed"], order["outbox"]["attempts"]) == ("PLACED", 1, 0)
-    assert seeded.as_api.orders.count_documents(UNMARKED | {"userid": seeded.user}) == 0
+    assert seeded.as_api.orders.count_documents(PUBLISHED | {"userid": seeded.user}) == 0

@@ -3,9 +3,9 @@
 from typing import Any
 
 from order_api import orders as rules
-from order_processor.dead_letters import details
 from shared.mongo import Document
 from shared.ordering import events, schema
+from shared.ordering.dead_letter import details
 from shared.ordering.events import GROUP, TOPIC
 from support.seeded_orders import SeededOrders
 from support.wait import until

@@ -26,7 +26,7 @@ from order_processor.dead_letters import DeadLetters
 from shared import store
 from shared.ordering import schema
 from shared.ordering.reconcile import Reconciler
-from shared.ordering.transitions import Orders
+from shared.ordering.transitions import OrderTransitions
 from shared.resilience import outage
 from shared.resilience.breaker import Breaker
 
@@ -84,7 +84,7 @@ def _no_unique_index() -> Any:
 W1 = ".with_options(write_concern=__import__('pymongo').WriteConcern(w=1))"
 ENQUEUE_ANYWAY = "except OutcomeUnknown:\n        self.enqueue(record); raise\n    except DuplicateOrder:"
 COMMIT_FIRST = "self._commits.add(dict(batch._next)); self._commits.send_now(self._consumer)"
-NO_RECONCILIATION = change(Reconciler.step, ("current = self._pass or self._begin()", "return Outcome.NOTHING"))
+NO_RECONCILIATION = change(Reconciler.step, ("current = self._pass or self._begin()", "return Outcome.IDLE"))
 
 MUTANTS = [
     Mutant(
@@ -161,12 +161,12 @@ MUTANTS = [
     ),
     Mutant(
         "a status change is conditional",
-        change(Orders._move, (', "status": transition.source}', "}")),
+        change(OrderTransitions._move, (', "status": transition.source}', "}")),
         short.killed_between_write_and_commit,
     ),
     Mutant(
         "a status change reaches a majority before the offset commit",
-        change(Orders.__init__, ('WriteConcern("majority", j=True)', "WriteConcern(w=1)")),
+        change(OrderTransitions.__init__, ('WriteConcern("majority", j=True)', "WriteConcern(w=1)")),
         short.failover_after_the_processing,
         alone=True,
     ),
@@ -192,7 +192,7 @@ MUTANTS = [
     ),
     Mutant(
         "a redrive restores the outbox entry",
-        change(Orders.redrive, ("extra = _marker() |", "extra = {} and")),
+        change(OrderTransitions.redrive, ("extra = outbox_entry.restore()", "extra = {'$set': {}}")),
         short.failed_and_redriven,
         alone=True,
     ),

@@ -23,13 +23,14 @@ from order_api.store import OrderStore
 from order_processor.consumer import Loop
 from order_processor.dead_letters import DeadLetters
 from order_processor.handler import Handler
+from order_processor.metrics import ProcessorMetrics
 from order_processor.offset_committer import Commits
 from shared import mongo
 from shared.ordering.events import TOPIC
 from shared.ordering.reconcile import Reconciler
-from shared.ordering.transitions import Orders
+from shared.ordering.transitions import OrderTransitions
 from shared.resilience.breaker import Breaker
-from shared.telemetry.metrics import BreakerMetrics, ProcessorMetrics
+from shared.telemetry.metrics import BreakerMetrics
 
 REFUSED_ITEM = "a refused item"
 _registry = CollectorRegistry()
@@ -57,10 +58,12 @@ class Environment:
         return producer
 
 
-def operator(environment: Environment) -> Orders:
+def operator(environment: Environment) -> OrderTransitions:
     """Return what the operator moves orders with."""
     anything: Any = FakeDatabase(environment.servers)
-    return Orders(anything, Breaker("operator", _breaker_metrics, is_failure=mongo.is_failure, clock=environment.clock))
+    return OrderTransitions(
+        anything, Breaker("operator", _breaker_metrics, is_failure=mongo.is_failure, clock=environment.clock)
+    )
 
 
 class Api:
@@ -121,7 +124,7 @@ class Processor:
     def __init__(self, environment: Environment) -> None:
         breaker = Breaker("mongodb", _breaker_metrics, is_failure=mongo.is_failure, clock=environment.clock)
         anything: Any = FakeDatabase(environment.servers)
-        orders = Orders(anything, breaker)
+        orders = OrderTransitions(anything, breaker)
         self.dead_letter_producers: list[FakeProducer] = []
 
         def make_producer() -> Any:
@@ -142,4 +145,4 @@ class Processor:
             jitter=environment.random.random,
         )
         self.loop.start()
-        self.reconciler = Reconciler(orders, topic, _processor_metrics, clock=environment.clock)
+        self.reconciler = Reconciler(orders, topic, clock=environment.clock)

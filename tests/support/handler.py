@@ -9,17 +9,18 @@ from prometheus_client import CollectorRegistry
 from fakes.mongo_client import FakeDatabase
 from fakes.replica_set import ReplicaSet
 from order_processor.batch import Batch
-from order_processor.dead_letters import DeadLetter
 from order_processor.handler import Handler
-from order_processor.message import Message
+from order_processor.metrics import ProcessorMetrics
 from shared import mongo
 from shared.kafka import KafkaError
+from shared.kafka_message import Message
 from shared.mongo import Document
 from shared.ordering import events
+from shared.ordering.dead_letter import DeadLetter
 from shared.ordering.events import TOPIC, Item, OrderPlaced
-from shared.ordering.transitions import Orders
+from shared.ordering.transitions import OrderTransitions
 from shared.resilience.breaker import Breaker
-from shared.telemetry.metrics import BreakerMetrics, ProcessorMetrics
+from shared.telemetry.metrics import BreakerMetrics
 
 PLACED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TAKEN_AT = PLACED_AT + timedelta(seconds=2)
@@ -84,7 +85,7 @@ class HandlerHarness:
         self.metrics = ProcessorMetrics(self.registry)
         breaker = Breaker("mongodb", BreakerMetrics(self.registry), is_failure=mongo.is_failure)
         database: Any = FakeDatabase(self.servers)
-        self.orders = Orders(database, breaker)
+        self.orders = OrderTransitions(database, breaker)
         own: dict[str, Any] = {"decide": decide} if decide else {}
         self.handler = Handler(
             self.orders, self.dead_letters, self.metrics, refused_items={"poison"}, now=lambda: TAKEN_AT, **own

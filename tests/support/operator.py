@@ -10,11 +10,12 @@ from typer.testing import CliRunner, Result
 from local_stack.stack import Stack
 from order_api import orders as rules
 from order_api.models import OrderItem
-from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetter, DeadLetters
-from order_processor.message import Message
+from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetters
 from retail_cli.main import app
 from shared import kafka
+from shared.kafka_message import Message
 from shared.ordering import events
+from shared.ordering.dead_letter import DeadLetter
 from shared.ordering.money import Amount
 from support.servers import connection
 

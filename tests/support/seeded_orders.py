@@ -11,9 +11,9 @@ from pymongo.database import Database
 from local_stack.stack import Stack
 from order_api import orders as rules
 from order_api.models import OrderItem
-from order_processor.message import Message
 from retail_cli.topics import Topics
 from shared import kafka
+from shared.kafka_message import Message
 from shared.mongo import Document
 from shared.ordering import events
 from shared.ordering.events import TOPIC

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from order_processor.dead_letters import details
 from retail_cli.reports import (
     Change,
     DeadLetter,
@@ -19,6 +18,7 @@ from retail_cli.reports import (
 from retail_cli.topics import Record
 from shared.mongo import Document
 from shared.ordering import money
+from shared.ordering.dead_letter import details
 from shared.ordering.transitions import STUCK_AFTER
 
 

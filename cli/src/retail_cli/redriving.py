@@ -23,7 +23,7 @@ class Clock(Protocol):
 
 
 class Moves(Protocol):
-    """What moves orders: `order_processor.store.Orders`."""
+    """What moves orders: `shared.ordering.transitions.OrderTransitions`."""
 
     def states(self, ids: Sequence[str]) -> dict[str, State]:
         """Return the state of each of `ids` that exists."""

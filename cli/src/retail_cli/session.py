@@ -18,7 +18,7 @@ from retail_cli.store import OrderReader
 from retail_cli.topics import Topics
 from shared import kafka, mongo
 from shared.mongo import Document
-from shared.ordering.transitions import Orders
+from shared.ordering.transitions import OrderTransitions
 from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
 
@@ -78,10 +78,10 @@ class Session:
         return OrderReader(self.database)
 
     @cached_property
-    def moves(self) -> Orders:
-        """The orders, to be moved: the processor's own transitions."""
+    def moves(self) -> OrderTransitions:
+        """The changes of an order's status."""
         metrics = BreakerMetrics(CollectorRegistry())  # nobody scrapes a command
-        return Orders(self.database, Breaker("mongodb", metrics, is_failure=mongo.is_failure))
+        return OrderTransitions(self.database, Breaker("mongodb", metrics, is_failure=mongo.is_failure))
 
     @cached_property
     def topics(self) -> Topics:

@@ -1,7 +1,7 @@
 """What the operator reads from MongoDB, at majority, each read bounded in time and size."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pymongo
@@ -9,19 +9,20 @@ from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
 from shared.mongo import Document
+from shared.ordering.outbox_entry import PENDING, PUBLISHED
+from shared.ordering.schema import COLLECTION
 from shared.ordering.status import Status
-from shared.ordering.transitions import STUCK_AFTER, UNMARKED
+from shared.ordering.transitions import STUCK_AFTER
 
 READ_SECONDS = 8.0
-MARKED = {"status": Status.PLACED, "outbox.due": {"$gt": datetime(1970, 1, 1, tzinfo=UTC)}}  # by the same index
 
 
 class OrderReader:
-    """Reads the orders; order_processor.store moves them."""
+    """Reads the orders; shared.ordering.transitions changes them."""
 
     def __init__(self, database: Database[Document]) -> None:
         self._database = database
-        self._orders = database.orders.with_options(read_concern=ReadConcern("majority"))
+        self._orders = database[COLLECTION].with_options(read_concern=ReadConcern("majority"))
 
     def now(self) -> datetime:
         """Return the database's clock, by which everything here counts."""
@@ -49,19 +50,19 @@ class OrderReader:
         """Return orders that last became PLACED before `since`, or whose event was lost often, oldest first."""
         unwell = {"$or": [{"history.at": {"$not": {"$gte": since}}}, {"rearmed": {"$gte": STUCK_AFTER}}]}
         with pymongo.timeout(READ_SECONDS):
-            both = [self._oldest(kind | unwell, limit) for kind in (UNMARKED, MARKED)]
+            both = [self._oldest(kind | unwell, limit) for kind in (PUBLISHED, PENDING)]
         return sorted((order for orders in both for order in orders), key=lambda order: order["_id"])[:limit]
 
-    def count_unmarked(self, orderids: Sequence[str]) -> int:
-        """Count those of these orders that are PLACED without marker."""
-        return self._orders.count_documents({"_id": {"$in": list(orderids)}} | UNMARKED)
+    def count_without_outbox_entry(self, orderids: Sequence[str]) -> int:
+        """Count those of these orders that are PLACED without outbox entry."""
+        return self._orders.count_documents({"_id": {"$in": list(orderids)}} | PUBLISHED)
 
     def outbox(self) -> Document:
         """Count the orders whose event is not known to be published: pending, due, claimed, oldest, most attempts."""
         now = self.now()
         with pymongo.timeout(READ_SECONDS):
-            groups = self._orders.aggregate([{"$match": MARKED}, {"$group": _counts(now)}]).to_list()
-            published = self._orders.count_documents(UNMARKED)
+            groups = self._orders.aggregate([{"$match": PENDING}, {"$group": _counts(now)}]).to_list()
+            published = self._orders.count_documents(PUBLISHED)
         counts = groups[0] if groups else {"pending": 0, "due": 0, "claimed": 0, "oldest": None, "most_attempts": 0}
         return counts | {"now": now, "awaiting_processing": published}
 

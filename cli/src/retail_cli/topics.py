@@ -11,12 +11,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Generic, TypeVar
 
-from order_processor.message import Message
 from retail_cli.reports import Copy
 from shared import kafka
+from shared.kafka_message import Message
 from shared.ordering.events import DEAD_LETTER_TOPIC, GROUP, TOPIC
-from shared.ordering.offsets import GroupOffsets
-from shared.ordering.reconcile import Reading
+from shared.ordering.offsets import GroupOffsets, Reading
 
 CALL_SECONDS = 4.0
 SEARCH_SECONDS = 10.0
@@ -176,7 +175,9 @@ class _Scan(Iterable[Record]):
                     continue
                 error = message.error()
                 if error is None:
-                    yield Record(Message.of(message), datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC))
+                    yield Record(
+                        Message.from_client(message), datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
+                    )
                 elif error.code() == END_OF_PARTITION:
                     self._open.discard(message.partition())
                 elif not error.retriable():

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from order_processor.dead_letters import DeadLetter, DeadLetters, details
-from order_processor.message import Message
+from order_processor.dead_letters import DeadLetters
 from shared.kafka import KafkaError, KafkaException
+from shared.kafka_message import Message
+from shared.ordering.dead_letter import DeadLetter, details
 from shared.ordering.events import DEAD_LETTER_TOPIC, TOPIC, BrokenEvent
 from support.handler import PLACED_AT, TAKEN_AT
 

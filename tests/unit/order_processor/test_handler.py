@@ -8,7 +8,7 @@ from pymongo.errors import PyMongoError
 
 from fakes.replica_set import Failure
 from order_processor.rules import Refused
-from shared.ordering.transitions import Orders
+from shared.ordering.transitions import OrderTransitions
 from support.handler import PLACED_AT, TAKEN_AT, HandlerHarness, document, message
 
 
@@ -136,14 +136,14 @@ def test_the_one_order_that_the_validator_refuses_counts_five_tries_and_its_neig
 
 def test_an_order_that_cannot_be_processed_becomes_failed_after_five_tries(monkeypatch: pytest.MonkeyPatch) -> None:
     harness = HandlerHarness(document("1"), document("2"))
-    process = Orders.process
+    process = OrderTransitions.process
 
-    def process_but_one(self: Orders, ids: Any, **more: Any) -> int:
+    def process_but_one(self: OrderTransitions, ids: Any, **more: Any) -> int:
         if "1" in ids:
             raise ValueError("a defect")
         return process(self, ids, **more)
 
-    monkeypatch.setattr(Orders, "process", process_but_one)
+    monkeypatch.setattr(OrderTransitions, "process", process_but_one)
     batch = harness.handle(message("1"), message("2"), times=4)
 
     assert (harness.status("1"), harness.status("2")) == ("PLACED", "PROCESSED")

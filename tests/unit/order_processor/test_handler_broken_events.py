@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from order_processor.message import Message
 from shared.kafka import KafkaError, KafkaException
+from shared.kafka_message import Message
 from support.handler import TAKEN_AT, HandlerHarness, document, message
 
 SPOILED: list[tuple[str, Callable[[], Message]]] = [

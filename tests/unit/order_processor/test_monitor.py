@@ -4,11 +4,12 @@ import threading
 
 from prometheus_client import CollectorRegistry
 
-from order_processor.message import Partition
+from order_processor.metrics import ProcessorMetrics
 from order_processor.monitor import Watch
 from order_processor.stuck_detector import Progress
-from shared.ordering.reconcile import Reading, Reconciler
-from shared.telemetry.metrics import ProcessorMetrics
+from shared.kafka_message import Partition
+from shared.ordering.offsets import Reading
+from shared.ordering.reconcile import Reconciler
 
 
 class SlowLog:
@@ -24,10 +25,10 @@ class SlowLog:
 
 
 class NoOrders:
-    def unmarked(self, *, limit: int, stuck: bool) -> list[str]:  # noqa: ARG002 - as the store has it
+    def without_outbox_entry(self, *, limit: int, stuck: bool) -> list[str]:  # noqa: ARG002 - as the store has it
         return []
 
-    def rearm(self, _ids: object) -> int:
+    def requeue(self, _ids: object) -> int:
         return 0
 
 
@@ -38,7 +39,7 @@ class NoPartitions:
 
 def test_the_end_tells_whether_a_call_is_still_in_progress_and_its_client_in_use() -> None:
     log, metrics = SlowLog(), ProcessorMetrics(CollectorRegistry())
-    watch = Watch(log, Reconciler(NoOrders(), log, metrics), metrics, Progress(), consumer=NoPartitions(), seconds=10)
+    watch = Watch(log, Reconciler(NoOrders(), log), metrics, Progress(), consumer=NoPartitions(), seconds=10)
     watch.start()
     log.asked.wait(10)
     watch.stop()

@@ -3,7 +3,7 @@
 import pytest
 
 from order_processor.stuck_detector import Progress, Stalled
-from shared.ordering.reconcile import Offsets, Reading
+from shared.ordering.offsets import Offsets, Reading
 
 HELD = frozenset({("orders.placed", 0), ("orders.placed", 1)})
 

@@ -10,11 +10,11 @@ from pymongo.errors import AutoReconnect, WriteError
 from typer.testing import CliRunner, Result
 
 from fakes.operator import NOW, FakeOrders, FakeSession, FakeTopics, order
-from order_processor.message import Message
 from retail_cli import dead_letter_commands
 from retail_cli.main import app
 from retail_cli.session import warn
 from retail_cli.topics import Record
+from shared.kafka_message import Message
 
 REASON = "no such item"
 

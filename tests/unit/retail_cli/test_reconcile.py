@@ -13,7 +13,7 @@ from retail_cli import reconciling
 from retail_cli.main import app, quiet
 from retail_cli.reconciling import one_pass
 from shared.ordering import reconcile
-from shared.ordering.reconcile import Offsets
+from shared.ordering.offsets import Offsets
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ def test_an_order_that_mongodb_refuses_to_change_is_told_and_exits_with_1(orderi
 
 def test_a_pass_that_is_full_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (reconcile, reconciling):
-        monkeypatch.setattr(module, "MAX_IN_HAND", 2)
+        monkeypatch.setattr(module, "PASS_LIMIT", 2)
 
     report = json.loads(retail(FakeSession(lost("o1", "o2", "o3")), "--json").stdout)
 

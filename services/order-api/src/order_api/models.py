@@ -1,14 +1,14 @@
 """The requests and responses of the HTTP API as types; the OpenAPI schemas are generated from them."""
 
 from datetime import datetime
-from typing import Annotated, Literal, get_args
+from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from shared.ordering.money import Amount
+from shared.ordering.status import Status
 
-Status = Literal["PLACED", "PROCESSED", "FAILED"]
-STATUSES: tuple[Status, ...] = get_args(Status)
+STATUSES = tuple(Status)
 ItemName = Annotated[str, Meta(min_length=1, max_length=200, description="the item's name")]
 Quantity = Annotated[int, Meta(ge=1, le=10_000)]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217")]

@@ -18,7 +18,7 @@ from order_api.models import (
     PlacedOrder,
 )
 from shared import usernames
-from shared.ordering import money
+from shared.ordering import money, outbox_entry
 from shared.ordering.events import Item, OrderPlaced
 from shared.ordering.money import Amount
 
@@ -96,7 +96,7 @@ def build_document(
         "placed_at": now,
         "processed_at": None,
         "history": [{"status": "PLACED", "at": now, "by": "order-api", "reason": None}],
-        "outbox": {"due": now + GRACE, "attempts": 0, "claim": None, "traceparent": traceparent},
+        "outbox": outbox_entry.new(now + GRACE, traceparent),
         "rearmed": 0,
     }
     if key is not None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 
-from order_processor.dead_letters import DeadLetter
-from order_processor.message import Message, Partition
+from shared.kafka_message import Message, Partition
+from shared.ordering.dead_letter import DeadLetter
 from shared.ordering.events import OrderPlaced
 
 MAX_TRIES = 5

@@ -7,10 +7,10 @@ from random import random
 from typing import Any, Protocol
 
 from order_processor.batch import Batch
-from order_processor.message import Message, Partition
 from order_processor.offset_committer import Commits
 from shared.kafka import KafkaError, KafkaException, TopicPartition
 from shared.kafka import Message as ClientMessage
+from shared.kafka_message import Message, Partition
 from shared.ordering.events import TOPIC
 from shared.resilience import crash
 from shared.resilience.outage import is_outage
@@ -109,7 +109,7 @@ class Loop:
             if error := message.error():
                 _note(error)
             else:
-                good.append(Message.of(message))
+                good.append(Message.from_client(message))
         if good:
             self._batch = self._batch or Batch()
             self._batch.add(good)

@@ -1,22 +1,18 @@
 # ruff: noqa: SLF001 - librdkafka's own errors begin with an underscore
 """Events that nobody can handle, kept in a topic of their own with all that is known of them."""
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from order_processor.message import Headers, Message
 from shared.kafka import KafkaError, KafkaException, Producer
-from shared.ordering.events import DEAD_LETTER_TOPIC, GROUP
+from shared.ordering import dead_letter
+from shared.ordering.dead_letter import DeadLetter
+from shared.ordering.events import DEAD_LETTER_TOPIC
 from shared.telemetry import log
 
-PREFIX = "dead_letter_"
 MAX_BYTES = 2 * 1024 * 1024  # of a record, as the topic takes it
 DELIVERY_SECONDS = 5
-MAX_TEXT = 1_000  # characters of an error's message
 PRODUCER_SETTINGS = {
     "message.max.bytes": MAX_BYTES,
     "delivery.timeout.ms": DELIVERY_SECONDS * 1000,
@@ -25,17 +21,6 @@ PRODUCER_SETTINGS = {
 }
 
 logger = log.get(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message with the reason why it cannot be handled, and when that was seen first and last."""
-
-    message: Message
-    error: Exception
-    attempts: int
-    first_failure: datetime
-    last_failure: datetime
 
 
 class DeadLetters:
@@ -55,7 +40,7 @@ class DeadLetters:
         """
         errors: dict[int, KafkaError] = {}
         left = dict(enumerate(letters))
-        for shape in (_whole, _without_value, _bare):
+        for shape in (dead_letter.whole, dead_letter.without_value, dead_letter.bare):
             errors = self._deliver({place: shape(letter) for place, letter in left.items()})
             left = {place: letters[place] for place, error in errors.items() if _is_size(error)}
             failed = {place: error for place, error in errors.items() if not _is_size(error)}
@@ -105,45 +90,6 @@ class DeadLetters:
         if any(error.fatal() or error.code() == KafkaError._FATAL for error in told):
             logger.error("dead_letter_producer_replaced")
             self._producer = None
-
-
-def details(headers: Headers | None) -> dict[str, str]:
-    """Return what a dead letter's own headers say: topic, partition, offset, error_class and so on."""
-    own = ((name.removeprefix(PREFIX), value) for name, value in headers or () if name.startswith(PREFIX))
-    return {name: (value or b"").decode("utf-8", "replace") for name, value in own}
-
-
-def _own_headers(letter: DeadLetter) -> Iterator[tuple[str, str]]:
-    yield "topic", letter.message.topic
-    yield "partition", str(letter.message.partition)
-    yield "offset", str(letter.message.offset)
-    yield "error_class", type(letter.error).__name__
-    yield "error_message", str(letter.error)[:MAX_TEXT]
-    yield "attempts", str(letter.attempts)
-    yield "group", GROUP
-    yield "first_failure", letter.first_failure.isoformat()
-    yield "last_failure", letter.last_failure.isoformat()
-
-
-def _headers(letter: DeadLetter) -> Headers:
-    return [(PREFIX + name, text.encode("utf-8", "replace")) for name, text in _own_headers(letter)]
-
-
-def _whole(letter: DeadLetter) -> dict[str, Any]:
-    message = letter.message
-    return {"key": message.key, "value": message.value, "headers": [*message.headers, *_headers(letter)]}
-
-
-def _without_value(letter: DeadLetter) -> dict[str, Any]:
-    bare = _bare(letter)
-    return bare | {"key": letter.message.key, "headers": [*letter.message.headers, *bare["headers"]]}
-
-
-def _bare(letter: DeadLetter) -> dict[str, Any]:
-    value = letter.message.value or b""
-    digest = hashlib.sha256(value).hexdigest()
-    told = [(PREFIX + "value_length", b"%d" % len(value)), (PREFIX + "value_sha256", digest.encode())]
-    return {"key": None, "value": None, "headers": [*_headers(letter), *told]}
 
 
 def _is_size(error: KafkaError) -> bool:

@@ -6,16 +6,16 @@ from functools import partial
 from typing import Any, Protocol
 
 from order_processor.batch import Batch, Fate, Record, by_order, by_reason
-from order_processor.dead_letters import DeadLetter
+from order_processor.metrics import ProcessorMetrics
 from order_processor.rules import Refused, decide
 from shared.kafka import KafkaError, KafkaException
 from shared.mongo import halves
 from shared.ordering import events
+from shared.ordering.dead_letter import DeadLetter
 from shared.ordering.status import FAIL, PROCESS, Status, Transition
 from shared.ordering.transitions import State
 from shared.resilience.outage import is_outage
 from shared.telemetry import log
-from shared.telemetry.metrics import ProcessorMetrics
 
 Move = Callable[[Sequence[str]], int]
 

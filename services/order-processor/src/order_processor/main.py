@@ -13,6 +13,7 @@ from order_processor.consumer import Loop
 from order_processor.consumer import settings as client_settings
 from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetters
 from order_processor.handler import Handler
+from order_processor.metrics import ProcessorMetrics
 from order_processor.monitor import Watch
 from order_processor.offset_committer import Commits
 from order_processor.settings import Settings
@@ -22,11 +23,11 @@ from shared.config.settings import SettingsError
 from shared.ordering.events import GROUP, TOPIC
 from shared.ordering.offsets import GroupOffsets
 from shared.ordering.reconcile import Reconciler
-from shared.ordering.transitions import Orders
+from shared.ordering.transitions import OrderTransitions
 from shared.resilience.breaker import Breaker
 from shared.telemetry import certificates, log
 from shared.telemetry.admin import AdminServer
-from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, ProcessorMetrics
+from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics
 
 POOL = 4  # the loop and reconciliation, with room for monitoring
 FINISH_SECONDS = 6.0  # for the batch in hand, and again for leaving the group
@@ -70,7 +71,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         pool=POOL,
     )
     breaker = Breaker("mongodb", BreakerMetrics(registry), is_failure=mongo.is_failure)
-    orders = Orders(database, breaker)
+    orders = OrderTransitions(database, breaker)
     dead_letters = DeadLetters(lambda: kafka.producer(settings.kafka, _kafka_error, **PRODUCER_SETTINGS))
     handler = Handler(orders, dead_letters, metrics, refused_items=settings.refused_items)
     commits = Commits()
@@ -81,7 +82,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     progress = Progress()
     watch = Watch(
         offsets,
-        Reconciler(orders, offsets, metrics),
+        Reconciler(orders, offsets, on_requeued=metrics.requeued.inc, on_stuck=metrics.stuck.set),
         metrics,
         progress,
         consumer=loop,

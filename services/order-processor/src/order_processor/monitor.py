@@ -6,13 +6,14 @@ from contextlib import suppress
 from random import random
 from typing import Protocol
 
-from order_processor.message import Partition
+from order_processor.metrics import ProcessorMetrics
 from order_processor.stuck_detector import Progress
+from shared.kafka_message import Partition
 from shared.ordering.events import TOPIC
-from shared.ordering.reconcile import Log, Outcome, Reading, Reconciler
+from shared.ordering.offsets import Reading
+from shared.ordering.reconcile import OffsetReader, Outcome, Reconciler
 from shared.resilience.outage import is_outage
 from shared.telemetry import log
-from shared.telemetry.metrics import ProcessorMetrics
 
 FIRST_PAUSE_SECONDS = 0.2
 
@@ -33,7 +34,7 @@ class Watch:
 
     def __init__(
         self,
-        log: Log,
+        offsets: OffsetReader,
         reconciler: Reconciler,
         metrics: ProcessorMetrics,
         progress: Progress,
@@ -41,7 +42,7 @@ class Watch:
         consumer: Consumer,
         seconds: float,
     ) -> None:
-        self._log = log
+        self._offsets = offsets
         self._reconciler = reconciler
         self._metrics = metrics
         self._progress = progress
@@ -76,7 +77,7 @@ class Watch:
 
     def _lag(self) -> bool:
         try:
-            reading = self._log.read()
+            reading = self._offsets.read()
         except Exception as error:  # noqa: BLE001 - the thread outlives whatever happens
             self.is_connected = False
             self._progress.forget()
@@ -94,7 +95,7 @@ class Watch:
         except Exception as error:  # noqa: BLE001 - the same
             _tell("reconciliation_failed", error)
             return False
-        if outcome is Outcome.ANEW:
+        if outcome is Outcome.RESTARTED:
             logger.warning("topic_truncated")
         return True
 

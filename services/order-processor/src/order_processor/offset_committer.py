@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from order_processor.message import Partition
 from shared.kafka import KafkaError, KafkaException, TopicPartition
+from shared.kafka_message import Partition
 from shared.telemetry import log
 
 PAUSE_SECONDS = 1.0

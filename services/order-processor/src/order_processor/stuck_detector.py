@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from order_processor.message import Partition
-from shared.ordering.reconcile import Reading
+from shared.kafka_message import Partition
+from shared.ordering.offsets import Reading
 
 STALLED_SECONDS = 20.0
 OUTSIDE_SECONDS = 60.0  # for one who holds nothing: the group needs a while to share partitions out

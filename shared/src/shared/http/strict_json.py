@@ -11,8 +11,6 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
-from shared.ordering.money import Amount
-
 MAX_DEPTH = 16
 MAX_NUMBER_LENGTH = 32
 T = TypeVar("T")
@@ -71,7 +69,10 @@ def loads(body: bytes) -> Any:
 
 
 def convert(document: Any, model: type[T]) -> T:
-    """Make the typed `model` of a parsed document; raise InvalidModel."""
+    """Make the typed `model` of a parsed document; raise InvalidModel.
+
+    A type of its own is made by its class method `parse`, which raises ValueError.
+    """
     try:
         return msgspec.convert(document, model, dec_hook=_custom)
     except msgspec.ValidationError as error:
@@ -79,9 +80,10 @@ def convert(document: Any, model: type[T]) -> T:
 
 
 def _custom(kind: type, value: Any) -> Any:
-    if issubclass(kind, Amount):
-        return kind.parse(value)
-    raise NotImplementedError(kind)
+    parse = getattr(kind, "parse", None)
+    if parse is None:
+        raise NotImplementedError(kind)
+    return parse(value)
 
 
 def _invalid(message: str) -> InvalidModel:

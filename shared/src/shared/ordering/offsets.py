@@ -1,17 +1,44 @@
-"""Reads from Kafka how far the topic goes, and how far the group is."""
+"""How far the topic goes and how far the group is, read from Kafka."""
+
+from dataclasses import dataclass
 
 from shared import kafka
 from shared.kafka import Connection, KafkaException, TopicPartition
-from shared.ordering.reconcile import Offsets, Reading
 
 TIMEOUT_SECONDS = 5.0
 
 
-class GroupOffsets:
-    """The offsets of one group on one topic, for one thread, until `close`.
+@dataclass(frozen=True, slots=True)
+class Offsets:
+    """The first offset of a partition, its end, and the group's committed offset, if any."""
 
-    The client names the group but never joins it. An admin client would do for the same question, but librdkafka
-    2.16 dies of it (SIGSEGV in rd_kafka_cgrp_op) when the group's coordinator is just being found or moved.
+    beginning: int
+    end: int
+    committed: int | None
+
+    @property
+    def position(self) -> int:
+        """The offset before which the group has certainly handled everything.
+
+        No committed offset, or one beyond the present end (left over from a topic that was deleted), counts as 0.
+        """
+        committed = self.committed if self.committed is not None and self.committed <= self.end else 0
+        return max(committed, self.beginning)
+
+    @property
+    def lag(self) -> int:
+        """The number of offsets that the group has not handled."""
+        return self.end - self.position
+
+
+Reading = dict[int, Offsets]  # by partition
+
+
+class GroupOffsets:
+    """The offsets of one group on one topic. For one thread; call `close` at the end.
+
+    The client names the group but never joins it. An admin client could answer the same question, but librdkafka
+    2.16 crashes (SIGSEGV in rd_kafka_cgrp_op) while the group's coordinator is being found or moved.
     """
 
     def __init__(self, connection: Connection, *, topic: str, group: str, **overrides: object) -> None:
@@ -19,8 +46,8 @@ class GroupOffsets:
         self._client = kafka.consumer(connection, group, lambda _: None, **{"group.protocol": "classic"} | overrides)
 
     def read(self) -> Reading:
-        """Return the offsets of every partition; raise KafkaException, also while there is no such topic."""
-        self._client.poll(0)  # serves what the client has to say, which would pile up otherwise
+        """Return the offsets of every partition; raise KafkaException, also when the topic does not exist."""
+        self._client.poll(0)  # serves the client's events, which would pile up otherwise
         topic = self._client.list_topics(self._topic, timeout=TIMEOUT_SECONDS).topics[self._topic]
         if topic.error is not None:
             raise KafkaException(topic.error)
@@ -29,7 +56,7 @@ class GroupOffsets:
         return {p.partition: self._offsets(p, committed.get(p.partition)) for p in partitions}
 
     def close(self) -> None:
-        """End the client."""
+        """Close the client."""
         self._client.close()
 
     def _committed(self, partitions: list[TopicPartition]) -> dict[int, int]:

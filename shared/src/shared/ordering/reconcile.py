@@ -7,44 +7,18 @@ from enum import Enum
 from typing import Protocol
 
 from shared.mongo import halves
+from shared.ordering.offsets import Reading
 from shared.resilience.outage import is_outage
 from shared.telemetry import log
-from shared.telemetry.metrics import ProcessorMetrics
 
-MAX_IN_HAND = 50_000
+PASS_LIMIT = 50_000  # ids in memory
 CHUNK = 500
 STUCK_PAUSE_SECONDS = 600.0
 
 logger = log.get(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Offsets:
-    """Of one partition: its first offset, its end, and what the group has committed, if anything."""
-
-    beginning: int
-    end: int
-    committed: int | None
-
-    @property
-    def position(self) -> int:
-        """Where the group is, for sure.
-
-        No committed offset, or one beyond the present end (left over from a topic that was deleted), counts as 0.
-        """
-        committed = self.committed if self.committed is not None and self.committed <= self.end else 0
-        return max(committed, self.beginning)
-
-    @property
-    def lag(self) -> int:
-        """How many events are still to be handled."""
-        return self.end - self.position
-
-
-Reading = dict[int, Offsets]
-
-
-class Log(Protocol):
+class OffsetReader(Protocol):
     """What reconciliation needs of Kafka."""
 
     def read(self) -> Reading:
@@ -52,24 +26,24 @@ class Log(Protocol):
 
 
 class Orders(Protocol):
-    """What it needs of the store."""
+    """What reconciliation needs of the orders, see `transitions.OrderTransitions`."""
 
-    def unmarked(self, *, limit: int, stuck: bool) -> list[str]: ...  # noqa: D102 - said at the store
-    def rearm(self, ids: Sequence[str]) -> int: ...  # noqa: D102
+    def without_outbox_entry(self, *, limit: int, stuck: bool) -> list[str]: ...  # noqa: D102
+    def requeue(self, ids: Sequence[str]) -> int: ...  # noqa: D102
 
 
 class Outcome(Enum):
-    """What one step came to."""
+    """The result of one step."""
 
-    NOTHING = "no order is without marker"
+    IDLE = "no order is without outbox entry"
     WAITING = "the group has not passed the ends yet"
-    ANEW = "the log is shorter than before: the pass begins anew"
-    REARMED = "the orders that still waited have their marker back"
+    RESTARTED = "the topic is shorter than before: the pass starts again"
+    REQUEUED = "the orders that were still without outbox entry have one again"
 
 
 @dataclass(slots=True)
 class _Pass:
-    """Orders seen PLACED without marker, and where the log ended after that."""
+    """Orders seen PLACED without outbox entry, and where the topic ended after that."""
 
     ids: list[str]
     ends: dict[int, int] = field(default_factory=dict)
@@ -78,66 +52,74 @@ class _Pass:
 class Reconciler:
     """One pass after the other, a step at a time. For one thread.
 
-    An order without marker has its event in the log, before the ends that are read after it. When the group has
-    passed all of these and the order is still PLACED without marker, the event is lost.
+    The event of an order without outbox entry is in the topic, before the ends that are read after the order. When the
+    group has passed all of these and the order is still PLACED without outbox entry, the event is lost.
+    `on_requeued` gets the number of orders requeued at a time, `on_stuck` the number of stuck orders at each pass.
     """
 
     def __init__(
-        self, orders: Orders, log: Log, metrics: ProcessorMetrics, *, clock: Callable[[], float] = time.monotonic
+        self,
+        orders: Orders,
+        offsets: OffsetReader,
+        *,
+        on_requeued: Callable[[int], object] = lambda _: None,
+        on_stuck: Callable[[int], object] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._orders = orders
-        self._log = log
-        self._metrics = metrics
+        self._offsets = offsets
+        self._on_requeued = on_requeued
+        self._on_stuck = on_stuck
         self._clock = clock
         self._pass: _Pass | None = None
         self._stuck_due = clock()
-        self.rearmed = self.refused = 0  # by the last pass that ended, or was broken off at its end
+        self.requeued = self.refused = 0  # in the last pass that reached its end, even if an error stopped it there
 
     def step(self) -> Outcome:
-        """Begin a pass, or see whether the one in hand can end. Raise what MongoDB or Kafka raise; then call again."""
+        """Start a pass, or finish the current one if possible; after an error of MongoDB or Kafka call it again."""
         current = self._pass or self._begin()
         if not current.ids:
-            return Outcome.NOTHING
-        reading = self._log.read()
+            return Outcome.IDLE
+        reading = self._offsets.read()
         if not current.ends:
             current.ends = {partition: offsets.end for partition, offsets in reading.items()}
         self._pass = current
         if any(p not in reading or reading[p].end < end for p, end in current.ends.items()):
             self._pass = None
-            return Outcome.ANEW
+            return Outcome.RESTARTED
         if not all(reading[p].position >= end for p, end in current.ends.items()):
             return Outcome.WAITING
         self.refused = 0
-        self.rearmed = sum(self._rearm(ids) for ids in _chunks(current.ids))
+        self.requeued = sum(self._requeue(ids) for ids in _chunks(current.ids))
         self._pass = None
-        return Outcome.REARMED
+        return Outcome.REQUEUED
 
     def _begin(self) -> _Pass:
-        """Read the orders. Those rearmed 5 times already take part every 10 minutes only."""
-        ids = self._orders.unmarked(limit=MAX_IN_HAND, stuck=False)
-        if len(ids) < MAX_IN_HAND:
-            stuck = self._orders.unmarked(limit=MAX_IN_HAND, stuck=True)
-            self._metrics.stuck.set(len(stuck))
+        """Read the orders. Stuck ones, which were requeued 5 times, take part every 10 minutes only."""
+        ids = self._orders.without_outbox_entry(limit=PASS_LIMIT, stuck=False)
+        if len(ids) < PASS_LIMIT:
+            stuck = self._orders.without_outbox_entry(limit=PASS_LIMIT, stuck=True)
+            self._on_stuck(len(stuck))
             if stuck and self._clock() >= self._stuck_due:
                 self._stuck_due = self._clock() + STUCK_PAUSE_SECONDS
-                ids += stuck[: MAX_IN_HAND - len(ids)]
+                ids += stuck[: PASS_LIMIT - len(ids)]
         return _Pass(ids)
 
-    def _rearm(self, ids: Sequence[str]) -> int:
+    def _requeue(self, ids: Sequence[str]) -> int:
         try:
-            rearmed = self._orders.rearm(ids)
+            requeued = self._orders.requeue(ids)
         except Exception as error:
             if is_outage(error):
                 raise
-            if len(ids) > 1:  # one refused order must not keep the others
-                return sum(map(self._rearm, halves(ids)))
+            if len(ids) > 1:  # one rejected order must not stop the others
+                return sum(map(self._requeue, halves(ids)))
             self.refused += 1
             logger.warning("order_requeue_failed", order_id=ids[0], error=type(error).__name__)
             return 0
-        if rearmed:
-            self._metrics.rearmed.inc(rearmed)
-            logger.warning("orders_requeued", count=rearmed)
-        return rearmed
+        if requeued:
+            self._on_requeued(requeued)
+            logger.warning("orders_requeued", count=requeued)
+        return requeued
 
 
 def _chunks(ids: list[str]) -> Iterator[list[str]]:

@@ -12,9 +12,10 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from order_processor.dead_letters import MAX_BYTES, DeadLetter, _without_value
-from order_processor.message import Message
+from order_processor.dead_letters import MAX_BYTES
+from shared.kafka_message import Message
 from shared.ordering import events
+from shared.ordering.dead_letter import DeadLetter, without_value
 from shared.ordering.events import DEAD_LETTER_TOPIC, GROUP, TOPIC, TYPE, OrderPlaced
 from support.handler import PLACED_AT, event
 
@@ -79,7 +80,7 @@ def test_the_documented_headers_are_those_of_a_dead_letter(asyncapi: dict[str, A
     documented = asyncapi["components"]["messages"]["deadLetter"]["headers"]
     letter = DeadLetter(Message(TOPIC, 0, 0, None, None, []), ValueError(), 1, PLACED_AT, PLACED_AT)
 
-    sent = [name for name, _ in _without_value(letter)["headers"]]
+    sent = [name for name, _ in without_value(letter)["headers"]]
 
     assert set(documented["properties"]) == set(sent)
     assert documented["required"] == sent[:-2]

@@ -8,7 +8,8 @@ from pymongo.errors import PyMongoError
 from fakes.replica_set import Failure
 from order_processor.monitor import show_lag
 from shared.ordering.events import TOPIC
-from shared.ordering.reconcile import Offsets, Outcome, Reading, Reconciler
+from shared.ordering.offsets import Offsets, Reading
+from shared.ordering.reconcile import Outcome, Reconciler
 from support.handler import TAKEN_AT, HandlerHarness, document
 
 
@@ -29,7 +30,13 @@ class Case:
     def __init__(self, harness: HandlerHarness, log: Log) -> None:
         self.seconds = 0.0
         self.harness = harness
-        self.reconciler = Reconciler(harness.orders, log, harness.metrics, clock=lambda: self.seconds)
+        self.reconciler = Reconciler(
+            harness.orders,
+            log,
+            on_requeued=harness.metrics.requeued.inc,
+            on_stuck=harness.metrics.stuck.set,
+            clock=lambda: self.seconds,
+        )
 
     def marker(self, order_id: str) -> bool:
         return "outbox" in self.harness.servers.view[order_id]
@@ -44,14 +51,14 @@ def test_an_order_without_marker_is_rearmed_when_every_partition_was_passed() ->
     assert case.reconciler.step() is Outcome.WAITING
     assert not case.marker("lost")
     log.set(0, committed=10)
-    assert case.reconciler.step() is Outcome.REARMED
+    assert case.reconciler.step() is Outcome.REQUEUED
 
     order = case.harness.servers.view["lost"]
     assert order["outbox"] == {"due": TAKEN_AT, "attempts": 0, "claim": None, "traceparent": None}
-    assert (order["rearmed"], case.reconciler.rearmed) == (1, 1)
+    assert (order["rearmed"], case.reconciler.requeued) == (1, 1)
     assert case.harness.servers.view["pending"]["rearmed"] == 0
     assert case.harness.count("retail_outbox_requeued_total") == 1
-    assert case.reconciler.step() is Outcome.NOTHING
+    assert case.reconciler.step() is Outcome.IDLE
 
 
 def test_the_ends_that_count_are_those_read_after_the_orders_and_newer_events_do_not_delay() -> None:
@@ -61,7 +68,7 @@ def test_the_ends_that_count_are_those_read_after_the_orders_and_newer_events_do
 
     log.set(0, end=1_000_000, committed=10)
 
-    assert case.reconciler.step() is Outcome.REARMED
+    assert case.reconciler.step() is Outcome.REQUEUED
 
 
 def test_an_order_that_was_processed_meanwhile_is_left_alone() -> None:
@@ -71,9 +78,9 @@ def test_an_order_that_was_processed_meanwhile_is_left_alone() -> None:
     case.harness.orders.process(["1"], at=TAKEN_AT)
     log.set(0, committed=10)
 
-    assert case.reconciler.step() is Outcome.REARMED
+    assert case.reconciler.step() is Outcome.REQUEUED
 
-    assert case.reconciler.rearmed == 0
+    assert case.reconciler.requeued == 0
     assert case.harness.status("1") == "PROCESSED"
 
 
@@ -93,7 +100,7 @@ def test_an_order_that_was_processed_meanwhile_is_left_alone() -> None:
 def test_a_partition_is_passed_by_what_is_committed_or_expired(offsets: Offsets, *, passed: bool) -> None:
     case = Case(HandlerHarness(document("1")), Log(p0=offsets))
 
-    assert (case.reconciler.step() is Outcome.REARMED) is passed
+    assert (case.reconciler.step() is Outcome.REQUEUED) is passed
 
 
 def test_ends_that_went_backwards_begin_the_pass_anew() -> None:
@@ -102,11 +109,11 @@ def test_ends_that_went_backwards_begin_the_pass_anew() -> None:
     case.reconciler.step()
 
     log.reading = {0: Offsets(0, 2, 10)}  # made anew, with a stale committed offset
-    assert case.reconciler.step() is Outcome.ANEW
+    assert case.reconciler.step() is Outcome.RESTARTED
     assert case.reconciler.step() is Outcome.WAITING  # 10 is beyond the present end and counts as 0
     log.set(0, committed=2)
 
-    assert case.reconciler.step() is Outcome.REARMED
+    assert case.reconciler.step() is Outcome.REQUEUED
 
 
 def test_a_partition_that_is_gone_begins_the_pass_anew() -> None:
@@ -116,7 +123,7 @@ def test_a_partition_that_is_gone_begins_the_pass_anew() -> None:
 
     del log.reading[1]
 
-    assert case.reconciler.step() is Outcome.ANEW
+    assert case.reconciler.step() is Outcome.RESTARTED
 
 
 def test_it_never_makes_an_order_failed_and_after_five_times_looks_every_ten_minutes_only() -> None:
@@ -129,13 +136,13 @@ def test_it_never_makes_an_order_failed_and_after_five_times_looks_every_ten_min
             name: value for name, value in order.items() if name != "outbox"
         }
 
-    assert case.reconciler.step() is Outcome.REARMED  # the first look of a new process
+    assert case.reconciler.step() is Outcome.REQUEUED  # the first look of a new process
     lose_again()
     case.seconds = 590.0
-    assert case.reconciler.step() is Outcome.NOTHING
+    assert case.reconciler.step() is Outcome.IDLE
     assert case.harness.count("retail_orders_stuck") == 1
     case.seconds = 601.0
-    assert case.reconciler.step() is Outcome.REARMED
+    assert case.reconciler.step() is Outcome.REQUEUED
 
     assert case.harness.servers.view["1"]["rearmed"] == 7
     assert case.harness.status("1") == "PLACED"
@@ -145,12 +152,12 @@ def test_one_order_that_the_validator_refuses_does_not_keep_the_others() -> None
     case = Case(HandlerHarness(*(document(str(n)) for n in range(3))), Log(p0=Offsets(0, 0, None)))
     case.harness.servers.rejected_ids = {"1"}
 
-    assert case.reconciler.step() is Outcome.REARMED
+    assert case.reconciler.step() is Outcome.REQUEUED
 
     assert [case.marker(str(n)) for n in range(3)] == [True, False, True]
     assert case.reconciler.refused == 1
-    assert case.reconciler.step() is Outcome.REARMED
-    assert (case.reconciler.rearmed, case.reconciler.refused) == (0, 1)  # counted for each pass alone
+    assert case.reconciler.step() is Outcome.REQUEUED
+    assert (case.reconciler.requeued, case.reconciler.refused) == (0, 1)  # counted for each pass alone
 
 
 def test_an_outage_keeps_the_pass_in_hand() -> None:
@@ -160,7 +167,7 @@ def test_an_outage_keeps_the_pass_in_hand() -> None:
         case.reconciler.step()
     case.harness.servers.before_operation = lambda operation: pytest.fail("read anew") if operation == "find" else None
 
-    assert case.reconciler.step() is Outcome.REARMED
+    assert case.reconciler.step() is Outcome.REQUEUED
 
 
 def test_two_reconcilers_rearm_an_order_once() -> None:
@@ -174,7 +181,7 @@ def test_two_reconcilers_rearm_an_order_once() -> None:
     one.reconciler.step()
     other.reconciler.step()
 
-    assert (one.reconciler.rearmed, other.reconciler.rearmed) == (1, 0)
+    assert (one.reconciler.requeued, other.reconciler.requeued) == (1, 0)
     assert harness.servers.view["1"]["rearmed"] == 1
 
 

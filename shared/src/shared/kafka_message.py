@@ -1,4 +1,4 @@
-"""A Kafka message as this service handles it, free of the client's types."""
+"""A message as a consumer received it, free of the client's types."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ UNREADABLE = "unreadable_headers"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What came, and from where."""
+    """The content of a message, and its place in Kafka."""
 
     topic: str
     partition: int
@@ -23,8 +23,8 @@ class Message:
     headers: Headers
 
     @classmethod
-    def of(cls, message: kafka.Message) -> Self:
-        """Take over a message of the client's that is no error."""
+    def from_client(cls, message: kafka.Message) -> Self:
+        """Convert a client message that is not an error."""
         return cls(
             topic=message.topic() or "",
             partition=message.partition() or 0,
@@ -41,9 +41,9 @@ class Message:
 
 
 def _headers(message: kafka.Message) -> Headers:
-    """Return the headers; a name that is not UTF-8 makes all of them unreadable, and is told in their place.
+    """Return the headers; if a name is not UTF-8, one header UNREADABLE with the error replaces all of them.
 
-    The client raises SystemError over such a name, and once only: asked again, it gives a list that crashes its reader.
+    The client raises SystemError for such a name, but only once: a second call returns a list that crashes its reader.
     """
     try:
         return [(name, _bytes(value)) for name, value in _pairs(message.headers())]

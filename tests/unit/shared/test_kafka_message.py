@@ -4,7 +4,7 @@ from typing import Any
 
 from confluent_kafka import Message as ClientMessage
 
-from order_processor.message import UNREADABLE, Message
+from shared.kafka_message import UNREADABLE, Message
 
 
 class BadName(ClientMessage):
@@ -19,11 +19,11 @@ class BadName(ClientMessage):
 def test_headers_come_with_bytes_or_nothing() -> None:
     message = ClientMessage(topic="t", partition=1, offset=2, key=b"k", value=b"v", headers=[("a", b"b"), ("c", None)])
 
-    assert Message.of(message) == Message("t", 1, 2, b"k", b"v", [("a", b"b"), ("c", None)])
+    assert Message.from_client(message) == Message("t", 1, 2, b"k", b"v", [("a", b"b"), ("c", None)])
 
 
 def test_a_header_that_the_client_cannot_read_spoils_the_headers_and_no_more() -> None:
-    message = Message.of(BadName(topic="t", partition=1, offset=2, key=b"k", value=b"v"))
+    message = Message.from_client(BadName(topic="t", partition=1, offset=2, key=b"k", value=b"v"))
 
     assert (message.source, message.offset, message.key, message.value) == (("t", 1), 2, b"k", b"v")
     assert message.headers == [(UNREADABLE, b"'utf-8' codec can't decode byte 0xff in position 0: invalid start byte")]

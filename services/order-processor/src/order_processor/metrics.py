@@ -1,0 +1,46 @@
+"""The metrics of order-processor."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+PROCESSING_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600, 3600)
+
+
+class ProcessorMetrics:
+    """Counters start at 0 for every label, so that increase() sees the first event."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.processed = Counter("retail_orders_processed_total", "Orders changed to PROCESSED.", registry=registry)
+        self.failed = Counter(
+            "retail_orders_failed_total",
+            "Orders changed to FAILED by reason: refused (a rule), error.",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in ("refused", "error"):
+            self.failed.labels(reason)
+        self.processing = Histogram(
+            "retail_order_processing_seconds",
+            "Time from the order's placing, by its event, to PROCESSED.",
+            registry=registry,
+            buckets=PROCESSING_BUCKETS,
+        )
+        self.consumed = Counter(
+            "retail_events_consumed_total",
+            "Events handled by result: processed, failed, duplicate, dead_letter.",
+            ["result"],
+            registry=registry,
+        )
+        for result in ("processed", "failed", "duplicate", "dead_letter"):
+            self.consumed.labels(result)
+        self.requeued = Counter(
+            "retail_outbox_requeued_total",
+            "Orders requeued because their event was lost.",
+            registry=registry,
+        )
+        self.stuck = Gauge("retail_orders_stuck", "Orders requeued five times or more.", registry=registry)
+        self.lag = Gauge(
+            "retail_kafka_consumer_lag",
+            "Events not handled yet, of the partitions assigned to this process.",
+            ["topic", "partition"],
+            registry=registry,
+        )
