@@ -57,7 +57,7 @@ class FakeJwksServer:
 
 
 def settings(folder: Path, **values: str) -> Settings:
-    """Return settings that hold where neither MongoDB nor Kafka is asked."""
+    """Return settings for a service that asks neither MongoDB nor Kafka, and limits no rate."""
     ca = folder / "ca.crt"
     ca.touch()
     environ = {
@@ -69,6 +69,7 @@ def settings(folder: Path, **values: str) -> Settings:
         "KAFKA_CA_FILE": str(ca),
         "AUTH_JWKS_URL": "https://nowhere/.well-known/jwks.json",
         "AUTH_JWKS_CA_FILE": str(ca),
+        **dict.fromkeys(("RATE_LIMIT_ORDERS", "RATE_LIMIT_READS", "RATE_LIMIT_INVALID_TOKENS"), "999999/999999"),
     }
     return Settings.from_env(environ | values)
 

@@ -19,6 +19,7 @@ from order_api.orders import Document
 from order_api.outbox import Outbox
 from order_api.placement import OrderPlacement
 from order_api.publisher import EventPublisher
+from order_api.rate_limit import RateLimits
 from order_api.relay import OutboxRelay
 from order_api.routes import Routes
 from order_api.settings import Settings
@@ -59,11 +60,18 @@ def create_app(
     app = Flask("order_api", static_folder=None)
     web.init_app(app, metrics=HttpMetrics(registry), trusted_proxies=settings.trusted_proxies)
     web.register_problems(app, routes.PROBLEMS)
+    limits = RateLimits.of(
+        orders=settings.orders_rate, reads=settings.reads_rate, invalid_tokens=settings.invalid_tokens_rate
+    )
+    verifier = TokenVerifier(
+        app, keys, issuer=settings.issuer, audience=settings.audience, invalid_tokens=limits.invalid_tokens
+    )
     views = Routes(
         store=store,
         placement=OrderPlacement(store, enqueue, metrics, now, randomness),
         long_poll=long_poll,
-        required=TokenVerifier(app, keys, issuer=settings.issuer, audience=settings.audience).required,
+        required=verifier.required,
+        limits=limits,
         require_token=settings.require_token,
         currencies=settings.currencies,
     )

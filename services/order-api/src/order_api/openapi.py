@@ -33,6 +33,7 @@ _REASONS = {
     413: "The body is larger than 64 KiB.",
     415: "The body is not declared as application/json in UTF-8.",
     422: "The order breaks a rule, or the Idempotency-Key was used for a different order.",
+    429: "The user, or the address, sends too many requests.",
     503: "`unavailable`: nothing was stored. `outcome-unknown`: retry with the same Idempotency-Key, or look up "
     "`order_reference`, which may take up to two minutes to appear.",
 }
@@ -97,7 +98,7 @@ def _place(*, require_token: bool) -> Document:
         "requestBody": {"required": True, "content": _json("OrderRequest")},
         "responses": {
             "200": _response("The order was placed.", _json("PlacedOrder"), "Location", "ETag", "Idempotent-Replayed"),
-            **_problems(*([401] if require_token else []), 400, 403, 413, 415, 422, 503),
+            **_problems(*([401] if require_token else []), 400, 403, 413, 415, 422, 429, 503),
         },
     }
 
@@ -128,7 +129,7 @@ def _read() -> Document:
                 "The order, or a page of them.", {"application/json": {"schema": one_or_page}}, "ETag", "Link"
             ),
             "304": _response("The order has not changed.", None, "ETag"),
-            **_problems(400, 401, 403, 404, 413, 415, 422, 503),
+            **_problems(400, 401, 403, 404, 413, 415, 422, 429, 503),
         },
     }
 

@@ -15,6 +15,7 @@ from order_api.long_poll import LongPoll
 from order_api.models import STATUSES, OrderPage, OrderQuery, OrderRequest
 from order_api.params import InvalidParameter
 from order_api.placement import IdempotencyKeyReused, OrderPlacement
+from order_api.rate_limit import RateLimits
 from order_api.store import OrderStore
 from order_api.token_verifier import View, public
 from shared.http import app as web
@@ -53,15 +54,18 @@ class Routes:
     placement: OrderPlacement
     long_poll: LongPoll
     required: Callable[[View], View]
+    limits: RateLimits
     require_token: bool
     currencies: tuple[str, ...]
 
     def blueprint(self) -> Blueprint:
         """Return the routes; each declares its authentication."""
         blueprint = Blueprint("orders", __name__)
-        place = self.required(self.place) if self.require_token else public(self.place)
+        limited = self.limits.orders.limit(self.place)
+        place = self.required(limited) if self.require_token else public(limited)
         blueprint.add_url_rule("/order", "place", place, methods=["POST"])
-        blueprint.add_url_rule("/orderdetails", "read", self.required(self.read), methods=["GET"])
+        read = self.required(self.limits.reads.limit(self.read))
+        blueprint.add_url_rule("/orderdetails", "read", read, methods=["GET"])
         return blueprint
 
     def place(self, user: str | None = None) -> Response:

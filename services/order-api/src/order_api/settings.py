@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from order_api.rate_limit import Rate
 from shared.config.kafka_settings import KafkaSettings
 from shared.config.service_settings import HttpSettings
 from shared.config.settings import boolean, env, file, load, settings, words
@@ -43,6 +44,18 @@ class Settings(KafkaSettings, HttpSettings):
     )
     currencies: tuple[str, ...] = env(
         "ORDERS_CURRENCIES", currencies, default="USD", help="currencies with two decimals; the first is the default"
+    )
+    orders_rate: Rate = env(
+        "RATE_LIMIT_ORDERS", Rate.parse, default="50/100", help="orders of one user per second / at once, per replica"
+    )
+    reads_rate: Rate = env(
+        "RATE_LIMIT_READS", Rate.parse, default="100/200", help="reads of one user per second / at once, per replica"
+    )
+    invalid_tokens_rate: Rate = env(
+        "RATE_LIMIT_INVALID_TOKENS",
+        Rate.parse,
+        default="10/50",
+        help="invalid tokens from one address per second / at once, per replica",
     )
 
     @classmethod

@@ -12,6 +12,7 @@ from flask import Flask, request
 from flask_jwt_extended import decode_token
 
 from order_api.jwks import JwksCache, JwksUnavailable
+from order_api.rate_limit import RateLimiter
 from shared.http import access_token
 from shared.http.problem import Problem
 
@@ -30,10 +31,21 @@ class TokenVerifier:
     """Verifies access tokens. Thread-safe; belongs to one application."""
 
     def __init__(
-        self, app: Flask, keys: JwksCache, *, issuer: str, audience: str, clock: Callable[[], float] = time.time
+        self,
+        app: Flask,
+        keys: JwksCache,
+        *,
+        issuer: str,
+        audience: str,
+        invalid_tokens: RateLimiter,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`clock` returns Unix time, which is compared with the token's `exp`."""
+        """`clock` returns Unix time, which is compared with the token's `exp`.
+
+        An address beyond its `invalid_tokens` gets 429 for every token that is not in the cache.
+        """
         self._keys = keys
+        self._invalid_tokens = invalid_tokens
         self._clock = clock
         self._verified: dict[bytes, _Verified] = {}
         self._lock = threading.Lock()
@@ -59,9 +71,18 @@ class TokenVerifier:
         digest = hashlib.sha256(header.token.encode("utf-8", "surrogateescape")).digest()
         known = self._verified.get(digest)
         if known is None or known.kid not in self._keys or known.expires <= self._clock():
-            known = _verify(header.token)
+            known = self._verify(header.token)
             self._remember(digest, known)
         return known.userid
+
+    def _verify(self, token: str) -> _Verified:
+        address = request.remote_addr or ""
+        self._invalid_tokens.check(address)
+        try:
+            return _verify(token)
+        except Problem:
+            self._invalid_tokens.take(address)
+            raise
 
     def _remember(self, digest: bytes, verified: _Verified) -> None:
         with self._lock:

@@ -1,0 +1,125 @@
+"""Rate limits of one replica: token buckets by user, and by address for invalid tokens.
+
+Nothing is shared between replicas. A client keeps its connections, and so may reach one replica only: each replica
+grants the full rate, and all together at most that times their number.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Self
+
+from flask import Response, request
+
+from shared.http.problem import Problem, seconds
+
+MAX_KEYS = 10_000
+View = Callable[..., Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`per_second` on average, up to `burst` at once."""
+
+    per_second: int
+    burst: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse PER_SECOND/BURST, such as 50/100; raise ValueError."""
+        first, slash, second = text.partition("/")
+        if not (
+            slash and all(part.isascii() and part.isdecimal() and 0 < int(part) < 10**6 for part in (first, second))
+        ):
+            raise ValueError(f"must be REQUESTS_PER_SECOND/BURST such as 50/100, both from 1 to 999999, not {text!r}")
+        return cls(int(first), int(second))
+
+
+class RateLimiter:
+    """A token bucket for each key. Thread-safe; keeps the `max_keys` keys used last.
+
+    `name` and `what` are for clients: the policy's name in the headers, and what there were too many of.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        what: str,
+        rate: Rate,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        max_keys: int = MAX_KEYS,
+    ) -> None:
+        self._what = what
+        self._interval = 1 / rate.per_second
+        self._window = rate.burst / rate.per_second
+        self._policy = f'"{name}";q={rate.burst};w={seconds(self._window)}'
+        self._name = name
+        self._clock = clock
+        self._max_keys = max_keys
+        self._full_at: OrderedDict[str, float] = OrderedDict()  # when the key's bucket will be full again
+        self._lock = threading.Lock()
+
+    def take(self, key: str) -> int:
+        """Take one token and return how many are left; raise the Problem (429) if there is none."""
+        with self._lock:
+            now = self._clock()
+            full_at = max(now, self._full_at.get(key, now)) + self._interval
+            self._reject_beyond(full_at - now)
+            self._full_at[key] = full_at
+            self._full_at.move_to_end(key)
+            if len(self._full_at) > self._max_keys:
+                self._full_at.popitem(last=False)
+        return int((self._window - (full_at - now)) / self._interval + 1e-6)
+
+    def check(self, key: str) -> None:
+        """Raise the Problem (429) if `take` would; takes nothing."""
+        with self._lock:
+            self._reject_beyond(self._full_at.get(key, 0.0) + self._interval - self._clock())
+
+    def limit(self, view: View) -> View:
+        """Take a token of the user, or without one of the client's address, before each call of `view`."""
+
+        @wraps(view)
+        def limited(user: str | None = None) -> Response:
+            remaining = self.take(user or request.remote_addr or "")
+            response = view() if user is None else view(user)
+            response.headers["RateLimit-Policy"] = self._policy
+            response.headers["RateLimit"] = f'"{self._name}";r={remaining};t={seconds(self._window)}'
+            return response
+
+        return limited
+
+    def _reject_beyond(self, wait: float) -> None:
+        delay = wait - self._window
+        if delay > 1e-9:  # noqa: PLR2004 - sums of floats
+            raise Problem(
+                429,
+                f"Too many {self._what}; retry after the delay in Retry-After",
+                headers={
+                    "Retry-After": seconds(delay),
+                    "RateLimit-Policy": self._policy,
+                    "RateLimit": f'"{self._name}";r=0;t={seconds(delay)}',
+                },
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """The limiters of order-api."""
+
+    orders: RateLimiter
+    reads: RateLimiter
+    invalid_tokens: RateLimiter
+
+    @classmethod
+    def of(cls, *, orders: Rate, reads: Rate, invalid_tokens: Rate) -> Self:
+        """Return fresh ones with these rates."""
+        return cls(
+            RateLimiter("orders", "orders of this user", orders),
+            RateLimiter("reads", "reads of this user", reads),
+            RateLimiter("invalid-tokens", "invalid tokens from this address", invalid_tokens),
+        )

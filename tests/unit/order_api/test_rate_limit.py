@@ -1,0 +1,106 @@
+"""Token buckets: what is granted, when the next token comes, and that memory is bounded."""
+
+import pytest
+
+from order_api.rate_limit import Rate, RateLimiter
+from shared.http.problem import Problem
+from support.clock import Clock
+
+
+def limiter(rate: str = "10/20", *, max_keys: int = 100) -> tuple[RateLimiter, Clock]:
+    clock = Clock()
+    return RateLimiter("orders", "orders", Rate.parse(rate), clock=clock.seconds, max_keys=max_keys), clock
+
+
+def granted(limiter: RateLimiter, key: str = "alice", tries: int = 1000) -> int:
+    """Return how many tokens could be taken before the first refusal."""
+    for number in range(tries):
+        try:
+            limiter.take(key)
+        except Problem:
+            return number
+    return tries
+
+
+def test_burst_is_granted_at_once_and_no_more() -> None:
+    limit, _ = limiter()
+
+    assert granted(limit) == 20
+
+
+def test_tokens_come_back_at_the_rate_up_to_the_burst() -> None:
+    limit, clock = limiter()
+    granted(limit)
+
+    clock.advance(0.5)
+    assert granted(limit) == 5
+    clock.advance(3600)
+    assert granted(limit) == 20
+
+
+def test_take_returns_what_is_left() -> None:
+    limit, _ = limiter("10/3")
+
+    assert [limit.take("alice") for _ in range(3)] == [2, 1, 0]
+
+
+def test_one_key_never_uses_the_tokens_of_another() -> None:
+    limit, _ = limiter()
+    granted(limit, "alice")
+
+    assert granted(limit, "bob") == 20
+
+
+def test_refusal_says_when_to_retry() -> None:
+    limit, clock = limiter("1/3")
+    granted(limit)
+
+    with pytest.raises(Problem) as refused:
+        limit.take("alice")
+
+    assert refused.value.status == 429
+    assert refused.value.headers["Retry-After"] == "1"
+    assert refused.value.headers["RateLimit-Policy"] == '"orders";q=3;w=3'
+    assert refused.value.headers["RateLimit"] == '"orders";r=0;t=1'
+    clock.advance(1)
+    assert limit.take("alice") == 0
+
+
+def test_refused_requests_cost_no_tokens() -> None:
+    limit, clock = limiter()
+    granted(limit)
+    for _ in range(50):
+        with pytest.raises(Problem):
+            limit.take("alice")
+
+    clock.advance(0.1)
+
+    assert granted(limit) == 1
+
+
+def test_check_refuses_as_take_would_and_takes_nothing() -> None:
+    limit, _ = limiter()
+    for _ in range(50):
+        limit.check("alice")
+
+    assert granted(limit) == 20
+    with pytest.raises(Problem):
+        limit.check("alice")
+
+
+def test_keys_used_longest_ago_are_forgotten() -> None:
+    limit, _ = limiter(max_keys=3)
+    granted(limit, "alice")
+    for key in ("b", "c"):
+        limit.take(key)
+
+    assert granted(limit, "alice") == 0
+    for key in ("d", "e", "f"):
+        limit.take(key)
+    assert granted(limit, "alice") == 20
+
+
+@pytest.mark.parametrize("text", ["", "50", "50/", "/100", "0/5", "5/0", "a/b", "1.5/3", "-1/3", "1/2/3", "1000000/1"])
+def test_bad_rate_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="REQUESTS_PER_SECOND/BURST"):
+        Rate.parse(text)
