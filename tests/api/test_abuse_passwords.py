@@ -67,11 +67,11 @@ def test_overlong_login_password_returns_401_without_hashing(
     auth: AuthService, length: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     auth.register("alice")
-    matches = Mock(wraps=auth.passwords.matches)
-    monkeypatch.setattr(auth.passwords, "matches", matches)
+    verify = Mock(wraps=auth.passwords.verify)
+    monkeypatch.setattr(auth.passwords, "verify", verify)
 
     assert_refused(auth.client.get("/api/token", headers=basic("alice", "x" * length)), 401)
-    matches.assert_not_called()
+    verify.assert_not_called()
 
 
 def test_password_is_case_sensitive(auth: AuthService) -> None:
@@ -91,13 +91,13 @@ class SlowPasswords(Passwords):
         self.in_hand = self.most = 0
         self._count = threading.Lock()
 
-    def matches(self, stored: str | None, password: str) -> bool:
+    def verify(self, stored: str | None, password: str) -> bool:
         with self._count:
             self.in_hand += 1
             self.most = max(self.most, self.in_hand)
         self.go.wait(20)
         try:
-            return super().matches(stored, password)
+            return super().verify(stored, password)
         finally:
             with self._count:
                 self.in_hand -= 1

@@ -73,7 +73,7 @@ def test_it_lives_but_is_not_ready_and_says_why(admin: str, tmp_path: Path) -> N
     assert (status, "no signing keys" in why) == (503, True)
     write_key(tmp_path / "keys", "a")
     time.sleep(1.1)  # the folder is looked at once a second
-    assert get(f"{admin}/readyz") == (503, "the indexes in MongoDB are not confirmed yet")
+    assert get(f"{admin}/readyz") == (503, "MongoDB indexes are not confirmed yet")
 
 
 @pytest.mark.usefixtures("app")

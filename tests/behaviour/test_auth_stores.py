@@ -214,7 +214,7 @@ def test_expired_attempts_are_deleted_by_ttl(real: Stores, databases: list[Datab
     assert isinstance(store, MongoFailures)
     assert isinstance(other, MongoFailures)
     for failures in (store, other, store):
-        failures.make_index()
+        failures.create_index()
     indexes: dict[str, Any] = {i["name"]: i for i in databases[2]["login_failures"].list_indexes()}
 
     assert set(indexes) == {"_id_", "changed_at_ttl"}

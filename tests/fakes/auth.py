@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from auth_api.store import NameTaken
-from auth_api.throttle import WINDOW, Limit, Tally
+from auth_api.throttle import WINDOW, AttemptCount, Limit
 
 
 class FakeUsers:
@@ -48,20 +48,20 @@ class FakeFailures:
         self._clock = clock
         self._lock = threading.Lock()
 
-    def read(self, keys: Sequence[str]) -> list[Tally]:
+    def read(self, keys: Sequence[str]) -> list[AttemptCount]:
         if self.error:
             raise self.error
         now = self._clock()
-        return [Tally(k, self._live(k, now), now) for k in keys if k in self._attempts]
+        return [AttemptCount(k, self._live(k, now), now) for k in keys if k in self._attempts]
 
-    def add(self, limits: Sequence[Limit], attempt: str) -> list[Tally]:
+    def add(self, limits: Sequence[Limit], attempt: str) -> list[AttemptCount]:
         with self._lock:
             if self.error:
                 raise self.error
             now = self._clock()
             for limit in limits:
                 live = dict(self._live(limit.key, now))
-                self._attempts[limit.key] = live if len(live) >= limit.most else live | {attempt: now}
+                self._attempts[limit.key] = live if len(live) >= limit.max_attempts else live | {attempt: now}
         return self.read([limit.key for limit in limits])
 
     def remove(self, keys: Sequence[str], attempt: str) -> None:

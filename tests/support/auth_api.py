@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from auth_api.app import create_app
 from auth_api.passwords import Passwords, Slots
 from auth_api.settings import Settings
-from auth_api.tokens import KeyFolder
+from auth_api.signing_keys import SigningKeys
 from fakes.auth import FakeFailures, FakeUsers
 from support.clock import Clock
 
@@ -61,7 +61,7 @@ class AuthService:
 
     def __post_init__(self) -> None:
         self.failures = self.failures or FakeFailures(self.clock)
-        self.keys = KeyFolder(self.folder, clock=self.clock.seconds)
+        self.keys = SigningKeys(self.folder, clock=self.clock.seconds)
         self.slots, self.registration_slots = Slots(2, waiters=WAITERS), Slots(1, waiters=WAITERS)
         app = create_app(
             settings(self.folder),

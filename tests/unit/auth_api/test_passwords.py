@@ -23,9 +23,9 @@ def test_a_password_matches_its_own_hash_only() -> None:
     passwords = Passwords(**CHEAP)
     stored = passwords.hash("secret password")
 
-    assert passwords.matches(stored, "secret password")
-    assert not passwords.matches(stored, "another password")
-    assert not passwords.matches(stored, "secret password\0")
+    assert passwords.verify(stored, "secret password")
+    assert not passwords.verify(stored, "another password")
+    assert not passwords.verify(stored, "secret password\0")
 
 
 def test_a_hash_with_former_parameters_is_outdated() -> None:
@@ -40,7 +40,7 @@ def test_an_absent_user_costs_one_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     verify = Mock(wraps=passwords._hasher.verify)
     monkeypatch.setattr(type(passwords._hasher), "verify", verify)
 
-    assert not passwords.matches(None, "secret password")
+    assert not passwords.verify(None, "secret password")
     ((stored, _),) = [call.args for call in verify.call_args_list]
     assert stored.startswith("$argon2id$v=19$m=8,t=1,p=1$")
 

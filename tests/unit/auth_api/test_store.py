@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from auth_api.store import MongoUsers, OutcomeUnknown
+from auth_api.store import MongoUsers
 from fakes.mongo_client import FakeDatabase
 from fakes.replica_set import Failure, ReplicaSet
 from shared.resilience.breaker import Breaker
+from shared.store import OutcomeUnknown
 from shared.telemetry.metrics import BreakerMetrics
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

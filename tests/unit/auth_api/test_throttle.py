@@ -83,7 +83,7 @@ def test_the_window_moves_on_and_says_when(throttle: Throttle, clock: Clock) -> 
 
 def test_an_attempt_forgiven_does_not_count(throttle: Throttle) -> None:
     for _ in range(30):
-        throttle.forgive(throttle.begin("alice", "192.0.2.1"))
+        throttle.discard(throttle.begin("alice", "192.0.2.1"))
 
     assert taken(throttle, [("alice", "192.0.2.1")] * 12) == 10
 

@@ -1,24 +1,24 @@
-"""The rules of accounts: which names and passwords are taken, and how a client says who it is."""
+"""The rules for accounts: valid user names and passwords, and the parsing of HTTP Basic credentials."""
 
 import base64
 import binascii
-import re
 import unicodedata
 from importlib.resources import files
 
 import msgspec
 
-MAX_PASSWORD_BYTES = 2048  # as sent; 128 characters in any normal form are less
-SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 128
-_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
-# The 1,000 commonest passwords of 8 to 128 characters: head of zxcvbn 4.5.0's list (MIT), made of leaked passwords.
+from shared.usernames import RULE, is_username
+
+MAX_PASSWORD_BYTES = 2048  # as received; 128 characters need fewer in every Unicode normal form
+MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 8, 128
+# The 1,000 most common passwords of 8 to 128 characters: the head of zxcvbn 4.5.0's list (MIT) of leaked passwords.
 COMMON_PASSWORDS = frozenset(
     files("auth_api").joinpath("common_passwords.txt").read_text(encoding="utf-8").casefold().split()
 )
 
 
 class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client sends to become a user."""
+    """The request body that creates a user."""
 
     username: str
     password: str
@@ -27,8 +27,8 @@ class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"Registration({self.username!r})"
 
 
-class RefusedAccount(Exception):  # noqa: N818 - what happened to it
-    """The name or the password breaks a rule; `errors` are (JSON pointer, sentence) pairs."""
+class InvalidAccount(Exception):  # noqa: N818 - a state of the request
+    """The name or the password violates a rule; `errors` are (JSON pointer, sentence) pairs."""
 
     def __init__(self, errors: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(sentence for _, sentence in errors))
@@ -36,47 +36,42 @@ class RefusedAccount(Exception):  # noqa: N818 - what happened to it
 
 
 class MalformedCredentials(ValueError):  # noqa: N818
-    """The Authorization header holds no user name and password by RFC 7617."""
+    """The Authorization header contains no user name and password as RFC 7617 defines them."""
 
 
-def check(registration: Registration) -> str:
-    """Return the password as it is to be hashed; raise RefusedAccount with everything that is wrong."""
+def validate(registration: Registration) -> str:
+    """Return the normalized password to hash; raise InvalidAccount with every violated rule."""
     errors = []
-    if not _NAME.fullmatch(registration.username):
-        errors.append(
-            (
-                "/username",
-                "a user name has 1 to 64 characters of a-z, 0-9 and . _ @ + -, and begins with a letter or digit",
-            )
-        )
-    password = normal_password(registration.password)
-    if password is None or len(password) < SHORTEST_PASSWORD:
-        errors.append(("/password", f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters"))
+    if not is_username(registration.username):
+        errors.append(("/username", f"username must be {RULE}"))
+    password = normalize_password(registration.password)
+    if password is None or len(password) < MIN_PASSWORD_LENGTH:
+        errors.append(("/password", f"password must be {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters"))
     elif password.casefold() in COMMON_PASSWORDS:
-        errors.append(("/password", "this password is one of the 1,000 commonest"))
+        errors.append(("/password", "this password is too common"))
     if errors or password is None:
-        raise RefusedAccount(errors)
+        raise InvalidAccount(errors)
     return password
 
 
-def normal_password(password: str) -> str | None:
-    """Return the password in the form that is hashed (NFC, so that every keyboard agrees); None if it is too long."""
+def normalize_password(password: str) -> str | None:
+    """Return the password as it is hashed (NFC, so that all keyboards agree), or None if it is too long."""
     if len(password.encode()) > MAX_PASSWORD_BYTES:
         return None
-    normal = unicodedata.normalize("NFC", password)
-    return normal if len(normal) <= LONGEST_PASSWORD else None
+    normalized = unicodedata.normalize("NFC", password)
+    return normalized if len(normalized) <= MAX_PASSWORD_LENGTH else None
 
 
-def basic_credentials(header: str | None) -> tuple[str, str]:
+def parse_basic_auth(header: str | None) -> tuple[str, str]:
     """Return user name and password of an Authorization header (RFC 7617, UTF-8); raise MalformedCredentials."""
     scheme, _, encoded = (header or "").strip().partition(" ")
     if scheme.lower() != "basic":
-        raise MalformedCredentials("say who you are with HTTP Basic")
+        raise MalformedCredentials("HTTP Basic credentials required")
     try:
         text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
     except (binascii.Error, ValueError):
-        raise MalformedCredentials("the Basic credentials are no base64 of UTF-8") from None
+        raise MalformedCredentials("The Basic credentials are not valid base64-encoded UTF-8") from None
     name, colon, password = text.partition(":")
     if not colon:
-        raise MalformedCredentials("the Basic credentials have no colon between user name and password")
+        raise MalformedCredentials("The Basic credentials have no colon between user name and password")
     return name, password

@@ -1,10 +1,10 @@
-"""A login, from a name and a password to a yes or no."""
+"""A login: from a name and a password to success or an exception."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from auth_api.accounts import normal_password
+from auth_api.accounts import normalize_password
 from auth_api.passwords import Passwords, Slots
 from auth_api.throttle import Throttle
 from shared.telemetry import log
@@ -12,23 +12,23 @@ from shared.telemetry import log
 logger = log.get(__name__)
 
 
-class WrongCredentials(Exception):  # noqa: N818 - what happened
-    """There is no such user, or the password is another: nobody learns which."""
+class WrongCredentials(Exception):  # noqa: N818 - a state of the request
+    """The user does not exist or the password is wrong: the client does not learn which."""
 
 
 class Users(Protocol):
-    """The users, as a login sees them."""
+    """The users, as a login needs them."""
 
     def password_hash(self, name: str) -> str | None:
-        """Return the hash of the user's password, None if there is no such user."""
+        """Return the hash of the user's password, or None if the user does not exist."""
 
     def replace_hash(self, name: str, old: str, new: str) -> None:
-        """Store another hash of the same password."""
+        """Replace the hash `old` by `new`, a hash of the same password."""
 
 
 @dataclass(frozen=True)
 class Login:
-    """What a login needs. Fails closed: without the throttle's count or the user's record, nobody gets in."""
+    """Checks credentials. Fails closed: if the throttle or the user's record cannot be read, the login fails."""
 
     users: Users
     throttle: Throttle
@@ -36,27 +36,27 @@ class Login:
     slots: Slots
 
     def check(self, name: str, password: str, address: str) -> None:
-        """Return if the password is the user's; raise WrongCredentials, TooManyFailures or Busy if not.
+        """Return if the password is correct; otherwise raise WrongCredentials, TooManyFailures or Busy.
 
-        The attempt is counted only once it holds a slot, so that no more attempts are in hand than slots.
+        An attempt is counted only while it holds a slot, so that at most as many as slots are counted in advance.
         """
-        normal = normal_password(password)
-        if normal is None:
-            raise WrongCredentials  # nobody has one so long: no need to hash it
+        normalized = normalize_password(password)
+        if normalized is None:
+            raise WrongCredentials  # no stored password is that long, so there is nothing to hash
         self.throttle.check(name, address)
         with self.slots.hold():
-            stored = self.users.password_hash(name)  # before the attempt counts: no answer is no guess
+            stored = self.users.password_hash(name)  # first: if this fails, the attempt must not count
             attempt = self.throttle.begin(name, address)
-            if not self.passwords.matches(stored, normal) or stored is None:
+            if not self.passwords.verify(stored, normalized) or stored is None:
                 raise WrongCredentials
-            _try("login_count_reset_failed", lambda: self.throttle.forgive(attempt))
+            _try("login_count_reset_failed", lambda: self.throttle.discard(attempt))
             if self.passwords.is_outdated(stored):
-                new = self.passwords.hash(normal)
+                new = self.passwords.hash(normalized)
                 _try("password_rehash_failed", lambda: self.users.replace_hash(name, stored, new))
 
 
 def _try(event: str, action: Callable[[], None]) -> None:
-    """Do what is good to do after a login, but no reason to refuse it."""
+    """Run an action whose failure must not fail the login."""
     try:
         action()
     except Exception as error:  # noqa: BLE001 - whatever the store raises

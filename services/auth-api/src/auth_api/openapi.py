@@ -3,6 +3,7 @@
 from typing import Any
 
 from shared.http.openapi import PROBLEM_SCHEMA, problems
+from shared.usernames import PATTERN
 
 _UNAVAILABLE = "The service cannot do it now; `type` says whether something was done."
 
@@ -69,7 +70,7 @@ def _object(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties, **more}
 
 
-_NAME = {"type": "string", "pattern": "^[a-z0-9][a-z0-9._@+-]{0,63}$", "examples": ["alice"]}
+_NAME = {"type": "string", "pattern": f"^{PATTERN}$", "examples": ["alice"]}
 _SCHEMAS: dict[str, Any] = {
     "Registration": _object(
         {

@@ -1,4 +1,4 @@
-"""Password hashes (Argon2id), and the bound on how much hashing goes on at one time."""
+"""Password hashes (Argon2id), and the limit on concurrent hashing."""
 
 import secrets
 import threading
@@ -13,12 +13,12 @@ MEMORY_KIB, PASSES, LANES = 19 * 1024, 2, 1
 WAIT_SECONDS = 1.0
 
 
-class Busy(Exception):  # noqa: N818 - the state that it tells
-    """No slot for hashing came free in time; nothing was done."""
+class Busy(Exception):  # noqa: N818 - a state, not a defect
+    """No hashing slot became free in time; nothing was done."""
 
 
 class Slots:
-    """At most `count` holders at one time; so many more as `waiters` may wait up to 1 s. Safe for threads."""
+    """At most `count` concurrent holders; up to `waiters` more may wait, each for up to 1 s. Thread-safe."""
 
     def __init__(self, count: int, *, waiters: int, wait: float = WAIT_SECONDS) -> None:
         self._free = threading.BoundedSemaphore(count)
@@ -42,24 +42,24 @@ class Slots:
 
 
 class Passwords:
-    """Makes and checks hashes. Every call costs one hash of CPU time: hold a slot around it."""
+    """Creates and verifies hashes. Each call takes the CPU time of one hash: hold a slot around it."""
 
     def __init__(self, *, memory_kib: int = MEMORY_KIB, passes: int = PASSES) -> None:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=LANES, type=Type.ID)
-        self._nobodys = self._hasher.hash(secrets.token_hex(16))
+        self._unknown_user = self._hasher.hash(secrets.token_hex(16))
 
     def hash(self, password: str) -> str:
         """Return the hash to store."""
         return self._hasher.hash(password)
 
-    def matches(self, stored: str | None, password: str) -> bool:
-        """Tell whether the password is that of the stored hash; for an absent user (None): False, at the same cost."""
+    def verify(self, stored: str | None, password: str) -> bool:
+        """Return whether the password matches the stored hash; for an unknown user (None) False, in the same time."""
         try:
-            self._hasher.verify(self._nobodys if stored is None else stored, password)
+            self._hasher.verify(self._unknown_user if stored is None else stored, password)
         except VerifyMismatchError:
             return False
         return stored is not None
 
     def is_outdated(self, stored: str) -> bool:
-        """Tell whether a hash was made with other parameters than today's."""
+        """Return whether the hash was created with other parameters than the present ones."""
         return self._hasher.check_needs_rehash(stored)

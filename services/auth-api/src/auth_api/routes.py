@@ -1,4 +1,4 @@
-"""HTTP to rules and back: three routes, and what each error means to a client."""
+"""The HTTP routes of auth-api, and the problem document for each error."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -7,30 +7,29 @@ from typing import Any, Protocol
 
 import msgspec
 from flask import Blueprint, Response, jsonify, request
-from pymongo.errors import PyMongoError
 
-from auth_api import accounts, tokens
-from auth_api.accounts import MalformedCredentials, RefusedAccount, Registration
+from auth_api import accounts
+from auth_api.accounts import InvalidAccount, MalformedCredentials, Registration
 from auth_api.login import Login, WrongCredentials
+from auth_api.metrics import AuthMetrics
 from auth_api.passwords import Busy, Slots
-from auth_api.store import NameTaken, OutcomeUnknown
+from auth_api.signing_keys import SigningKeys, SigningKeysUnavailable
+from auth_api.store import NameTaken
 from auth_api.throttle import TooManyFailures
-from auth_api.tokens import KeyFolder, NoKeys
-from shared.http import app as web
+from auth_api.tokens import issue_token
+from shared.http.app import authentication, read_json
 from shared.http.problem import Problem, outcome_unknown, seconds, unavailable
-from shared.resilience.breaker import CircuitOpen
-from shared.telemetry.metrics import AuthMetrics
+from shared.store import OutcomeUnknown, StoreUnavailable
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="retail-orders", charset="UTF-8"'}
-AWAY = "the record of users cannot be reached; nothing was done"
 RETRY_SECONDS = 1.0
 
 
 class NewUsers(Protocol):
-    """The users, as a registration sees them."""
+    """The users, as a registration needs them."""
 
     def add(self, name: str, password_hash: str, now: datetime) -> None:
-        """Store a user; raise NameTaken or OutcomeUnknown."""
+        """Store a user; raise NameTaken, StoreUnavailable or OutcomeUnknown."""
 
 
 def blueprint(
@@ -38,37 +37,37 @@ def blueprint(
     users: NewUsers,
     login: Login,
     slots: Slots,
-    keys: KeyFolder,
+    keys: SigningKeys,
     metrics: AuthMetrics,
     now: Callable[[], datetime],
 ) -> Blueprint:
-    """Return the API's routes. Registrations have `slots` of their own: anybody may register, and many at once."""
+    """Return the routes; each declares its authentication. Registrations have their own hashing `slots`."""
     routes = Blueprint("auth", __name__)
 
     @routes.post("/api/users")
-    @web.authentication("none")
+    @authentication("none")
     def register() -> tuple[Response, int]:
-        registration = web.read_json(Registration)
-        password = accounts.check(registration)
+        registration = read_json(Registration)
+        password = accounts.validate(registration)
         with slots.hold():
-            password_hash = login.passwords.hash(password)  # made for a taken name too, so that both take as long
+            password_hash = login.passwords.hash(password)  # also for a taken name, so that both take the same time
         users.add(registration.username, password_hash, now())
         return jsonify(username=registration.username), 201
 
     @routes.get("/api/token")
-    @web.authentication("basic")
+    @authentication("basic")
     def token() -> Response:
         with _counted(metrics):
-            name, password = accounts.basic_credentials(request.headers.get("Authorization"))
-            signing = keys.keys()
+            name, password = accounts.parse_basic_auth(request.headers.get("Authorization"))
+            signing_keys = keys.current()
             login.check(name, password, request.remote_addr or "")
-            answer = tokens.issue(name, signing, now())
-        return jsonify(msgspec.to_builtins(answer))
+            access_token = issue_token(name, signing_keys, now())
+        return jsonify(msgspec.to_builtins(access_token))
 
     @routes.get("/.well-known/jwks.json")
-    @web.authentication("none")
+    @authentication("none")
     def jwks() -> Response:
-        response: Response = jsonify(keys.keys().jwks)
+        response: Response = jsonify(keys.current().jwks)
         response.headers["Cache-Control"] = "public, max-age=300"
         response.add_etag()
         response.make_conditional(request)
@@ -79,7 +78,7 @@ def blueprint(
 
 @contextmanager
 def _counted(metrics: AuthMetrics) -> Iterator[None]:
-    """Count the request for a token by what becomes of it."""
+    """Count a token request by its result."""
     result = "unavailable"
     try:
         yield
@@ -98,18 +97,19 @@ def _counted(metrics: AuthMetrics) -> Iterator[None]:
 
 
 PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
-    RefusedAccount: lambda error: Problem(422, str(error), errors=error.errors),
-    NameTaken: lambda _: Problem(409, "there is a user of this name: choose another"),
+    InvalidAccount: lambda error: Problem(422, str(error), errors=error.errors),
+    NameTaken: lambda _: Problem(409, "username already taken"),
     MalformedCredentials: lambda error: Problem(401, str(error), headers=CHALLENGE),
-    WrongCredentials: lambda _: Problem(401, "user name and password do not belong together", headers=CHALLENGE),
+    WrongCredentials: lambda _: Problem(401, "Invalid username or password", headers=CHALLENGE),
     TooManyFailures: lambda error: Problem(
-        429, "too many failed logins: wait", headers={"Retry-After": seconds(error.retry_after)}
+        429, "Too many failed logins; retry later", headers={"Retry-After": seconds(error.retry_after)}
     ),
-    Busy: lambda _: unavailable("too many passwords are being checked; nothing was done", RETRY_SECONDS),
-    NoKeys: lambda _: unavailable("the signing keys are not there yet; nothing was done", RETRY_SECONDS),
-    CircuitOpen: lambda error: unavailable(AWAY, error.retry_after),
-    PyMongoError: lambda _: unavailable(AWAY, RETRY_SECONDS),
+    Busy: lambda _: unavailable("Too many concurrent logins or registrations; nothing was changed", RETRY_SECONDS),
+    SigningKeysUnavailable: lambda _: unavailable("Signing keys are not loaded yet; retry", RETRY_SECONDS),
+    StoreUnavailable: lambda error: unavailable(
+        "The user database is unavailable; nothing was changed", error.retry_after
+    ),
     OutcomeUnknown: lambda _: outcome_unknown(
-        "whether the user was stored is not known: ask for a token with this name and password, or register again"
+        "It is not known whether the user was stored. Request a token with this name and password, or register again"
     ),
 }

@@ -1,4 +1,4 @@
-"""What auth-api reads from its environment."""
+"""The settings of auth-api, read from the environment."""
 
 import os
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ CGROUP_CPU = Path("/sys/fs/cgroup/cpu.max")
 
 
 def usable_cores(cgroup: Path = CGROUP_CPU) -> int:
-    """Return how many cores this process may use, at least 1: its CPU affinity and its cgroup's quota (v2) decide."""
+    """Return how many cores this process may use, at least 1: the CPU affinity and the cgroup quota (v2) decide."""
     cores = len(os.sched_getaffinity(0))
     try:
         quota, period = cgroup.read_text(encoding="ascii").split()
         return max(1, min(cores, int(quota) // int(period)))
-    except (OSError, ValueError):  # no cgroup v2 here, or its quota is "max"
+    except (OSError, ValueError):  # no cgroup v2, or the quota is "max"
         return cores
 
 
@@ -28,20 +28,22 @@ def hash_slots(text: str) -> int:
 
 @settings
 class Settings(HttpSettings):
-    """What the variables say."""
+    """The environment variables of auth-api."""
 
-    keys_dir: Path = env("AUTH_KEYS_DIR", folder, help="folder of Ed25519 private keys, `<kid>.pem`; all are published")
-    signing_kid: str = env("AUTH_SIGNING_KID", default="", help="the key that signs; empty: the last by name")
+    keys_dir: Path = env(
+        "AUTH_KEYS_DIR", folder, help="directory of Ed25519 private keys, `<kid>.pem`; all are published"
+    )
+    signing_kid: str = env("AUTH_SIGNING_KID", default="", help="id of the key that signs; empty: the last by name")
     issuer: str = env("AUTH_ISSUER", default="retail-orders", help="`iss` of the tokens")
     audience: str = env("AUTH_AUDIENCE", default="retail-orders", help="`aud` of the tokens")
     hash_slots: int = env(
         "HASH_SLOTS",
         hash_slots,
         default="cores",
-        help="passwords checked at one time, and a quarter as many stored; `cores`: as many as usable cores",
+        help="concurrent password checks, and a quarter as many registrations; `cores`: the usable CPU cores",
     )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """Read the settings; raise SettingsError that names every missing or bad variable."""
+        """Read the settings; raise SettingsError, which names every missing or invalid variable."""
         return load(cls, environ)

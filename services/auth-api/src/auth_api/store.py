@@ -1,4 +1,4 @@
-"""What auth-api keeps in MongoDB: users, and the attempts that the throttle counts."""
+"""Users and login attempts in MongoDB. Every call goes through the circuit breaker."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,66 +6,57 @@ from typing import Any
 
 from pymongo import ReadPreference, UpdateOne, WriteConcern
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, PyMongoError, ServerSelectionTimeoutError
+from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
-from auth_api.throttle import WINDOW, Limit, Tally
+from auth_api.throttle import WINDOW, AttemptCount, Limit
 from shared.mongo import Document
 from shared.resilience.breaker import Breaker
+from shared.store import insert_guarded, run_guarded
 
 TTL_SECONDS = int(2 * WINDOW.total_seconds())
 
 
-class NameTaken(Exception):  # noqa: N818 - what happened
-    """There is a user of that name."""
-
-
-class OutcomeUnknown(Exception):  # noqa: N818
-    """The user may have been stored or not."""
+class NameTaken(Exception):  # noqa: N818 - a state of the name
+    """A user with this name exists."""
 
 
 class MongoUsers:
-    """The users; `_id` is the name, so that MongoDB decides who was first.
-
-    Every call may raise CircuitOpen or PyMongoError.
-    """
+    """The `users` collection; `_id` is the name, so that MongoDB decides every race. Raises StoreUnavailable."""
 
     def __init__(self, database: Database[Document], breaker: Breaker) -> None:
         self._users = database["users"]
-        self._certain = self._users.with_options(read_concern=ReadConcern("linearizable"))
+        self._linearizable = self._users.with_options(read_concern=ReadConcern("linearizable"))
         self._breaker = breaker
 
     def add(self, name: str, password_hash: str, now: datetime) -> None:
         """Store a user, acknowledged by a majority; raise NameTaken or OutcomeUnknown."""
         try:
-            with self._breaker.guard():
-                self._users.insert_one({"_id": name, "password_hash": password_hash, "created_at": now})
+            user = {"_id": name, "password_hash": password_hash, "created_at": now}
+            insert_guarded(self._breaker, self._users, user)
         except DuplicateKeyError:
             raise NameTaken from None
-        except ServerSelectionTimeoutError:  # nothing was sent
-            raise
-        except PyMongoError as error:
-            raise OutcomeUnknown from error
 
     def password_hash(self, name: str) -> str | None:
-        """Return the hash of the user's password, None if there is no such user.
+        """Return the hash of the user's password, or None if the user does not exist.
 
-        Only a user that cannot be lost in a failover any more is there: else the name could become another person's.
+        Linearizable read: a user that a failover could roll back is not returned.
         """
-        with self._breaker.guard():
-            user = self._certain.find_one({"_id": name}, {"password_hash": 1})
+        query, fields = {"_id": name}, {"password_hash": 1}
+        user = run_guarded(self._breaker, lambda: self._linearizable.find_one(query, fields))
         return str(user["password_hash"]) if user else None
 
     def replace_hash(self, name: str, old: str, new: str) -> None:
-        """Store another hash of the same password, unless the password was changed meanwhile."""
-        with self._breaker.guard():
-            self._users.update_one({"_id": name, "password_hash": old}, {"$set": {"password_hash": new}})
+        """Replace the hash `old` by `new`, unless the password was changed in the meantime."""
+        query, change = {"_id": name, "password_hash": old}, {"$set": {"password_hash": new}}
+        run_guarded(self._breaker, lambda: self._users.update_one(query, change))
 
 
 class MongoFailures:
-    """Attempts to log in, one document for each key; the database's clock decides what is in the window.
+    """Login attempts, one document per key; the database's clock decides which are in the window.
 
-    A count lost in a failover costs a guess or two, so one member's acknowledgement is enough.
+    A failover that loses a count costs a guess or two, so the acknowledgement of one member is enough. Raises
+    StoreUnavailable.
     """
 
     def __init__(self, database: Database[Document], breaker: Breaker) -> None:
@@ -74,34 +65,34 @@ class MongoFailures:
         )
         self._breaker = breaker
 
-    def make_index(self) -> None:
-        """Let MongoDB remove what is out of date. Safe to repeat; no rule depends on it."""
-        with self._breaker.guard():
-            self._failures.create_index("changed_at", expireAfterSeconds=TTL_SECONDS, name="changed_at_ttl")
+    def create_index(self) -> None:
+        """Create the TTL index that removes old documents. Idempotent; no rule depends on it."""
+        name = "changed_at_ttl"
+        run_guarded(
+            self._breaker, lambda: self._failures.create_index("changed_at", name=name, expireAfterSeconds=TTL_SECONDS)
+        )
 
-    def read(self, keys: Sequence[str]) -> list[Tally]:
-        """Return the tallies of the keys."""
+    def read(self, keys: Sequence[str]) -> list[AttemptCount]:
+        """Return the counts of the keys."""
         pipeline: list[Document] = [
             {"$match": {"_id": {"$in": list(keys)}}},
-            {"$set": {"attempts": _LIVE, "now": "$$NOW"}},
+            {"$set": {"attempts": _IN_WINDOW, "now": "$$NOW"}},
         ]
-        with self._breaker.guard():
-            return [_tally(document) for document in self._failures.aggregate(pipeline)]
+        return [_count(d) for d in run_guarded(self._breaker, lambda: [*self._failures.aggregate(pipeline)])]
 
-    def add(self, limits: Sequence[Limit], attempt: str) -> list[Tally]:
-        """Count the attempt under each key that is not full; return all tallies after."""
-        writes = [UpdateOne({"_id": limit.key}, _add_unless_full(limit.most, attempt), upsert=True) for limit in limits]
-        with self._breaker.guard():
-            self._failures.bulk_write(writes, ordered=False)
+    def add(self, limits: Sequence[Limit], attempt: str) -> list[AttemptCount]:
+        """Add the attempt under each key below its limit; return all counts afterwards."""
+        writes = [UpdateOne({"_id": limit.key}, _add_below_limit(limit, attempt), upsert=True) for limit in limits]
+        run_guarded(self._breaker, lambda: self._failures.bulk_write(writes, ordered=False))
         return self.read([limit.key for limit in limits])
 
     def remove(self, keys: Sequence[str], attempt: str) -> None:
-        """Take the attempt away under each key."""
-        with self._breaker.guard():
-            self._failures.update_many({"_id": {"$in": list(keys)}}, {"$pull": {"attempts": {"id": attempt}}})
+        """Remove the attempt under each key."""
+        query, change = {"_id": {"$in": list(keys)}}, {"$pull": {"attempts": {"id": attempt}}}
+        run_guarded(self._breaker, lambda: self._failures.update_many(query, change))
 
 
-_LIVE: Document = {
+_IN_WINDOW: Document = {
     "$filter": {
         "input": {"$ifNull": ["$attempts", []]},
         "cond": {"$gt": ["$$this.at", {"$subtract": ["$$NOW", int(WINDOW.total_seconds() * 1000)]}]},
@@ -109,13 +100,14 @@ _LIVE: Document = {
 }
 
 
-def _add_unless_full(most: int, attempt: str) -> list[Document]:
+def _add_below_limit(limit: Limit, attempt: str) -> list[Document]:
     added = {"$concatArrays": ["$attempts", [{"id": {"$literal": attempt}, "at": "$$NOW"}]]}
+    is_below = {"$lt": [{"$size": "$attempts"}, limit.max_attempts]}
     return [
-        {"$set": {"attempts": _LIVE, "changed_at": "$$NOW"}},
-        {"$set": {"attempts": {"$cond": [{"$lt": [{"$size": "$attempts"}, most]}, added, "$attempts"]}}},
+        {"$set": {"attempts": _IN_WINDOW, "changed_at": "$$NOW"}},
+        {"$set": {"attempts": {"$cond": [is_below, added, "$attempts"]}}},
     ]
 
 
-def _tally(document: dict[str, Any]) -> Tally:
-    return Tally(document["_id"], [(a["id"], a["at"]) for a in document["attempts"]], document["now"])
+def _count(document: dict[str, Any]) -> AttemptCount:
+    return AttemptCount(document["_id"], [(a["id"], a["at"]) for a in document["attempts"]], document["now"])

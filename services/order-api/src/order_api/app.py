@@ -26,8 +26,8 @@ from order_api.settings import Settings
 from order_api.store import OrderStore
 from order_api.token_verifier import TokenVerifier
 from shared import kafka, mongo
-from shared.http import app as web
-from shared.http import openapi as docs
+from shared.http.app import init_app, register_problems
+from shared.http.openapi import serve_document
 from shared.resilience.breaker import Breaker
 from shared.resilience.startup import StartupTask
 from shared.store import StoreUnavailable
@@ -58,8 +58,8 @@ def create_app(
 ) -> Flask:
     """Return the API on the given store; `enqueue` gets the document of each new order, and never waits."""
     app = Flask("order_api", static_folder=None)
-    web.init_app(app, metrics=HttpMetrics(registry), trusted_proxies=settings.trusted_proxies)
-    web.register_problems(app, routes.PROBLEMS)
+    init_app(app, metrics=HttpMetrics(registry), trusted_proxies=settings.trusted_proxies)
+    register_problems(app, routes.PROBLEMS)
     limits = RateLimits.of(
         orders=settings.orders_rate, reads=settings.reads_rate, invalid_tokens=settings.invalid_tokens_rate
     )
@@ -81,7 +81,7 @@ def create_app(
         currencies=settings.currencies,
         version=version("retail-orders-order-api"),
     )
-    docs.register(app, description)
+    serve_document(app, description)
     return app
 
 

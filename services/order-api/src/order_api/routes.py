@@ -18,7 +18,7 @@ from order_api.placement import IdempotencyKeyReused, OrderPlacement
 from order_api.rate_limit import RateLimits
 from order_api.store import OrderStore
 from order_api.token_verifier import View, public
-from shared.http import app as web
+from shared.http.app import read_json
 from shared.http.problem import Problem, outcome_unknown, unavailable
 from shared.store import OutcomeUnknown, StoreUnavailable, operation_deadline
 
@@ -71,7 +71,7 @@ class Routes:
     def place(self, user: str | None = None) -> Response:
         """Place an order for `user`, or without a token (None) for the userid in the body."""
         params.parse_query(request.args.lists())
-        payload = web.read_json(OrderRequest)
+        payload = read_json(OrderRequest)
         if user is not None and payload.userid != user:
             raise Problem(403, "userid must match the token's subject")
         header = request.headers.get("Idempotency-Key")
@@ -147,7 +147,7 @@ def _requested_id(query: Mapping[str, str]) -> dict[str, str]:
 def _ids_in_body() -> dict[str, str]:
     if not request.content_length and "Transfer-Encoding" not in request.headers:
         return {}
-    ids: dict[str, str] = msgspec.to_builtins(web.read_json(OrderQuery))
+    ids: dict[str, str] = msgspec.to_builtins(read_json(OrderQuery))
     if len(ids) > 1:
         raise Problem(422, "Pass only one of orderid and userid", errors=[("", "contains both orderid and userid")])
     return ids

@@ -46,7 +46,7 @@ def problems(meanings: Mapping[int, str]) -> dict[str, Any]:
     }
 
 
-def register(app: Flask, document: dict[str, Any], *, prefix: str = "") -> None:
+def serve_document(app: Flask, document: dict[str, Any], *, prefix: str = "") -> None:
     """Serve the OpenAPI `document` at `<prefix>/openapi.json` and its page at `<prefix>/docs`."""
     pages = Blueprint("openapi", __name__)
 

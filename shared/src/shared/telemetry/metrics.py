@@ -42,18 +42,6 @@ class BreakerMetrics:
         )
 
 
-class AuthMetrics:
-    """What auth-api counts."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.logins = Counter(
-            "retail_logins_total",
-            "Requests for a token by result: ok, refused, throttled, busy, unavailable.",
-            ["result"],
-            registry=registry,
-        )
-
-
 class CertificateMetrics:
     """When the certificates that this process relies on end."""
 
