@@ -30,9 +30,9 @@ for folder in . .venv; do
 done
 
 # pip and uv keep what they download in the user's cache, and work in the folder for temporary files.
-cache=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}
+cache=${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}
 if ! mkdir -p "$cache" 2>/dev/null || ! [ -w "$cache" ]; then
-    say "$cache cannot be written: downloads are kept in .cache of this checkout"
+    say "the user's cache ($cache) cannot be written: downloads are kept in .cache of this checkout"
     export XDG_CACHE_HOME="$PWD/.cache"
 fi
 if [ -n "${TMPDIR:-}" ] && ! { [ -d "$TMPDIR" ] && [ -w "$TMPDIR" ]; }; then

@@ -127,8 +127,8 @@ if pick(full=True, short=False):
 
 
 def _rotation(system: System, *, out: str | None) -> None:
-    """Have the edge send new requests to all replicas but `out`, as an orchestrator does before it stops one."""
-    file = system.folder / "config" / "edge" / "nginx.conf"
+    """Have the proxy send new requests to all replicas but `out`, as an orchestrator does before it stops one."""
+    file = system.folder / "config" / "proxy" / "nginx.conf"
     text = file.read_text(encoding="utf-8").replace(" down;", " max_fails=0;")
     urls = {f"{s['name']}-{s['replica']}": s["url"] for s in system.stack.file["services"] if s["name"] == "order-api"}
     if out in urls:
@@ -138,7 +138,7 @@ def _rotation(system: System, *, out: str | None) -> None:
     elif out:
         return
     file.write_text(text, encoding="utf-8")
-    os.kill(system.stack.pids["edge"], signal.SIGHUP)
+    os.kill(system.stack.pids["proxy"], signal.SIGHUP)
     time.sleep(DRAIN_SECONDS)  # as a preStop hook does: what is on its way arrives
 
 

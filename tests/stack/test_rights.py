@@ -53,9 +53,7 @@ def administrator(stack: Stack) -> AdminClient:
         ("operator", "users", "find_one"),
     ],
 )
-def test_mongodb_refuses_what_a_service_does_not_need(
-    servers: Stack, user: str, collection: str, operation: str
-) -> None:
+def test_mongodb_denies_operations_outside_the_role(servers: Stack, user: str, collection: str, operation: str) -> None:
     db = database(servers, user)
     with db.client, pytest.raises(OperationFailure) as refusal:
         getattr(db[collection], operation)({"_id": "none"})
@@ -63,7 +61,7 @@ def test_mongodb_refuses_what_a_service_does_not_need(
     assert refusal.value.code == UNAUTHORIZED
 
 
-def test_mongodb_refuses_a_wrong_password_and_nobody(servers: Stack) -> None:
+def test_mongodb_denies_wrong_password_and_unknown_user(servers: Stack) -> None:
     wrong, nobody = database(servers, "order-api", password="wrong"), database(servers, "order-api", username="nobody")
     for db in (wrong, nobody):
         with db.client, pytest.raises(OperationFailure) as refusal:
@@ -83,7 +81,7 @@ def test_mongodb_refuses_a_wrong_password_and_nobody(servers: Stack) -> None:
         ("operator", "orders.placed.dlq", True),
     ],
 )
-def test_a_user_writes_only_to_its_own_topic(servers: Stack, user: str, topic: str, refused: bool) -> None:
+def test_user_writes_only_to_its_own_topic(servers: Stack, user: str, topic: str, refused: bool) -> None:
     producer = kafka.producer(connection(servers, user), lambda _error: None, **{"enable.idempotence": False})
     codes: list[int] = []
     producer.produce(topic, b"{}", on_delivery=lambda error, _message: codes.append(error.code() if error else 0))
@@ -93,7 +91,7 @@ def test_a_user_writes_only_to_its_own_topic(servers: Stack, user: str, topic: s
 
 
 @pytest.mark.parametrize(("user", "group"), [("order-api", "order-processor"), ("order-processor", "another-group")])
-def test_a_user_joins_no_group_but_its_own(servers: Stack, user: str, group: str) -> None:
+def test_user_cannot_join_another_group(servers: Stack, user: str, group: str) -> None:
     errors: list[Any] = []
     consumer = kafka.consumer(connection(servers, user), group, errors.append)
     consumer.subscribe(["orders.placed"])
@@ -125,7 +123,7 @@ def test_topics_have_the_settings_of_the_strimzi_resources(servers: Stack) -> No
             assert {key: present[key].value for key in wanted} == wanted
 
 
-def test_an_unknown_topic_is_not_made_by_asking_for_it(servers: Stack) -> None:
+def test_asking_for_an_unknown_topic_does_not_create_it(servers: Stack) -> None:
     admin = administrator(servers)
 
     assert "no.such.topic" not in admin.list_topics(timeout=15).topics
@@ -133,7 +131,7 @@ def test_an_unknown_topic_is_not_made_by_asking_for_it(servers: Stack) -> None:
     assert "no.such.topic" not in admin.list_topics(timeout=15).topics
 
 
-def test_setting_up_again_changes_nothing(servers: Stack) -> None:
+def test_prepare_is_safe_to_repeat(servers: Stack) -> None:
     servers.prepare()
 
     db = database(servers, "order-api")

@@ -19,7 +19,7 @@ from support import wait
 from support.customer import Customer, https
 from support.stack_run import StackRun, call, free_offset, gone
 
-PARTS = ["edge", "order-api-0", "auth-api-0", "order-processor-0", "mongodb", "kafka"]
+PARTS = ["proxy", "order-api-0", "auth-api-0", "order-processor-0", "mongodb", "kafka"]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def kept(run: StackRun) -> tuple[Customer, str]:
     return customer, customer.place()
 
 
-def test_the_tour_shows_the_requests_and_their_answers_without_secrets(run: StackRun) -> None:
+def test_smoke_test_shows_requests_and_answers_without_secrets(run: StackRun) -> None:
     output = run.output.read_text()
 
     assert "POST /api/users" in output
@@ -51,10 +51,10 @@ def test_the_tour_shows_the_requests_and_their_answers_without_secrets(run: Stac
         assert secret not in output
 
 
-def test_stack_json_says_where_every_part_is(run: StackRun) -> None:
+def test_stack_json_has_the_address_of_every_part(run: StackRun) -> None:
     stack = run.file
 
-    assert list(stack) == ["base_url", "ca", "services", "mongodb", "kafka", "edge"]
+    assert list(stack) == ["base_url", "ca", "services", "mongodb", "kafka", "proxy"]
     assert [(s["name"], s["replica"]) for s in stack["services"]] == [
         ("order-api", 0),
         ("order-api", 1),
@@ -70,13 +70,13 @@ def test_stack_json_says_where_every_part_is(run: StackRun) -> None:
     assert set(run.pids.values()) <= family
 
 
-def test_only_the_owner_can_read_what_the_stack_keeps(run: StackRun) -> None:
+def test_only_the_owner_can_read_the_stack_folder(run: StackRun) -> None:
     open_to_others = [path for path in [run.root, *run.root.rglob("*")] if path.lstat().st_mode & 0o077]
 
     assert not open_to_others
 
 
-def test_no_secret_shows_in_a_process_list_or_a_log(run: StackRun) -> None:
+def test_no_secret_appears_in_process_list_or_log(run: StackRun) -> None:
     shown = [" ".join(process.cmdline()) for process in run.family()]
     shown += [json.dumps(process.environ()) for process in run.family()[1:]]
     shown += [path.read_text(errors="replace") for path in (run.root / "log").iterdir()]
@@ -91,7 +91,7 @@ def secrets(run: StackRun) -> list[str]:
     return [path.read_text() for path in files]
 
 
-def test_client_settings_name_the_servers_and_their_user(run: StackRun) -> None:
+def test_client_settings_have_the_servers_and_the_user(run: StackRun) -> None:
     text = (run.root / "clients" / "operator.env").read_text()
 
     values = dict(line.split("=", 1) for line in text.splitlines())
@@ -100,7 +100,7 @@ def test_client_settings_name_the_servers_and_their_user(run: StackRun) -> None:
     assert values["MONGODB_URI"].startswith("mongodb://operator:")
 
 
-def test_a_second_start_and_a_removal_are_refused_while_it_runs(run: StackRun) -> None:
+def test_second_start_and_clean_are_refused_while_it_runs(run: StackRun) -> None:
     for command in ("run", "clean"):
         refused = call(command, "--root", run.root)
 
@@ -111,20 +111,20 @@ def test_a_second_start_and_a_removal_are_refused_while_it_runs(run: StackRun) -
         )
 
 
-def test_a_port_in_use_is_one_sentence_that_names_its_user(tmp_path: Path) -> None:
+def test_port_in_use_is_reported_with_its_program(tmp_path: Path) -> None:
     offset = free_offset()
     with socket.create_server(("127.0.0.1", 8443 + offset)):
         refused = call("run", "--root", tmp_path / "stack", "--port-offset", str(offset))
 
     assert refused.returncode == 1
     assert refused.stderr == (
-        f"local-stack: port {8443 + offset}, which edge needs, is in use by {psutil.Process().name()} "
-        f"(pid {os.getpid()}): end that, or use other ports with --port-offset 2000\n"
+        f"local-stack: port {8443 + offset}, which proxy needs, is in use by {psutil.Process().name()} "
+        f"(pid {os.getpid()}): stop that program, or use other ports: make run PORT_OFFSET={offset + 1000}\n"
     )
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_part_killed_is_started_again_and_the_system_goes_on(
+def test_killed_part_is_restarted_and_orders_are_processed(
     run: StackRun, kept: tuple[Customer, str], part: str
 ) -> None:
     customer, _ = kept
@@ -162,9 +162,7 @@ def test_nothing_outlives_a_supervisor_that_is_killed(run: StackRun, kept: tuple
     wait.until(lambda: not (run.root / "stack.json").exists(), "stack.json to be removed", seconds=5)
 
 
-def test_the_next_start_needs_no_cleaning_and_has_the_data_and_ctrl_c_ends_all(
-    root: Path, kept: tuple[Customer, str]
-) -> None:
+def test_next_start_has_the_data_and_ctrl_c_stops_everything(root: Path, kept: tuple[Customer, str]) -> None:
     customer, reference = kept
     second = StackRun(root, free_offset() + 1).await_line("Ctrl-C")
     try:
@@ -185,7 +183,7 @@ def test_the_next_start_needs_no_cleaning_and_has_the_data_and_ctrl_c_ends_all(
         second.end()
 
 
-def test_it_ends_when_its_parent_is_killed_and_then_can_be_removed(root: Path) -> None:
+def test_stack_stops_when_its_parent_is_killed_and_clean_removes_it(root: Path) -> None:
     third = StackRun(root, free_offset()).await_line("MongoDB is ready")
     family = third.family()
 

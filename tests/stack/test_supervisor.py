@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from local_stack.errors import StackError
-from local_stack.part import LOG_BYTES, Part
+from local_stack.process import LOG_BYTES, Part
 from local_stack.supervisor import Supervisor
 from support import wait
 from support.stack_run import runs
@@ -76,7 +76,7 @@ def another_pid(supervisor: Supervisor, than: int, seconds: float = 10) -> int:
     return wait.until(changed, "a new process", seconds=seconds, every=0.02)
 
 
-def test_a_killed_part_is_started_again_and_said_so(supervisor: Supervisor, add: Add, desk: Desk) -> None:
+def test_killed_part_is_restarted_and_reported(supervisor: Supervisor, add: Add, desk: Desk) -> None:
     add(SLEEP)
     supervisor.start("part")
     first = supervisor.pids()["part"]
@@ -90,21 +90,21 @@ def test_a_killed_part_is_started_again_and_said_so(supervisor: Supervisor, add:
     wait.until(lambda: desk.changes >= changes + 2, "the change to be told twice: its end and its start")
 
 
-def test_a_part_that_keeps_dying_is_started_ever_later_but_at_most_5_seconds_later(
-    supervisor: Supervisor, add: Add, desk: Desk
-) -> None:
+def test_restarts_of_a_dying_part_back_off(supervisor: Supervisor, add: Add, desk: Desk) -> None:
     add("exit 3")
     supervisor.start("part")
     wait.until(lambda: len(desk.said) >= 3, "three deaths")
 
     delays = [sentence.rpartition(" in ")[2] for sentence in desk.said[:3]]
     assert delays == ["0.5 s", "1 s", "2 s"]
-    assert "ended with code 3" in desk.said[0]
-    with pytest.raises(StackError, match="part ends as soon as it is started"):
+    assert "exited with code 3" in desk.said[0]
+    with pytest.raises(StackError, match="part exits immediately"):
         supervisor.await_ready("part", seconds=30)
 
 
-def test_a_part_that_cannot_start_is_tried_again_and_harms_none(supervisor: Supervisor, add: Add, desk: Desk) -> None:
+def test_part_that_cannot_start_is_retried_and_others_keep_running(
+    supervisor: Supervisor, add: Add, desk: Desk
+) -> None:
     add(SLEEP)
     bad = add(SLEEP, "bad")
     bad.log.mkdir()  # it cannot be opened for writing
@@ -119,17 +119,17 @@ def test_a_part_that_cannot_start_is_tried_again_and_harms_none(supervisor: Supe
     assert desk.said[0].endswith("): starting it again in 0.5 s")
 
 
-def test_what_cannot_be_written_down_costs_no_part_its_life(supervisor: Supervisor, add: Add, desk: Desk) -> None:
+def test_parts_keep_running_when_stack_json_cannot_be_written(supervisor: Supervisor, add: Add, desk: Desk) -> None:
     desk.trouble = OSError("no space left")
     add(SLEEP)
     supervisor.start("part")
     wait.until(lambda: desk.said, "the sentence")
 
-    assert desk.said == ["what changed could not be written down: no space left"]
+    assert desk.said == ["stack.json could not be written: no space left"]
     assert runs(supervisor.pids()["part"])
 
 
-def test_what_a_dead_part_left_behind_is_ended_before_it_is_started_again(supervisor: Supervisor, add: Add) -> None:
+def test_children_of_a_dead_part_are_killed_before_its_restart(supervisor: Supervisor, add: Add) -> None:
     add(WITH_CHILD)
     supervisor.start("part")
     first = supervisor.pids()["part"]
@@ -141,7 +141,7 @@ def test_what_a_dead_part_left_behind_is_ended_before_it_is_started_again(superv
     assert not runs(child)
 
 
-def test_stop_asks_with_the_parts_own_signal_and_holds_it_down(supervisor: Supervisor, add: Add) -> None:
+def test_stop_sends_the_stop_signal_and_prevents_a_restart(supervisor: Supervisor, add: Add) -> None:
     script = "trap 'echo asked; exit 0' QUIT; echo listening; while :; do sleep 0.05; done"
     part = add(script, stop_signal=signal.SIGQUIT)
     supervisor.start("part")
@@ -155,7 +155,7 @@ def test_stop_asks_with_the_parts_own_signal_and_holds_it_down(supervisor: Super
     assert supervisor.pids() == {}
 
 
-def test_a_part_that_does_not_end_when_asked_is_killed(supervisor: Supervisor, add: Add) -> None:
+def test_part_that_ignores_its_stop_signal_is_killed(supervisor: Supervisor, add: Add) -> None:
     add(DEAF)
     supervisor.start("part")
     pid = supervisor.pids()["part"]
@@ -167,9 +167,7 @@ def test_a_part_that_does_not_end_when_asked_is_killed(supervisor: Supervisor, a
     assert time.monotonic() - began < 5
 
 
-def test_a_part_is_held_down_after_its_death_if_its_policy_says_so_until_it_is_started(
-    supervisor: Supervisor, add: Add, desk: Desk
-) -> None:
+def test_part_without_restarts_stays_dead_until_it_is_started(supervisor: Supervisor, add: Add, desk: Desk) -> None:
     add(SLEEP)
     supervisor.start("part")
     supervisor.restart_policy("part", enabled=False)
@@ -177,20 +175,20 @@ def test_a_part_is_held_down_after_its_death_if_its_policy_says_so_until_it_is_s
     supervisor.kill("part")
 
     wait.until(lambda: desk.said, "the death to be told")
-    assert desk.said[0].endswith("held down")
+    assert desk.said[0].endswith("not restarted")
     assert supervisor.pids() == {}
     supervisor.start("part")
     assert "part" in supervisor.pids()
 
 
-def test_an_unknown_part_is_an_error_that_names_the_known_ones(supervisor: Supervisor, add: Add) -> None:
+def test_unknown_part_is_an_error_with_the_known_names(supervisor: Supervisor, add: Add) -> None:
     add(SLEEP)
 
-    with pytest.raises(StackError, match="there is no part 'parrot': the parts are part"):
+    with pytest.raises(StackError, match="unknown part 'parrot': the parts are part"):
         supervisor.stop("parrot")
 
 
-def test_a_long_log_is_moved_aside_when_the_part_starts(supervisor: Supervisor, add: Add) -> None:
+def test_long_log_is_rotated_when_the_part_starts(supervisor: Supervisor, add: Add) -> None:
     part = add("echo fresh; exec sleep 300")
     part.log.write_bytes(b"x" * (LOG_BYTES + 1))
 
@@ -201,7 +199,7 @@ def test_a_long_log_is_moved_aside_when_the_part_starts(supervisor: Supervisor, 
     assert part.log.stat().st_mode & 0o777 == 0o600
 
 
-def test_parts_get_nothing_of_the_callers_environment(
+def test_parts_do_not_inherit_the_environment(
     supervisor: Supervisor, add: Add, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MONGODB_URI", "mongodb://elsewhere")
@@ -215,7 +213,7 @@ def test_parts_get_nothing_of_the_callers_environment(
 
 VICTIM = """
 import os, pathlib, sys
-from local_stack.part import Part
+from local_stack.process import Part
 from local_stack.supervisor import Supervisor
 root = pathlib.Path(sys.argv[1])
 lock = os.open(root / "lock", os.O_CREAT | os.O_RDWR)
@@ -229,7 +227,7 @@ sys.stdin.read()
 """
 
 
-def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+def test_no_process_outlives_a_killed_supervisor(tmp_path: Path) -> None:
     victim = subprocess.Popen(
         [sys.executable, "-c", VICTIM, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -1,4 +1,4 @@
-"""A client of the HTTPS edge that sends bytes as they are, and a service behind it that misbehaves as asked."""
+"""A client of the HTTPS proxy that sends bytes as they are, and a service behind it that misbehaves as asked."""
 
 import json
 import socket
@@ -40,7 +40,7 @@ class FaultyService(BaseHTTPRequestHandler):
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of the edge."""
+    """One answer of the proxy."""
 
     status: int
     headers: dict[str, str]
@@ -51,7 +51,7 @@ class Answer:
 
 
 class RawHttpsClient:
-    """Sends bytes to the edge as they are."""
+    """Sends bytes to the proxy as they are."""
 
     def __init__(self, port: int, ca: Path) -> None:
         self._port = port

@@ -50,13 +50,13 @@ class StackRun:
         """The process of each part, as stack.json has it."""
         stack = self.file
         services = {f"{s['name']}-{s['replica']}": s["pid"] for s in stack["services"]}
-        return services | {kind: stack[kind]["pid"] for kind in ("mongodb", "kafka", "edge")}
+        return services | {kind: stack[kind]["pid"] for kind in ("mongodb", "kafka", "proxy")}
 
     def healed(self, part: str) -> bool:
         """Tell whether the part answers: on its admin port, or on the port that it is for."""
         stack = self.file
         addresses = {
-            "edge": stack["base_url"],
+            "proxy": stack["base_url"],
             "kafka": stack["kafka"]["bootstrap"],
             "mongodb": stack["mongodb"]["uri"].partition("/retail")[0],
         }

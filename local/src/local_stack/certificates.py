@@ -1,4 +1,4 @@
-"""The local certificate authority, the certificates of the servers, and the keys that sign tokens."""
+"""The local certificate authority, the servers' certificates, and the keys that sign tokens."""
 
 import datetime as dt
 import ipaddress
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from local_stack import private
+from local_stack import secret_files
 
 CA_DAYS = 3650
 LEAF_DAYS = 397
@@ -19,10 +19,10 @@ Key = ec.EllipticCurvePrivateKey
 
 
 class Authority:
-    """A certificate authority in a folder: `ca.pem` to trust, `ca.key` to sign with, both made the first time."""
+    """A certificate authority in a folder: `ca.pem` to trust, `ca.key` to sign with. The first use creates both."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = private.folder(folder)
+        self._folder = secret_files.folder(folder)
         self.certificate = folder / "ca.pem"
         key_file = folder / "ca.key"
         if not (self.certificate.exists() and key_file.exists()):
@@ -34,19 +34,19 @@ class Authority:
                 .add_extension(_ca_usage(), critical=True)
                 .sign(key, hashes.SHA256())
             )
-            private.write(key_file, _pem(key))
-            private.write(self.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+            secret_files.write(key_file, _pem(key))
+            secret_files.write(self.certificate, certificate.public_bytes(serialization.Encoding.PEM))
         loaded = serialization.load_pem_private_key(key_file.read_bytes(), None)
-        self._key = cast("Key", loaded)  # we wrote the file, with this kind of key
+        self._key = cast("Key", loaded)  # this class wrote the file, with this kind of key
         self._issuer = x509.load_pem_x509_certificate(self.certificate.read_bytes())
 
     def issue(self, name: str) -> Path:
-        """Return the file with `name`'s key (PKCS#8, first) and certificate, made anew 30 days before its end.
+        """Return the file with `name`'s key (PKCS#8, first) and certificate, renewed 30 days before it expires.
 
-        The certificate is good for localhost and 127.0.0.1, as server and as client; its subject is CN=`name`.
+        The certificate is valid for localhost and 127.0.0.1, as server and as client; its subject is CN=`name`.
         """
         path = self._folder / f"{name}.pem"
-        if not path.exists() or not self._still_good(path):
+        if not path.exists() or not self._is_valid_long_enough(path):
             key = ec.generate_private_key(ec.SECP256R1())
             names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
             usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
@@ -60,19 +60,19 @@ class Authority:
                 )
                 .sign(self._key, hashes.SHA256())
             )
-            private.write(path, _pem(key) + certificate.public_bytes(serialization.Encoding.PEM))
+            secret_files.write(path, _pem(key) + certificate.public_bytes(serialization.Encoding.PEM))
         return path
 
-    def _still_good(self, path: Path) -> bool:
+    def _is_valid_long_enough(self, path: Path) -> bool:
         leaf = x509.load_pem_x509_certificate(path.read_bytes())
         return leaf.not_valid_after_utc - _now() > dt.timedelta(days=RENEW_DAYS)
 
 
 def signing_key(folder: Path) -> None:
-    """Make sure that `folder` holds an Ed25519 key for tokens; its file's name, today's date, is the key's id."""
-    private.folder(folder)
+    """Create an Ed25519 key for tokens in `folder` if it has none. The file's name, today's date, is the key's id."""
+    secret_files.folder(folder)
     if not any(folder.glob("*.pem")):
-        private.write(folder / f"{_now().date().isoformat()}.pem", _pem(ed25519.Ed25519PrivateKey.generate()))
+        secret_files.write(folder / f"{_now().date().isoformat()}.pem", _pem(ed25519.Ed25519PrivateKey.generate()))
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: Key, days: int) -> x509.CertificateBuilder:

@@ -1,2 +1,2 @@
 class StackError(Exception):
-    """The stack cannot start or go on; the message is one or two sentences for a person."""
+    """The stack cannot start or continue. The message is one or two sentences for a person, and names the fix."""

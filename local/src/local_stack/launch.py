@@ -1,8 +1,8 @@
-"""Becomes the program that it is given, set to die with the supervisor: `python launch.py SUPERVISOR_PID PROGRAM ARG…`.
+"""Replaces itself with a program that dies with the supervisor: `python launch.py SUPERVISOR_PID PROGRAM ARG…`.
 
-A program of its own, because the parent-death signal must be asked for between fork and exec, where a process with
-threads cannot safely run Python. The signals that ask a part to end work again, too: a shell starts what it puts in the
-background with SIGINT and SIGQUIT ignored, and programs inherit that.
+It is a separate program because the parent-death signal must be set between fork and exec, where a process with threads
+cannot safely run Python. It also restores the signals that stop a part: a shell starts background programs with SIGINT
+and SIGQUIT ignored, and their children inherit that.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ PR_SET_PDEATHSIG = 1
 
 if __name__ == "__main__":
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(sys.argv[1]):  # it died before we asked
+    if os.getppid() != int(sys.argv[1]):  # it died before the call
         sys.exit("the supervisor is gone")
     for signum in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(signum, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""One stack per folder."""
+"""The lock that allows one stack per folder."""
 
 import fcntl
 import os
@@ -13,9 +13,9 @@ WAIT_SECONDS = 15.0
 
 
 def acquire(root: Path) -> int:
-    """Lock the stack's folder and return the lock's file descriptor; StackError if a stack runs there.
+    """Lock the stack's folder and return the lock's file descriptor. StackError if a stack runs there.
 
-    The guardian of a killed stack keeps the lock until the last process is gone: that is waited for.
+    The reaper of a killed stack holds the lock until the last process is gone; this waits for it, at most 15 s.
     """
     descriptor = os.open(root / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + WAIT_SECONDS

@@ -15,15 +15,14 @@ from types import FrameType
 import httpx
 from rich.console import Console
 
-from local_stack import lock, report
+from local_stack import lock, report, smoke_test
 from local_stack.errors import StackError
 from local_stack.options import REPOSITORY, SERVICES, StackOptions
-from local_stack.ports import REPLICAS
+from local_stack.ports import HIGHEST_OFFSET, REPLICAS
 from local_stack.stack import Stack
-from local_stack.tour import tour
 
-ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# What of the caller's environment the services are told.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# The variables of the caller that reach the services.
 PASSED_ON = (
     "AUTH_SIGNING_KID",
     "HASH_SLOTS",
@@ -38,11 +37,11 @@ PASSED_ON = (
 
 
 class Interrupted(BaseException):
-    """Somebody asked us to end."""
+    """A signal asked this process to stop."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command; the exit code is 0 if it did what was asked."""
+    """Run the command. The exit code is 0 on success."""
     options = _parser().parse_args(arguments)
     try:
         sys.exit(clean(options.root) if options.command == "clean" else run(options))
@@ -54,15 +53,15 @@ def run(options: argparse.Namespace) -> int:
     """Start the stack, show it, and serve until SIGINT or SIGTERM, or until the parent process is gone."""
     console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()
-    for signum in ENDS:
+    for signum in STOP_SIGNALS:
         signal.signal(signum, _interrupt)
-    _end_with_parent()
+    _stop_with_parent()
     served = False
     try:
         with Stack(_options(options), say=lambda sentence: report.event(console, sentence)) as stack:
             try:
                 report.ready(console, time.monotonic() - began)
-                processed = _tour(stack, console)
+                processed = _smoke_test(stack, console)
                 if options.once:
                     return 0 if processed else 1
                 report.summary(console, stack.file, options.root)
@@ -76,19 +75,22 @@ def run(options: argparse.Namespace) -> int:
     return 0 if served else 1
 
 
-def _tour(stack: Stack, console: Console) -> bool:
+def _smoke_test(stack: Stack, console: Console) -> bool:
     try:
-        return tour(stack.base_url, Path(stack.ca), console)
+        return smoke_test.run(stack.base_url, Path(stack.ca), console)
     except httpx.HTTPError as error:
-        raise StackError(f"the tour through {stack.base_url} broke off: {error}") from error
+        raise StackError(f"the smoke test at {stack.base_url} failed: {error}") from error
 
 
 def clean(root: Path) -> int:
-    """Remove the stack's folder with all data and secrets; StackError while a stack runs there."""
-    if root.exists():
-        descriptor = lock.acquire(root)
-        shutil.rmtree(root)
-        os.close(descriptor)
+    """Remove the stack's folder with all data and secrets. StackError while a stack runs there."""
+    try:
+        if root.exists():
+            descriptor = lock.acquire(root)
+            shutil.rmtree(root)
+            os.close(descriptor)
+    except OSError as error:
+        raise StackError(f"{error.filename} could not be removed: {error.strerror}") from error
     return 0
 
 
@@ -96,8 +98,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="local-stack", description="The whole system on this machine.")
     commands = parser.add_subparsers(dest="command", required=True)
     run_parser = commands.add_parser("run", help="start everything, show it, and serve until Ctrl-C")
-    run_parser.add_argument("--once", action="store_true", help="end after the tour; exit code 0 if all went well")
-    run_parser.add_argument("--port-offset", type=int, default=0, help="add this to every usual port")
+    run_parser.add_argument("--once", action="store_true", help="stop after the smoke test; exit code 0 if it passed")
+    run_parser.add_argument(
+        "--port-offset",
+        type=_offset,
+        default=0,
+        metavar="N",
+        help=f"add this to every usual port, 0 to {HIGHEST_OFFSET} (stacks 1000 apart share no port)",
+    )
     for service, replicas in zip(SERVICES, (2, 1, 1), strict=True):
         run_parser.add_argument(
             f"--{service}",
@@ -117,6 +125,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _offset(text: str) -> int:
+    if not (text.isdecimal() and int(text) <= HIGHEST_OFFSET):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {HIGHEST_OFFSET}, not {text!r}")
+    return int(text)
+
+
 def _options(options: argparse.Namespace) -> StackOptions:
     passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return StackOptions(
@@ -130,17 +144,17 @@ def _options(options: argparse.Namespace) -> StackOptions:
 
 
 def _interrupt(_signum: int, _frame: FrameType | None) -> None:
-    _ignore_signals()  # Ctrl-C reaches us twice, from the terminal and from make
+    _ignore_signals()  # Ctrl-C arrives twice, from the terminal and from make
     raise Interrupted
 
 
 def _ignore_signals() -> None:
-    for signum in ENDS:
+    for signum in STOP_SIGNALS:
         signal.signal(signum, signal.SIG_IGN)
 
 
-def _end_with_parent() -> None:
-    """When the process that started us (make, a shell) is gone, end in good order as after SIGTERM."""
+def _stop_with_parent() -> None:
+    """When the process that started this one (make, a shell) is gone, stop as after SIGTERM."""
     parent = os.getppid()
     if parent == 1:
         return

@@ -1,4 +1,4 @@
-"""MongoDB: the parts, and the replica set, roles and users in it."""
+"""MongoDB: its processes, and the replica set, roles and users in it."""
 
 import json
 import time
@@ -13,12 +13,12 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 
-from local_stack import private
+from local_stack import secret_files
 from local_stack.certificates import Authority
 from local_stack.errors import StackError
 from local_stack.options import REPOSITORY, Folders, environment
-from local_stack.part import Part
 from local_stack.ports import HOST, listening
+from local_stack.process import Part
 
 Client = MongoClient[dict[str, Any]]
 
@@ -43,7 +43,9 @@ class MongoDB:
         self._ports = range(port, port + members)
         self._key_file = folders.secrets / "mongodb-keyfile"
         self._prepared = False
-        self.passwords = {name: private.secret(folders.secrets / f"mongodb-{name}") for name in (*_roles(), "admin")}
+        self.passwords = {
+            name: secret_files.secret(folders.secrets / f"mongodb-{name}") for name in (*_roles(), "admin")
+        }
 
     @property
     def hosts(self) -> list[str]:
@@ -61,8 +63,8 @@ class MongoDB:
         return self.uri.replace("://", f"://{user}:{self.passwords[user]}@") + f"&authSource={source}"
 
     def parts(self) -> list[Part]:
-        """The members as parts, named mongodb-0 and so on."""
-        private.secret(self._key_file, length=256)
+        """Return the members as parts, named mongodb-0 and so on."""
+        secret_files.secret(self._key_file, length=256)
         return [self._part(f"mongodb-{n}", port) for n, port in enumerate(self._ports)]
 
     def _part(self, name: str, port: int) -> Part:
@@ -83,10 +85,10 @@ class MongoDB:
             "storage": {"dbPath": str(self._folders.data(name)), "wiredTiger": {"engineConfig": {"cacheSizeGB": 0.25}}},
             "setParameter": {
                 "diagnosticDataCollectionEnabled": False,
-                "shutdownTimeoutMillisForSignaledShutdown": 1000,  # all members stop at once: nobody takes over
+                "shutdownTimeoutMillisForSignaledShutdown": 1000,  # all members stop: no new primary to await
             },
         }
-        file = private.write(self._folders.config(name) / "mongod.yaml", yaml.safe_dump(config))
+        file = secret_files.write(self._folders.config(name) / "mongod.yaml", yaml.safe_dump(config))
         return Part(
             name=name,
             command=[str(BINARY), "--config", str(file)],
@@ -96,10 +98,10 @@ class MongoDB:
         )
 
     def prepare(self, seconds: float = 120) -> None:
-        """Once the members listen: make or mend the replica set, then the roles and users, as the files say."""
+        """Create or repair the replica set, then the roles and users, as the files say. The members must listen."""
         deadline = time.monotonic() + seconds
         _retry(self._set_up_replica_set, deadline)
-        _retry(self._make_users, deadline)
+        _retry(self._update_users, deadline)
         self._prepared = True
 
     def _is_member(self, port: int) -> bool:
@@ -112,7 +114,7 @@ class MongoDB:
         members = [{"_id": n, "host": host} for n, host in enumerate(self.hosts)]
         with self._connect(
             self.hosts[:1], directConnection=True
-        ) as anyone:  # until there is a user, localhost may do this and no more
+        ) as anyone:  # before the first user exists, localhost may do this and nothing else
             try:
                 anyone.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members, "settings": ELECTION})
             except OperationFailure as error:
@@ -125,15 +127,15 @@ class MongoDB:
                 config = client.admin.command("replSetGetConfig")["config"]
             except OperationFailure as error:
                 if error.code == AUTHENTICATION_FAILED:
-                    return  # the very first start: `_make_users` makes admin
+                    return  # the very first start: `_update_users` creates admin
                 raise
-            if [member["host"] for member in config["members"]] != self.hosts:  # the ports are others than last time
+            if [member["host"] for member in config["members"]] != self.hosts:  # the ports changed
                 for member, host in zip(config["members"], self.hosts, strict=True):
                     member["host"] = host
                 config["version"] += 1
                 client.admin.command("replSetReconfig", config, force=True)
 
-    def _make_users(self) -> None:
+    def _update_users(self) -> None:
         admin: dict[str, Any] = {"pwd": self.passwords["admin"], "roles": [{"db": "admin", "role": "root"}]}
         with self._connect(self.hosts, replicaSet=REPLICA_SET) as anyone:
             try:
@@ -154,7 +156,7 @@ class MongoDB:
 
 
 def _roles() -> Mapping[str, list[dict[str, Any]]]:
-    """Return each service's role, which is also its user: the privileges by name."""
+    """Return the privileges of each service's role by its name, which is also the name of its user."""
     roles: Mapping[str, list[dict[str, Any]]] = json.loads(ROLES.read_text(encoding="utf-8"))
     return roles
 
@@ -175,6 +177,6 @@ def _retry(step: Callable[[], None], deadline: float) -> None:
         except PyMongoError as error:
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"MongoDB could not be set up; if its first start was cut short, 'make clean' makes room: {error}"
+                    f"MongoDB could not be set up: {error}. If its first start was interrupted: make clean"
                 ) from error
             time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""What a stack is made of, and where in its folder things lie."""
+"""The choices for a stack, and the layout of its folder."""
 
 import os
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from local_stack import ports, private
+from local_stack import ports, secret_files
 from local_stack.errors import StackError
 from local_stack.ports import Ports
 
@@ -17,10 +17,10 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", 
 
 @dataclass(frozen=True, kw_only=True)
 class StackOptions:
-    """`root` holds data, secrets and logs, and is kept; `ports` are the usual ones moved up by a number, or free ones.
+    """`root` holds data, secrets and logs, and is kept. `ports` is an offset to the usual ports, or "free" ones.
 
-    `extra_env` gives services more variables, by their name (`{"order-api": {"LOG_LEVEL": "debug"}}`).
-    `brokers` and `mongo_members` are 1 or 3, the same each time for the same root.
+    `extra_env` has more variables for each service (`{"order-api": {"LOG_LEVEL": "debug"}}`).
+    `brokers` and `mongo_members` are 1 or 3, always the same for the same root.
     """
 
     root: Path
@@ -45,9 +45,9 @@ class StackOptions:
         return ports.free({"mongodb": self.mongo_members, **brokers, **apis})
 
     def check_ports(self, chosen: Ports) -> None:
-        """Raise StackError if somebody listens on a port that is needed."""
+        """Raise StackError if another program listens on a port that is needed."""
         counts = {"mongodb": self.mongo_members, "kafka": self.brokers, "kafka_controller": self.brokers}
-        counts |= {"kafka_internal": self.brokers, "edge": 1}
+        counts |= {"kafka_internal": self.brokers, "proxy": 1}
         counts |= {name: self.replicas(service) for service in SERVICES for name in _port_names(service)}
         for name, count in counts.items():
             first = getattr(chosen, name, 0)
@@ -55,8 +55,11 @@ class StackOptions:
                 if ports.in_use(port):
                     raise StackError(
                         f"port {port}, which {name.replace('_', '-')} needs, is in use by {ports.user_of(port)}: "
-                        "end that, or use other ports with --port-offset 2000"
+                        f"stop that program, or use other ports: make run PORT_OFFSET={self._next_offset()}"
                     )
+
+    def _next_offset(self) -> int:
+        return 1000 if self.ports == "free" else (self.ports + 1000) % ports.HIGHEST_OFFSET
 
 
 def _port_names(service: str) -> tuple[str, str]:
@@ -73,37 +76,37 @@ class Folders:
     @property
     def certificates(self) -> Path:
         """The local authority and what it issued."""
-        return private.folder(self.root / "certificates")
+        return secret_files.folder(self.root / "certificates")
 
     @property
     def secrets(self) -> Path:
         """Passwords, a file each."""
-        return private.folder(self.root / "secrets")
+        return secret_files.folder(self.root / "secrets")
 
     @property
     def keys(self) -> Path:
         """The keys that sign tokens."""
-        return private.folder(self.root / "keys")
+        return secret_files.folder(self.root / "keys")
 
     @property
     def clients(self) -> Path:
         """Client settings for MongoDB and Kafka, a file for each user."""
-        return private.folder(self.root / "clients")
+        return secret_files.folder(self.root / "clients")
 
     @property
     def log(self) -> Path:
-        """What each part has to say."""
-        return private.folder(self.root / "log")
+        """The output of each part, a file each."""
+        return secret_files.folder(self.root / "log")
 
     def data(self, part: str) -> Path:
-        """What the part keeps."""
-        return private.folder(private.folder(self.root / "data") / part)
+        """The data of the part."""
+        return secret_files.folder(secret_files.folder(self.root / "data") / part)
 
     def config(self, part: str) -> Path:
-        """What the part is told at each start."""
-        return private.folder(private.folder(self.root / "config") / part)
+        """The configuration of the part, written at each start."""
+        return secret_files.folder(secret_files.folder(self.root / "config") / part)
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the little of our own environment that programs need, and `more`."""
+    """Return the few variables of this process that programs need, and `more`."""
     return {name: os.environ[name] for name in INHERITED if name in os.environ} | more

@@ -1,4 +1,4 @@
-"""Which part listens where, on 127.0.0.1."""
+"""The ports of the parts, all on 127.0.0.1."""
 
 import random
 import socket
@@ -10,20 +10,24 @@ import psutil
 from local_stack.errors import StackError
 
 HOST = "127.0.0.1"
-FREE_LOW, FREE_HIGH, FREE_BLOCK = 10_000, 32_000, 40  # below what systems hand out to outgoing connections
-REPLICAS = 10  # so many have room between the usual ports of one kind and of the next
+FREE_LOW, FREE_HIGH, FREE_BLOCK = 10_000, 32_000, 40  # below the range for outgoing connections
+REPLICAS = 10  # at most, so that the ports of one kind do not reach those of the next
+HIGHEST_OFFSET = 38_000
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """First ports of each kind of part; replica n listens on the first port plus n."""
+    """The first port of each kind of part; replica n listens on that port plus n.
 
-    edge: int = 8443
+    All differ modulo 1000, so that stacks whose offsets differ by a multiple of 1000 share no port.
+    """
+
+    proxy: int = 8443
     order_api: int = 18080
-    order_api_admin: int = 19080
+    order_api_admin: int = 19580
     auth_api: int = 18090
-    auth_api_admin: int = 19090
-    order_processor_admin: int = 19100
+    auth_api_admin: int = 19590
+    order_processor_admin: int = 19600
     mongodb: int = 27117
     kafka: int = 19192
     kafka_controller: int = 19292
@@ -31,13 +35,13 @@ class Ports:
 
 
 def fixed(offset: int = 0) -> Ports:
-    """Return the usual ports, each moved up by `offset`."""
+    """Return the usual ports plus `offset`."""
     usual = Ports()
     return Ports(*(getattr(usual, name) + offset for name in Ports.__slots__))
 
 
 def free(counts: dict[str, int]) -> Ports:
-    """Return ports of which nobody uses any now; `counts` says how many parts of each kind there will be."""
+    """Return unused ports. `counts` has the number of parts of each kind."""
     total = sum(counts.get(name, 1) for name in Ports.__slots__)
     for _ in range(100):
         base = random.SystemRandom().randrange(FREE_LOW, FREE_HIGH - total)
@@ -53,7 +57,7 @@ def free(counts: dict[str, int]) -> Ports:
 
 
 def in_use(port: int) -> bool:
-    """Tell whether something listens on the port."""
+    """Return whether a program listens on the port."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -65,7 +69,7 @@ def in_use(port: int) -> bool:
 
 
 def user_of(port: int) -> str:
-    """Say who listens on the port, as well as we may know it."""
+    """Return the name and pid of the program that listens on the port, if this user may see it."""
     with suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:
@@ -74,7 +78,7 @@ def user_of(port: int) -> str:
 
 
 def listening(port: int) -> bool:
-    """Tell whether a connection to the port is accepted."""
+    """Return whether a connection to the port is accepted."""
     with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
         return True
     return False

@@ -1,6 +1,7 @@
-"""What `local-stack run` shows to a person besides the tour."""
+"""What `local-stack run` prints besides the smoke test."""
 
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -11,30 +12,30 @@ PASSWORD = "correct-horse-battery"  # noqa: S105 - of an example
 
 
 def event(console: Console, sentence: str) -> None:
-    """Show what just happened."""
+    """Print what just happened."""
     console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim] ", end="")
     console.print(sentence, markup=False)
 
 
 def ready(console: Console, seconds: float) -> None:
-    """Say that all is ready, and how long it took."""
+    """Print that all is ready, and how long it took."""
     console.print()
     console.rule(f"[bold green]ready[/bold green] after {seconds:.1f} s", style="green")
 
 
 def summary(console: Console, stack: dict[str, Any], root: Path) -> None:
-    """Show where everything is, and what to try."""
+    """Print the addresses and files of the stack, and commands to try."""
     base = stack["base_url"]
     rows = [("API", base), ("Documentation", f"{base}/docs for orders, {base}/api/docs for users and tokens")]
     rows += [(f"Metrics of {s['name']}-{s['replica']}", f"{s['admin_url']}/metrics") for s in stack["services"]]
     rows += [
         ("Logs", f"{_short(root / 'log')}/"),
-        ("Client settings", f"{_short(root / 'clients')}/*.env for MongoDB and Kafka; admin.env may do everything"),
-        ("For programs", f"{_short(root / 'stack.json')} says all of this, and stays true"),
+        ("Client settings", f"{_short(root / 'clients')}/*.env for MongoDB and Kafka; admin.env has every right"),
+        ("For programs", f"{_short(root / 'stack.json')} has all of this, and is kept up to date"),
     ]
     width = max(len(title) for title, _ in rows)
     console.print()
-    console.rule("[bold]where things are[/bold]", style="cyan")
+    console.rule("[bold]addresses and files[/bold]", style="cyan")
     for title, place in rows:
         console.print(f"  [bold]{title:{width}}[/bold]  {place}")
     console.print()
@@ -46,10 +47,10 @@ def summary(console: Console, stack: dict[str, Any], root: Path) -> None:
 
 
 def _curl_lines(base: str, ca: str) -> list[str]:
-    curl, json = f"curl -s --cacert {ca}", "-H 'Content-Type: application/json'"
+    curl, json = f"curl -s --cacert {shlex.quote(ca)}", "-H 'Content-Type: application/json'"
     extract = "python3 -c 'import json, sys; print(json.load(sys.stdin)[\"access_token\"])'"
     return [
-        "# register, get a token, place an order, see what became of it",
+        "# register, get a token, place an order, look at it",
         f"""{curl} {json} -d '{{"username": "ada", "password": "{PASSWORD}"}}' {base}/api/users""",
         f"TOKEN=$({curl} -u ada:{PASSWORD} {base}/api/token | {extract})",
         f"""{curl} -H "Authorization: Bearer $TOKEN" {json} \\""",
@@ -60,7 +61,7 @@ def _curl_lines(base: str, ca: str) -> list[str]:
 
 
 def _short(path: Path) -> str:
-    """Write a path relative to where the person is, if it lies below."""
+    """Return a path relative to the current folder if it is below it."""
     path = path.resolve()
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else os.fspath(path)

@@ -1,4 +1,4 @@
-"""The services as parts: their commands, and their settings as environment variables."""
+"""The services as parts: their commands and environment variables."""
 
 import sys
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import httpx
 
-from local_stack import private
+from local_stack import secret_files
 from local_stack.certificates import Authority
 from local_stack.mongod import DATABASE, MongoDB
 from local_stack.options import Folders, environment
-from local_stack.part import Part
 from local_stack.ports import HOST, Ports
+from local_stack.process import Part
 
 GUNICORN = (sys.executable, "-m", "gunicorn", "--config", "python:shared.http.gunicorn_conf")
 PYTHON = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
@@ -26,7 +26,7 @@ COMMANDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Wiring:
-    """What services are told of their surroundings. `kafka_bootstrap` is empty where there is no Kafka."""
+    """The addresses and secrets that services get. `kafka_bootstrap` is empty if there is no Kafka."""
 
     folders: Folders
     authority: Authority
@@ -35,16 +35,16 @@ class Wiring:
     kafka_bootstrap: str
 
     def base_url(self) -> str:
-        """Where the edge listens."""
-        return f"https://localhost:{self.ports.edge}"
+        """The address of the proxy."""
+        return f"https://localhost:{self.ports.proxy}"
 
     def url(self, service: str, replica: int) -> str | None:
-        """Where the replica's API listens, if it has one."""
+        """The address of the replica's API, or None if it has none."""
         first: int | None = getattr(self.ports, service.replace("-", "_"), None)
         return f"http://{HOST}:{first + replica}" if first else None
 
     def admin_url(self, service: str, replica: int) -> str:
-        """Where the replica's probes and metrics are."""
+        """The address of the replica's probes and metrics."""
         return f"http://{HOST}:{getattr(self.ports, service.replace('-', '_') + '_admin') + replica}"
 
     def part(self, service: str, replica: int, extra: Mapping[str, str]) -> Part:
@@ -63,7 +63,7 @@ class Wiring:
         )
 
     def client(self, user: str) -> dict[str, str]:
-        """Return the variables with which a program is `user` at MongoDB and Kafka, secrets in clear."""
+        """Return the variables that make a program `user` in MongoDB and Kafka. They contain secrets."""
         variables = {
             "MONGODB_URI": self.mongodb.uri_for(user),
             "MONGODB_CA_FILE": str(self.authority.certificate),
@@ -80,7 +80,7 @@ class Wiring:
 
     def _dependencies(self, user: str) -> dict[str, str]:
         variables = self.client(user)
-        uri = private.write(self.folders.secrets / f"mongodb-uri-{user}", variables.pop("MONGODB_URI"))
+        uri = secret_files.write(self.folders.secrets / f"mongodb-uri-{user}", variables.pop("MONGODB_URI"))
         variables["MONGODB_URI_FILE"] = str(uri)
         if variables.pop("KAFKA_PASSWORD", None):
             variables["KAFKA_PASSWORD_FILE"] = str(self._kafka_password(user))
@@ -97,7 +97,7 @@ class Wiring:
 
 
 def is_ready(admin_url: str) -> bool:
-    """Tell whether the process behind the admin port says that it can serve."""
+    """Return whether the process behind the admin port reports that it is ready."""
     try:
         return httpx.get(f"{admin_url}/readyz", timeout=2, trust_env=False).status_code == HTTPStatus.OK
     except httpx.HTTPError:

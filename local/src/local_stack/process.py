@@ -1,4 +1,4 @@
-"""What the supervisor knows of a part of the stack, and one life of its process."""
+"""A part of the stack, which the supervisor keeps running, and one run of its process."""
 
 import os
 import signal
@@ -10,26 +10,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local_stack import launch
-from local_stack.guardian import end_group
+from local_stack.reaper import kill_group
 
 LOG_BYTES = 20 * 2**20
-REMAINS_SECONDS = 2.0
+KILL_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A process to keep running. Nothing of the caller's environment reaches it but what `environment` holds."""
+    """A program to keep running. It gets no variable of the caller but those in `environment`."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(repr=False)
     log: Path
-    ready: Callable[[], bool]  # asked until it says yes; raises nothing
+    ready: Callable[[], bool]  # called until it returns true; raises nothing
     stop_signal: signal.Signals = signal.SIGTERM
 
 
 class Process:
-    """One life of a part: a process in a session of its own, which dies with the thread that made it."""
+    """One run of a part: a process in its own session, which dies with the thread that started it."""
 
     def __init__(self, part: Part) -> None:
         rotate(part.log)
@@ -48,25 +48,25 @@ class Process:
         self.descriptor = os.pidfd_open(self.pid)
 
     def send(self, signum: signal.Signals) -> None:
-        """Send a signal to the process, if it is still there."""
+        """Send a signal to the process, if it still exists."""
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.descriptor, signum)
 
     def send_all(self, signum: signal.Signals) -> None:
-        """Send a signal to the process and all that it started."""
+        """Send a signal to the process and to every process that it started."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signum)
 
-    def bury(self) -> int:
-        """End what the dead process left behind, and return its exit code (negative: the signal that killed it).
+    def reap(self) -> int:
+        """Kill what the dead process left running, and return its exit code (negative: the signal that killed it).
 
-        The group is ended before the process is reaped, while its number cannot belong to others.
+        The group is killed before the process is reaped, while the system cannot reuse its number.
         """
         os.waitid(os.P_PIDFD, self.descriptor, os.WEXITED | os.WNOWAIT)
         self.send_all(signal.SIGKILL)
         os.close(self.descriptor)
         code = self._popen.wait()
-        end_group(self.pid, REMAINS_SECONDS)
+        kill_group(self.pid, KILL_SECONDS)
         return code
 
 

@@ -1,4 +1,4 @@
-"""A short tour through the front door: register, token, order, wait until it is processed."""
+"""One order, from registration to PROCESSED, through the proxy, shown request by request."""
 
 import json
 import secrets
@@ -16,8 +16,8 @@ ONE_LINE = 110  # characters
 HIDDEN = {"access_token", "password"}
 
 
-def tour(base_url: str, ca: Path, console: Console) -> bool:
-    """Make the calls, show each, and return whether the order was PROCESSED within a minute."""
+def run(base_url: str, ca: Path, console: Console) -> bool:
+    """Make the calls, print each, and return whether the order was PROCESSED within a minute."""
     context = ssl.create_default_context(cafile=str(ca))
     with httpx.Client(base_url=base_url, verify=context, trust_env=False, timeout=40) as client:
         visitor = _Visitor(client, console)
@@ -38,7 +38,7 @@ class _Visitor:
         return str(answer.get("access_token"))
 
     def order(self, token: str) -> bool:
-        """Place an order and wait for its end."""
+        """Place an order, wait for its outcome, and return whether it is PROCESSED."""
         headers = {"Authorization": f"Bearer {token}"}
         order = {"userid": self._name, "cost": "7.45", "orderitems": [TEA, "a biscuit"]}
         key = {"Idempotency-Key": secrets.token_hex(8)}
@@ -47,7 +47,7 @@ class _Visitor:
         deadline = time.monotonic() + PROCESSED_SECONDS
         answer = placed
         while answer.get("status") == "PLACED" and time.monotonic() < deadline:
-            answer = self._call("See what became of it", "GET", "/orderdetails", params=query, headers=headers)
+            answer = self._call("Look at the order", "GET", "/orderdetails", params=query, headers=headers)
         processed = answer.get("status") == "PROCESSED"
         self._say(f"The order was {answer.get('status')}.", style="bold green" if processed else "bold red")
         return processed
@@ -79,7 +79,7 @@ TEA = {"item": "tea", "quantity": 2}
 
 
 def _show(document: dict[str, Any]) -> str:
-    """Write JSON for reading: on one line if it is short, else a line for each member."""
+    """Format JSON: on one line if it is short, with a line for each member otherwise."""
     members = [
         f"{json.dumps(name)}: {json.dumps(_cut(value) if name in HIDDEN else value, ensure_ascii=False)}"
         for name, value in document.items()
@@ -89,5 +89,5 @@ def _show(document: dict[str, Any]) -> str:
 
 
 def _cut(secret: str) -> str:
-    """Leave a token's first letters, to recognise it by, and nothing of a password."""
+    """Keep the first letters of a token, to recognise it by, and nothing of a password."""
     return f"{secret[:10]}…" if secret.startswith("ey") else "…"

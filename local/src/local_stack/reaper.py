@@ -1,9 +1,9 @@
-"""Kills every part's process group when the supervisor is gone, however it went.
+"""Kills every part's process group when the supervisor has died, for whatever reason.
 
-The parent-death signal reaches the supervisor's own children; the guardian also finds the children's children, such as
-nginx's workers. It reads `+PGID` and `-PGID` lines from its standard input, whose end is the supervisor's end. It
-shares the supervisor's lock, so that the next start waits until all is gone; its last act is to remove stack.json,
-which would not be true any more.
+The parent-death signal reaches only the supervisor's own children; the reaper also kills their children, such as
+nginx's workers. It reads `+PGID` and `-PGID` lines from its standard input, which is closed when the supervisor dies.
+It shares the supervisor's lock, so that the next start waits until every process is gone. Last, it removes stack.json,
+which would be wrong by then.
 """
 
 import os
@@ -17,47 +17,47 @@ from pathlib import Path
 GONE_SECONDS = 10.0
 
 
-class Guardian:
-    """The supervisor's end of it. Safe to use from one thread."""
+class Reaper:
+    """The reaper process, as the supervisor uses it. Not thread-safe."""
 
     def __init__(self, lock: int, file: Path) -> None:
-        """`lock` is the file descriptor of the lock to share, `file` is removed at the end."""
+        """`lock` is the file descriptor of the lock to share. The reaper removes `file` at the end."""
         command = [sys.executable, "-I", "-S", __file__, str(file)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, pass_fds=[lock], start_new_session=True, bufsize=0
         )
 
     def watch(self, group: int) -> None:
-        """From now on, `group` must not outlive the supervisor."""
-        self._tell(f"+{group}\n")
+        """Kill `group` when the supervisor dies, unless `forget` is called first."""
+        self._send(f"+{group}\n")
 
     def forget(self, group: int) -> None:
-        """`group` is gone: its number may be given to others."""
-        self._tell(f"-{group}\n")
+        """Stop watching `group`: it has ended, and the system may reuse its number."""
+        self._send(f"-{group}\n")
 
     def close(self) -> None:
-        """End the guardian; it kills what is still there."""
+        """Stop the reaper. It kills the groups that it still watches."""
         if self._process.stdin:
             self._process.stdin.close()
         self._process.wait(timeout=2 * GONE_SECONDS)
 
-    def _tell(self, line: str) -> None:
-        with suppress(BrokenPipeError):  # a killed guardian takes nothing with it
+    def _send(self, line: str) -> None:
+        with suppress(BrokenPipeError):  # without the reaper the parts still run
             if self._process.stdin:
                 self._process.stdin.write(line.encode())
 
 
-def end_group(group: int, seconds: float) -> None:
-    """Kill the process group and wait until nothing of it runs, at most `seconds`."""
+def kill_group(group: int, seconds: float) -> None:
+    """Kill the process group and wait until none of its processes runs, at most `seconds`."""
     deadline = time.monotonic() + seconds
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
-        while _runs(group) and time.monotonic() < deadline:
+        while _is_running(group) and time.monotonic() < deadline:
             time.sleep(0.01)
 
 
-def _runs(group: int) -> bool:
-    """Tell whether the group has a process that is more than a zombie, which only its new parent can bury."""
+def _is_running(group: int) -> bool:
+    """Return whether the group has a process that is not a zombie. Only its new parent can reap a zombie."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             state, _parent, its_group = (
@@ -69,7 +69,7 @@ def _runs(group: int) -> bool:
 
 
 def main() -> None:
-    """Read until the end of input, then kill what is left."""
+    """Read until the input is closed, then kill the remaining groups."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
     groups: set[int] = set()
@@ -80,7 +80,7 @@ def main() -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
     for group in groups:
-        end_group(group, GONE_SECONDS)
+        kill_group(group, GONE_SECONDS)
     Path(sys.argv[1]).unlink(missing_ok=True)
 
 

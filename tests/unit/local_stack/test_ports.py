@@ -1,0 +1,50 @@
+"""The usual ports, and how an offset is given and advised."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from local_stack import main, ports
+from local_stack.errors import StackError
+from local_stack.options import StackOptions
+
+ROOM = {"proxy": 1, "mongodb": 3, "kafka": 3, "kafka_controller": 3, "kafka_internal": 3}
+
+
+def used(offset: int) -> set[int]:
+    """Return every port of the largest stack at the offset."""
+    usual = ports.fixed(offset)
+    firsts = {name: getattr(usual, name) for name in ports.Ports.__slots__}
+    return {first + n for name, first in firsts.items() for n in range(ROOM.get(name, ports.REPLICAS))}
+
+
+def test_each_part_has_ports_of_its_own() -> None:
+    assert len(used(0)) == 13 + 5 * ports.REPLICAS
+
+
+@pytest.mark.parametrize("offset", range(1000, ports.HIGHEST_OFFSET + 1, 1000))
+def test_stacks_a_multiple_of_1000_apart_share_no_port(offset: int) -> None:
+    assert not used(0) & used(offset)
+
+
+def test_highest_offset_gives_valid_ports() -> None:
+    assert max(used(ports.HIGHEST_OFFSET)) < 65536
+
+
+@pytest.mark.parametrize("offset", ["-1", "38001", "many", "1.5", ""])
+def test_bad_offset_is_a_usage_error(offset: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main.main(["run", "--port-offset", offset])
+
+    assert stop.value.code == 2
+    assert f"must be a whole number from 0 to 38000, not {offset!r}" in capsys.readouterr().err
+
+
+def test_port_in_use_advises_another_offset_as_it_is_typed(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        options = StackOptions(root=tmp_path, ports=2000)
+
+        with pytest.raises(StackError, match=rf"port {port}, which proxy needs, .*: make run PORT_OFFSET=3000"):
+            options.check_ports(ports.Ports(*[port] + [0] * (len(ports.Ports.__slots__) - 1)))

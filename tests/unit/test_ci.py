@@ -1,0 +1,53 @@
+"""The rules of .ci/run: it stops at the first failure, and its table has every step that was begun."""
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(steps: str) -> subprocess.CompletedProcess[str]:
+    """Run the functions of .ci/run with other steps."""
+    script = re.sub(r"^step .*\n", "", (ROOT / ".ci/run").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    script = script.replace('cd "$(dirname "$0")/.."', f"cd '{ROOT}'") + steps
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30, check=False)
+
+
+def table(output: str) -> list[tuple[str, str]]:
+    """Return result and title of each step."""
+    return re.findall(r"^ +\d+:\d\d  (passed|FAILED|NOT RUN) +(.+)$", output, re.MULTILINE)
+
+
+def test_failed_step_ends_the_run_with_its_code() -> None:
+    done = run("step one true\nstep two bash -c 'exit 3'\nstep three true\n")
+
+    assert done.returncode == 3
+    assert table(done.stdout) == [("passed", "one"), ("FAILED", "two")]
+
+
+def test_step_that_cannot_run_is_reported_and_the_rest_runs() -> None:
+    done = run("step one not_run 'no Docker'\nstep two true\n")
+
+    assert done.returncode == 0
+    assert "!!! NOT RUN: no Docker" in done.stdout
+    assert table(done.stdout) == [("NOT RUN", "one"), ("passed", "two")]
+
+
+def test_cluster_without_its_tools_is_not_run() -> None:
+    done = run("step cluster cluster\n")
+
+    assert table(done.stdout) == [("NOT RUN", "cluster")]
+
+
+def test_failure_in_a_function_of_several_commands_is_a_failure() -> None:
+    done = run("several() { false && true; }\nstep several several\n")
+
+    assert done.returncode == 1
+    assert table(done.stdout) == [("FAILED", "several")]
+
+
+def test_cluster_tools_are_the_first_step_and_the_cluster_the_last() -> None:
+    steps = re.findall(r"^step .* (\S+)$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert (steps[0], steps[-1]) == ("cluster_tools", "cluster")
