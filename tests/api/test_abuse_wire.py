@@ -139,6 +139,19 @@ def test_only_the_header_of_the_proxy_sets_the_client_address(server: Server, he
     assert server.requests()[-1]["client"] == client
 
 
+@pytest.mark.parametrize("name", ["Idempotency-Key", "authorization", "Content-Type", "Content-Length"])
+def test_repeated_header_line_returns_400(server: Server, name: str) -> None:
+    value = "0" if name == "Content-Length" else "same"
+    lines = f"{name}: {value}\r\n".encode()
+
+    assert server.send(ACCEPTED + lines + b"\r\n") == 404
+    assert server.send(ACCEPTED + lines * 2 + b"\r\n") == 400
+
+
+def test_comma_in_one_header_line_is_legal(server: Server) -> None:
+    assert server.send(ACCEPTED + b"Idempotency-Key: a,b\r\n\r\n") == 404
+
+
 def test_scheme_headers_are_ignored(server: Server) -> None:
     claims = b"X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: off\r\nX-Forwarded-Protocol: http\r\n"
 

@@ -12,6 +12,7 @@ from gunicorn import util  # type: ignore[import-untyped]
 from shared.config.service_settings import ServerSettings
 from shared.config.settings import load
 from shared.http import gunicorn_errors as refusals
+from shared.http import header_lines
 from shared.telemetry import log
 
 _own = load(ServerSettings, os.environ)  # gunicorn writes the SettingsError to standard error, and exits with 1
@@ -54,6 +55,11 @@ def on_starting(server: Any) -> None:
 def post_fork(_server: Any, _worker: Any) -> None:
     """Have gunicorn's own refusals look like ours; it has no setting for that."""
     util.write_error = refusals.write
+
+
+def pre_request(_worker: Any, request: Any) -> None:
+    """Check the header lines while they are still apart: WSGI joins repeated ones."""
+    request.headers = header_lines.check(request.headers, request)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
