@@ -1,5 +1,6 @@
 # Builds every image: docker build --build-arg SERVICE=order-api -t retail-orders/order-api:dev .
 # BuildKit is not needed: the classic builder makes the same images.
+# The operator's command is not in services: --build-arg SERVICE=operator --build-arg MEMBER=cli.
 ARG BASE=python:3.11-slim-bookworm
 ARG SERVICE=order-api
 
@@ -13,14 +14,11 @@ COPY locks/${SERVICE}.txt locks/
 RUN uv venv --python python3 --no-project /opt/retail \
  && uv pip sync --no-cache --link-mode copy --compile-bytecode --require-hashes \
         --python /opt/retail/bin/python "locks/${SERVICE}.txt"
+ARG MEMBER=services/${SERVICE}
 COPY shared shared
-COPY services/${SERVICE} services/${SERVICE}
-COPY cli cli
-# The operator's command travels with the order processor, whose settings it shares.
-RUN set -- ./shared "./services/${SERVICE}" \
- && if [ "${SERVICE}" = order-processor ]; then set -- "$@" ./cli; fi \
- && uv pip install --no-cache --link-mode copy --compile-bytecode --no-deps --no-sources \
-        --python /opt/retail/bin/python "$@"
+COPY ${MEMBER} ${MEMBER}
+RUN uv pip install --no-cache --link-mode copy --compile-bytecode --no-deps --no-sources \
+        --python /opt/retail/bin/python ./shared "./${MEMBER}"
 
 FROM ${BASE} AS runtime
 # Files belong to root and the process runs as 10001. Only the development loop sets OWNER=10001:10001.
@@ -43,6 +41,9 @@ CMD ["gunicorn", "--config", "python:shared.http.gunicorn_conf", "auth_api.app:w
 FROM runtime AS order-processor
 EXPOSE 9090
 CMD ["order-processor"]
+
+FROM runtime AS operator
+CMD ["retail", "--help"]
 
 FROM ${SERVICE}
 ARG SERVICE

@@ -65,11 +65,13 @@ cluster() {
 
 # The tag is the image's id, so that pods are replaced exactly when the code changes.
 images() {
-    local service image
+    local service image member
     mkdir -p .kind
     : >.kind/images
-    for service in order-api auth-api order-processor; do
-        image=$(docker build --quiet --build-arg SERVICE=$service \
+    for service in order-api auth-api order-processor operator; do
+        member=services/$service
+        [[ $service != operator ]] || member=cli
+        image=$(docker build --quiet --build-arg "SERVICE=$service" --build-arg "MEMBER=$member" \
             --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)" .)
         image=${image#sha256:}
         docker tag "$image" "retail-orders/$service:${image:0:12}"
@@ -138,7 +140,7 @@ application() {
     helm upgrade --install retail charts/retail-orders --kube-context "$CONTEXT" --namespace "$NAMESPACE" \
         --values charts/retail-orders/ci/kind-values.yaml \
         --set "orderApi.image.tag=$(tag order-api),authApi.image.tag=$(tag auth-api)" \
-        --set "orderProcessor.image.tag=$(tag order-processor)" >/dev/null
+        --set "orderProcessor.image.tag=$(tag order-processor),operator.image.tag=$(tag operator)" >/dev/null
     [[ ! $STAND_INS ]] || stand_in certificates
     for component in auth-api order-api order-processor; do
         kube rollout status "deployment/retail-$component" --timeout 300s >/dev/null

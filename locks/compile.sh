@@ -23,7 +23,8 @@ compile run services/*/pyproject.toml local/pyproject.toml cli/pyproject.toml lo
 compile bench locks/bench.in --constraint "$out/dev.txt"
 compile order-api services/order-api/pyproject.toml --constraint "$out/dev.txt"
 compile auth-api services/auth-api/pyproject.toml --constraint "$out/dev.txt"
-compile order-processor services/order-processor/pyproject.toml cli/pyproject.toml --constraint "$out/dev.txt"
+compile order-processor services/order-processor/pyproject.toml --constraint "$out/dev.txt"
+compile operator cli/pyproject.toml --constraint "$out/dev.txt"
 if [ "$out" != locks ]; then
     for lock in locks/*.txt; do
         cmp -s "$lock" "$out/$(basename "$lock")" || { echo "$lock is out of date: run 'make lock'" >&2; exit 1; }

@@ -14,9 +14,15 @@ SERVICES = {
     "order-processor": (
         "order_processor",
         ["order_processor.main"],
-        ["order_api", "auth_api", "flask", "jwt", "argon2"],
+        ["order_api", "auth_api", "flask", "jwt", "argon2", "retail_cli", "typer", "rich"],
+    ),
+    "operator": (
+        "retail_cli",
+        ["retail_cli.main"],
+        ["order_api", "auth_api", "order_processor", "load_generator", "flask", "jwt", "argon2", "aiohttp", "httpx"],
     ),
 }
+FOLDERS = {"operator": "cli"}
 CHECK = """
 import importlib, importlib.util, sys
 for module in sys.argv[1].split(","):
@@ -39,7 +45,7 @@ def test_service_installs_from_its_own_lock_alone(tmp_path: Path, service: str) 
     run(UV, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
     install = (UV, "pip", "install", "--quiet", "--python", python)
     run(*install, "--require-hashes", "--requirement", ROOT / f"locks/{service}.txt")
-    run(*install, "--no-deps", ROOT / "shared", ROOT / "services" / service)
+    run(*install, "--no-deps", ROOT / "shared", ROOT / FOLDERS.get(service, f"services/{service}"))
 
     run(python, "-I", "-c", CHECK, ",".join(needed), ",".join(absent))
     assert (tmp_path / f"venv/lib/{_version()}/site-packages/{package}").is_dir()

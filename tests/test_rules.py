@@ -45,15 +45,27 @@ READS_ENVIRONMENT = {
     "shared/resilience/crash.py",
     "shared/http/gunicorn_conf.py",
 }
+COMMAND_LINE = {"typer", "rich", "pydantic"}
 LOCKS = {
-    "order-api": {"present": {"flask", "gunicorn", "pyjwt", "confluent-kafka", "pymongo"}, "absent": {"argon2-cffi"}},
-    "auth-api": {"present": {"flask", "gunicorn", "pyjwt", "argon2-cffi", "pymongo"}, "absent": {"confluent-kafka"}},
+    "order-api": {
+        "present": {"flask", "gunicorn", "pyjwt", "confluent-kafka", "pymongo"},
+        "absent": {"argon2-cffi", *COMMAND_LINE},
+    },
+    "auth-api": {
+        "present": {"flask", "gunicorn", "pyjwt", "argon2-cffi", "pymongo"},
+        "absent": {"confluent-kafka", *COMMAND_LINE},
+    },
     "order-processor": {
         "present": {"confluent-kafka", "pymongo"},
+        "absent": {"flask", "gunicorn", "pyjwt", "argon2-cffi", "cryptography", *COMMAND_LINE},
+    },
+    "operator": {
+        "present": {"confluent-kafka", "pymongo", "typer", "rich"},
         "absent": {"flask", "gunicorn", "pyjwt", "argon2-cffi", "cryptography"},
     },
 }
 TEST_TOOLS = {"pytest", "ruff", "mypy", "hypothesis"}
+NOT_IN_IMAGES = {*TEST_TOOLS, "aiohttp", "httpx"}
 
 
 def name(path: Path) -> str:
@@ -234,7 +246,7 @@ def test_service_lock_holds_only_its_own_dependencies(service: str) -> None:
     locked = set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
 
     assert LOCKS[service]["present"] <= locked
-    assert locked & (LOCKS[service]["absent"] | TEST_TOOLS) == set()
+    assert locked & (LOCKS[service]["absent"] | NOT_IN_IMAGES) == set()
 
 
 def test_the_lock_for_running_is_the_part_of_the_whole_lock_without_test_tools() -> None:
