@@ -90,7 +90,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     both = Watched(tmp_path_factory.mktemp("both"))
     yield both
     assert set(both.auth.users.hashes) == {"alice"}
-    assert {d["userid"] for d in both.orders.store.documents.values()} <= {"alice", "mallory"}
+    assert {d["userid"] for d in both.orders.documents.values()} <= {"alice", "mallory"}
 
 
 def test_injection_payloads_number_at_least_200() -> None:

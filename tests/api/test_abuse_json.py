@@ -122,14 +122,14 @@ def test_valid_body_is_accepted(tmp_path: Path, target: Target) -> None:
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_malformed_body_is_rejected(both: BothApis, target: Target, body: bytes) -> None:
     assert_refused(both.send(target, body), 400, 422)
-    assert both.orders.store.documents == {}
+    assert both.orders.documents == {}
     assert set(both.auth.users.hashes) == {"alice"}
 
 
 @pytest.mark.parametrize("twist", TWISTS.values(), ids=TWISTS)
 def test_valid_body_with_one_flaw_is_rejected(both: BothApis, target: Target, twist: Twist) -> None:
     assert_refused(both.send(target, twist(good(target))), 400, 413, 422)
-    assert both.orders.store.documents == {}
+    assert both.orders.documents == {}
     assert set(both.auth.users.hashes) == {"alice"}
 
 

@@ -92,7 +92,7 @@ def test_order_for_another_user_is_forbidden(tmp_path: Path) -> None:
     for reader, owner in product(USERS, USERS):
         if reader != owner:
             assert_refused(service.place(order(userid=owner), user=reader), 403)
-    assert service.store.documents == {}
+    assert service.documents == {}
 
 
 def test_idempotency_key_of_another_user_replays_nothing(service: OrderService, placed: dict[str, list[Any]]) -> None:

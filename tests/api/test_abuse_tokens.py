@@ -170,7 +170,7 @@ HOSTILE: dict[str, Forge] = {
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BothApis]:
     both = BothApis(tmp_path_factory.mktemp("both"))
     yield both
-    assert both.orders.store.documents == {}
+    assert both.orders.documents == {}
 
 
 def ask(both: BothApis, token: str, method: str) -> TestResponse:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.store import OutcomeUnknown, StoreUnavailable
+from fakes.replica_set import Failure
+from shared.store import StoreUnavailable
 from support.order_api import OrderService, order
 
 ITEMS = [{"item": "apple"}, "pear"]
@@ -18,9 +19,8 @@ def service(tmp_path: Path) -> OrderService:
 
 def test_replay_returns_the_first_response_of_a_processed_order(service: OrderService) -> None:
     first = service.place(key="k")
-    document = service.store.documents[first.json["orderid"]]
-    document |= {"status": "PROCESSED", "version": 2}
-    del document["outbox"]
+    processed = {"$set": {"status": "PROCESSED", "version": 2}, "$unset": {"outbox": ""}}
+    service.change(first.json["orderid"], processed)
     service.clock.advance(3600)
     again = service.place(key="k")
 
@@ -52,7 +52,7 @@ def test_same_key_with_another_body_returns_422(service: OrderService, changes: 
     answer = service.place(order(**changes), key="k")
 
     assert (answer.status_code, answer.json["type"]) == (422, "idempotency-key-reused")
-    assert len(service.store.documents) == 1
+    assert len(service.documents) == 1
 
 
 def test_keys_of_different_users_are_independent(service: OrderService) -> None:
@@ -67,7 +67,7 @@ def test_orders_without_a_key_are_independent(service: OrderService) -> None:
     service.place()
     service.place()
 
-    assert len(service.store.documents) == 2
+    assert len(service.documents) == 2
 
 
 def test_rejected_request_does_not_use_up_its_key(service: OrderService) -> None:
@@ -80,24 +80,24 @@ def test_rejected_request_does_not_use_up_its_key(service: OrderService) -> None
 @pytest.mark.parametrize("key", ["", '""', '"', "a b", 'a"b', '"a', "ä", "a" * 256, '"' + "a" * 256 + '"', "a\tb"])
 def test_malformed_idempotency_key_returns_400(service: OrderService, key: str) -> None:
     assert service.place(key=key).status_code == 400
-    assert not service.store.documents
+    assert not service.documents
 
 
 def test_retry_resolves_an_unknown_outcome(service: OrderService) -> None:
-    service.store.insert_error = OutcomeUnknown("tried")
-    service.store.insert_is_lost = False
+    service.fail_next("insert", Failure.UNANSWERED)
     unknown = service.place(key="k")
     again = service.place(key="k")
 
     assert unknown.status_code == 503
     assert again.status_code == 200
     assert again.headers["Idempotent-Replayed"] == "true"
-    assert len(service.store.documents) == 1
+    assert len(service.documents) == 1
 
 
 def test_key_of_an_uncommitted_order_returns_unavailable(service: OrderService) -> None:
-    first = service.place(key="k").json["orderid"]
-    service.store.unsafe.add(first)
+    service.fail_next("insert", Failure.UNANSWERED)
+    service.place(key="k")
+    service.servers.on_majority_wait = service.servers.fail_over  # the insert is rolled back while it is looked up
     answer = service.place(key="k")
 
     assert (answer.status_code, answer.json["type"]) == (503, "unavailable")
@@ -118,18 +118,19 @@ def test_failed_lookup_of_a_duplicate_returns_unavailable_with_retry_after(
 
 def test_duplicate_id_is_answered_from_the_earlier_attempt(service: OrderService) -> None:
     service.place()
-    twin = OrderService(service.folder, service.store, service.server, clock=service.clock)
+    twin = OrderService(service.folder, service.servers, service.server, clock=service.clock)
     answer = twin.place()
 
     assert answer.status_code == 200
     assert "Idempotent-Replayed" not in answer.headers
-    assert len(service.store.documents) == 1
+    assert len(service.documents) == 1
 
 
 def test_uncommitted_duplicate_id_returns_outcome_unknown(service: OrderService) -> None:
-    reference = service.place().json["orderid"]
-    service.store.unsafe.add(reference)
-    twin = OrderService(service.folder, service.store, service.server, clock=service.clock)
+    service.fail_next("insert", Failure.UNANSWERED)
+    reference = service.place().json["order_reference"]
+    service.servers.on_majority_wait = service.servers.fail_over
+    twin = OrderService(service.folder, service.servers, service.server, clock=service.clock)
     answer = twin.place()
 
     assert (answer.status_code, answer.json["type"]) == (503, "outcome-unknown")
@@ -143,4 +144,4 @@ def test_parallel_requests_with_one_key_make_one_order(service: OrderService) ->
     assert {a.status_code for a in answers} == {200}
     assert len({a.json["order_reference"] for a in answers}) == 1
     assert sum("Idempotent-Replayed" not in a.headers for a in answers) == 1
-    assert len(service.store.documents) == 1
+    assert len(service.documents) == 1

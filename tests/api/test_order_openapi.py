@@ -8,11 +8,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from fakes.replica_set import Failure
 from order_api import models
 from order_api.routes import PROBLEMS
 from shared.http.app import HEADERS
 from shared.ordering.status import Status
-from shared.store import OutcomeUnknown
 from support.order_api import OrderService, order
 
 Schema = dict[str, Any]
@@ -98,7 +98,7 @@ def test_responses_match_their_schemas(service: OrderService, document: Schema) 
     page = service.read("?userid=alice")
     absent = service.read("?orderid=x")
     refused = service.place(order(cost=0))
-    service.store.insert_error = OutcomeUnknown("tried")
+    service.fail_next("insert", Failure.LOST)
     unknown = service.place()
 
     schema(document, "PlacedOrder").validate(placed.json)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fakes.orders import away
-from shared.store import OutcomeUnknown
+from fakes.replica_set import Failure
+from order_api.orders import new_id
 from support.order_api import OrderService, order
 
 
@@ -36,7 +36,7 @@ def test_placed_order_is_stored_enqueued_and_returned(service: OrderService) -> 
     assert answer.headers["ETag"] == f'"{reference}.1"'
     assert "Idempotent-Replayed" not in answer.headers
     assert answer.headers["Cache-Control"] == "no-store"
-    assert service.enqueued == [service.store.documents[reference]]
+    assert service.enqueued == [service.documents[reference]]
     assert service.count("retail_orders_placed_total") == 1
 
 
@@ -44,7 +44,7 @@ def test_full_queue_does_not_fail_the_order(service: OrderService) -> None:
     service.has_room = False
 
     assert service.place().status_code == 200
-    assert [d["outbox"]["attempts"] for d in service.store.documents.values()] == [0]
+    assert [d["outbox"]["attempts"] for d in service.documents.values()] == [0]
 
 
 @pytest.mark.parametrize("missing", ["userid", "cost", "orderitems"])
@@ -95,7 +95,7 @@ def test_invalid_field_is_named_by_its_pointer(service: OrderService, pointer: s
 
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json["errors"]] == [pointer]
-    assert not service.store.documents
+    assert not service.documents
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_body_above_64_kib_returns_413(service: OrderService) -> None:
 
 def test_order_for_another_user_returns_403(service: OrderService) -> None:
     assert service.place(order(userid="bob")).status_code == 403
-    assert not service.store.documents
+    assert not service.documents
 
 
 def test_wrong_sum_of_prices_returns_422_with_both_amounts(service: OrderService) -> None:
@@ -196,7 +196,7 @@ def test_open_mode_still_rejects_invalid_userid(tmp_path: Path, userid: str) -> 
 
 
 def test_place_returns_unavailable_during_database_outage(service: OrderService) -> None:
-    service.store.error = away()
+    service.stop_mongodb()
     answer = service.place()
 
     assert answer.status_code == 503
@@ -205,21 +205,21 @@ def test_place_returns_unavailable_during_database_outage(service: OrderService)
     assert not service.enqueued
 
 
-def test_place_returns_unavailable_until_indexes_are_ready(service: OrderService) -> None:
-    service.store.indexes_ready = False
+def test_place_returns_unavailable_until_indexes_are_ready(tmp_path: Path) -> None:
+    service = OrderService(tmp_path, has_indexes=False)
     answer = service.place()
 
     assert (answer.status_code, answer.json["type"]) == (503, "unavailable")
-    assert not service.store.documents
+    assert not service.documents
 
 
 @pytest.mark.parametrize("is_lost", [True, False])
 def test_unknown_outcome_of_insert_is_never_published(service: OrderService, *, is_lost: bool) -> None:
-    service.store.insert_error = OutcomeUnknown("tried-id")
-    service.store.insert_is_lost = is_lost
+    service.fail_next("insert", Failure.LOST if is_lost else Failure.UNANSWERED)
     answer = service.place()
 
     assert (answer.status_code, answer.json["type"]) == (503, "outcome-unknown")
-    assert answer.json["order_reference"] == "tried-id"
+    assert answer.json["order_reference"] == new_id(service.clock.now, bytes(10))
+    assert (answer.json["order_reference"] in service.documents) is not is_lost
     assert answer.headers["Retry-After"] == "1"
     assert not service.enqueued

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from fakes.orders import away
+from fakes.replica_set import Failure
 from order_api.long_poll import LongPoll
 from order_api.orders import Document
 from support.order_api import OrderService, order
@@ -22,10 +22,10 @@ def service(tmp_path: Path) -> OrderService:
 
 def process(service: OrderService, order_id: str) -> None:
     """Do what order-processor does."""
-    document = service.store.documents[order_id]
     at = service.clock.now + timedelta(seconds=1)
-    document["history"].append({"status": "PROCESSED", "at": at, "by": "order-processor", "reason": None})
-    document |= {"status": "PROCESSED", "version": 2, "processed_at": at}
+    entry = {"status": "PROCESSED", "at": at, "by": "order-processor", "reason": None}
+    changes = {"status": "PROCESSED", "version": 2, "processed_at": at}
+    service.change(order_id, {"$set": changes, "$push": {"history": entry}})
 
 
 def test_order_is_readable_at_its_location_with_history(service: OrderService) -> None:
@@ -118,8 +118,8 @@ def test_absent_foreign_and_malformed_ids_return_the_same_404(service: OrderServ
 
 
 def test_uncommitted_order_returns_unavailable_instead_of_404(service: OrderService) -> None:
-    reference = service.place().json["orderid"]
-    service.store.unsafe.add(reference)
+    service.fail_next("insert", Failure.UNANSWERED)
+    reference = service.place().json["order_reference"]
     mine, foreign = service.read(f"?orderid={reference}"), service.read(f"?orderid={reference}", user="bob")
 
     assert (mine.status_code, mine.json["type"]) == (503, "unavailable")
@@ -128,7 +128,7 @@ def test_uncommitted_order_returns_unavailable_instead_of_404(service: OrderServ
 
 
 def test_read_returns_unavailable_during_database_outage(service: OrderService) -> None:
-    service.store.error = away()
+    service.stop_mongodb()
 
     for query in ("?orderid=a", "?userid=alice"):
         answer = service.read(query)

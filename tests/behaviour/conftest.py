@@ -1,4 +1,4 @@
-"""The stores of orders that the same tests run on: the fake, the real ones in memory, the real ones on MongoDB."""
+"""The stores of order-api, on MongoDB in memory and on a real one: the same tests run on both."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -8,7 +8,6 @@ import pytest
 from pymongo.database import Database
 
 from fakes import mongo_client
-from fakes.orders import FakeOrders
 from fakes.replica_set import ReplicaSet
 from local_stack.stack import Stack
 from order_api.orders import Document
@@ -16,19 +15,6 @@ from order_api.outbox import Outbox
 from order_api.store import OrderStore
 from shared.ordering import schema
 from support.order_stores import StoreHarness, connect, new_breaker, to_milliseconds
-
-
-@pytest.fixture
-def fake() -> StoreHarness:
-    store: Any = FakeOrders()
-
-    def change(order_id: str, fields: Document) -> None:
-        for path, value in fields.items():
-            parent, _, name = path.rpartition(".")
-            document = store.documents[order_id]
-            (document[parent] if parent else document)[name] = value
-
-    return StoreHarness(store, store, lambda i: store.documents[i], change, store.refused.add)
 
 
 @pytest.fixture
@@ -88,7 +74,7 @@ def real(database: Database[Document], admin: Database[Document]) -> StoreHarnes
     return StoreHarness(store, Outbox(database, new_breaker()), raw, change, refuse_changes)
 
 
-@pytest.fixture(params=["fake", "in_memory", "real"])
+@pytest.fixture(params=["in_memory", "real"])
 def harness(request: pytest.FixtureRequest) -> StoreHarness:
     harness: StoreHarness = request.getfixturevalue(request.param)
     return harness

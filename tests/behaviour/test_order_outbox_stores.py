@@ -1,4 +1,4 @@
-"""The outbox of orders, claimed, swept and released: what the fake does, MongoDB does, as order-api's own user."""
+"""The outbox of order-api: MongoDB in memory and a real server, with the rights of order-api, behave the same."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Orders as they are kept: what the fake does, MongoDB does, as order-api's own user."""
+"""The store of order-api: MongoDB in memory and a real server, with the rights of order-api, behave the same."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta

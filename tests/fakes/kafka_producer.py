@@ -1,4 +1,4 @@
-"""A producer in memory, below the real publisher and dead letters: a test decides what becomes of each event."""
+"""A Kafka producer in memory, below the real publisher and dead letters: a test decides what happens to each event."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,13 +7,18 @@ from typing import Any
 from fakes.kafka_log import FakeTopic, Headers
 from shared.kafka import KafkaError, KafkaException
 
-BROKEN = b"{"
+BROKEN_VALUE = b"{"
 Report = Callable[[KafkaError | None, Any], None]
+# After a fatal error the client raises it once from `poll`, with its flag, and another one from each `produce`.
+FATAL = KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "a gap", True)  # noqa: FBT003 - its own signature
+UNUSABLE = KafkaError(KafkaError._FATAL)
+TIMED_OUT = KafkaError(KafkaError._MSG_TIMED_OUT)
+PURGED = KafkaError(KafkaError._PURGE_QUEUE)
 
 
 @dataclass(eq=False)
 class PendingMessage:
-    """An event that a producer has taken, and what is to be told of it."""
+    """An event that a producer has accepted, with its delivery callback."""
 
     key: bytes | None
     value: bytes | None
@@ -22,76 +27,96 @@ class PendingMessage:
 
 
 class FakeProducer:
-    """A producer. What it has taken waits until `deliver` or `fail`; the report waits for `poll` or `flush`.
+    """A producer. An accepted event is pending until `deliver` or `fail`; its report waits for `poll` or `flush`.
 
-    `delivers_on_flush` delivers at `flush`, as the wait for the dead letters' reports needs it.
+    While `delivers_on_poll` is true, `poll` and `flush` deliver all pending events; with `delivers_on_flush` only
+    `flush` does. `produce_error` returns what `produce` raises, or None.
     """
 
-    def __init__(self, topics: dict[str, FakeTopic], *, delivers_on_flush: bool = False) -> None:
+    def __init__(
+        self, topics: dict[str, FakeTopic], *, delivers_on_flush: bool = False, delivers_on_poll: bool = False
+    ) -> None:
         self._topics = topics
         self._delivers_on_flush = delivers_on_flush
+        self.delivers_on_poll = delivers_on_poll
         self._reports: list[Callable[[], None]] = []
         self.pending: list[tuple[str, PendingMessage]] = []
         self.produce_error: Callable[[], Exception | None] = lambda: None
-        self._fatal: KafkaException | None = None
+        self._is_broken = False
         self._is_fatal_reported = False
         self._is_forked = False
 
     def produce(
         self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers, on_delivery: Report
     ) -> None:
-        error = self._fatal or self.produce_error()
+        error = KafkaException(UNUSABLE) if self._is_broken else self.produce_error()
         if error:
             raise error
         if not self._is_forked:
             self.pending.append((topic, PendingMessage(key, value, headers, on_delivery)))
 
     def fork(self) -> None:
-        """Live on in a forked child, without threads: all is taken, and neither sent nor reported."""
+        """Continue as in a forked child, without threads: events are accepted, but never sent or reported."""
         self.pending.clear()
         self._is_forked = True
 
     def deliver(self) -> None:
-        """Have the log take the oldest event."""
+        """Append the oldest pending event to the log."""
         if self.pending:
             topic, message = self.pending.pop(0)
             self._topics[topic].append(message.key, message.value, message.headers)
             self._reports.append(lambda: message.on_delivery(None, None))
 
     def corrupt(self) -> None:
-        """Break the value of the oldest event."""
+        """Break the value of the oldest pending event."""
         if self.pending:
-            self.pending[0][1].value = BROKEN
+            self.pending[0][1].value = BROKEN_VALUE
 
-    def fail(self, *, stored: bool, fatal: bool = False) -> None:
-        """Give up the oldest event; `stored`: it is in the log all the same; `fatal`: the producer is broken by it."""
+    def fail(self, *, stored: bool, fatal: bool = False, error: KafkaError = TIMED_OUT) -> None:
+        """Report the oldest pending event as failed; `stored`: the log has it all the same; `fatal`: break too."""
         if self.pending:
             topic, message = self.pending.pop(0)
             if stored:
                 self._topics[topic].append(message.key, message.value, message.headers)
-            error = KafkaError(KafkaError._MSG_TIMED_OUT)
             self._reports.append(lambda: message.on_delivery(error, None))
         if fatal:
-            self._fatal = KafkaException(KafkaError(KafkaError._FATAL))
+            self.break_fatally()
+
+    def time_out(self) -> None:
+        """Report every pending event as timed out, now."""
+        while self.pending:
+            self.fail(stored=False)
+        self._report()
+
+    def break_fatally(self) -> None:
+        """Be unusable from now on: nothing is delivered any more."""
+        self._is_broken = True
+        self.delivers_on_poll = False
 
     def poll(self, _timeout: float) -> int:
-        reports, self._reports = self._reports, []
-        for report in reports:
-            report()
-        if self._fatal and not self._is_fatal_reported:
+        while self.delivers_on_poll and self.pending:
+            self.deliver()
+        count = self._report()
+        if self._is_broken and not self._is_fatal_reported:
             self._is_fatal_reported = True
-            raise self._fatal
-        return len(reports)
+            raise KafkaException(FATAL)
+        return count
 
-    def flush(self, _timeout: float) -> int:
+    def flush(self, timeout: float) -> int:
         while self._delivers_on_flush and self.pending:
             self.deliver()
-        self.poll(0)
+        self.poll(timeout)
         return len(self.pending)
 
     def purge(self) -> None:
         while self.pending:
-            self.fail(stored=False)
+            self.fail(stored=False, error=PURGED)
 
     def close(self) -> bool:
         return True
+
+    def _report(self) -> int:
+        reports, self._reports = self._reports, []
+        for report in reports:
+            report()
+        return len(reports)

@@ -118,8 +118,7 @@ class FakeCollection:
             self._servers.commit_all()
         if session:
             session.has_read = True
-        shown = self._servers.primary if self._local else self._servers.view
-        found = [document for document in shown.values() if documents.matches(document, query)]
+        found = self._servers.find(query, local=self._local)
         return FakeCursor([documents.projected(document, projection) for document in found]).limit(limit)
 
     def find_one(

@@ -57,6 +57,11 @@ class ReplicaSet:
         self._term = 0
         self._lock = threading.RLock()
 
+    def find(self, query: Mapping[str, Any], *, local: bool) -> list[Document]:
+        """Return the documents that match, as a local or a majority read shows them."""
+        with self._lock:
+            return _matching(self.primary if local else self.view, query)
+
     def replicate(self, count: int | None = None) -> None:
         """Let the oldest uncommitted writes reach a majority."""
         with self._lock:
@@ -102,7 +107,7 @@ class ReplicaSet:
     def update(self, query: Mapping[str, Any], update: Update, *, many: bool) -> int:
         """Update on the primary; raise WriteError at the first document that is refused."""
         with self._lock:
-            found = [document for document in self.primary.values() if documents.matches(document, query)]
+            found = _matching(self.primary, query)
             changed = 0
             for document in found if many else found[:1]:
                 if document["_id"] in self.rejected_ids:
@@ -135,6 +140,18 @@ class ReplicaSet:
     def _write(self, write: Write) -> None:
         self.primary[write.id] = write.after
         self._uncommitted.append(write)
+
+
+def _matching(state: dict[str, Document], query: Mapping[str, Any]) -> list[Document]:
+    """Return the documents of `state` that match; a query that names ids looks at those only, in their order."""
+    match query.get("_id"):
+        case str(order_id):
+            ids = [order_id]
+        case {"$in": [*several]}:
+            ids = sorted({*several})
+        case _:
+            return [document for document in state.values() if documents.matches(document, query)]
+    return [state[order_id] for order_id in ids if order_id in state and documents.matches(state[order_id], query)]
 
 
 def _restore(state: dict[str, Document], write: Write) -> None:

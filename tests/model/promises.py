@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
-from fakes.kafka_producer import BROKEN
+from fakes.kafka_producer import BROKEN_VALUE
 from model.harness import OWNER, HistoryHarness, Request
 from model.processes import REFUSED_ITEM
 from shared.ordering.events import DEAD_LETTER_TOPIC
@@ -63,7 +63,8 @@ def check_dead_letters(harness: HistoryHarness) -> None:
         for event in events[: harness.topic.committed.get(number, 0)]:
             place = (str(number).encode(), str(event.offset()).encode())
             _require(
-                event.value() != BROKEN or place in kept, f"lost: the broken event at {place} is in no dead letter"
+                event.value() != BROKEN_VALUE or place in kept,
+                f"lost: the broken event at {place} is in no dead letter",
             )
 
 

@@ -1,4 +1,4 @@
-"""order-api on fakes, as tests talk to it."""
+"""order-api over MongoDB in memory, as tests talk to it."""
 
 import json
 from dataclasses import dataclass, field
@@ -12,18 +12,23 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 
-from fakes.orders import FakeOrders
+from fakes.mongo_client import FakeDatabase
+from fakes.replica_set import Failure, ReplicaSet
 from order_api.app import create_app
 from order_api.jwks import JwksCache, JwksFetchFailed, Keys
 from order_api.long_poll import LongPoll
 from order_api.metrics import OrderMetrics
 from order_api.orders import Document
 from order_api.settings import Settings
+from order_api.store import OrderStore
+from shared import mongo
+from shared.resilience.breaker import CONSECUTIVE_FAILURES, OPEN_SECONDS, Breaker
+from shared.telemetry.metrics import BreakerMetrics
 from support.clock import Clock
 
 
 class FakeJwksServer:
-    """auth-api as order-api sees it: a key set that may change, or be away."""
+    """auth-api's key set as order-api sees it. It may change, or be unavailable."""
 
     def __init__(self) -> None:
         self.private = {"k1": Ed25519PrivateKey.generate()}
@@ -33,7 +38,7 @@ class FakeJwksServer:
     def fetch(self) -> Keys:
         self.fetches += 1
         if not self.is_up:
-            raise JwksFetchFailed("away")
+            raise JwksFetchFailed("unavailable")
         return {kid: key.public_key() for kid, key in self.private.items()}
 
     def rotate(self, kid: str) -> None:
@@ -41,7 +46,7 @@ class FakeJwksServer:
         self.private[kid] = Ed25519PrivateKey.generate()
 
     def token(self, user: str, kid: str = "k1", *, typ: str = "at+jwt", **changes: Any) -> str:
-        """Sign a token that order-api takes, but for `changes` to its claims (None leaves a claim out)."""
+        """Sign a valid token with `changes` to its claims; None leaves a claim out."""
         now = datetime.now(UTC)
         claims = {
             "iss": "retail-orders",
@@ -57,7 +62,7 @@ class FakeJwksServer:
 
 
 def settings(folder: Path, **values: str) -> Settings:
-    """Return settings for a service that asks neither MongoDB nor Kafka, and limits no rate."""
+    """Return settings for tests that contact neither MongoDB nor Kafka, without rate limits."""
     ca = folder / "ca.crt"
     ca.touch()
     environ = {
@@ -75,26 +80,33 @@ def settings(folder: Path, **values: str) -> Settings:
 
 
 def order(**changes: Any) -> dict[str, Any]:
-    """Return the body of a good order of alice's."""
+    """Return the body of a valid order of alice, with `changes`."""
     return {"userid": "alice", "cost": "12.50", "orderitems": ["apple"]} | changes
 
 
 @dataclass
 class OrderService:
-    """One replica of order-api on a store that several may share; `enqueued` has the orders whose event it queued."""
+    """One replica of order-api. Several may share `servers`; `enqueued` holds the orders whose events it enqueued."""
 
     folder: Path
-    store: Any = field(default_factory=FakeOrders)
+    servers: ReplicaSet = field(default_factory=lambda: ReplicaSet(lambda: datetime.now(UTC)))
     server: FakeJwksServer = field(default_factory=FakeJwksServer)
     environ: dict[str, str] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     enqueued: list[Document] = field(default_factory=list)
     has_room: bool = True
+    has_indexes: bool = True
     client: FlaskClient = field(init=False)
 
     def __post_init__(self) -> None:
         numbers = count()
+        metrics = BreakerMetrics(self.registry)
+        breaker = Breaker("mongodb", metrics, is_failure=mongo.is_failure, clock=self.clock.seconds)
+        database: Any = FakeDatabase(self.servers)
+        self.store = OrderStore(database, breaker)
+        if self.has_indexes:
+            self.store.prepare()
         self.long_poll = LongPoll(8)
         self.keys = JwksCache(self.server.fetch, clock=self.clock.seconds, jitter=lambda: 0.0)
         self.keys.refresh()
@@ -111,6 +123,34 @@ class OrderService:
         )
         self.client = app.test_client()
 
+    @property
+    def documents(self) -> dict[str, Document]:
+        """All orders by id, as the primary has them."""
+        return self.servers.primary
+
+    def change(self, order_id: str, update: Document) -> None:
+        """Update an order as another service does, safe on a majority."""
+        self.servers.update({"_id": order_id}, update, many=False)
+        self.servers.replicate()
+
+    def fail_next(self, operation: str, failure: Failure) -> None:
+        """Let the next operation of this name meet a failure."""
+
+        def meet(name: str) -> Failure | None:
+            if name != operation:
+                return None
+            self.servers.before_operation = lambda _: None
+            return failure
+
+        self.servers.before_operation = meet
+
+    def stop_mongodb(self) -> None:
+        """Let every operation find no primary, and open the breaker for another 3.2 seconds."""
+        self.servers.before_operation = lambda _: Failure.NO_PRIMARY
+        for _ in range(CONSECUTIVE_FAILURES):
+            self.read("?orderid=a")
+        self.clock.advance(OPEN_SECONDS - 3.2)
+
     def enqueue(self, record: Document) -> None:
         if self.has_room:
             self.enqueued.append(record)
@@ -120,7 +160,7 @@ class OrderService:
         return {"Authorization": f"Bearer {self.server.token(user, **changes)}"}
 
     def place(self, body: Any = None, *, user: str = "alice", key: str | None = None, **headers: str) -> Any:
-        """POST an order; `body` is sent as it is when it is bytes. The answer is a werkzeug TestResponse."""
+        """POST an order and return werkzeug's TestResponse. A `body` of bytes is sent unchanged."""
         sent = body if isinstance(body, bytes) else json.dumps(order() if body is None else body)
         extra = headers | ({} if key is None else {"Idempotency-Key": key})
         return self.client.post("/order", data=sent, content_type="application/json", headers=self.bearer(user) | extra)
@@ -131,5 +171,5 @@ class OrderService:
         return self.client.get(f"/orderdetails{query}", headers=self.bearer(user) | headers, **sent)
 
     def count(self, name: str, **labels: str) -> float:
-        """Return a metric's value."""
+        """Return the value of a metric's sample."""
         return self.registry.get_sample_value(name, labels) or 0.0

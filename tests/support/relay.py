@@ -1,4 +1,4 @@
-"""The outbox relay over fakes."""
+"""The outbox relay over MongoDB and Kafka in memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,13 +7,19 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from fakes.orders import FakeOrders
-from fakes.sink import FakeSink
+from fakes.kafka_log import FakeTopic
+from fakes.kafka_producer import FakeProducer
+from fakes.mongo_client import FakeDatabase
+from fakes.replica_set import Failure, ReplicaSet
 from order_api import orders
 from order_api.metrics import OrderMetrics
 from order_api.orders import Document
+from order_api.outbox import Outbox
 from order_api.publisher import EventPublisher
 from order_api.relay import OutboxRelay
+from order_api.store import OrderStore
+from shared import mongo
+from shared.ordering import events
 from shared.ordering.money import Amount
 from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
@@ -22,37 +28,40 @@ from support.clock import Clock
 
 @dataclass
 class RelayHarness:
-    """A relay over fakes, run by hand in a time that stands until it is moved."""
+    """A relay that runs one round per `step`. The clock moves only when a test moves it."""
 
     clock: Clock = field(default_factory=Clock)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    sinks: list[FakeSink] = field(default_factory=list)
+    producers: list[FakeProducer] = field(default_factory=list)
+    outboxes: list[Outbox] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.store: Any = FakeOrders(self.clock)
-        self.breaker = Breaker("kafka", BreakerMetrics(self.registry), clock=self.clock.seconds)
+        self.servers = ReplicaSet(self.clock)
+        self.topic = FakeTopic(events.TOPIC, 1)
+        self._breaker_metrics = BreakerMetrics(self.registry)
+        self.breaker = Breaker("kafka", self._breaker_metrics, clock=self.clock.seconds)
         self.metrics = OrderMetrics(self.registry)
+        self.store = OrderStore(self._database(), self._mongodb_breaker())
+        self.store.prepare()
         self.relay = self.replica()
         self._ids = count()
 
     def replica(self) -> OutboxRelay:
-        """Return the relay of one more process on the same store."""
+        """Return the relay of one more process on the same database."""
         claims = count()
-        name = len(self.sinks)
+        name = len(self.producers)
         common: dict[str, Any] = {"metrics": self.metrics, "clock": self.clock.seconds, "jitter": lambda: 0.0}
-        publisher = EventPublisher(self._make_sink, breaker=self.breaker, **common)
-        return OutboxRelay(self.store, publisher, new_claim=lambda: f"claim-{name}-{next(claims)}", **common)
-
-    def _make_sink(self, on_error: Callable[[Any], None]) -> Any:
-        self.sinks.append(FakeSink(on_error))
-        return self.sinks[-1]
+        publisher = EventPublisher(self._make_producer, breaker=self.breaker, **common)
+        self.outboxes.append(Outbox(self._database(), self._mongodb_breaker()))
+        return OutboxRelay(self.outboxes[-1], publisher, new_claim=lambda: f"claim-{name}-{next(claims)}", **common)
 
     @property
-    def sink(self) -> FakeSink:
-        return self.sinks[-1]
+    def producer(self) -> FakeProducer:
+        """The producer that was made last."""
+        return self.producers[-1]
 
     def place(self, *, enqueued: bool = True) -> Document:
-        """Store an order as the API does, and hand its event on."""
+        """Store an order as the API does, and enqueue its event unless `enqueued` is false."""
         order = orders.Order("alice", Amount(100), "USD", ())
         order_id = orders.new_id(self.clock.now, next(self._ids).to_bytes(10, "big"))
         record = orders.build_document(order, order_id=order_id, now=self.clock.now)
@@ -61,15 +70,43 @@ class RelayHarness:
             self.relay.enqueue(record)
         return record
 
+    def change(self, order_id: str, fields: Document) -> None:
+        """Set fields of an order, safe on a majority."""
+        self.servers.update({"_id": order_id}, {"$set": fields}, many=False)
+        self.servers.replicate()
+
+    def stop_mongodb(self) -> None:
+        """Let every operation find no primary, until `start_mongodb`."""
+        self.servers.before_operation = lambda _: Failure.NO_PRIMARY
+
+    def start_mongodb(self) -> None:
+        self.servers.before_operation = lambda _: None
+
     def entries(self) -> list[Document]:
-        return [d["outbox"] for d in self.store.documents.values() if "outbox" in d]
+        """Return the outbox entries, oldest order first."""
+        return [d["outbox"] for d in self.servers.primary.values() if "outbox" in d]
 
     def published(self) -> list[str]:
-        return [event.orderid for sink in self.sinks for event in sink.log]
+        """Return the order ids of all events in the topic, in their order."""
+        found = (events.decode(e.key(), e.value(), e.headers()) for e in self.topic.partitions[0])
+        return [event.orderid for event in found]
 
     def step(self, seconds: float = 0.0) -> None:
+        """Move the clock, let all earlier writes reach a majority, and run one round."""
         self.clock.advance(seconds)
+        self.servers.replicate()
         self.relay.run_once()
 
     def count(self, name: str, **labels: str) -> float:
+        """Return the value of a metric's sample."""
         return self.registry.get_sample_value(name, labels) or 0.0
+
+    def _database(self) -> Any:
+        return FakeDatabase(self.servers)
+
+    def _mongodb_breaker(self) -> Breaker:
+        return Breaker("mongodb", self._breaker_metrics, is_failure=mongo.is_failure, clock=self.clock.seconds)
+
+    def _make_producer(self, _: Callable[[Any], None]) -> Any:
+        self.producers.append(FakeProducer({events.TOPIC: self.topic}, delivers_on_poll=True))
+        return self.producers[-1]

@@ -11,27 +11,27 @@ UNKNOWN_TOPIC = KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
 
 @pytest.mark.parametrize("refusal", [BufferError("Local: Queue full"), UNKNOWN_TOPIC, ZeroDivisionError()])
 def test_produce_errors_open_the_breaker_and_lose_nothing(harness: RelayHarness, refusal: Exception) -> None:
-    harness.sink.refusal = refusal
+    harness.producer.produce_error = lambda: refusal
     for _ in range(6):
         harness.place()
     harness.step()
     state = harness.breaker.state
-    harness.sink.refusal = None
+    harness.producer.produce_error = lambda: None
     harness.step(OPEN_SECONDS)
     for _ in range(3):
         harness.step(2)
 
     assert state == "open"
     assert harness.entries() == []
-    assert sorted(harness.published()) == sorted(harness.store.documents)
+    assert sorted(harness.published()) == sorted(harness.servers.primary)
 
 
 def test_nothing_is_claimed_while_the_breaker_is_open(harness: RelayHarness) -> None:
-    harness.sink.is_up = False
+    harness.producer.delivers_on_poll = False
     for _ in range(5):
         harness.place()
     harness.step()
-    harness.sink.time_out()
+    harness.producer.time_out()
     harness.place()
     harness.step(3)
 
@@ -40,35 +40,35 @@ def test_nothing_is_claimed_while_the_breaker_is_open(harness: RelayHarness) -> 
 
 
 def test_fatal_error_replaces_the_producer_after_a_back_off(harness: RelayHarness) -> None:
-    broken = harness.sink
-    broken.is_up = False
+    broken = harness.producer
+    broken.delivers_on_poll = False
     harness.place()
     harness.step()
-    broken.break_down()
+    broken.break_fatally()
     harness.step()
     harness.step(0.5)
-    before = len(harness.sinks)
+    before = len(harness.producers)
     harness.step(0.6)
-    after = len(harness.sinks)
+    after = len(harness.producers)
     for _ in range(3):
         harness.step(2)
 
     assert (before, after) == (1, 2)
-    assert broken.waiting == []
+    assert broken.pending == []
     assert harness.count("retail_kafka_producer_restarts_total") == 1
     assert harness.entries() == []
     assert len(harness.published()) == 1
 
 
 def test_fatal_error_from_poll_fails_events_in_flight(harness: RelayHarness) -> None:
-    harness.sink.is_up = False
+    harness.producer.delivers_on_poll = False
     harness.place()
     harness.step()
-    harness.sink.break_down()
+    harness.producer.break_fatally()
     for _ in range(4):
         harness.step(2)
 
-    assert len(harness.sinks) == 2
+    assert len(harness.producers) == 2
     assert len(harness.published()) == 1
     assert harness.entries() == []
 
@@ -76,10 +76,10 @@ def test_fatal_error_from_poll_fails_events_in_flight(harness: RelayHarness) -> 
 def test_back_off_of_broken_producers_doubles_up_to_20_seconds(harness: RelayHarness) -> None:
     pauses = []
     for _ in range(7):
-        harness.sink.break_down()
+        harness.producer.break_fatally()
         harness.step()
-        made, pause = len(harness.sinks), 0.0
-        while len(harness.sinks) == made:
+        made, pause = len(harness.producers), 0.0
+        while len(harness.producers) == made:
             harness.step(0.5)
             pause += 0.5
         pauses.append(pause)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import pytest
 
-from fakes.orders import away
 from order_api import relay
 from order_api.outbox import BATCH
 from support.forked_child import in_forked_child
@@ -13,11 +12,11 @@ from support.wait import until
 
 
 def test_outbox_entry_is_removed_after_the_delivery_report(harness: RelayHarness) -> None:
-    harness.sink.is_up = False
+    harness.producer.delivers_on_poll = False
     record = harness.place()
     harness.step(0.1)
     unreported = len(harness.entries())
-    harness.sink.is_up = True
+    harness.producer.delivers_on_poll = True
     harness.step(0.1)
 
     assert unreported == 1
@@ -28,13 +27,14 @@ def test_outbox_entry_is_removed_after_the_delivery_report(harness: RelayHarness
 
 def test_outbox_entries_are_removed_in_batches(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     removed: list[int] = []
-    remove = harness.store.remove
+    (outbox,) = harness.outboxes
+    remove = outbox.remove
 
     def count_and_remove(ids: Sequence[str]) -> None:
         removed.append(len(ids))
         remove(ids)
 
-    monkeypatch.setattr(harness.store, "remove", count_and_remove)
+    monkeypatch.setattr(outbox, "remove", count_and_remove)
     for _ in range(BATCH + 1):
         harness.place()
     for _ in range(4):
@@ -47,9 +47,9 @@ def test_outbox_entries_are_removed_in_batches(harness: RelayHarness, monkeypatc
 
 def test_failed_removal_of_an_outbox_entry_is_retried(harness: RelayHarness) -> None:
     harness.place()
-    harness.store.error = away()
+    harness.stop_mongodb()
     harness.step(0.1)
-    harness.store.error = None
+    harness.start_mongodb()
     harness.step(4)
 
     assert harness.entries() == []
@@ -74,16 +74,16 @@ def test_sweep_publishes_what_a_full_queue_drops(harness: RelayHarness, monkeypa
 
 def test_failed_fast_path_leaves_the_outbox_entry_unchanged(harness: RelayHarness) -> None:
     record = harness.place()
-    harness.sink.is_up = False
+    harness.producer.delivers_on_poll = False
     harness.step()
-    harness.sink.time_out()
+    harness.producer.time_out()
     harness.step()
 
     assert harness.entries() == [record["outbox"]]
 
 
 def test_gauges_show_the_outbox_of_the_database(harness: RelayHarness) -> None:
-    harness.sink.is_up = False
+    harness.producer.delivers_on_poll = False
     harness.place()
     harness.clock.advance(1)
     harness.place()
@@ -94,9 +94,9 @@ def test_gauges_show_the_outbox_of_the_database(harness: RelayHarness) -> None:
 
 
 def test_relay_survives_database_outage(harness: RelayHarness) -> None:
-    harness.store.error = away()
+    harness.stop_mongodb()
     harness.step(10)
-    harness.store.error = None
+    harness.start_mongodb()
     harness.place(enqueued=False)
     for _ in range(3):
         harness.step(3)
@@ -114,7 +114,7 @@ def test_drain_publishes_the_queue_and_removes_outbox_entries(harness: RelayHarn
 
 
 def test_drain_keeps_outbox_entries_of_undelivered_events(harness: RelayHarness) -> None:
-    harness.sink.is_up = False
+    harness.producer.delivers_on_poll = False
     harness.place()
     harness.relay.drain()
 

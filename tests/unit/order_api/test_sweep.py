@@ -25,9 +25,9 @@ def test_sweep_publishes_after_the_grace_of_the_fast_path(harness: RelayHarness)
 
 def test_claimed_order_is_skipped_by_other_replicas_for_30_seconds(harness: RelayHarness) -> None:
     record = harness.place(enqueued=False)
-    harness.sink.is_up = False
+    harness.producer.delivers_on_poll = False
     harness.step(3)
-    first = harness.sink
+    first = harness.producer
     other = harness.replica()
     other.run_once()
     soon = harness.published()
@@ -35,7 +35,7 @@ def test_claimed_order_is_skipped_by_other_replicas_for_30_seconds(harness: Rela
     other.run_once()
     other.run_once()
 
-    assert len(first.waiting) == 1
+    assert len(first.pending) == 1
     assert soon == []
     assert harness.published() == [record["_id"]]
 
@@ -45,7 +45,8 @@ def test_concurrent_sweeps_share_the_due_orders(harness: RelayHarness, monkeypat
         harness.place(enqueued=False)
     harness.clock.advance(3)
     other = harness.replica()
-    claim = harness.store.claim
+    outbox = harness.outboxes[-1]
+    claim = outbox.claim
     raced: list[bool] = []
 
     def claim_after_the_other(ids: list[str], name: str, now: Any) -> None:
@@ -54,7 +55,7 @@ def test_concurrent_sweeps_share_the_due_orders(harness: RelayHarness, monkeypat
             claim(ids[:2], "somebody-else", now)
         claim(ids, name, now)
 
-    monkeypatch.setattr(harness.store, "claim", claim_after_the_other)
+    monkeypatch.setattr(outbox, "claim", claim_after_the_other)
     other.run_once()
     other.run_once()
 
@@ -73,9 +74,8 @@ def test_full_batch_is_followed_by_the_next_without_pause(harness: RelayHarness)
 
 
 def test_due_minutes_ahead_counts_as_passed(harness: RelayHarness) -> None:
-    harness.place(enqueued=False)
-    document = next(iter(harness.store.documents.values()))
-    document["outbox"]["due"] = harness.clock.now + timedelta(minutes=3)
+    record = harness.place(enqueued=False)
+    harness.change(record["_id"], {"outbox.due": harness.clock.now + timedelta(minutes=3)})
     harness.step(2)
     harness.step()
 
@@ -84,7 +84,7 @@ def test_due_minutes_ahead_counts_as_passed(harness: RelayHarness) -> None:
 
 def test_order_without_majority_is_not_published(harness: RelayHarness) -> None:
     record = harness.place(enqueued=False)
-    harness.store.unsafe.add(record["_id"])
+    del harness.servers.view[record["_id"]]
     harness.step(3)
     harness.step(3)
 
@@ -93,13 +93,13 @@ def test_order_without_majority_is_not_published(harness: RelayHarness) -> None:
 
 def test_failed_delivery_is_retried_with_a_doubling_back_off(harness: RelayHarness) -> None:
     harness.place(enqueued=False)
-    harness.sink.is_up = False
+    harness.producer.delivers_on_poll = False
     pauses = []
     harness.clock.advance(3)
     for _ in range(7):
         harness.step()
-        assert len(harness.sink.waiting) == 1
-        harness.sink.time_out()
+        assert len(harness.producer.pending) == 1
+        harness.producer.time_out()
         harness.step()
         pauses.append((harness.entries()[0]["due"] - harness.clock.now).total_seconds())
         harness.clock.advance(max(pauses[-1], OPEN_SECONDS))
@@ -108,16 +108,16 @@ def test_failed_delivery_is_retried_with_a_doubling_back_off(harness: RelayHarne
 
 
 def test_half_open_breaker_limits_the_sweep_to_its_probes(harness: RelayHarness) -> None:
-    harness.sink.is_up = False
+    harness.producer.delivers_on_poll = False
     for _ in range(20):
         harness.place()
     harness.step()
-    harness.sink.time_out()
+    harness.producer.time_out()
     harness.step(OPEN_SECONDS)
     claimed = [entry for entry in harness.entries() if entry["claim"]]
     harness.step(2)
     still = [entry for entry in harness.entries() if entry["claim"]]
-    harness.sink.is_up = True
+    harness.producer.delivers_on_poll = True
     for _ in range(3):
         harness.step(2)
 
@@ -128,7 +128,7 @@ def test_half_open_breaker_limits_the_sweep_to_its_probes(harness: RelayHarness)
 def test_order_with_rejected_update_does_not_block_others(harness: RelayHarness) -> None:
     guilty = harness.place(enqueued=False)["_id"]
     others = [harness.place(enqueued=False)["_id"] for _ in range(3)]
-    harness.store.refused.add(guilty)
+    harness.servers.rejected_ids.add(guilty)
     harness.step(3)
     harness.step(3)
 
@@ -139,14 +139,14 @@ def test_batch_of_rejected_updates_does_not_block_later_orders(
     harness: RelayHarness,
 ) -> None:
     guilty = [harness.place(enqueued=False)["_id"] for _ in range(BATCH)]
-    harness.store.refused.update(guilty)
+    harness.servers.rejected_ids.update(guilty)
     harness.clock.advance(1)
     other = harness.place(enqueued=False)["_id"]
     harness.step(3)
     harness.step(2)
     harness.step()
     before = harness.published()
-    harness.store.refused.clear()
+    harness.servers.rejected_ids.clear()
     harness.step(CLAIM.total_seconds())
     harness.step()
 
@@ -156,7 +156,7 @@ def test_batch_of_rejected_updates_does_not_block_later_orders(
 
 def test_order_with_unreadable_event_does_not_block_others(harness: RelayHarness) -> None:
     guilty, other = (harness.place(enqueued=False)["_id"] for _ in range(2))
-    harness.store.documents[guilty]["cost"] = "much"
+    harness.change(guilty, {"cost": "much"})
     harness.step(3)
     harness.step(3)
 
