@@ -44,7 +44,7 @@ def test_foreign_pod_in_the_namespace_reaches_nothing() -> None:
     """A pod that is not ours: neither servers nor the pods' doors, admin ports or the APIs without TLS."""
     pods = [str(kind.pods(component)[0]["status"]["podIP"]) for component in kind.COMPONENTS]
     addresses = {*SERVERS, *DOORS, *ADMIN, *itertools.product(pods, (8080, 8443, 9090))}
-    with kind.pod_of_ours("stranger", {"app": "stranger"}) as stranger:
+    with kind.idle_pod("stranger", {"app": "stranger"}) as stranger:
         answers = reach(stranger, addresses)
 
     assert answers == dict.fromkeys(addresses, "blocked")

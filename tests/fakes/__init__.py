@@ -1,1 +1,1 @@
-"""Stateful stand-ins for the dependencies, held to the real ones by tests/behaviour."""
+"""Stateful fakes of the dependencies; tests/behaviour compares them with the real ones."""

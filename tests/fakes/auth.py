@@ -1,4 +1,4 @@
-"""Users and failed logins in memory, with the rules that MongoDB keeps for auth-api."""
+"""The stores of auth-api in memory."""
 
 import threading
 from collections.abc import Callable, Sequence

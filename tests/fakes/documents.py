@@ -1,6 +1,6 @@
-"""MongoDB's query and update language, as far as the services use it; what they do not use is refused, not ignored.
+"""The part of MongoDB's query and update language that the services use; anything else raises NotImplementedError.
 
-Held to a real server by tests/behaviour/test_documents.py.
+tests/behaviour runs the stores on it and on a real server.
 """
 
 import operator
@@ -17,7 +17,7 @@ _ORDERINGS = {"$lt": operator.lt, "$lte": operator.le, "$gt": operator.gt, "$gte
 
 
 def copied(value: T) -> T:
-    """Return a copy of a document or of a part of it."""
+    """Return a deep copy of a document or of a part of it."""
     copy: Any = value
     if isinstance(value, dict):
         copy = {name: copied(part) for name, part in value.items()}
@@ -28,7 +28,7 @@ def copied(value: T) -> T:
 
 
 def matches(document: Document, query: Mapping[str, Any]) -> bool:
-    """Tell whether a document is found by a query."""
+    """Return whether a document matches a query."""
     return all(
         any(matches(document, part) for part in condition)
         if path == "$or"
@@ -38,7 +38,7 @@ def matches(document: Document, query: Mapping[str, Any]) -> bool:
 
 
 def updated(document: Document, update: Update, now: datetime) -> Document:
-    """Return the document as an update leaves it; `now` is the server's clock."""
+    """Return the document after an update; `now` is the server's clock."""
     result = copied(document)
     if isinstance(update, Mapping):
         for name, changes in update.items():
@@ -53,7 +53,7 @@ def updated(document: Document, update: Update, now: datetime) -> Document:
 
 
 def projected(document: Document, projection: Mapping[str, Any] | None) -> Document:
-    """Return the fields asked for, or all but those refused; `{"$slice": -1}` keeps the last element of an array."""
+    """Return the included fields, or all but the excluded ones; `{"$slice": -1}` keeps an array's last element."""
     if not projection:
         return copied(document)
     if not any(projection.values()):
@@ -68,7 +68,7 @@ def projected(document: Document, projection: Mapping[str, Any] | None) -> Docum
 
 
 def evaluate(expression: Any, document: Document, now: datetime) -> Any:
-    """Compute an aggregation expression."""
+    """Return the value of an aggregation expression."""
     if expression == "$$NOW":
         return now
     if isinstance(expression, str) and expression.startswith("$"):
@@ -85,7 +85,7 @@ def evaluate(expression: Any, document: Document, now: datetime) -> Any:
 
 
 def value_at(document: Document, path: str) -> Any:
-    """Return what is at a dotted path, or a mark of its own for nothing."""
+    """Return the value at a dotted path, or `_ABSENT`."""
     value: Any = document
     for name in path.split("."):
         if not isinstance(value, dict) or name not in value:

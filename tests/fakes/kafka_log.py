@@ -1,7 +1,7 @@
-"""One topic of Kafka and one consumer group in memory, below the real publisher, consumer loop and dead letters.
+"""A Kafka topic and a consumer group in memory, below the real publisher, consumer loop and dead letters.
 
-A test decides when an event is taken by the log, when its report comes, who owns which partition, and when the topic
-is deleted and made anew.
+A test decides when an event enters the log, when its report arrives, who owns which partition, and when the topic is
+deleted and created again.
 """
 
 import zlib
@@ -15,7 +15,7 @@ Headers = list[tuple[str, bytes]]
 
 
 class FakeMessage(NamedTuple):
-    """One message of a partition, with confluent_kafka's accessors."""
+    """A message of a partition, with confluent_kafka's accessors."""
 
     of_topic: str
     of_partition: int
@@ -50,26 +50,26 @@ class FakeMessage(NamedTuple):
 
 
 class FakeTopic:
-    """The log and what the group has committed."""
+    """The log and the group's committed offsets."""
 
     def __init__(self, name: str, partitions: int = 2) -> None:
         self.name = name
         self.partitions: list[list[FakeMessage]] = [[] for _ in range(partitions)]
         self.committed: dict[int, int] = {}
         self.members: list[FakeConsumer] = []
-        self.all_keys: set[str] = set()  # the keys of all that was ever in the log
-        self.on_call: Callable[[str], None] = lambda _: None  # is told of what is about to happen, and may raise
-        self.error: KafkaError | None = None  # what the brokers answer to commits and questions
+        self.all_keys: set[str] = set()  # of all messages that were ever in the log
+        self.on_call: Callable[[str], None] = lambda _: None  # called before an operation; it may raise
+        self.error: KafkaError | None = None  # what the brokers return for commits and offset reads
 
     def append(self, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        """Take an event at the end of its key's partition."""
+        """Append an event to its key's partition."""
         number = zlib.crc32(key or b"") % len(self.partitions)
         event = FakeMessage(self.name, number, len(self.partitions[number]), key, value, headers)
         self.partitions[number].append(event)
         self.all_keys.add((key or b"").decode())
 
     def recreate(self, *, keep_committed: bool) -> None:
-        """Delete the topic and make it again, empty: every member loses its partitions and gets them anew."""
+        """Delete the topic and create it again, empty: every member loses its partitions and gets new ones."""
         self.partitions = [[] for _ in self.partitions]
         if not keep_committed:
             self.committed.clear()
@@ -77,18 +77,18 @@ class FakeTopic:
             member.lose_partitions()
 
     def join(self, member: "FakeConsumer") -> None:
-        """Share the partitions anew; a member that keeps one reads on where it was."""
+        """Rebalance; a member that keeps a partition continues at its position."""
         self.members.append(member)
         self._share()
 
     def leave(self, member: "FakeConsumer") -> None:
-        """Share the partitions of one who has left, was killed or did not poll for too long."""
+        """Rebalance after a member left, was killed or did not poll for too long."""
         if member in self.members:
             self.members.remove(member)
             self._share()
 
     def assigned(self) -> set[int]:
-        """Return the partitions that a member still holds."""
+        """Return the partitions that members own now."""
         return {number for member in self.members for number in member.positions}
 
     def read(self) -> Reading:
@@ -115,7 +115,7 @@ class FakeConsumer:
         self._on_commit = on_commit
         self._answers: list[Callable[[], None]] = []
         self._topic = topic
-        self._due: set[int] = set()  # what the group gives to this member; it notices at its next `consume`
+        self._due: set[int] = set()  # what the group assigned to this member; it notices at its next `consume`
         self._lost = False
         self._position: dict[int, int] = {}
         self._paused: set[int] = set()
@@ -128,22 +128,22 @@ class FakeConsumer:
         self._topic.join(self)
 
     def assign(self, partitions: set[int]) -> None:
-        """Tell what this member owns from now on."""
+        """Set what this member owns from its next `consume` on."""
         self._due = partitions
 
     @property
     def positions(self) -> Mapping[int, int]:
-        """What this member holds, and from where it reads on."""
+        """The owned partitions, each with the next offset to read."""
         return self._position
 
     def lose_partitions(self) -> None:
-        """Tell that everything is lost, positions included."""
+        """Lose all partitions and positions at the next `consume`."""
         self._lost = True
 
     def consume(self, count: int, _timeout: float) -> list[FakeMessage]:
         self._answer()
         self._rebalance()
-        self._answer()  # the client lets go of partitions only when it has the answers about them
+        self._answer()  # the client gives up partitions only after their commits are answered
         events: list[FakeMessage] = []
         for number in sorted(set(self._position) - self._paused):
             log = self._topic.partitions[number]
@@ -174,7 +174,7 @@ class FakeConsumer:
         return self._named(self._position)
 
     def incremental_assign(self, partitions: Sequence[TopicPartition]) -> None:
-        """Do nothing: the partitions are assigned when the callback returns in any case."""
+        """Do nothing: the partitions are assigned when the callback returns."""
 
     def pause(self, partitions: Sequence[TopicPartition]) -> None:
         self._paused |= {partition.partition for partition in partitions}
@@ -186,14 +186,14 @@ class FakeConsumer:
         self._topic.leave(self)
 
     def _rebalance(self) -> None:
-        if self not in self._topic.members:  # it was away for too long, and comes back
+        if self not in self._topic.members:  # it did not poll for too long, and joins again
             self._lost = True
             self._topic.join(self)
         if self._lost:
             self._lost = False
             self._drop({*self._position}, "on_lost")
         self._drop({*self._position} - self._due, "on_revoke")
-        gained = self._due - self._topic.assigned()  # what another has yet to let go of comes later
+        gained = self._due - self._topic.assigned()  # what another member still owns comes later
         if gained:
             self._callbacks["on_assign"](self, self._named(gained))
             self._position |= {number: self._topic.committed.get(number, 0) for number in gained}

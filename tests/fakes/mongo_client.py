@@ -1,4 +1,4 @@
-"""The calls of pymongo that the services make, answered by a replica set in memory."""
+"""The pymongo calls that the services make, on a replica set in memory."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,14 +23,14 @@ from fakes.replica_set import Failure, ReplicaSet
 
 
 class FakeSession:
-    """A causally consistent session: a majority read in it waits until all that it has seen is safe, or gone."""
+    """A causally consistent session: a majority read waits until what the session has seen is committed or rolled back."""
 
     def __init__(self) -> None:
         self.has_read = False
 
 
 class FakeDatabase:
-    """A database handle, which is its own client and admin database too: majority writes, local reads."""
+    """A database handle, also its own client and admin database. Default concerns: majority writes, local reads."""
 
     def __init__(self, servers: ReplicaSet) -> None:
         self._servers = servers
@@ -57,7 +57,7 @@ class FakeDatabase:
         yield FakeSession()
 
     def create_collection(self, _name: str, **_: Any) -> None:
-        """Do nothing: documents are refused by `ReplicaSet.rejected_ids` only."""
+        """Do nothing: only `ReplicaSet.rejected_ids` rejects documents."""
 
     def get_collection(self, _name: str, **options: Any) -> "FakeCollection":
         return FakeCollection(self._servers, local=True, majority=True).with_options(**options)
@@ -67,7 +67,7 @@ class FakeDatabase:
 
 
 class FakeCollection:
-    """A collection handle with its concerns."""
+    """A collection handle with its read and write concerns."""
 
     def __init__(self, servers: ReplicaSet, *, local: bool, majority: bool, certain: bool = False) -> None:
         self._servers = servers
@@ -88,7 +88,7 @@ class FakeCollection:
         return CodecOptions(tz_aware=True)
 
     def create_indexes(self, indexes: Sequence[IndexModel]) -> None:
-        """Take the unique ones to heart."""
+        """Enforce the unique indexes and ignore the others."""
         for index in indexes:
             if index.document.get("unique"):
                 self._servers.index([*index.document["key"]], index.document.get("partialFilterExpression", {}))
@@ -127,7 +127,7 @@ class FakeCollection:
         return next(iter(self.find(query, projection, limit=1, session=session)), None)
 
     def aggregate(self, steps: Sequence[Mapping[str, Any]]) -> list[Document]:
-        """Understand `$match`, `$limit` and a `$group` of everything, with `$sum: 1` and `$max`."""
+        """Run `$match`, `$limit` and a `$group` of all rows with `$sum: 1` and `$max`."""
         match, most, group = steps
         found, now = self.find(match["$match"]).limit(most["$limit"]), self._servers.now()
         wanted = {name: how for name, how in group["$group"].items() if name != "_id"}
@@ -141,7 +141,7 @@ class FakeCollection:
         return [totals] if rows else []
 
     def insert_one(self, document: Document) -> InsertOneResult:
-        """Insert; as the driver does, repeat it once when the primary changes meanwhile, unless the write survived."""
+        """Insert. Like the driver, retry once if the primary changes meanwhile and the write did not survive."""
         copied = documents.copied(document)
         self._send("insert", lambda: self._servers.insert(copied))
         try:
@@ -156,7 +156,7 @@ class FakeCollection:
         return self._update(query, update, many=False)
 
     def update_many(self, query: Mapping[str, Any], update: Update) -> UpdateResult:
-        """Update; the driver does not repeat it."""
+        """Update; the driver does not retry it."""
         return self._update(query, update, many=True)
 
     def _update(self, query: Mapping[str, Any], update: Update, *, many: bool) -> UpdateResult:
@@ -178,7 +178,7 @@ class FakeCollection:
 
 
 class FakeCursor:
-    """What a find returns."""
+    """The result of a find."""
 
     def __init__(self, found: list[Document]) -> None:
         self._found = found

@@ -1,7 +1,7 @@
-"""A MongoDB replica set in memory, below the real stores: one primary whose newest writes a failover rolls back.
+"""A MongoDB replica set in memory, below the real stores: a failover rolls back the primary's newest writes.
 
-It keeps one collection with its unique indexes, and answers the calls of pymongo that the services make. A test decides
-when writes reach a majority, when the primary changes, and which operation meets a trouble.
+It holds one collection with its unique indexes. A test decides when writes reach a majority, when the primary changes,
+and which operation fails.
 """
 
 import threading
@@ -19,12 +19,12 @@ DOCUMENT_VALIDATION = 121
 
 
 class Failure(Enum):
-    """What can happen to an operation; the caller sees an error each time."""
+    """How an operation fails; the caller sees an error each time."""
 
-    NO_PRIMARY = auto()  # no primary is found: nothing is sent
-    LOST = auto()  # sent, and never done
-    LATE = auto()  # given up by the client, and done later
-    UNANSWERED = auto()  # done, but not known to a majority, and the answer never comes
+    NO_PRIMARY = auto()  # no primary is found, nothing is sent
+    LOST = auto()  # sent, never applied
+    LATE = auto()  # the client gives up, and it is applied later
+    UNANSWERED = auto()  # applied on the primary only, and the reply is lost
 
 
 class Write(NamedTuple):
@@ -48,11 +48,11 @@ class ReplicaSet:
         self.view: dict[str, Document] = {}
         self.before_operation: Callable[[str], Failure | None] = lambda _: None
         self.on_majority_wait: Callable[[], None] = lambda: None
-        self.rejected_ids: set[str] = set()  # ids of orders whose every update the validator refuses
-        self._unique: list[tuple[list[str], Document]] = []  # the fields of each index, and which documents are in it
+        self.rejected_ids: set[str] = set()  # orders whose every update the validator rejects
+        self._unique: list[tuple[list[str], Document]] = []  # the fields of each index, and its partial filter
         self.late: list[Callable[[], None]] = []
         self._uncommitted: list[Write] = []
-        self._unseen: list[Write] = []  # committed, but a new primary does not show it yet
+        self._unseen: list[Write] = []  # committed, but not in the majority view yet
         self._seen: list[Write] = []
         self._term = 0
         self._lock = threading.RLock()
@@ -63,21 +63,21 @@ class ReplicaSet:
             return _matching(self.primary if local else self.view, query)
 
     def replicate(self, count: int | None = None) -> None:
-        """Let the oldest uncommitted writes reach a majority."""
+        """Commit the oldest `count` writes, or all, on a majority."""
         with self._lock:
             self._unseen += self._uncommitted[:count]
             del self._uncommitted[:count]
             self.catch_up()
 
     def catch_up(self) -> None:
-        """Let the majority view show all that is committed."""
+        """Show all committed writes in the majority view."""
         for write in self._unseen:
             self.view[write.id] = write.after
         self._seen += self._unseen
         self._unseen.clear()
 
     def fail_over(self, *, kept: int = 0, trailing: int = 0) -> None:
-        """Change the primary: `kept` uncommitted writes survive, and the majority view trails by `trailing` writes."""
+        """Change the primary: `kept` uncommitted writes survive, and the majority view lags by `trailing` writes."""
         self._term += 1
         for write in reversed(self._uncommitted[kept:]):
             _restore(self.primary, write)
@@ -88,24 +88,24 @@ class ReplicaSet:
             _restore(self.view, write)
 
     def apply_late_operation(self) -> None:
-        """Let the oldest late operation be done."""
+        """Apply the oldest operation that its client gave up."""
         if self.late:
             self.late.pop(0)()
 
     def index(self, fields: list[str], part: Document) -> None:
-        """Have no two documents that match `part` share the values of `fields`."""
+        """Add a unique index on `fields` for the documents that match `part`."""
         if (fields, part) not in self._unique:
             self._unique.append((fields, part))
 
     def insert(self, document: Document) -> None:
-        """Insert on the primary; raise DuplicateKeyError."""
+        """Insert on the primary; raise DuplicateKeyError for a duplicate."""
         with self._lock:
             if document["_id"] in self.primary or any(self._collides(document, *index) for index in self._unique):
                 raise DuplicateKeyError("E11000 duplicate key error", 11000)
             self._write(Write(document["_id"], None, documents.copied(document)))
 
     def update(self, query: Mapping[str, Any], update: Update, *, many: bool) -> int:
-        """Update on the primary; raise WriteError at the first document that is refused."""
+        """Update on the primary and return the count; raise WriteError at the first rejected document."""
         with self._lock:
             found = _matching(self.primary, query)
             changed = 0
@@ -119,7 +119,7 @@ class ReplicaSet:
         return changed
 
     def acknowledge(self, *, majority: bool) -> None:
-        """Wait for what the write concern asks for; raise AutoReconnect when the primary changes meanwhile."""
+        """Wait as the write concern demands; raise AutoReconnect if the primary changes meanwhile."""
         if not majority:
             return
         term = self._term
@@ -129,7 +129,7 @@ class ReplicaSet:
         self.replicate()
 
     def commit_all(self) -> None:
-        """Wait until all that was written before is safe or, after a failover, gone."""
+        """Wait until all earlier writes are committed or, after a failover, rolled back."""
         self.on_majority_wait()
         self.replicate()
 

@@ -37,7 +37,7 @@ def test_processor_killed_during_a_batch_processes_each_order_once(seeded: Seede
     seeded.publish(seeded.store(1_000))
 
     with seeded.processor(CRASH_POINT=f"{place}:2") as dying:
-        assert dying.await_end() == -signal.SIGKILL
+        assert dying.await_exit() == -signal.SIGKILL
     died = time.monotonic()
     with seeded.processor() as processor:
         assert set(seeded.await_settled().values()) == {"PROCESSED"}

@@ -1,1 +1,1 @@
-"""What several test folders use: a customer of the shop, and waiting for a condition."""
+"""Helpers for several test folders: harnesses, clients, and waiting for conditions."""

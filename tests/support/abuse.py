@@ -1,4 +1,4 @@
-"""Both APIs side by side, for requests that mean no good."""
+"""Both APIs together, for hostile requests."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ MEMBERS = {"type", "title", "status", "detail", "instance", "request_id"}
 
 @dataclass(frozen=True)
 class Target:
-    """A call that takes a JSON body, and a body that it answers with success."""
+    """A call with a JSON body, and a body that succeeds."""
 
     name: str
     method: str
@@ -30,7 +30,7 @@ TARGETS = (
 
 
 class BothApis:
-    """auth-api, with the user alice, and order-api, with a token of hers."""
+    """auth-api with the user alice, and order-api with her token."""
 
     def __init__(self, folder: Path) -> None:
         write_key(folder, "k1")
@@ -47,7 +47,7 @@ class BothApis:
 
 
 def assert_refused(answer: TestResponse, *statuses: int) -> None:
-    """Assert that the answer is a problem document of one of the statuses, and says nothing of our insides."""
+    """Assert that the answer is a problem document with one of the statuses, and leaks no internals."""
     assert answer.status_code in statuses, (answer.status_code, answer.text[:500])
     assert answer.content_type == "application/problem+json"
     document = answer.get_json()

@@ -23,7 +23,7 @@ CHEAP = {"memory_kib": 8, "passes": 1}
 
 
 def write_key(folder: Path, kid: str) -> Ed25519PrivateKey:
-    """Write a fresh private key into the folder of keys."""
+    """Write a new private key into the key folder and return it."""
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / f"{kid}.pem").write_bytes(pem)
@@ -31,7 +31,7 @@ def write_key(folder: Path, kid: str) -> Ed25519PrivateKey:
 
 
 def settings(folder: Path, **values: str) -> Settings:
-    """Return settings that hold where no MongoDB is asked."""
+    """Return settings for tests that contact no MongoDB."""
     ca = folder / "ca.crt"
     ca.touch()
     environ = {
@@ -43,13 +43,13 @@ def settings(folder: Path, **values: str) -> Settings:
 
 
 def basic(name: str, password: str) -> dict[str, str]:
-    """Return the header of HTTP Basic."""
+    """Return the header for HTTP Basic authentication."""
     return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
 
 
 @dataclass
 class AuthService:
-    """One replica of auth-api on stores that several may share."""
+    """One replica of auth-api. Several may share its stores."""
 
     folder: Path
     users: FakeUsers = field(default_factory=FakeUsers)
@@ -77,7 +77,7 @@ class AuthService:
         self.client = app.test_client()
 
     def replica(self) -> "AuthService":
-        """Return another replica on the same stores and keys."""
+        """Return another replica with the same stores and keys."""
         return AuthService(self.folder, self.users, self.clock, self.failures)
 
     def register(self, name: str = "alice", password: str = PASSWORD) -> TestResponse:
@@ -87,5 +87,5 @@ class AuthService:
         return self.client.get("/api/token", headers=basic(name, password) | {"X-Forwarded-For": address})
 
     def logins(self, result: str) -> float:
-        """Return the counter of logins with that result."""
+        """Return the number of logins with this result."""
         return self.registry.get_sample_value("retail_logins_total", {"result": result}) or 0.0

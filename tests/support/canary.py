@@ -1,6 +1,6 @@
-"""Runs both APIs with their real logs on standard output, on requests full of secrets; see test_abuse_secrets.
+"""Sends requests full of secrets to both APIs, with their real logs on standard output; see test_abuse_secrets.
 
-Answers and metrics go to the file named by the first argument, one JSON string a line.
+Answers and metrics are written to the file that the first argument names, one JSON string per line.
 """
 
 import json
@@ -22,7 +22,7 @@ SECRET = "canary-7f3a"
 
 
 def main(folder: Path, answers: Path) -> None:
-    """Send everything, and write what came back."""
+    """Send all requests and write the answers."""
     log.configure("canary", "debug")
     both = BothApis(folder)
     texts = [answer.text for answer in tour(both)]
@@ -32,7 +32,7 @@ def main(folder: Path, answers: Path) -> None:
 
 
 def tour(both: BothApis) -> list[Any]:
-    """Return the answers to requests that carry a secret each; none of these may be repeated by anyone."""
+    """Return the answers to requests that each carry a secret; no answer and no log may repeat one."""
     auth, orders, bearer = both.auth.client, both.orders.client, both.orders.bearer()
     token = {"Authorization": f"Bearer {SECRET}.{SECRET}.{SECRET}"}
     own = {"X-Secret": SECRET, "Cookie": f"session={SECRET}", "User-Agent": SECRET, "Referer": f"https://{SECRET}"}
@@ -65,9 +65,9 @@ def tour(both: BothApis) -> list[Any]:
 
 
 def broken(both: BothApis) -> list[Any]:
-    """Return the answers while the stores fail, first as MongoDB does, then by a defect of ours."""
+    """Return the answers while the stores fail: with an error of MongoDB, then with an internal error."""
     answers = []
-    for error in (AutoReconnect("gone"), RuntimeError("a defect")):
+    for error in (AutoReconnect("gone"), RuntimeError("internal error")):
         both.auth.users.error = error
         answers.append(both.auth.register("dave", f"{SECRET}-password"))
         answers.append(both.auth.token("alice", f"{SECRET}-password"))
@@ -78,8 +78,8 @@ def broken(both: BothApis) -> list[Any]:
 
 
 def defect(document: dict[str, Any]) -> NoReturn:
-    """Fail with the document in a local variable."""
-    raise RuntimeError("a defect with a document of " + str(len(document)))
+    """Raise with the document in a local variable."""
+    raise RuntimeError("internal error with a document of " + str(len(document)))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""A time for tests."""
+"""A clock for tests."""
 
 from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """A time that stands until it is moved, in whole milliseconds."""
+    """A clock that moves only by `advance`, in whole milliseconds."""
 
     def __init__(self) -> None:
         self.now = datetime(2030, 1, 1, 12, 0, 0, 123000, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""A harness of the group: order-processor's loop over a topic in memory."""
+"""The consumer of order-processor over a topic in memory."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ from shared.ordering.events import TOPIC
 
 
 class FakeHandler:
-    """A handler that does everything, unless `trouble` keeps it from that."""
+    """A handler that finishes every record, unless `before_handling` raises."""
 
     def __init__(self) -> None:
         self.done: list[bytes | None] = []
@@ -25,7 +25,7 @@ class FakeHandler:
 
 
 class ConsumerHarness:
-    """One loop over a topic in memory, with a clock that stands until it is moved."""
+    """One consumer over a topic in memory. Its clock moves only when a test moves it."""
 
     def __init__(self, topic: FakeTopic) -> None:
         self.seconds = 100.0
@@ -65,4 +65,4 @@ def ends(topic: FakeTopic) -> dict[int, int]:
 
 
 def outage(_: Batch) -> None:
-    raise ConnectionError("MongoDB is away")
+    raise ConnectionError("MongoDB is unavailable")

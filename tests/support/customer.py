@@ -1,4 +1,4 @@
-"""A customer of the shop, who comes in through the HTTPS door."""
+"""A customer who uses the APIs over HTTPS."""
 
 import itertools
 import secrets
@@ -15,7 +15,7 @@ _numbers = itertools.count(1)
 
 
 def https(base_url: str, ca: Path | str, **options: Any) -> httpx.Client:
-    """Return a client that trusts the given certificate authority and no other."""
+    """Return a client that trusts only the given certificate authority."""
     options.setdefault("timeout", 35)
     return httpx.Client(base_url=base_url, verify=ssl.create_default_context(cafile=str(ca)), **options)
 
@@ -32,12 +32,12 @@ class Customer:
         self.headers = {"Authorization": f"Bearer {self.token}"}
 
     def post(self, order: dict[str, Any] | None = None, key: str | None = None, **more: Any) -> httpx.Response:
-        """Place an order, by default a good one of this customer."""
+        """Place an order, by default a valid one of this customer."""
         headers = self.headers | ({"Idempotency-Key": key} if key else {})
         return self.http.post("/order", json={"userid": self.name, **ORDER, **(order or {})} | more, headers=headers)
 
     def get(self, **query: Any) -> httpx.Response:
-        """Ask for order details."""
+        """Read order details."""
         return self.http.get("/orderdetails", params=query, headers=self.headers)
 
     def place(self, **more: Any) -> str:

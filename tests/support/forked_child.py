@@ -1,4 +1,4 @@
-"""Work in a forked child of this process."""
+"""Runs a function in a forked child of this process."""
 
 import os
 import signal
@@ -9,9 +9,11 @@ from support.wait import until
 
 
 def in_forked_child(work: Callable[[], int], *, seconds: float = 10.0) -> int:
-    """Return what `work` does in a child, a small number; 99 if it raises. One that takes too long is killed."""
+    """Return the result of `work` in a child, a small number; 99 if it raises. A child that takes too long is killed."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks with threads: the case in hand
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # Python 3.12 warns of forks with threads, which is what is tested
         child = os.fork()
     if child == 0:
         try:
@@ -19,13 +21,13 @@ def in_forked_child(work: Callable[[], int], *, seconds: float = 10.0) -> int:
         finally:
             os._exit(99)
     try:
-        return os.waitstatus_to_exitcode(until(lambda: _ended(child), "the child's end", seconds=seconds)[1])
+        return os.waitstatus_to_exitcode(until(lambda: _exit_status(child), "the child's exit", seconds=seconds)[1])
     except BaseException:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         raise
 
 
-def _ended(child: int) -> tuple[int, int] | None:
+def _exit_status(child: int) -> tuple[int, int] | None:
     pid, status = os.waitpid(child, os.WNOHANG)
     return (pid, status) if pid else None

@@ -32,7 +32,7 @@ def programs() -> Path:
             _unpack(partial)
             partial.rename(folder)
         except OSError:
-            if not folder.exists():  # else another process was faster
+            if not folder.exists():  # otherwise another process was faster
                 raise
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -52,7 +52,7 @@ def _unpack(folder: Path) -> None:
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run helm or kubectl away from any cluster and any configuration of the person at the keyboard."""
+    """Run helm or kubectl without any cluster or user configuration."""
     environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "HELM_CACHE_HOME": tempfile.gettempdir()}
     return subprocess.run(
         [programs() / program / program, *arguments],
@@ -65,23 +65,23 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def template(*options: str) -> subprocess.CompletedProcess[str]:
-    """Run `helm template` of our chart as release `retail`, with the given options."""
+    """Run `helm template` for the chart as release `retail`, with the given options."""
     return run("helm", "template", "retail", str(CHART), "--namespace", NAMESPACE, *options)
 
 
 def parse(result: subprocess.CompletedProcess[str]) -> list[Resource]:
-    """Return the resources that a command printed; a failed command fails the test with its words."""
+    """Return the resources that a command printed; fail the test with its error output if it failed."""
     assert result.returncode == 0, result.stderr
     return [resource for resource in yaml.load_all(result.stdout, yaml.CSafeLoader) if resource]
 
 
 @functools.cache
 def rendered(values: Path) -> list[Resource]:
-    """Return what the chart makes of a file of values."""
+    """Return the resources of the chart for a values file."""
     return parse(template("--values", str(values)))
 
 
 @functools.cache
 def kustomized(folder: Path) -> list[Resource]:
-    """Return what kustomize makes of a folder."""
+    """Return the resources of a kustomize folder."""
     return parse(run("kubectl", "kustomize", str(folder)))

@@ -1,4 +1,4 @@
-"""The kind cluster under test: what tests ask of it and do to it."""
+"""Operations on the kind cluster under test."""
 
 import json
 import os
@@ -21,18 +21,18 @@ from support.stand_ins.kube import CONTEXT, NAMESPACE, kubectl, list_of
 ROOT = Path(__file__).resolve().parents[2]
 BASE_URL = "https://127.0.0.1:8443"
 CA_FILE = ROOT / ".kind/ca.pem"
-RATE = float(os.environ.get("KIND_LOAD_RATE", "50"))  # orders per second; fewer for a machine that is busy otherwise
+RATE = float(os.environ.get("KIND_LOAD_RATE", "50"))  # orders per second; lower it on a busy machine
 COMPONENTS = ("auth-api", "order-api", "order-processor")
 __all__ = ["CONTEXT", "NAMESPACE", "kubectl", "list_of"]
 
 
 def rollout(component: str, seconds: int = 240) -> None:
-    """Wait until all replicas of a component's latest revision are available, and no other is left."""
+    """Wait until only replicas of the component's latest revision exist and all are available."""
     kubectl("rollout", "status", f"deployment/retail-{component}", "--timeout", f"{seconds}s", timeout=seconds + 10)
 
 
 def pods(component: str) -> list[dict[str, Any]]:
-    """Return the pods of a component that are not on their way out."""
+    """Return the pods of a component that are not being deleted."""
     selector = f"app.kubernetes.io/instance=retail,app.kubernetes.io/component={component}"
     items = json.loads(kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
     return [pod for pod in items if "deletionTimestamp" not in pod["metadata"]]
@@ -44,7 +44,7 @@ def restarts(component: str) -> int:
 
 
 def is_ready(pod: dict[str, Any]) -> bool:
-    """Tell whether a pod says that it can serve."""
+    """Return whether a pod is ready."""
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
 
 
@@ -54,7 +54,7 @@ def ready_pods(component: str) -> int:
 
 
 def helm(*arguments: str) -> str:
-    """Run helm in the cluster and return what it printed."""
+    """Run helm in the cluster and return its output."""
     command = ["helm", "--kube-context", CONTEXT, "--namespace", NAMESPACE, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -62,7 +62,7 @@ def helm(*arguments: str) -> str:
 
 
 def upgrade(*settings: str) -> None:
-    """Upgrade the release to the chart of this checkout with a few values changed, and wait for its pods."""
+    """Upgrade the release to the chart of this checkout with changed values, and wait for its pods."""
     changes = [option for setting in settings for option in ("--set", setting)]
     helm("upgrade", "retail", str(ROOT / "charts/retail-orders"), "--reuse-values", *changes)
     for component in COMPONENTS:
@@ -71,7 +71,7 @@ def upgrade(*settings: str) -> None:
 
 @contextmanager
 def release_restored() -> Iterator[None]:
-    """Roll the release back to what it was when the context ends."""
+    """Roll the release back when the context ends."""
     before = json.loads(helm("history", "retail", "--output", "json"))[-1]["revision"]
     try:
         yield
@@ -82,7 +82,7 @@ def release_restored() -> Iterator[None]:
 
 
 def image(service: str = "order-processor") -> str:
-    """Return the image of a service that kind-up made."""
+    """Return the image of a service that kind-up built."""
     lines = (ROOT / ".kind/images").read_text().splitlines()
     tags = dict(line.split() for line in lines)
     return f"retail-orders/{service}:{tags[service]}"
@@ -96,7 +96,7 @@ def python(pod: str, code: str, *, container: str | None = None, seconds: float 
 
 
 def evaluate(pod: str, prelude: str, expressions: Sequence[str], *, container: str | None = None) -> dict[str, str]:
-    """Evaluate Python expressions in a pod, all at the same time, and return what each gave, as text."""
+    """Evaluate Python expressions in a pod in parallel, and return each result as text."""
     code = f"""{prelude}
 import concurrent.futures, json
 expressions = {list(expressions)!r}
@@ -108,8 +108,8 @@ with concurrent.futures.ThreadPoolExecutor(len(expressions)) as pool:
 
 
 @contextmanager
-def pod_of_ours(name: str, labels: dict[str, str]) -> Iterator[str]:
-    """Run a pod of our image that does nothing, under the restricted standard, until the context ends."""
+def idle_pod(name: str, labels: dict[str, str]) -> Iterator[str]:
+    """Run an idle pod of a service image, under the restricted standard, until the context ends."""
     confined = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     kubectl("delete", "pod", name, "--ignore-not-found", "--wait=true")
     manifest = {
@@ -142,7 +142,7 @@ def pod_of_ours(name: str, labels: dict[str, str]) -> Iterator[str]:
 
 @dataclass
 class Load:
-    """A load in the background; `summary` is there when the context has ended."""
+    """A load in the background; `summary` is set when the context has ended."""
 
     summary: Summary | None = None
     error: BaseException | None = None
@@ -151,24 +151,24 @@ class Load:
 
     @property
     def result(self) -> Summary:
-        """What it did; fails the test if the load itself could not be made."""
+        """Return its summary; fail the test if the load itself failed."""
         assert self.summary is not None, self.error
         return self.summary
 
     def assert_nothing_failed(self) -> None:
-        """Every request was answered 200, and every order was processed once."""
+        """Assert that every request was answered 200 and every order was processed once."""
         assert self.result.statuses == {"200": self.result.sent}, self.result
         self.assert_nothing_lost()
 
     def assert_nothing_lost(self) -> None:
-        """Every order was settled and processed once, and every answer was an honest one."""
+        """Assert that every order was settled and processed once, and every answer kept the contract."""
         assert self.result.sent > 0
         assert self.result.ok, self.result
 
 
 @contextmanager
 def load(rate: float = RATE, *, seconds: float = 600, verify_seconds: float = 60) -> Iterator[Load]:
-    """Place orders at a rate through the door while the context lasts, at most for `seconds`; then verify each one."""
+    """Place orders at a rate from outside while the context lasts, at most for `seconds`; then verify each one."""
     state = Load()
 
     def enough(sent: int) -> bool:

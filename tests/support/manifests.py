@@ -1,4 +1,4 @@
-"""Views of a set of rendered resources that policy tests share."""
+"""Views of rendered resources for policy tests."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Resource = dict[str, Any]
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod, or what a workload makes pods from."""
+    """A pod, or the pod template of a workload."""
 
     owner: str
     labels: dict[str, str]
@@ -26,7 +26,7 @@ class Pod:
 
 
 def pods(resources: list[Resource]) -> Iterator[Pod]:
-    """Yield every pod of the set, with the name and kind of its owner."""
+    """Yield every pod, with the kind and name of its owner."""
     for resource in resources:
         owner = f"{resource['kind']}/{resource['metadata']['name']}"
         if resource["kind"] == "Pod":
@@ -42,7 +42,7 @@ def of_kind(resources: list[Resource], *kinds: str) -> list[Resource]:
 
 
 def selects(selector: Resource, labels: dict[str, str]) -> bool:
-    """Tell whether a label selector (matchLabels, or the bare labels of a Service) takes these labels."""
+    """Return whether a label selector (matchLabels, or the plain labels of a Service) selects these labels."""
     if not ({"matchLabels", "matchExpressions"} & set(selector)):
         return all(labels.get(key) == value for key, value in selector.items())
     if not all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items()):

@@ -1,4 +1,4 @@
-"""Orders and their outbox as tests of their stores reach them, and what the real stores are made with."""
+"""The stores of order-api under test, with access behind them, and what connects the real ones."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from shared.telemetry.metrics import BreakerMetrics
 
 @dataclass
 class StoreHarness:
-    """The two faces of one collection, and ways to reach behind them."""
+    """The order store and the outbox of one collection, with direct access to its documents."""
 
     store: OrderStore
     outbox: Outbox
@@ -34,7 +34,7 @@ class StoreHarness:
     _numbers: Iterator[int] = field(default_factory=count)
 
     def make(self, *, user: str = "alice", key: str | None = None, age: float = 10.0, cost: int = 100) -> Document:
-        """Return the document of an order placed `age` seconds ago by the store's clock."""
+        """Return the document of an order placed `age` seconds ago by the database's clock."""
         now = self.outbox.now() - timedelta(seconds=age)
         order_id = orders.new_id(now, next(self._numbers).to_bytes(10, "big"))
         order = orders.Order(user, Amount(cost), "USD", (OrderItem("apple", 2, Amount(50)),))

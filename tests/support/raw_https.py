@@ -1,4 +1,4 @@
-"""A client of the HTTPS proxy that sends bytes as they are, and a service behind it that misbehaves as asked."""
+"""An HTTPS client that sends raw bytes, and a backend that fails on request."""
 
 import json
 import socket
@@ -13,7 +13,7 @@ HOST = "Host: localhost\r\nConnection: close\r\n"
 
 
 class FaultyService(BaseHTTPRequestHandler):
-    """Says what it was asked; `/die…` closes the connection without an answer, after having counted the request."""
+    """Returns the request as JSON; `/die…` counts the request and closes the connection without an answer."""
 
     protocol_version = "HTTP/1.1"
     deaths = 0
@@ -40,7 +40,7 @@ class FaultyService(BaseHTTPRequestHandler):
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of the proxy."""
+    """An answer of the proxy."""
 
     status: int
     headers: dict[str, str]
@@ -51,14 +51,14 @@ class Answer:
 
 
 class RawHttpsClient:
-    """Sends bytes to the proxy as they are."""
+    """Sends raw bytes to the proxy."""
 
     def __init__(self, port: int, ca: Path) -> None:
         self._port = port
         self._context = ssl.create_default_context(cafile=ca)
 
     def raw(self, data: bytes, *, tls: bool = True, seconds: float = 10) -> Answer | None:
-        """Return the answer, None if the connection was closed without one."""
+        """Return the answer, or None if the connection was closed without one."""
         with socket.create_connection(("127.0.0.1", self._port), timeout=seconds) as plain:
             connection = self._context.wrap_socket(plain, server_hostname="localhost") if tls else plain
             with connection:

@@ -1,4 +1,4 @@
-"""The schemas of Kubernetes' own kinds and of the custom ones that we write, with unknown fields refused."""
+"""Validates resources against the schemas of Kubernetes and of the custom resources; unknown fields are errors."""
 
 import functools
 import json
@@ -16,7 +16,7 @@ CUSTOM = Path(__file__).resolve().parents[1] / "chart/schemas"
 
 
 def problems(resource: dict[str, Any]) -> list[str]:
-    """Say what the schema of its kind finds wrong with `resource`; a kind without a schema is a problem too."""
+    """Return the violations of the schema of its kind; a kind without a schema is one too."""
     validator = _custom().get((resource["apiVersion"], resource["kind"])) or _core(
         resource["apiVersion"], resource["kind"]
     )
@@ -56,7 +56,7 @@ def _custom() -> dict[tuple[str, str], Draft202012Validator]:
 
 
 def _strict(schema: Any, *, names: bool = False) -> Any:
-    """Refuse fields that the API server would silently drop."""
+    """Reject fields that the API server would silently drop."""
     if isinstance(schema, list):
         return [_strict(item) for item in schema]
     if not isinstance(schema, dict):

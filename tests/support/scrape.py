@@ -1,11 +1,11 @@
-"""Reading a replica's own truth from its admin port."""
+"""Reads metrics and probes from the admin port of a replica."""
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 
 def samples(admin_url: str, name: str) -> dict[tuple[str, ...], float]:
-    """Return the samples called `name` at `admin_url`, by the values of their labels."""
+    """Return the samples called `name` at `admin_url`, by their label values."""
     text = httpx.get(f"{admin_url}/metrics", timeout=5).raise_for_status().text
     return {
         tuple(sample.labels.values()): sample.value
@@ -16,7 +16,7 @@ def samples(admin_url: str, name: str) -> dict[tuple[str, ...], float]:
 
 
 def breaker_state(admin_url: str, breaker: str) -> str:
-    """Return the state that the replica shows for `breaker`; exactly one must be shown."""
+    """Return the state of `breaker`; exactly one must be shown."""
     shown = [
         state
         for (name, state), value in samples(admin_url, "retail_circuit_breaker_state").items()
@@ -27,12 +27,12 @@ def breaker_state(admin_url: str, breaker: str) -> str:
 
 
 def alive(admin_url: str) -> bool:
-    """Tell whether the replica's admin port says that it is alive."""
+    """Return whether the liveness probe succeeds."""
     return _answers(admin_url, "/livez")
 
 
 def ready(admin_url: str) -> bool:
-    """Tell whether the replica says that it can serve."""
+    """Return whether the readiness probe succeeds."""
     return _answers(admin_url, "/readyz")
 
 

@@ -1,4 +1,4 @@
-"""Clients of the real servers, as the users that the system has there, and processes of a service beside them."""
+"""Connections to the real servers as the system's users, and order-processor as a process."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ from support.wait import until
 
 @contextmanager
 def database(stack: Stack, user: str) -> Iterator[Database[Document]]:
-    """The database as `user` has it."""
+    """Connect to the database as `user`."""
     client = stack.client(user)
     ca = Path(client["MONGODB_CA_FILE"])
     found = mongo.connect(client["MONGODB_URI"], ca_file=ca, database=client["MONGODB_DATABASE"], app_name="t", pool=4)
@@ -30,7 +30,7 @@ def database(stack: Stack, user: str) -> Iterator[Database[Document]]:
 
 
 def connection(stack: Stack, user: str) -> kafka.Connection:
-    """Return how to reach Kafka as `user`: a service's name, or operator."""
+    """Return the Kafka connection of `user`: the name of a service, or operator."""
     client = stack.client(user)
     return kafka.Connection(
         bootstrap_servers=client["KAFKA_BOOTSTRAP_SERVERS"],
@@ -42,7 +42,7 @@ def connection(stack: Stack, user: str) -> kafka.Connection:
 
 
 class ProcessorProcess:
-    """One process of order-processor, on a free admin port. Leaving the context kills it if it still runs."""
+    """A process of order-processor with a free admin port. Leaving the context kills it if it still runs."""
 
     def __init__(self, stack: Stack, log: Path, **environ: str) -> None:
         with socket.socket() as probe:
@@ -68,28 +68,28 @@ class ProcessorProcess:
             self._process.wait(10)
 
     def await_assignment(self) -> Self:
-        """Wait until it holds partitions."""
+        """Wait until partitions are assigned to it."""
         until(lambda: "partitions_assigned" in self.log.read_text() or None, "an assignment", seconds=60)
         return self
 
     def is_ready(self) -> bool:
-        """Tell whether it says that it can serve."""
+        """Return whether its readiness probe succeeds."""
         return scrape.ready(self.admin_url)
 
     def count(self, name: str, *labels: str) -> float:
-        """Return the value of one of its metrics."""
+        """Return the value of a metric."""
         return scrape.samples(self.admin_url, name).get(labels, 0.0)
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it with SIGKILL."""
         self._process.kill()
         self._process.wait(10)
 
     def stop(self, *, seconds: float = 30) -> int:
-        """Ask it to end; return its exit code."""
+        """Send SIGTERM; return the exit code."""
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(seconds)
 
-    def await_end(self, *, seconds: float = 60) -> int:
-        """Wait until it has ended by itself; return its exit code."""
+    def await_exit(self, *, seconds: float = 60) -> int:
+        """Wait until it exits by itself; return the exit code."""
         return self._process.wait(seconds)

@@ -1,4 +1,4 @@
-"""Waiting for a condition instead of sleeping."""
+"""Waits for a condition instead of sleeping."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def until(condition: Callable[[], T | None], what: str, *, seconds: float = 30.0, every: float = 0.1) -> T:
-    """Return the first true value of `condition`; fail the test, saying `what`, when it takes longer than `seconds`."""
+    """Return the first true value of `condition`; fail the test with `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         if value := condition():
