@@ -1,1 +1,1 @@
-"""The explicit-state model of the order path; README.md tells what it is and how to read it."""
+"""The explicit-state model of the order path; see README.md."""

@@ -1,6 +1,6 @@
-"""What the tests of the model share; after the mutants a table tells which promise each of them broke.
+"""Shared fixtures of the model's tests; after the mutants, a table shows which promise each of them broke.
 
-With `FAULTS` set (make test-mutants) that is kept for docs/guarantees.md too.
+With `FAULTS` set (make test-mutants) the results are kept for docs/guarantees.md too.
 """
 
 import logging
@@ -15,7 +15,7 @@ from faults.harness.scale import SCALE
 
 @pytest.fixture
 def _silence() -> Iterator[None]:
-    """Write no log lines: a history has hundreds of them, and rightly so."""
+    """Suppress the log: a history writes hundreds of expected lines."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     yield
@@ -23,7 +23,7 @@ def _silence() -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table: the safeguard that was off, and the promise that a history saw broken."""
+    """Print the table: the safeguard that was off, its history, and the promise that broke."""
     for outcome in ("passed", "failed"):
         for report in terminalreporter.getreports(outcome):
             row = dict(report.user_properties)

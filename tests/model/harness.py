@@ -1,7 +1,7 @@
-"""The real publisher, sweep, handler and reconciliation on stand-ins for MongoDB and Kafka, with one thread for all.
+"""The real relay, handler and reconciliation on fakes of MongoDB and Kafka, in a single thread.
 
-Wherever one of them talks to a dependency, a plan may let something else happen first: a failure of that operation, a
-failover, a turn of another process, or the death of this one.
+Before each call of a dependency a planned incident may happen: the call fails, the primary changes, another process
+runs, or this one dies.
 """
 
 import random
@@ -32,33 +32,33 @@ LONGEST_HEALING = 2000.0
 
 
 class Killed(BaseException):
-    """The process dies here, as by kill -9."""
+    """The process dies here, as with kill -9."""
 
 
 @dataclass
 class Request:
-    """What a client asks for, and what it has been told."""
+    """A client's request and the answers to it."""
 
     order: Order
     key: str | None
-    is_refused: bool = False  # as its key belongs to another order
+    is_refused: bool = False  # its key belongs to another order
     tried: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
-    unavailable: set[str] = field(default_factory=set)  # ids of tries without key that were answered so
+    unavailable: set[str] = field(default_factory=set)  # ids of tries without key that were answered `unavailable`
 
     @property
     def is_settled(self) -> bool:
-        """Tell whether there is no use in asking once more."""
+        """Return whether a further retry is pointless."""
         return self.key is None or bool(self.answered) or self.is_refused
 
 
 def make_order(item: str, cents: int) -> Order:
-    """Return what a customer may order."""
+    """Return an order of one item."""
     return Order(OWNER, Amount(cents), "USD", (OrderItem(item),))
 
 
 class HistoryHarness:
-    """Two processes of each service, their dependencies, and the ledger of what clients were told."""
+    """Two processes of each service, their dependencies, and the clients with their answers."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -72,11 +72,11 @@ class HistoryHarness:
         self.produce_error: Exception | None = None
         self.plan: deque[Callable[[], Failure | None]] = deque()
         self.requests: list[Request] = []
-        self.rejected_orders: set[str] = set()  # ids of orders that the validator has refused to change
+        self.rejected_orders: set[str] = set()  # ids of orders that the validator ever rejected
         self._is_mongodb_down = False
         self._active: list[str] = []
         self._placing: dict[str, Request] = {}  # by actor
-        self._tries: dict[str, str] = {}  # by actor: the id that it tried last
+        self._tries: dict[str, str] = {}  # by actor: the last id it tried
         self.environment = Environment(
             servers=self.servers,
             topics=self.topics,
@@ -91,22 +91,22 @@ class HistoryHarness:
         self._operator = operator(self.environment)
 
     def clock(self) -> float:
-        """Return the monotonic time of every process, in seconds."""
+        """Return the monotonic clock of every process, in seconds."""
         return self.seconds
 
     def now(self) -> datetime:
-        """Return the time of every clock, in whole milliseconds."""
+        """Return the wall clock of every process, in whole milliseconds."""
         return BEGINNING + timedelta(milliseconds=round(self.seconds * 1000))
 
     def draw_bytes(self, count: int) -> bytes:
-        """Return the randomness of an order's id, and remember the id that it makes."""
+        """Return the randomness of an order id, and remember the id."""
         drawn, actor = self.random.randbytes(count), self._active[-1]
         self._tries[actor] = new_id(self.now(), drawn)
         self._placing[actor].tried.add(self._tries[actor])
         return drawn
 
     def place(self, number: int, request: Request) -> None:
-        """Have a client send its request to a replica, and keep the answer."""
+        """Send a client's request to a replica and record the answer."""
 
         def work() -> None:
             self._placing[actor] = request
@@ -128,15 +128,15 @@ class HistoryHarness:
         self._run(actor, work)
 
     def publish(self, number: int) -> None:
-        """Let a publisher do one round."""
+        """Run one round of a relay."""
         self._run(f"publisher {number}", self.apis[number].publish)
 
     def consume(self, number: int) -> None:
-        """Let a consumer do one turn."""
+        """Run one poll of a consumer."""
         self._run(f"loop {number}", self.processors[number].loop.turn)
 
     def reconcile(self, number: int) -> None:
-        """Let a reconciler take one step; as its thread does, survive whatever it raises."""
+        """Run one step of a reconciler; as in its thread, an outage does not end it."""
 
         def work() -> None:
             try:
@@ -147,55 +147,55 @@ class HistoryHarness:
         self._run(f"reconciler {number}", work)
 
     def redrive(self) -> None:
-        """Have the operator redrive every order that is FAILED."""
+        """Redrive every FAILED order, as the operator does."""
 
         def work() -> None:
             ids = [order_id for order_id, order in self.servers.view.items() if order["status"] == "FAILED"]
             try:
-                list(redrive(self, self._operator, ids, "mended", dry_run=False))
+                list(redrive(self, self._operator, ids, "fixed", dry_run=False))
             except (PyMongoError, CircuitOpen):
                 return
 
         self._run("operator", work)
 
     def kill_api(self, number: int) -> None:
-        """End a replica without a word; what its producers hold is lost."""
+        """Kill a replica; its pending events are lost."""
         self.apis[number] = Api(self.environment)
 
     def kill_processor(self, number: int) -> None:
-        """End a processor without a word; the group gives its partitions to others."""
+        """Kill a processor; the group reassigns its partitions."""
         self.topic.leave(self.processors[number].consumer)
         self.processors[number] = Processor(self.environment)
 
     def corrupt_events(self) -> None:
-        """Spoil the value of an event that each replica has on its way."""
+        """Corrupt an event that each replica has in flight."""
         for api in self.apis:
             api.producer.corrupt()
 
     @contextmanager
     def mongodb_down(self) -> Iterator[None]:
-        """Have every operation of MongoDB find no primary."""
+        """Let every MongoDB operation find no primary."""
         self._is_mongodb_down = True
         yield
         self._is_mongodb_down = False
 
     @contextmanager
     def brokers_down(self) -> Iterator[None]:
-        """Have every `produce` fail at once, as for a topic that is gone, and every commit."""
+        """Let every `produce` fail at once, as for a deleted topic, and every commit."""
         self.topic.error = KafkaError(KafkaError._TRANSPORT)
         self.produce_error = KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
         yield
         self.topic.error = self.produce_error = None
 
     def toggle_rejection(self, which: int) -> None:
-        """Have the validator refuse every change of an order, counted from the newest, or none any more."""
+        """Let the validator reject every change of an order, counted from the newest, or accept it again."""
         ids = [*self.servers.primary]
         if ids:
             self.servers.rejected_ids ^= {ids[-1 - which % len(ids)]}
             self.rejected_orders |= self.servers.rejected_ids
 
     def heal(self) -> float:
-        """End all faults, and let everybody work until there is nothing left to do; return how many seconds it took."""
+        """End all faults and run every process until all work is done; return the seconds that took."""
         self.plan.clear()
         self.servers.rejected_ids.clear()
         while self.servers.late:

@@ -1,4 +1,4 @@
-"""What can happen to the harness at any moment, by name: alone, or in the middle of somebody's work."""
+"""Named incidents that happen between the steps of a history, or in the middle of one."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +13,7 @@ FAILURES = {failure.name.lower(): failure for failure in Failure}
 
 
 def trigger(harness: HistoryHarness, name: str) -> Failure | None:
-    """Let one thing happen; return the failure that it means for the operation in the middle of which it does."""
+    """Run one incident; return the failure of the operation that it interrupts, if any."""
     if name == "killed":
         raise Killed
     if name in BACKGROUND:
@@ -22,14 +22,14 @@ def trigger(harness: HistoryHarness, name: str) -> Failure | None:
 
 
 def plan(harness: HistoryHarness, number: int) -> None:
-    """Have up to three incidents come at the next talks with a dependency; each is a digit of `number`."""
+    """Plan up to three incidents for the next calls of a dependency; each is a digit of `number`."""
     for _ in range(MAX_INCIDENTS):
         number, digit = divmod(number, len(INCIDENTS))
         harness.plan.append(partial(trigger, harness, INCIDENTS[digit]))
 
 
 def names(number: int) -> Sequence[str]:
-    """Return the names of the incidents in `number`, first come first."""
+    """Return the names of the incidents in `number`, in their order."""
     return [INCIDENTS[number // len(INCIDENTS) ** place % len(INCIDENTS)] for place in range(MAX_INCIDENTS)]
 
 
@@ -54,7 +54,7 @@ BACKGROUND: dict[str, Callable[[HistoryHarness], object]] = {
     "failed over": lambda harness: harness.servers.fail_over(),
     "failed over, some kept": lambda harness: harness.servers.fail_over(kept=1),
     "failed over, all kept": lambda harness: harness.servers.fail_over(kept=9),
-    "failed over, the view trails": lambda harness: harness.servers.fail_over(kept=9, trailing=2),
+    "failed over, the view lags": lambda harness: harness.servers.fail_over(kept=9, trailing=2),
     "delivered": _deliver,
     "published by 0": lambda harness: harness.publish(0),
     "published by 1": lambda harness: harness.publish(1),
@@ -64,11 +64,11 @@ BACKGROUND: dict[str, Callable[[HistoryHarness], object]] = {
     "reconciled by 1": lambda harness: harness.reconcile(1),
     "redriven": lambda harness: harness.redrive(),
     "taken over": lambda harness: harness.topic.leave(harness.processors[0].consumer),
-    "a late write done": lambda harness: harness.servers.apply_late_operation(),
-    "the topic made anew": lambda harness: harness.topic.recreate(keep_committed=False),
-    "the topic made anew, offsets kept": lambda harness: harness.topic.recreate(keep_committed=True),
+    "a late write applied": lambda harness: harness.servers.apply_late_operation(),
+    "the topic recreated": lambda harness: harness.topic.recreate(keep_committed=False),
+    "the topic recreated, offsets kept": lambda harness: harness.topic.recreate(keep_committed=True),
 }
-# Not in the middle of something: what the one at work would not survive, or what would make no difference there.
+# Never in the middle of a step: the step would not survive it, or it would make no difference.
 STANDALONE: dict[str, Callable[[HistoryHarness], object]] = {
     "1 second": lambda harness: _wait(harness, 1.0),
     "6 seconds": lambda harness: _wait(harness, 6.0),
@@ -76,13 +76,13 @@ STANDALONE: dict[str, Callable[[HistoryHarness], object]] = {
     "a delivery failed": lambda harness: _fail_deliveries(harness, stored=False),
     "a delivery reported as failed": lambda harness: _fail_deliveries(harness, stored=True),
     "a producer broken": lambda harness: _fail_deliveries(harness, stored=False, fatal=True),
-    "an event broken": lambda harness: harness.corrupt_events(),
+    "an event corrupted": lambda harness: harness.corrupt_events(),
     "api 0 killed": lambda harness: harness.kill_api(0),
     "api 1 killed": lambda harness: harness.kill_api(1),
     "processor 0 killed": lambda harness: harness.kill_processor(0),
     "processor 1 killed": lambda harness: harness.kill_processor(1),
-    "the newest order refused": lambda harness: harness.toggle_rejection(0),
-    "the second newest order refused": lambda harness: harness.toggle_rejection(1),
+    "the newest order rejected": lambda harness: harness.toggle_rejection(0),
+    "the second newest order rejected": lambda harness: harness.toggle_rejection(1),
     "all read": lambda harness: promises.check_readable(harness, 0),
 }
 INCIDENTS = ["nothing", *FAILURES, "killed", *BACKGROUND]

@@ -1,24 +1,24 @@
-"""The replica set: one primary whose newest writes a failover may roll back."""
+"""The replica set: a failover may roll back the primary's newest writes."""
 
 from collections.abc import Iterator
 
 from model.state import Order, Relay, State, Step
 
-MOST_UNCOMMITTED = 3  # beyond, writers wait, as flow control makes them
+MOST_UNCOMMITTED = 3  # above it writers wait, as with flow control
 
 
 def can_write(state: State) -> bool:
-    """Tells whether the primary takes another write."""
+    """Return whether the primary accepts another write."""
     return len(state.orders) <= MOST_UNCOMMITTED
 
 
 def write(state: State, order: Order) -> State:
-    """The primary applies a write; a majority does not have it yet."""
+    """Apply a write on the primary; a majority does not have it yet."""
     return state._replace(orders=(*state.orders, order))
 
 
 def read(state: State, *, majority: bool) -> Order | None:
-    """The order as readConcern majority or local shows it."""
+    """Return the order as readConcern majority or local shows it."""
     return state.view if majority else state.newest
 
 
@@ -35,7 +35,7 @@ def replicate(state: State) -> Iterator[Step]:
 
 
 def catch_up(state: State) -> Iterator[Step]:
-    """A new primary's majority view catches up with what had been committed before it."""
+    """The majority view of a new primary catches up with earlier commits."""
     if state.view != state.orders[0]:
         yield Step("mongodb", "the new primary's majority view catches up", state._replace(view=state.orders[0]))
 
@@ -43,8 +43,8 @@ def catch_up(state: State) -> Iterator[Step]:
 def fail_over(state: State) -> Iterator[Step]:
     """Another member becomes primary, with any part of the uncommitted writes.
 
-    Whoever waits for a majority gets an error: the driver repeats an insert (same id), the processor its batch, and the
-    sweep gives up until its next turn.
+    Everyone who waits for a majority gets an error: the driver retries an insert (same id), the processor its batch,
+    and the sweep waits for its next round.
     """
     if not state.left.failovers:
         return
@@ -63,7 +63,7 @@ def fail_over(state: State) -> Iterator[Step]:
         after = broken._replace(orders=state.orders[:kept])
         yield Step("mongodb", text, after, is_fault=True)
         if state.past != state.view:
-            yield Step("mongodb", text + "; the majority view trails", after._replace(view=state.past), is_fault=True)
+            yield Step("mongodb", text + "; the majority view lags", after._replace(view=state.past), is_fault=True)
 
 
 def _broken(attempt: str) -> str:

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from model.mongodb import can_write, read, write
 from model.state import DUE, FAILED, NO_ENTRY, PLACED, PROCESSED, Order, Relay, Safeguards, State, Step
 
-LONGEST_LOG = 7  # a bound for a broken design; the tests see that a sound one stays below it
+LONGEST_LOG = 7  # a bound for broken designs; the tests check that the real one stays below it
 REPLICAS = (0, 1)
 IDS = "AB"
 
 
 def place(state: State, guards: Safeguards) -> Iterator[Step]:
-    """POST /order: `store.insert`, its answer, and what follows when there is none."""
+    """POST /order: `store.insert`, its answer, and the retry if there is none."""
     for replica in REPLICAS:
         attempt = state.tries[replica]
         actor = f"order-api {replica}"
@@ -27,7 +27,7 @@ def place(state: State, guards: Safeguards) -> Iterator[Step]:
 
 
 def _time_out(state: State, guards: Safeguards, replica: int, actor: str) -> Step:
-    """The insert takes more than 2 s; when it has not reached the primary, it may do so later."""
+    """The insert takes more than 2 s; if it has not reached the primary, it may do so later."""
     under_way = state.tries[replica] == "new" and replica == 0
     after = _repeat(state._replace(left=state.left._replace(timeouts=state.left.timeouts - 1)), replica)
     if under_way:
@@ -50,7 +50,7 @@ def _insert(state: State, guards: Safeguards, replica: int, actor: str) -> Itera
     if found is not None:
         yield Step(actor, f"duplicate key: 200, the replay of {found.id}", _done(state, replica, found.id))
     else:
-        yield Step(actor, "duplicate key, but not safe yet: 503 unavailable", _repeat(state, replica))
+        yield Step(actor, "duplicate key, but not committed yet: 503 unavailable", _repeat(state, replica))
 
 
 def _answer(state: State, replica: int, actor: str, what: str, order_id: str) -> Iterator[Step]:
@@ -66,18 +66,18 @@ def _done(state: State, replica: int, order_id: str) -> State:
 
 
 def _repeat(state: State, replica: int) -> State:
-    """The client has no answer: it repeats its request with the same key, at the other replica, then there again."""
+    """The client has no answer: it retries with the same key at the other replica, and then there again."""
     if replica == 0:
         return state._replace(tries=("unknown", "new"))
     return _try(state, replica, "new")
 
 
 def fast_path(state: State, guards: Safeguards) -> Iterator[Step]:
-    """`outbox.Publisher` takes an event from its queue."""
+    """`relay.OutboxRelay` publishes an event from its queue."""
     for replica in REPLICAS:
         if state.queues[replica] and state.relays[replica].doing == "idle":
             taken = state._replace(queues=_put(state.queues, replica, ""))
-            yield _produce(taken, guards, replica, state.queues[replica], "outbox.Publisher: produce")
+            yield _produce(taken, guards, replica, state.queues[replica], "relay: produce")
 
 
 def sweep(state: State, guards: Safeguards) -> Iterator[Step]:
@@ -93,7 +93,7 @@ def sweep(state: State, guards: Safeguards) -> Iterator[Step]:
             if seen is not None and seen.id == relay.id and seen.status == PLACED and seen.entry == str(replica):
                 yield _produce(state, guards, replica, relay.id, "sweep: the claim holds, produce")
             else:
-                yield Step(f"order-api {replica}", "sweep: the claim is gone", _relay(state, replica, Relay()))
+                yield Step(f"order-api {replica}", "sweep: the claim is lost", _relay(state, replica, Relay()))
 
 
 def _claim(state: State, guards: Safeguards, replica: int) -> Iterator[Step]:
@@ -119,26 +119,30 @@ def _is_pending(order: Order) -> bool:
 
 
 def _in_flight(state: State, order_id: str) -> bool:
-    """Tells whether a replica is still at work on the order, which is what the time until `due` is for."""
+    """Return whether a replica still works on the order, which the time until `due` is for."""
     inserting = state.tries[IDS.index(order_id)] == "inserting"
     return inserting or order_id in state.queues or any(relay.id == order_id for relay in state.relays)
 
 
 def deliver(state: State, _: Safeguards) -> Iterator[Step]:
-    """The log takes an event or refuses it; the delivery report, however late, removes the marker."""
+    """The log accepts an event or not; the delivery report, however late, removes the outbox entry."""
     for replica, relay in enumerate(state.relays):
         if relay.doing == "produced":
             if len(state.log) < LONGEST_LOG:
                 stored = _relay(state, replica, Relay("stored", relay.id))
                 yield Step(
                     "kafka",
-                    f"the log takes {relay.id} at offset {len(state.log)}",
+                    f"the log appends {relay.id} at offset {len(state.log)}",
                     stored._replace(log=state.log + relay.id),
                 )
             yield Step("kafka", f"delivery of {relay.id} fails", _relay(state, replica, Relay()))
         elif relay.doing == "stored" and can_write(state):
             reported = remove_entry(_relay(state, replica, Relay()), relay.id)
-            yield Step(f"order-api {replica}", f"outbox.Publisher: {relay.id} is delivered, its marker goes", reported)
+            yield Step(
+                f"order-api {replica}",
+                f"relay: {relay.id} is delivered, its outbox entry is removed",
+                reported,
+            )
 
 
 def _produce(state: State, guards: Safeguards, replica: int, order_id: str, text: str) -> Step:
@@ -157,7 +161,7 @@ def remove_entry(state: State, order_id: str) -> State:
 
 
 def crash_api(state: State, _: Safeguards) -> Iterator[Step]:
-    """Kill -9 of a replica: its queue, its claims and its reports are gone, and its client has no answer."""
+    """Kill -9 of a replica: its queue, claims and reports are lost, and its client has no answer."""
     if not state.left.crashes:
         return
     for replica in REPLICAS:
@@ -170,7 +174,7 @@ def crash_api(state: State, _: Safeguards) -> Iterator[Step]:
 
 
 def redrive(state: State, guards: Safeguards) -> Iterator[Step]:
-    """`retail dead-letters redrive`: FAILED → PLACED with the marker back."""
+    """`retail dead-letters redrive`: FAILED → PLACED with a new outbox entry."""
     order = state.newest
     if order is None or not can_write(state):
         return

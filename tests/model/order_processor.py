@@ -1,4 +1,4 @@
-"""The order-processor: the handler that owns the partition, and two reconcilers (one in each of two processes)."""
+"""order-processor: the handler that owns the partition, and two reconcilers, one in each of two processes."""
 
 from collections.abc import Iterator
 
@@ -58,7 +58,7 @@ def _fetch(state: State, guards: Safeguards) -> Iterator[Step]:
 
 
 def _update(state: State, guards: Safeguards) -> Iterator[Step]:
-    """`store.process`: the conditional update, and the read that tells why it matched nothing."""
+    """`store.process`: the conditional update, and the read that explains why it matched nothing."""
     consumer, order = state.consumer, state.newest
     mine = order is not None and order.id == consumer.id
     if order is not None and mine and (order.status == PLACED or not guards.conditional_update):
@@ -67,9 +67,9 @@ def _update(state: State, guards: Safeguards) -> Iterator[Step]:
     seen = read(state, majority=guards.majority_update)
     known = seen is not None and seen.id == consumer.id
     if known and seen is not None and seen.status == PLACED:
-        return  # changed meanwhile, or the view trails: that one again
+        return  # changed meanwhile, or the view lags: retried
     if not known and mine:
-        return  # not certain yet: that one again
+        return  # not committed yet: retried
     why = "a duplicate" if known else "unknown: dead letter"
     yield Step(HANDLER, f"handler: {consumer.id} is {why}", state._replace(consumer=consumer._replace(doing="written")))
 
@@ -96,26 +96,26 @@ def _commit(state: State, consumer: Consumer) -> State:
 
 
 def crash_processor(state: State, guards: Safeguards) -> Iterator[Step]:
-    """Kill -9 or a long pause of the process that owns the partition, which then goes to another.
+    """Kill -9 or a long pause of the process that owns the partition, which is then reassigned.
 
-    The new owner begins at the committed offset. A paused process finishes its batch later; only its commit is refused.
+    The new owner starts at the committed offset. A paused process finishes its batch later; only its commit fails.
     """
     if state.zombie and can_write(state):
         order = state.newest
         awake = state._replace(zombie="")
         if order is not None and order.id == state.zombie and (order.status == PLACED or not guards.conditional_update):
             awake = write(awake, _processed(order))
-        yield Step(HANDLER, f"the paused process goes on: store.process {state.zombie}", awake)
+        yield Step(HANDLER, f"the paused process continues: store.process {state.zombie}", awake)
     if state.left.crashes:
         lost = state._replace(left=state.left._replace(crashes=state.left.crashes - 1), consumer=Consumer())
         yield Step(HANDLER, "kill -9", lost, is_fault=True)
         if state.consumer.doing == "got" and not state.zombie:
             paused = lost._replace(zombie=state.consumer.id)
-            yield Step(HANDLER, "paused; the partition goes to another process", paused, is_fault=True)
+            yield Step(HANDLER, "paused; the partition is reassigned", paused, is_fault=True)
 
 
 def reconcile(state: State, guards: Safeguards) -> Iterator[Step]:
-    """`reconcile.Reconciler`: orders without marker; the ends; wait until they are passed; the marker back."""
+    """`reconcile.Reconciler`: orders without outbox entry; end offsets; wait until they are passed; requeue."""
     if not guards.reconciliation:
         return
     for number, pass_ in enumerate(state.reconcilers):
@@ -124,7 +124,9 @@ def reconcile(state: State, guards: Safeguards) -> Iterator[Step]:
             order = read(state, majority=guards.majority_pass)
             if order is not None and order.status == PLACED and order.entry == NO_ENTRY:
                 yield Step(
-                    actor, f"reconcile: {order.id} has no marker", _pass(state, number, Reconciler("seen", order.id))
+                    actor,
+                    f"reconcile: {order.id} has no outbox entry",
+                    _pass(state, number, Reconciler("seen", order.id)),
                 )
         elif pass_.doing == "seen":
             end = len(state.log)
@@ -154,7 +156,7 @@ def _requeue(state: State, number: int, actor: str) -> Iterator[Step]:
     order, order_id = state.newest, state.reconcilers[number].id
     after = _pass(state, number, Reconciler())
     if order is not None and order.id == order_id and order.status == PLACED and order.entry == NO_ENTRY:
-        yield Step(actor, f"reconcile: {order_id} gets its marker back", write(after, order._replace(entry=DUE)))
+        yield Step(actor, f"reconcile: {order_id} is requeued", write(after, order._replace(entry=DUE)))
     else:
         yield Step(actor, f"reconcile: {order_id} needs nothing", after)
 
@@ -162,22 +164,22 @@ def _requeue(state: State, number: int, actor: str) -> Iterator[Step]:
 def _pass(state: State, number: int, pass_: Reconciler) -> State:
     passes = list(state.reconcilers)
     passes[number] = pass_
-    return state._replace(reconcilers=tuple(sorted(passes)))  # they are alike: sorting halves the states
+    return state._replace(reconcilers=tuple(sorted(passes)))  # they are interchangeable: sorting halves the states
 
 
 def lose_log(state: State, guards: Safeguards) -> Iterator[Step]:
-    """The topic is deleted and made anew, empty; the group's committed offset is kept or dropped."""
+    """The topic is deleted and recreated, empty; the group's committed offset is kept or dropped."""
     if not state.left.losses:
         return
     consumer = state.consumer
     if guards.partition_revoked_with_topic:
         consumer = Consumer() if consumer.doing == "idle" else consumer._replace(stale=True)
     lost = state._replace(left=state.left._replace(losses=state.left.losses - 1), log="", consumer=consumer)
-    yield Step("kafka", "the topic is made anew, the committed offset kept", lost, is_fault=True)
+    yield Step("kafka", "the topic is recreated, the committed offset kept", lost, is_fault=True)
     if state.offset != NEVER_COMMITTED:
         yield Step(
             "kafka",
-            "the topic is made anew, the committed offset dropped",
+            "the topic is recreated, the committed offset dropped",
             lost._replace(offset=NEVER_COMMITTED),
             is_fault=True,
         )

@@ -1,4 +1,4 @@
-"""What a history is held to: nothing lost, nothing invented, one effect, honest answers."""
+"""The promises that every history must keep: nothing lost, nothing invented, one effect, correct answers."""
 
 from itertools import pairwise
 from typing import Any
@@ -18,58 +18,59 @@ CHANGES = {(transition.source, transition.target) for transition in TABLE}
 
 
 class PromiseBroken(AssertionError):  # noqa: N818 - read as what has happened
-    """The system did what it never may; the text names the promise."""
+    """A promise is broken; the message names it."""
 
 
 def check(harness: HistoryHarness) -> None:
-    """Raise PromiseBroken if the present state is one that may never be."""
+    """Raise PromiseBroken if the current state breaks a promise."""
     orders = harness.servers.primary
     tried = {order_id for request in harness.requests for order_id in request.tried}
     for request in harness.requests:
         _check_answers(request, orders)
     for order_id, order in orders.items():
-        _require(order_id in tried, f"invented: nobody asked for the order {order_id}")
+        _require(order_id in tried, f"invented: nobody requested the order {order_id}")
         _check_history(order)
     for order_id in harness.topic.all_keys:
         _require(order_id in orders, f"invented: an event of {order_id}, which does not exist")
 
 
 def check_end(harness: HistoryHarness, seconds: float) -> None:
-    """Raise PromiseBroken if an order has not come to its end, or not within 180 s, after all faults have healed."""
+    """Raise PromiseBroken if an order is not finished 180 s after all faults have healed."""
     check(harness)
     check_dead_letters(harness)
     for order_id, order in harness.servers.primary.items():
-        _require(order["status"] != Status.PLACED, f"lost: {order_id} was accepted, and never processed")
-        _require("outbox" not in order, f"stuck: {order_id} is at its end, and its event still waits")
-        is_well = order["orderitems"][0]["item"] != REFUSED_ITEM and order_id not in harness.rejected_orders
+        _require(order["status"] != Status.PLACED, f"lost: {order_id} was accepted but never processed")
+        _require("outbox" not in order, f"stuck: {order_id} is finished, but its event still waits")
+        is_processable = order["orderitems"][0]["item"] != REFUSED_ITEM and order_id not in harness.rejected_orders
         _require(
-            order["status"] != Status.FAILED or not is_well, f"dishonest: {order_id} is FAILED, and nothing ails it"
+            order["status"] != Status.FAILED or not is_processable,
+            f"contract violated: {order_id} is FAILED without a cause",
         )
-    is_rearmed_often = any(order["rearmed"] >= STUCK_AFTER for order in harness.servers.primary.values())
-    _require(seconds <= LONGEST_HEALING or is_rearmed_often, f"lost: {seconds:.0f} s until all was processed")
+    is_stuck = any(order["rearmed"] >= STUCK_AFTER for order in harness.servers.primary.values())
+    _require(seconds <= LONGEST_HEALING or is_stuck, f"lost: {seconds:.0f} s until all was processed")
     keys = [order["idempotency"]["key"] for order in harness.servers.primary.values() if "idempotency" in order]
     _require(len(keys) == len({*keys}), "doubled: one key, two orders")
     _require({*keys} == {request.key for request in harness.requests if request.key}, "lost: a key has no order")
 
 
 def check_dead_letters(harness: HistoryHarness) -> None:
-    """Raise PromiseBroken if an event was given up without reason, or passed over without being kept."""
+    """Raise PromiseBroken if an event was dead-lettered without reason, or skipped without a dead letter."""
     letters = [dict(letter.headers()) for letter in harness.topics[DEAD_LETTER_TOPIC].partitions[0]]
     for letter in letters:
         unknown = letter["dead_letter_error_class"] == b"UnknownOrder"
-        _require(not unknown, "dishonest: an event was given up as of an unknown order, which exists")
+        _require(not unknown, "contract violated: an event was dead-lettered as of an unknown order, which exists")
     kept = {(letter["dead_letter_partition"], letter["dead_letter_offset"]) for letter in letters}
     for number, events in enumerate(harness.topic.partitions):
         for event in events[: harness.topic.committed.get(number, 0)]:
             place = (str(number).encode(), str(event.offset()).encode())
             _require(
                 event.value() != BROKEN_VALUE or place in kept,
-                f"lost: the broken event at {place} is in no dead letter",
+                f"lost: the broken event at {place} has no dead letter",
             )
 
 
 def check_readable(harness: HistoryHarness, number: int) -> None:
-    """Raise PromiseBroken if an owner is told that an order which a 200 has named does not exist."""
+    """Raise PromiseBroken if an owner gets 404 for an order that was answered with 200."""
     store = harness.apis[number].store
     for request in harness.requests:
         for order_id in request.answered:
@@ -82,12 +83,12 @@ def check_readable(harness: HistoryHarness, number: int) -> None:
 
 def _check_answers(request: Request, orders: dict[str, Document]) -> None:
     for order_id in request.answered:
-        _require(order_id in orders, f"lost: {order_id} was answered with 200 and is gone")
-        _require(order_id in request.tried, f"dishonest: {order_id} is the answer to another request")
+        _require(order_id in orders, f"lost: {order_id} was answered with 200 but does not exist")
+        _require(order_id in request.tried, f"contract violated: {order_id} is the answer to another request")
     if request.key is not None:
         _require(len(request.answered) < 2, f"doubled: one key was answered with {len(request.answered)} orders")
     for order_id in request.unavailable:
-        _require(order_id not in orders, f"dishonest: {order_id} was answered with 'nothing was done' and is there")
+        _require(order_id not in orders, f"contract violated: {order_id} was answered as unavailable, but exists")
 
 
 def _check_history(order: Document) -> None:

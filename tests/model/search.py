@@ -26,7 +26,7 @@ STEPS: tuple[Callable[[State, Safeguards], Iterator[Step]], ...] = (
 
 @dataclass
 class Outcome:
-    """The states that were reached, and the shortest way to the first promise broken."""
+    """The reached states, and the shortest trace to the first broken promise."""
 
     states: list[State]
     violation: str | None = None
@@ -34,7 +34,7 @@ class Outcome:
 
     @property
     def longest_log(self) -> int:
-        """The most events that any state holds: below the bound, the bound has hidden nothing."""
+        """The most events of any state. Below the bound, the bound has hidden no state."""
         return max(len(state.log) for state in self.states)
 
     def __str__(self) -> str:
@@ -43,13 +43,13 @@ class Outcome:
 
 
 def broken_promise(state: State) -> str | None:
-    """Names the promise that this very state breaks, if one."""
+    """Return the promise that this state breaks, if any."""
     order = state.newest
     here = "" if order is None else order.id
     if len(state.answered) > 1:
         return "doubled: one request, two orders"
     if state.answered and state.answered != here:
-        return f"lost: {state.answered} was answered with 200 and is gone"
+        return f"lost: {state.answered} was answered with 200 but does not exist"
     if any(event != here for event in state.log):
         return "invented: an event of an order that does not exist"
     if order is not None and order.effects > 1:
@@ -58,17 +58,17 @@ def broken_promise(state: State) -> str | None:
 
 
 def is_settled(state: State) -> bool:
-    """Tells whether the client has its answer and its order has reached its end."""
+    """Return whether the client has its answer and its order is finished."""
     order = state.orders[0]
     return state.all_committed and bool(state.answered) and order is not None and order.status != PLACED
 
 
 def explore(faults: Faults, guards: Safeguards, *, reconcilers: int = 2) -> Outcome:
-    """Explores every state, and stops at the first one that breaks a promise.
+    """Explore every state; stop at the first that breaks a promise.
 
-    A state from which the system alone, without a further fault, has no way to a settled one is stuck.
+    A state is stuck if no settled state can be reached from it without another fault.
     """
-    gc.disable()  # many small tuples and no cycle: it would take half of the time
+    gc.disable()  # many small tuples without cycles: collecting them would take half of the time
     try:
         return _explore(faults, guards, reconcilers)
     finally:
@@ -79,7 +79,7 @@ def _explore(faults: Faults, guards: Safeguards, reconcilers: int) -> Outcome:
     start = State(left=faults, reconcilers=(Reconciler(),) * reconcilers)
     numbers, states = {start: 0}, [start]
     came_from: list[tuple[int, str]] = [(0, "")]
-    before: list[list[int]] = [[]]  # by state: the states from which one step of the system leads here
+    before: list[list[int]] = [[]]  # by state: its predecessors by steps that are no faults
     for number, state in enumerate(states):  # the list grows while it is walked
         for steps in STEPS:
             for step in steps(state, guards):
@@ -97,7 +97,7 @@ def _explore(faults: Faults, guards: Safeguards, reconcilers: int) -> Outcome:
     stuck = _first_stuck(states, before)
     if stuck is None:
         return Outcome(states)
-    return Outcome(states, "stuck: nothing brings the order to its end", _trace(came_from, stuck))
+    return Outcome(states, "stuck: nothing finishes the order", _trace(came_from, stuck))
 
 
 def _first_stuck(states: list[State], before: list[list[int]]) -> int | None:

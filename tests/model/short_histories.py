@@ -1,4 +1,4 @@
-"""One short history for each safeguard: with it all is well, without it a promise breaks."""
+"""One short history for each safeguard: with it every promise holds, without it one breaks."""
 
 from functools import partial
 
@@ -80,13 +80,13 @@ def outage_then_all_killed(harness: HistoryHarness) -> None:
 
 
 def partition_revoked_during_an_outage(harness: HistoryHarness) -> None:
-    for _ in range(6):  # enough to have some in each partition
+    for _ in range(6):  # enough for each partition to get some
         _place(harness)
     _publish(harness)
     harness.topic.leave(harness.processors[1].consumer)
     with harness.mongodb_down():
         harness.consume(0)
-        harness.consume(1)  # comes back, and gets a partition
+        harness.consume(1)  # joins again and gets a partition
         harness.consume(0)
 
 
@@ -152,7 +152,7 @@ def _place(harness: HistoryHarness, *incidents: str, key: str | None = None, ite
 
 
 def _publish(harness: HistoryHarness) -> None:
-    """Have replica 0 publish what it holds, and remove the markers."""
+    """Let replica 0 publish its events and remove the outbox entries."""
     for _ in range(2):
         harness.publish(0)
         while harness.apis[0].producer.pending:

@@ -1,14 +1,14 @@
-"""The state of the modelled order path: one request, the order it made, and every process that touches it.
+"""The state of the modelled order path: one request, its order, and every process that touches it.
 
-A request that gets no answer is repeated with the same Idempotency-Key and, as in the real service, a fresh order id.
-So there are two tries, `A` and `B`, of one request; the unique index lets at most one of them into the database.
+A request without an answer is retried with the same Idempotency-Key and, as in the real service, a new order id. So one
+request has two tries, `A` and `B`; the unique index admits at most one of them to the database.
 """
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 PLACED, PROCESSED, FAILED = "PLACED", "PROCESSED", "FAILED"
-DUE = "due"  # a marker that no sweep has claimed
+DUE = "due"  # an outbox entry that no sweep has claimed
 NO_ENTRY = ""
 NEVER_COMMITTED = -1
 UNASSIGNED = -1
@@ -17,7 +17,7 @@ UNASSIGNED = -1
 class Order(NamedTuple):
     """The order document.
 
-    `effects` counts the entries PROCESSED of its history; a marker that is claimed names the claiming replica.
+    `effects` counts the PROCESSED entries of its history; a claimed outbox entry names the claiming replica.
     """
 
     id: str
@@ -27,7 +27,7 @@ class Order(NamedTuple):
 
 
 class Relay(NamedTuple):
-    """The publisher thread of one order-api replica: `doing` is idle, claiming, produced or stored."""
+    """The relay thread of one order-api replica: `doing` is idle, claiming, produced or stored."""
 
     doing: str = "idle"
     id: str = ""
@@ -36,7 +36,7 @@ class Relay(NamedTuple):
 class Consumer(NamedTuple):
     """The order-processor that owns the partition: `doing` is idle, got, writing or written.
 
-    `stale` tells that what it has in hand comes from a topic that is deleted.
+    `stale`: what it has in flight comes from a deleted topic.
     """
 
     doing: str = "idle"
@@ -46,7 +46,7 @@ class Consumer(NamedTuple):
 
 
 class Reconciler(NamedTuple):
-    """One pass: `doing` is idle, seen (an order without marker), waiting (for `end` to be passed) or passed."""
+    """One pass: `doing` is idle, seen (an order without outbox entry), waiting (for `end` to be passed) or passed."""
 
     doing: str = "idle"
     id: str = ""
@@ -56,12 +56,12 @@ class Reconciler(NamedTuple):
 class Faults(NamedTuple):
     """How often each fault may still strike."""
 
-    crashes: int = 0  # kill -9 of any process, or a pause so long that its partition goes to another
+    crashes: int = 0  # kill -9 of any process, or a pause so long that its partition is reassigned
     failovers: int = 0  # of the MongoDB primary
-    timeouts: int = 0  # the client or order-api gives up on an insert that may still succeed
-    overtaken: int = 0  # a claim runs out while its replica is still at work
-    losses: int = 0  # the topic is made anew, empty
-    refusals: int = 0  # a business rule or a validator refuses the order
+    timeouts: int = 0  # the client or order-api gives up an insert that may still succeed
+    overtaken: int = 0  # a claim expires while its replica still works
+    losses: int = 0  # the topic is recreated, empty
+    refusals: int = 0  # a business rule or the validator rejects the order
     poisons: int = 0  # the event cannot be decoded
 
     def __str__(self) -> str:
@@ -69,16 +69,16 @@ class Faults(NamedTuple):
 
 
 class State(NamedTuple):
-    """A state. Hashable, and small enough for a million of them.
+    """A state. Hashable, and small enough to keep a million of them.
 
-    - `orders`: what the primary has: the first is committed by a majority, the last is its newest.
-    - `view`: what readConcern majority shows; after a failover it may trail behind, as far as `past`.
+    - `orders`: on the primary; the first is committed by a majority, the last is the newest.
+    - `view`: what readConcern majority shows; after a failover it may lag, as far as `past`.
     - `tries`: of the request, at replica 0 and 1: new, inserting, answered, late (still on its way to the primary),
-      unknown; the second begins when the first has no answer.
-    - `answered`: the ids that a 200 has named.
+      unknown; the second starts when the first has no answer.
+    - `answered`: the ids answered with 200.
     - `queues`: each replica's in-process queue.
     - `log`: the ids of the events in the partition, in their order; `offset`: the group's committed offset.
-    - `zombie`: the batch in the hand of a process that was paused and has lost the partition meanwhile.
+    - `zombie`: the batch of a process that was paused and lost its partition meanwhile.
     """
 
     left: Faults
@@ -97,18 +97,18 @@ class State(NamedTuple):
 
     @property
     def newest(self) -> Order | None:
-        """What a local read on the primary shows."""
+        """The order as a local read on the primary shows it."""
         return self.orders[-1]
 
     @property
     def all_committed(self) -> bool:
-        """Tells whether the writes that wait for a majority have it."""
+        """True if no write waits for a majority."""
         return len(self.orders) == 1
 
 
 @dataclass(frozen=True)
 class Safeguards:
-    """What the design does against each fault; a test drops them one at a time."""
+    """The safeguards of the design; a test drops them one at a time."""
 
     majority_insert: bool = True
     majority_replay: bool = True
@@ -123,11 +123,11 @@ class Safeguards:
     majority_pass: bool = True
     redrive_only_failed: bool = True
     redrive_restores_entry: bool = True
-    partition_revoked_with_topic: bool = True  # not ours: the consumer group drops the positions of a deleted topic
+    partition_revoked_with_topic: bool = True  # of Kafka: the consumer group drops the positions of a deleted topic
 
 
 class Step(NamedTuple):
-    """One thing that one process does; a fault is done to it."""
+    """One action of one process, or a fault."""
 
     actor: str
     text: str

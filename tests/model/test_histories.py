@@ -1,7 +1,7 @@
-"""Random histories of faults over the real publisher, sweep, handler and reconciliation, on stateful stand-ins.
+"""Random histories of faults over the real relay, handler and reconciliation, on stateful fakes.
 
-`HISTORIES=100000` in the environment asks for more of them. A failure prints the shortest history that hypothesis can
-find, and what repeats it.
+`HISTORIES=100000` in the environment runs more of them. A failure prints the shortest history that hypothesis finds and
+how to reproduce it.
 """
 
 import os
@@ -22,7 +22,7 @@ plans = st.integers(0, len(incidents.INCIDENTS) ** incidents.MAX_INCIDENTS - 1)
 
 
 class Histories(RuleBasedStateMachine):
-    """Rules are what comes next; a plan is what happens in the middle of it, at each talk with a dependency."""
+    """A rule is the next step; a plan is what happens during it, at each call of a dependency."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Histories(RuleBasedStateMachine):
         promises.check_end(self.harness, seconds)
 
     def _plan(self, plan: int) -> None:
-        note(f"in the middle: {', '.join(incidents.names(plan))}")
+        note(f"during the next step: {', '.join(incidents.names(plan))}")
         incidents.plan(self.harness, plan)
 
 

@@ -1,4 +1,4 @@
-"""Each safeguard is switched off in the real code, and a short history, kept well with it, sees a promise broken."""
+"""Each safeguard is switched off in the real code; a short history that keeps every promise with it breaks one."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -12,7 +12,7 @@ from model.promises import PromiseBroken
 
 
 def run_history(history: Callable[[HistoryHarness], None]) -> None:
-    """Let a history happen, then heal everything; raise PromiseBroken."""
+    """Run a history and heal everything; raise PromiseBroken if a promise breaks."""
     harness = HistoryHarness(seed=0)
     history(harness)
     promises.check(harness)

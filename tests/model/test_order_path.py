@@ -1,7 +1,7 @@
-"""The design keeps its promises in every interleaving, and without a safeguard a promise breaks.
+"""The design keeps its promises in every interleaving; without any one safeguard a promise breaks.
 
-Run with `-s` to read the shortest counterexample of each dropped safeguard. With `ORDER_MODEL=large` in the
-environment, more faults strike together (minutes).
+`-s` prints the shortest counterexample of each dropped safeguard. `ORDER_MODEL=large` in the environment combines more
+faults (minutes).
 """
 
 import os
@@ -14,9 +14,9 @@ from model.search import explore
 from model.state import Faults, Safeguards
 
 ALL = Safeguards()
-BLIND = Safeguards(reconciliation=False)  # the second net is away, so that the first one shows
+NO_RECONCILIATION = Safeguards(reconciliation=False)  # it would repair what a missing safeguard breaks
 
-# Faults that strike together, and how many reconcilers look on.
+# Faults that occur together, and the number of reconcilers.
 FAULTS = [
     (Faults(), 2),
     (Faults(failovers=2, timeouts=1), 1),
@@ -51,25 +51,35 @@ DROPPED = [
     ),
     ("majority sweep", replace(ALL, majority_sweep=False), Faults(failovers=1, timeouts=1), "invented"),
     ("conditional update", replace(ALL, conditional_update=False), Faults(crashes=1), "doubled"),
-    ("reconciliation when the log is lost", BLIND, Faults(losses=1), "stuck"),
-    ("reconciliation when an event is broken", BLIND, Faults(poisons=1), "stuck"),
+    ("reconciliation when the log is lost", NO_RECONCILIATION, Faults(losses=1), "stuck"),
+    ("reconciliation when an event is broken", NO_RECONCILIATION, Faults(poisons=1), "stuck"),
     (
-        "reconciliation when a late report takes the marker of a redrive",
-        BLIND,
+        "reconciliation when a late report removes the entry of a redrive",
+        NO_RECONCILIATION,
         Faults(refusals=1),
         "stuck",
     ),
     (
-        "a new pass when the ends went backwards",
+        "a new pass when end offsets go backwards",
         replace(ALL, restart_on_shorter_log=False),
         Faults(losses=1),
         "stuck",
     ),
     ("redrive of FAILED orders only", replace(ALL, redrive_only_failed=False), Faults(crashes=1), "doubled"),
-    ("marker until delivery", replace(BLIND, entry_until_delivered=False), Faults(), "stuck"),
-    ("commit after write", replace(BLIND, commit_after_write=False), Faults(crashes=1), "stuck"),
-    ("majority of the update before the commit", replace(BLIND, majority_update=False), Faults(failovers=1), "stuck"),
-    ("marker given back by a redrive", replace(BLIND, redrive_restores_entry=False), Faults(refusals=1), "stuck"),
+    ("outbox entry until delivery", replace(NO_RECONCILIATION, entry_until_delivered=False), Faults(), "stuck"),
+    ("commit after write", replace(NO_RECONCILIATION, commit_after_write=False), Faults(crashes=1), "stuck"),
+    (
+        "majority of the update before the commit",
+        replace(NO_RECONCILIATION, majority_update=False),
+        Faults(failovers=1),
+        "stuck",
+    ),
+    (
+        "outbox entry restored by a redrive",
+        replace(NO_RECONCILIATION, redrive_restores_entry=False),
+        Faults(refusals=1),
+        "stuck",
+    ),
 ]
 
 
@@ -99,14 +109,19 @@ def test_removing_a_safeguard_breaks_a_promise(guards: Safeguards, faults: Fault
         (replace(ALL, majority_update=False), Faults(failovers=1)),
         (replace(ALL, redrive_restores_entry=False), Faults(refusals=1)),
     ],
-    ids=["marker until delivery", "commit after write", "majority of the update", "marker given back by a redrive"],
+    ids=[
+        "outbox entry until delivery",
+        "commit after write",
+        "majority of the update",
+        "outbox entry restored by a redrive",
+    ],
 )
 def test_reconciliation_repairs_what_one_missing_safeguard_breaks(guards: Safeguards, faults: Faults) -> None:
     assert explore(faults, guards, reconcilers=1).violation is None
 
 
 def test_design_needs_dropped_positions_of_a_deleted_topic() -> None:
-    """Else it could stand at the end of a new log whose events it has never read, with nothing left to commit."""
+    """Otherwise the position could equal the end of a new log whose events were never read."""
     outcome = explore(Faults(losses=1, poisons=1), replace(ALL, partition_revoked_with_topic=False))
 
     assert outcome.violation is not None
