@@ -62,7 +62,7 @@ def test_only_broken_messages_are_dead_lettered(seeded: SeededOrders) -> None:
         order_id: seeded.as_api.orders.find_one({"_id": order_id})["history"][-1]["reason"]  # type: ignore[index]
         for order_id in (refused, unprocessable)
     }
-    assert reasons[refused] == "we do not sell plum"
+    assert reasons[refused] == "item not sold: plum"
     assert reasons[unprocessable].startswith("could not be processed: WriteError")
     letters = seeded.letters()[:7]
     told = [details(letter.headers) for letter in letters]

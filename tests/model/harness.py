@@ -133,7 +133,7 @@ class HistoryHarness:
 
     def consume(self, number: int) -> None:
         """Run one poll of a consumer."""
-        self._run(f"loop {number}", self.processors[number].loop.turn)
+        self._run(f"consumer {number}", self.processors[number].consumer.poll_once)
 
     def reconcile(self, number: int) -> None:
         """Run one step of a reconciler; as in its thread, an outage does not end it."""
@@ -164,7 +164,7 @@ class HistoryHarness:
 
     def kill_processor(self, number: int) -> None:
         """Kill a processor; the group reassigns its partitions."""
-        self.topic.leave(self.processors[number].consumer)
+        self.topic.leave(self.processors[number].client)
         self.processors[number] = Processor(self.environment)
 
     def corrupt_events(self) -> None:
@@ -237,7 +237,7 @@ class HistoryHarness:
             kind, _, number = actor.partition(" ")
             if kind in ("request", "publisher"):
                 self.kill_api(int(number))
-            elif kind in ("loop", "reconciler"):
+            elif kind in ("consumer", "reconciler"):
                 self.kill_processor(int(number))
         finally:
             self._active.remove(actor)

@@ -63,7 +63,7 @@ BACKGROUND: dict[str, Callable[[HistoryHarness], object]] = {
     "reconciled by 0": lambda harness: harness.reconcile(0),
     "reconciled by 1": lambda harness: harness.reconcile(1),
     "redriven": lambda harness: harness.redrive(),
-    "taken over": lambda harness: harness.topic.leave(harness.processors[0].consumer),
+    "taken over": lambda harness: harness.topic.leave(harness.processors[0].client),
     "a late write applied": lambda harness: harness.servers.apply_late_operation(),
     "the topic recreated": lambda harness: harness.topic.recreate(keep_committed=False),
     "the topic recreated, offsets kept": lambda harness: harness.topic.recreate(keep_committed=True),

@@ -21,7 +21,7 @@ from order_api.publisher import EventPublisher
 from order_api.relay import OutboxRelay
 from order_api.store import OrderStore
 from order_processor.batch import Batch
-from order_processor.consumer import Loop
+from order_processor.consumer import Consumer
 from order_processor.dead_letters import DeadLetters
 from shared import store
 from shared.ordering import schema
@@ -83,7 +83,7 @@ def _no_unique_index() -> Any:
 
 W1 = ".with_options(write_concern=__import__('pymongo').WriteConcern(w=1))"
 ENQUEUE_ANYWAY = "except OutcomeUnknown:\n        self.enqueue(record); raise\n    except DuplicateOrder:"
-COMMIT_FIRST = "self._commits.add(dict(batch._next)); self._commits.send_now(self._consumer)"
+COMMIT_FIRST = "self._committer.add(dict(batch._next)); self._committer.commit_now(self._client)"
 NO_RECONCILIATION = change(Reconciler.step, ("current = self._pass or self._begin()", "return Outcome.IDLE"))
 
 MUTANTS = [
@@ -149,7 +149,7 @@ MUTANTS = [
     ),
     Mutant(
         "offsets are committed after the write",
-        change(Loop._go_on, ('crash.point("before-update")', COMMIT_FIRST)),
+        change(Consumer._process, ('crash.point("before-update")', COMMIT_FIRST)),
         short.outage_then_all_killed,
         alone=True,
     ),

@@ -20,11 +20,11 @@ from order_api.placement import OrderPlacement
 from order_api.publisher import EventPublisher
 from order_api.relay import OutboxRelay
 from order_api.store import OrderStore
-from order_processor.consumer import Loop
+from order_processor.consumer import Consumer
 from order_processor.dead_letters import DeadLetters
 from order_processor.handler import Handler
 from order_processor.metrics import ProcessorMetrics
-from order_processor.offset_committer import Commits
+from order_processor.offset_committer import OffsetCommitter
 from shared import mongo
 from shared.ordering.events import TOPIC
 from shared.ordering.reconcile import Reconciler
@@ -132,17 +132,19 @@ class Processor:
             return self.dead_letter_producers[-1]
 
         dead_letters = DeadLetters(make_producer)
-        handler = Handler(orders, dead_letters, _processor_metrics, refused_items={REFUSED_ITEM}, now=environment.now)
+        handler = Handler(
+            orders, dead_letters.send, _processor_metrics, refused_items={REFUSED_ITEM}, now=environment.now
+        )
         topic = environment.topics[TOPIC]
-        commits = Commits(clock=environment.clock)
-        self.consumer = FakeConsumer(topic, commits.answered)
-        self.loop = Loop(
-            self.consumer,
-            handler,
-            commits,
+        committer = OffsetCommitter(clock=environment.clock)
+        self.client = FakeConsumer(topic, committer.on_commit)
+        self.consumer = Consumer(
+            self.client,
+            handler.handle,
+            committer,
             incremental=True,
             clock=environment.clock,
             jitter=environment.random.random,
         )
-        self.loop.start()
+        self.consumer.subscribe()
         self.reconciler = Reconciler(orders, topic, clock=environment.clock)

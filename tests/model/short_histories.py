@@ -83,7 +83,7 @@ def partition_revoked_during_an_outage(harness: HistoryHarness) -> None:
     for _ in range(6):  # enough for each partition to get some
         _place(harness)
     _publish(harness)
-    harness.topic.leave(harness.processors[1].consumer)
+    harness.topic.leave(harness.processors[1].client)
     with harness.mongodb_down():
         harness.consume(0)
         harness.consume(1)  # joins again and gets a partition

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from fakes.kafka_log import FakeConsumer, FakeTopic
-from order_processor.batch import Batch, Fate
-from order_processor.consumer import Loop
-from order_processor.offset_committer import Commits
+from order_processor.batch import Batch, Disposition
+from order_processor.consumer import Consumer
+from order_processor.offset_committer import OffsetCommitter
 from shared.ordering.events import TOPIC
 
 
@@ -18,10 +18,10 @@ class FakeHandler:
 
     def handle(self, batch: Batch) -> None:
         self.before_handling(batch)
-        for record in batch.todo:
+        for record in batch.pending:
             self.done.append(record.message.value)
-            record.fate = Fate.DONE
-        batch.settle()
+            record.disposition = Disposition.DONE
+        batch.discard_done()
 
 
 class ConsumerHarness:
@@ -30,21 +30,21 @@ class ConsumerHarness:
     def __init__(self, topic: FakeTopic) -> None:
         self.seconds = 100.0
         self.handler = FakeHandler()
-        self.commits = Commits(clock=lambda: self.seconds)
-        self.consumer = FakeConsumer(topic, self.commits.answered)
-        self.loop = Loop(
-            self.consumer,
-            self.handler,
-            self.commits,
+        self.committer = OffsetCommitter(clock=lambda: self.seconds)
+        self.client = FakeConsumer(topic, self.committer.on_commit)
+        self.consumer = Consumer(
+            self.client,
+            self.handler.handle,
+            self.committer,
             incremental=True,
             clock=lambda: self.seconds,
-            jitter=lambda: 1.0,
+            jitter=lambda: 0.0,
         )
-        self.loop.start()
+        self.consumer.subscribe()
 
-    def turn(self, times: int = 1, *, each: float = 0.0) -> None:
+    def poll(self, times: int = 1, *, each: float = 0.0) -> None:
         for _ in range(times):
-            self.loop.turn()
+            self.consumer.poll_once()
             self.seconds += each
 
 

@@ -88,7 +88,7 @@ class HandlerHarness:
         self.orders = OrderTransitions(database, breaker)
         own: dict[str, Any] = {"decide": decide} if decide else {}
         self.handler = Handler(
-            self.orders, self.dead_letters, self.metrics, refused_items={"poison"}, now=lambda: TAKEN_AT, **own
+            self.orders, self.dead_letters.send, self.metrics, refused_items={"poison"}, now=lambda: TAKEN_AT, **own
         )
 
     def handle(self, *messages: Message, times: int = 1) -> Batch:

@@ -1,159 +1,159 @@
-"""The consumer's loop: what is in hand stays in hand until it is done, and offsets are committed after that only."""
+"""The poll loop: events stay in flight until they are done, and only then their offsets are committed."""
 
 from itertools import pairwise
 
 import pytest
 
 from fakes.kafka_log import FakeTopic
-from order_processor.batch import Batch, Fate
-from order_processor.consumer import settings
+from order_processor.batch import Batch, Disposition
+from order_processor.consumer import client_config
 from shared.ordering.events import TOPIC
 from support.consumer import ConsumerHarness, ends, fill, outage
 
 
-def test_events_are_handled_and_then_committed(topic: FakeTopic) -> None:
+def test_events_are_handled_then_committed(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
 
-    harness.turn(2)
+    harness.poll(2)
 
     assert {*harness.handler.done} == {b"%d" % n for n in range(10)}
     assert topic.committed == ends(topic)
-    assert harness.loop.is_idle
+    assert harness.consumer.is_idle
 
 
-def test_nothing_is_committed_while_a_part_of_the_batch_is_not_done(topic: FakeTopic) -> None:
+def test_unfinished_batch_commits_nothing(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
     harness.handler.before_handling = outage
 
-    harness.turn(50, each=1)
+    harness.poll(50, each=1)
 
     assert topic.committed == {}
-    assert not harness.loop.is_idle
+    assert not harness.consumer.is_idle
 
 
-def test_an_outage_pauses_longer_and_longer_up_to_thirty_seconds(topic: FakeTopic) -> None:
-    tries: list[float] = []
+def test_outage_pauses_double_up_to_thirty_seconds(topic: FakeTopic) -> None:
+    attempts: list[float] = []
     harness = ConsumerHarness(topic)
 
     def fail(_: Batch) -> None:
-        tries.append(harness.seconds)
-        raise ConnectionError("MongoDB is away")
+        attempts.append(harness.seconds)
+        raise ConnectionError("MongoDB is unavailable")
 
     harness.handler.before_handling = fail
-    harness.turn(2000, each=0.1)
+    harness.poll(2000, each=0.1)
 
-    pauses = [round(after - before, 1) for before, after in pairwise(tries)]
+    pauses = [round(after - before, 1) for before, after in pairwise(attempts)]
     assert pauses[:4] == pytest.approx([0.1, 0.2, 0.4, 0.8], abs=0.11)
     assert max(pauses) == pytest.approx(30.0, abs=0.2)
-    assert harness.loop.finished_at == pytest.approx(harness.seconds, abs=0.2)  # it polls on meanwhile
+    assert harness.consumer.last_poll_at == pytest.approx(harness.seconds, abs=0.2)  # it polls on meanwhile
 
 
-def test_after_an_outage_everything_goes_on_where_it_was(topic: FakeTopic) -> None:
+def test_consumption_continues_after_outage(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
     harness.handler.before_handling = outage
-    harness.turn(5, each=0.1)
+    harness.poll(5, each=0.1)
     fill(topic, range(10, 20))
     harness.handler.before_handling = lambda _: None
 
-    harness.turn(5, each=30)
+    harness.poll(5, each=30)
 
     assert {*harness.handler.done} == {b"%d" % n for n in range(20)}
     assert len(harness.handler.done) == 20
     assert topic.committed == ends(topic)
 
 
-def test_partitions_that_come_during_an_outage_are_paused_too(topic: FakeTopic) -> None:
+def test_partitions_assigned_during_outage_are_paused(topic: FakeTopic) -> None:
     other, harness = ConsumerHarness(topic), ConsumerHarness(topic)
     harness.handler.before_handling = outage
-    harness.turn()
+    harness.poll()
     in_hand = len(topic.partitions[1])
-    topic.leave(other.consumer)
+    topic.leave(other.client)
 
-    harness.turn(3)
+    harness.poll(3)
 
-    assert len(harness.consumer.assignment()) == 2
-    assert harness.loop._batch is not None
-    assert len(harness.loop._batch.todo) == in_hand
+    assert len(harness.client.assignment()) == 2
+    assert harness.consumer._batch is not None
+    assert len(harness.consumer._batch.pending) == in_hand
 
 
-def test_events_of_a_revoked_partition_are_left_to_its_new_owner(topic: FakeTopic) -> None:
+def test_revoked_partition_is_left_to_its_new_owner(topic: FakeTopic) -> None:
     first = ConsumerHarness(topic)
     first.handler.before_handling = outage
-    first.turn()
+    first.poll()
     second = ConsumerHarness(topic)
-    second.turn()
+    second.poll()
     first.handler.before_handling = lambda _: None
 
-    first.turn(3, each=30)
-    second.turn(3)
+    first.poll(3, each=30)
+    second.poll(3)
 
     assert {*first.handler.done, *second.handler.done} == {b"%d" % n for n in range(10)}
     assert topic.committed == ends(topic)
 
 
-def test_on_revocation_what_is_done_is_committed_and_no_more(topic: FakeTopic) -> None:
+def test_revocation_commits_only_finished_events(topic: FakeTopic) -> None:
     first = ConsumerHarness(topic)
 
     def stop_at_the_third(batch: Batch) -> None:
-        moved = [record for record in batch.todo if record.message.partition == 1]
+        moved = [record for record in batch.pending if record.message.partition == 1]
         for record in moved[:2]:
-            record.fate = Fate.DONE
-        batch.settle()
-        raise ConnectionError("MongoDB is away")
+            record.disposition = Disposition.DONE
+        batch.discard_done()
+        raise ConnectionError("MongoDB is unavailable")
 
     first.handler.before_handling = stop_at_the_third
-    first.turn()
-    ConsumerHarness(topic).turn()
-    first.turn()
+    first.poll()
+    ConsumerHarness(topic).poll()
+    first.poll()
 
     assert topic.committed in ({}, {1: 2})
-    assert first.loop.held == {(TOPIC, 0)}
+    assert first.consumer.assigned == {(TOPIC, 0)}
 
 
-def test_a_topic_made_anew_is_read_from_its_beginning_and_committed_lower_than_before(topic: FakeTopic) -> None:
+def test_recreated_topic_is_read_from_its_beginning(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
-    harness.turn(2)
+    harness.poll(2)
     before = dict(topic.committed)
     topic.recreate(keep_committed=True)
     fill(topic, [0, 1])
 
-    harness.turn(4)
+    harness.poll(4)
 
     assert topic.committed != before
     assert all(topic.committed[number] == end for number, end in ends(topic).items() if end)
 
 
-def test_a_defect_of_ours_keeps_the_events_in_hand(topic: FakeTopic) -> None:
+def test_unexpected_error_keeps_events_in_flight(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
 
     def defect(_: Batch) -> None:
         raise AttributeError("a defect")
 
     harness.handler.before_handling = defect
-    harness.turn(3, each=1)
+    harness.poll(3, each=1)
     assert topic.committed == {}
     harness.handler.before_handling = lambda _: None
-    harness.turn(3, each=30)
+    harness.poll(3, each=30)
 
     assert topic.committed == ends(topic)
 
 
-def test_a_turn_that_takes_long_is_no_wait_for_events(topic: FakeTopic) -> None:
+def test_consumer_is_busy_during_long_handling(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
     seen: list[bool] = []
 
     def slow(_batch: Batch) -> None:
         for _ in range(3):
-            seen.append(harness.loop.is_busy)
+            seen.append(harness.consumer.is_busy)
             harness.seconds += 10
 
     harness.handler.before_handling = slow
-    harness.turn()
+    harness.poll()
 
     assert seen == [False, True, True]
-    assert not harness.loop.is_busy
+    assert not harness.consumer.is_busy
 
 
-def test_a_session_time_is_set_only_where_the_protocol_lets_the_client_choose_it() -> None:
-    assert "session.timeout.ms" not in settings("consumer")
-    assert settings("classic")["session.timeout.ms"] == 10_000
+def test_session_timeout_is_set_for_classic_protocol_only() -> None:
+    assert "session.timeout.ms" not in client_config("consumer")
+    assert client_config("classic")["session.timeout.ms"] == 10_000

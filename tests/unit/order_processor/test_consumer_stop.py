@@ -1,4 +1,4 @@
-"""The consumer's loop at its end: what is in hand is finished and committed, no more is taken, and time is bounded."""
+"""Closing the consumer: the batch in flight is finished and committed, within a limit of time."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from order_processor.batch import Batch
 from support.consumer import ConsumerHarness, ends, fill, outage
 
 
-def test_a_stop_ends_what_is_in_hand_commits_it_and_leaves(topic: FakeTopic) -> None:
+def test_close_finishes_and_commits_the_batch_in_flight(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
     left = [1]
 
@@ -18,35 +18,35 @@ def test_a_stop_ends_what_is_in_hand_commits_it_and_leaves(topic: FakeTopic) -> 
             raise ConnectionError("a moment")
 
     harness.handler.before_handling = once
-    harness.turn()
-    harness.consumer.consume = _moving(harness, harness.consumer.consume)  # type: ignore[method-assign]
+    harness.poll()
+    harness.client.consume = _moving(harness, harness.client.consume)  # type: ignore[method-assign]
 
-    harness.loop.finish(5)
+    harness.consumer.close(5)
 
     assert topic.committed == ends(topic)
     assert topic.members == []
 
 
-def test_a_stop_takes_no_more_events_when_the_batch_in_hand_is_done(topic: FakeTopic) -> None:
+def test_close_receives_no_more_events(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
     harness.handler.before_handling = outage
-    harness.turn()
+    harness.poll()
     fill(topic, range(10, 20))
     harness.handler.before_handling = lambda _: None
-    harness.consumer.consume = _moving(harness, harness.consumer.consume)  # type: ignore[method-assign]
+    harness.client.consume = _moving(harness, harness.client.consume)  # type: ignore[method-assign]
 
-    harness.loop.finish(5)
+    harness.consumer.close(5)
 
     assert {*harness.handler.done} == {b"%d" % n for n in range(10)}
 
 
-def test_a_stop_in_an_outage_gives_up_in_time_and_commits_nothing(topic: FakeTopic) -> None:
+def test_close_during_outage_stops_at_deadline_without_commit(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
     harness.handler.before_handling = outage
-    harness.turn()
-    harness.consumer.consume = _moving(harness, harness.consumer.consume)  # type: ignore[method-assign]
+    harness.poll()
+    harness.client.consume = _moving(harness, harness.client.consume)  # type: ignore[method-assign]
 
-    harness.loop.finish(5)
+    harness.consumer.close(5)
 
     assert topic.committed == {}
     assert topic.members == []

@@ -1,4 +1,4 @@
-"""Dead letters: the original message, what is known of its failure, and a report of delivery for each."""
+"""Dead letters: the original message, the description of its failure, and a delivery report for each."""
 
 from hashlib import sha256
 from typing import Any
@@ -14,7 +14,7 @@ from support.handler import PLACED_AT, TAKEN_AT
 
 
 class Producer:
-    """Reports at `flush`. Records above `limit` bytes are refused, by itself or by the broker; `error` spoils all."""
+    """Reports at `flush`. Rejects records above `limit` bytes, by itself or as the broker; `error` fails all others."""
 
     def __init__(self, *, limit: int = 10_000, refuses_itself: bool = True) -> None:
         self.limit = limit
@@ -51,10 +51,10 @@ class Producer:
 
 def letter(*, value: bytes | None = b"?", key: bytes | None = b"k", headers: Any = (("ce_type", b"t"),)) -> DeadLetter:
     taken = Message(TOPIC, 3, 41, key, value, list(headers))
-    return DeadLetter(taken, BrokenEvent("the value is no order"), 2, PLACED_AT, TAKEN_AT)
+    return DeadLetter(taken, BrokenEvent("the value is not an order"), 2, PLACED_AT, TAKEN_AT)
 
 
-def test_a_dead_letter_keeps_key_value_and_headers_and_says_what_happened() -> None:
+def test_dead_letter_keeps_message_and_describes_failure() -> None:
     producer = Producer()
 
     errors = DeadLetters(lambda: producer).send([letter()])  # type: ignore[arg-type, return-value]
@@ -67,7 +67,7 @@ def test_a_dead_letter_keeps_key_value_and_headers_and_says_what_happened() -> N
         "partition": "3",
         "offset": "41",
         "error_class": "BrokenEvent",
-        "error_message": "the value is no order",
+        "error_message": "the value is not an order",
         "attempts": "2",
         "group": "order-processor",
         "first_failure": PLACED_AT.isoformat(),
@@ -76,7 +76,7 @@ def test_a_dead_letter_keeps_key_value_and_headers_and_says_what_happened() -> N
 
 
 @pytest.mark.parametrize("refuses_itself", [True, False])
-def test_a_letter_refused_for_its_size_goes_without_its_value(*, refuses_itself: bool) -> None:
+def test_oversized_dead_letter_is_sent_without_value(*, refuses_itself: bool) -> None:
     producer = Producer(refuses_itself=refuses_itself)
     big = b"x" * 20_000
 
@@ -90,7 +90,7 @@ def test_a_letter_refused_for_its_size_goes_without_its_value(*, refuses_itself:
 
 
 @pytest.mark.parametrize("name", ["huge", "dead_letter_huge"])
-def test_a_letter_whose_key_and_headers_are_too_big_goes_with_our_headers_alone(name: str) -> None:
+def test_oversized_key_and_headers_are_dropped(name: str) -> None:
     producer = Producer()
 
     errors = DeadLetters(lambda: producer).send(  # type: ignore[arg-type, return-value]
@@ -102,7 +102,7 @@ def test_a_letter_whose_key_and_headers_are_too_big_goes_with_our_headers_alone(
     assert details(producer.sent[0]["headers"])["offset"] == "41"
 
 
-def test_a_letter_without_a_report_of_delivery_is_told_and_the_others_are_not() -> None:
+def test_undelivered_dead_letters_are_reported() -> None:
     producer = Producer()
     producer.error = KafkaError(KafkaError.NOT_ENOUGH_REPLICAS)
 
@@ -114,7 +114,7 @@ def test_a_letter_without_a_report_of_delivery_is_told_and_the_others_are_not() 
     }
 
 
-def test_a_producer_with_a_fatal_error_is_replaced() -> None:
+def test_producer_with_fatal_error_is_replaced() -> None:
     producers = [Producer(), Producer()]
     producers[0].error = KafkaError(KafkaError._FATAL, fatal=True)
     made: list[Producer] = []
@@ -130,7 +130,7 @@ def test_a_producer_with_a_fatal_error_is_replaced() -> None:
     assert len(made) == 2
 
 
-def test_a_producer_is_polled_between_letters_and_replaced_when_it_tells_of_a_fatal_error() -> None:
+def test_producer_with_fatal_error_on_poll_is_replaced() -> None:
     producers = [Producer(), Producer()]
     made: list[Producer] = []
 

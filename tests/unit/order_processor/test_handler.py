@@ -1,4 +1,4 @@
-"""What becomes of a batch of orders: each once, each that cannot be processed alone, and nothing done in an outage."""
+"""Handling a batch: each order once, each rejected one alone, and no failure counted in an outage."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,14 +12,14 @@ from shared.ordering.transitions import OrderTransitions
 from support.handler import PLACED_AT, TAKEN_AT, HandlerHarness, document, message
 
 
-def test_placed_orders_become_processed_with_one_update_for_the_whole_batch() -> None:
+def test_batch_is_processed_with_one_update() -> None:
     harness = HandlerHarness(*(document(str(n), marked=True) for n in range(500)))
     operations: list[str] = []
     harness.servers.before_operation = operations.append
 
     batch = harness.handle(*(message(str(n), offset=n) for n in range(500)))
 
-    assert batch.todo == []
+    assert batch.pending == []
     assert operations == ["update"]
     assert {order["status"] for order in harness.servers.view.values()} == {"PROCESSED"}
     assert harness.count("retail_orders_processed_total") == 500
@@ -27,7 +27,7 @@ def test_placed_orders_become_processed_with_one_update_for_the_whole_batch() ->
     assert harness.count("retail_order_processing_seconds_sum") == 500 * 2.0
 
 
-def test_a_processed_order_carries_when_by_whom_and_no_marker() -> None:
+def test_processed_order_records_history_and_drops_outbox_entry() -> None:
     harness = HandlerHarness(document("1", marked=True))
 
     harness.handle(message("1"))
@@ -38,7 +38,7 @@ def test_a_processed_order_carries_when_by_whom_and_no_marker() -> None:
 
 
 @pytest.mark.parametrize("status", ["PROCESSED", "FAILED"])
-def test_an_event_that_comes_again_changes_nothing_and_is_counted(status: str) -> None:
+def test_duplicate_event_changes_nothing_and_is_counted(status: str) -> None:
     settled = document("1", status=status, history=[{"status": status, "at": PLACED_AT, "by": "x", "reason": None}])
     harness = HandlerHarness(settled, document("2"))
 
@@ -50,7 +50,7 @@ def test_an_event_that_comes_again_changes_nothing_and_is_counted(status: str) -
     assert harness.count("retail_orders_processed_total") == 1
 
 
-def test_an_update_whose_answer_was_lost_is_repeated_and_counted_as_ours() -> None:
+def test_update_without_reply_is_retried_and_counted_once() -> None:
     harness = HandlerHarness(document("1"), document("2"))
     troubles = [Failure.UNANSWERED]
     clock = iter(TAKEN_AT + timedelta(seconds=n) for n in range(10))
@@ -60,16 +60,16 @@ def test_an_update_whose_answer_was_lost_is_repeated_and_counted_as_ours() -> No
 
     with pytest.raises(PyMongoError):
         harness.handler.handle(batch)
-    assert len(batch.todo) == 2
+    assert len(batch.pending) == 2
     harness.handler.handle(batch)
 
-    assert batch.todo == []
+    assert batch.pending == []
     assert [len(order["history"]) for order in harness.servers.view.values()] == [2, 2]
     assert harness.count("retail_orders_processed_total") == 2
     assert harness.count("retail_events_consumed_total", result="duplicate") == 0
 
 
-def test_an_order_that_was_redriven_meanwhile_is_tried_again() -> None:
+def test_order_redriven_during_update_is_retried() -> None:
     failed = [{"status": "FAILED", "at": PLACED_AT, "by": "x", "reason": None}]
     harness = HandlerHarness(document("1", status="FAILED", history=failed))
 
@@ -81,12 +81,12 @@ def test_an_order_that_was_redriven_meanwhile_is_tried_again() -> None:
     harness.servers.before_operation = redrive_after_update
     batch = harness.handle(message("1"))
 
-    assert len(batch.todo) == 1
+    assert len(batch.pending) == 1
     harness.handler.handle(batch)
-    assert (batch.todo, harness.status("1")) == ([], "PROCESSED")
+    assert (batch.pending, harness.status("1")) == ([], "PROCESSED")
 
 
-def test_an_order_that_only_the_primary_knows_is_waited_for() -> None:
+def test_order_not_yet_on_a_majority_reads_as_placed() -> None:
     harness = HandlerHarness()
     harness.servers.insert(document("1"))
     harness.servers.replicate()
@@ -97,21 +97,21 @@ def test_an_order_that_only_the_primary_knows_is_waited_for() -> None:
     assert orders.states(["2"]) == {}
 
 
-def test_a_refused_order_becomes_failed_alone_with_the_reason() -> None:
+def test_refused_order_fails_alone_with_its_reason() -> None:
     harness = HandlerHarness(*(document(str(n)) for n in range(3)))
 
     batch = harness.handle(message("0"), message("1", "apple", "poison"), message("2"))
 
-    assert batch.todo == []
+    assert batch.pending == []
     assert [harness.status(str(n)) for n in range(3)] == ["PROCESSED", "FAILED", "PROCESSED"]
     order = harness.servers.view["1"]
-    assert order["history"][-1]["reason"] == "we do not sell poison"
+    assert order["history"][-1]["reason"] == "item not sold: poison"
     assert order["processed_at"] is None
     assert harness.count("retail_orders_failed_total", reason="refused") == 1
     assert harness.dead_letters.sent == []
 
 
-def test_the_one_order_that_the_validator_refuses_counts_five_tries_and_its_neighbours_none() -> None:
+def test_rejected_order_counts_attempts_alone() -> None:
     harness = HandlerHarness(*(document(str(n)) for n in range(500)))
     harness.servers.rejected_ids = {"250"}
     updates: list[str] = []
@@ -120,7 +120,7 @@ def test_the_one_order_that_the_validator_refuses_counts_five_tries_and_its_neig
     batch = harness.handle(*(message(str(n), offset=n) for n in range(500)))
 
     assert len(updates) < 20  # not one for each order
-    assert [record.attempts for record in batch.todo] == [1]
+    assert [record.attempts for record in batch.pending] == [1]
     assert batch.done == {("orders.placed", 0): 250}
     assert sum(order["status"] == "PROCESSED" for order in harness.servers.view.values()) == 499
     assert harness.count("retail_events_consumed_total", result="processed") == 499
@@ -130,11 +130,11 @@ def test_the_one_order_that_the_validator_refuses_counts_five_tries_and_its_neig
     assert harness.dead_letters.sent == []
     harness.handler.handle(batch)
     (letter,) = harness.dead_letters.sent  # it cannot even be set FAILED
-    assert (batch.todo, letter.attempts, letter.message.key) == ([], 6, b"250")
+    assert (batch.pending, letter.attempts, letter.message.key) == ([], 6, b"250")
     assert harness.status("250") == "PLACED"
 
 
-def test_an_order_that_cannot_be_processed_becomes_failed_after_five_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_order_fails_after_five_failed_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     harness = HandlerHarness(document("1"), document("2"))
     process = OrderTransitions.process
 
@@ -148,12 +148,12 @@ def test_an_order_that_cannot_be_processed_becomes_failed_after_five_tries(monke
 
     assert (harness.status("1"), harness.status("2")) == ("PLACED", "PROCESSED")
     harness.handler.handle(batch)
-    assert (batch.todo, harness.status("1")) == ([], "FAILED")
+    assert (batch.pending, harness.status("1")) == ([], "FAILED")
     assert harness.servers.view["1"]["history"][-1]["reason"] == "could not be processed: ValueError: a defect"
     assert harness.count("retail_orders_failed_total", reason="error") == 1
 
 
-def test_a_rule_with_a_defect_harms_only_the_orders_that_it_breaks_on() -> None:
+def test_raising_rule_fails_only_the_orders_it_raises_on() -> None:
     def decide(event: Any, **_: Any) -> Refused | None:
         if event.orderid == "1":
             raise ZeroDivisionError("a defect")
@@ -162,12 +162,12 @@ def test_a_rule_with_a_defect_harms_only_the_orders_that_it_breaks_on() -> None:
     harness = HandlerHarness(document("1"), document("2"), decide=decide)
     batch = harness.handle(message("1"), message("2"), times=5)
 
-    assert (batch.todo, harness.status("1"), harness.status("2")) == ([], "FAILED", "PROCESSED")
+    assert (batch.pending, harness.status("1"), harness.status("2")) == ([], "FAILED", "PROCESSED")
     assert "ZeroDivisionError" in harness.servers.view["1"]["history"][-1]["reason"]
 
 
 @pytest.mark.parametrize("trouble", [Failure.NO_PRIMARY, Failure.LOST, Failure.UNANSWERED])
-def test_an_outage_counts_no_try_and_buries_nothing(trouble: Failure) -> None:
+def test_outage_counts_no_attempt_and_sends_no_dead_letter(trouble: Failure) -> None:
     harness = HandlerHarness(document("1"), document("2"))
     harness.servers.before_operation = lambda operation: trouble if operation == "update" else None
     batch = harness.handle(message("1"), message("2", "poison"), times=0)
@@ -177,11 +177,11 @@ def test_an_outage_counts_no_try_and_buries_nothing(trouble: Failure) -> None:
             harness.handler.handle(batch)
         assert type(caught.value).__name__ in {"ServerSelectionTimeoutError", "NetworkTimeout", "CircuitOpen"}
 
-    assert [record.attempts for record in batch.todo] == [0, 0]
+    assert [record.attempts for record in batch.pending] == [0, 0]
     assert harness.dead_letters.sent == []
 
 
-def test_the_time_of_processing_is_never_below_zero_when_clocks_differ() -> None:
+def test_processing_time_is_never_negative() -> None:
     harness = HandlerHarness(document("1"))
     harness.handler._now = lambda: PLACED_AT - timedelta(hours=1)
 

@@ -1,4 +1,4 @@
-"""What becomes of a broken event: a dead letter that leaves its order alone, kept in hand until Kafka has it."""
+"""Broken events become dead letters and leave their order unchanged; they stay in flight until Kafka has them."""
 
 from collections.abc import Callable
 
@@ -28,12 +28,12 @@ def _at(time: str) -> Message:
 
 
 @pytest.mark.parametrize("spoiled", [case[1] for case in SPOILED], ids=[case[0] for case in SPOILED])
-def test_a_broken_event_becomes_a_dead_letter_and_leaves_its_order_alone(spoiled: Callable[[], Message]) -> None:
+def test_broken_event_becomes_dead_letter_and_order_is_unchanged(spoiled: Callable[[], Message]) -> None:
     harness = HandlerHarness(document("1"), document("2"))
 
     batch = harness.handle(spoiled(), message("2", offset=1))
 
-    assert batch.todo == []
+    assert batch.pending == []
     assert (harness.status("1"), harness.status("2")) == ("PLACED", "PROCESSED")
     (letter,) = harness.dead_letters.sent
     assert (type(letter.error).__name__, letter.attempts) == ("BrokenEvent", 1)
@@ -41,7 +41,7 @@ def test_a_broken_event_becomes_a_dead_letter_and_leaves_its_order_alone(spoiled
     assert harness.count("retail_events_consumed_total", result="dead_letter") == 1
 
 
-def test_unknown_fields_of_a_newer_producer_are_no_fault() -> None:
+def test_unknown_event_fields_are_accepted() -> None:
     harness = HandlerHarness(document("1"))
     good = message("1").value
     assert good
@@ -51,17 +51,17 @@ def test_unknown_fields_of_a_newer_producer_are_no_fault() -> None:
     assert harness.status("1") == "PROCESSED"
 
 
-def test_an_event_of_an_unknown_order_becomes_a_dead_letter() -> None:
+def test_event_of_unknown_order_becomes_dead_letter() -> None:
     harness = HandlerHarness(document("1"))
 
     batch = harness.handle(message("nobody's"), message("1", offset=1))
 
-    assert batch.todo == []
+    assert batch.pending == []
     assert harness.status("1") == "PROCESSED"
     assert [type(letter.error).__name__ for letter in harness.dead_letters.sent] == ["UnknownOrder"]
 
 
-def test_while_the_dead_letter_topic_is_away_the_event_stays_in_hand() -> None:
+def test_event_stays_in_flight_while_dead_letters_fail() -> None:
     harness = HandlerHarness(document("1"))
     harness.dead_letters.error = KafkaError(KafkaError._MSG_TIMED_OUT)
     batch = harness.handle(message("1", value=b"?", offset=7), message("1", offset=8), times=0)
@@ -73,5 +73,5 @@ def test_while_the_dead_letter_topic_is_away_the_event_stays_in_hand() -> None:
     harness.dead_letters.error = None
     harness.handler.handle(batch)
 
-    assert (batch.todo, len(harness.dead_letters.sent), harness.dead_letters.sent[0].attempts) == ([], 1, 1)
+    assert (batch.pending, len(harness.dead_letters.sent), harness.dead_letters.sent[0].attempts) == ([], 1, 1)
     assert batch.done == {("orders.placed", 0): 9}

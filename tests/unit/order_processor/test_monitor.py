@@ -1,50 +1,51 @@
-"""The thread beside the loop, and its end."""
+"""The monitor's thread, and how it stops."""
 
 import threading
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from order_processor.metrics import ProcessorMetrics
-from order_processor.monitor import Watch
-from order_processor.stuck_detector import Progress
+from order_processor.monitor import Monitor
+from order_processor.stuck_detector import StuckDetector
 from shared.kafka_message import Partition
 from shared.ordering.offsets import Reading
 from shared.ordering.reconcile import Reconciler
 
 
-class SlowLog:
-    """Kafka that answers only when it is let."""
+class SlowOffsets:
+    """Kafka that replies only when it is allowed to."""
 
     def __init__(self) -> None:
-        self.asked, self.answers = threading.Event(), threading.Event()
+        self.requested, self.may_reply = threading.Event(), threading.Event()
 
     def read(self) -> Reading:
-        self.asked.set()
-        self.answers.wait(30)
+        self.requested.set()
+        self.may_reply.wait(30)
         return {}
 
 
 class NoOrders:
-    def without_outbox_entry(self, *, limit: int, stuck: bool) -> list[str]:  # noqa: ARG002 - as the store has it
+    def without_outbox_entry(self, *, limit: int, stuck: bool) -> list[str]:  # noqa: ARG002
         return []
 
     def requeue(self, _ids: object) -> int:
         return 0
 
 
-class NoPartitions:
-    held = frozenset[Partition]()
+class IdleConsumer:
+    assigned = frozenset[Partition]()
     is_busy = False
 
 
-def test_the_end_tells_whether_a_call_is_still_in_progress_and_its_client_in_use() -> None:
-    log, metrics = SlowLog(), ProcessorMetrics(CollectorRegistry())
-    watch = Watch(log, Reconciler(NoOrders(), log), metrics, Progress(), consumer=NoPartitions(), seconds=10)
-    watch.start()
-    log.asked.wait(10)
-    watch.stop()
-    during = watch.join(0.05)
-    log.answers.set()
-    after = watch.join(10)
+def test_close_returns_whether_the_thread_has_stopped() -> None:
+    offsets, metrics, consumer = SlowOffsets(), ProcessorMetrics(CollectorRegistry()), IdleConsumer()
+    anything: Any = consumer
+    monitor = Monitor(offsets, Reconciler(NoOrders(), offsets), metrics, StuckDetector(), consumer=anything, seconds=10)
+    monitor.start()
+    offsets.requested.wait(10)
+    during = monitor.close(0.05)
+    offsets.may_reply.set()
+    after = monitor.close(10)
 
     assert (during, after) == (False, True)

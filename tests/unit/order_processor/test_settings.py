@@ -21,7 +21,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_what_is_not_set_has_its_default(environ: dict[str, str]) -> None:
+def test_unset_variables_have_defaults(environ: dict[str, str]) -> None:
     settings = Settings.from_env(environ)
 
     assert settings.admin_bind == ("127.0.0.1", 9090)
@@ -34,7 +34,7 @@ def test_refused_items_are_separated_by_commas(environ: dict[str, str]) -> None:
     assert settings.refused_items == ("plum", "live shark")
 
 
-def test_every_bad_variable_is_named(environ: dict[str, str]) -> None:
+def test_error_names_every_bad_variable(environ: dict[str, str]) -> None:
     bad = {"KAFKA_GROUP_PROTOCOL": "new", "RECONCILE_INTERVAL_SECONDS": "0", "LOG_LEVEL": "loud"}
 
     with pytest.raises(SettingsError) as caught:
@@ -43,6 +43,6 @@ def test_every_bad_variable_is_named(environ: dict[str, str]) -> None:
     assert all(name in str(caught.value) for name in bad)
 
 
-def test_secrets_do_not_show(environ: dict[str, str]) -> None:
+def test_repr_hides_secrets(environ: dict[str, str]) -> None:
     assert "secret-" not in repr(Settings.from_env(environ))
     assert "secret-" not in repr(Settings.from_env(environ).kafka)

@@ -16,13 +16,13 @@ class BadName(ClientMessage):
         )
 
 
-def test_headers_come_with_bytes_or_nothing() -> None:
+def test_header_values_are_bytes_or_none() -> None:
     message = ClientMessage(topic="t", partition=1, offset=2, key=b"k", value=b"v", headers=[("a", b"b"), ("c", None)])
 
     assert Message.from_client(message) == Message("t", 1, 2, b"k", b"v", [("a", b"b"), ("c", None)])
 
 
-def test_a_header_that_the_client_cannot_read_spoils_the_headers_and_no_more() -> None:
+def test_unreadable_header_replaces_all_headers_only() -> None:
     message = Message.from_client(BadName(topic="t", partition=1, offset=2, key=b"k", value=b"v"))
 
     assert (message.source, message.offset, message.key, message.value) == (("t", 1), 2, b"k", b"v")

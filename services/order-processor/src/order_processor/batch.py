@@ -1,4 +1,4 @@
-"""The messages in hand, and what has become of each."""
+"""The messages in flight, and what is to be done with each."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
@@ -9,25 +9,25 @@ from shared.kafka_message import Message, Partition
 from shared.ordering.dead_letter import DeadLetter
 from shared.ordering.events import OrderPlaced
 
-MAX_TRIES = 5
+MAX_ATTEMPTS = 5
 
 
-class Fate(Enum):
+class Disposition(Enum):
     """What is to be done with a message next."""
 
     DECIDE = auto()
     PROCESS = auto()
     FAIL = auto()
-    BURY = auto()  # as a dead letter
+    DEAD_LETTER = auto()
     DONE = auto()
 
 
 @dataclass(slots=True, eq=False)
 class Record:
-    """One message on its way. `event` is there unless the message is broken, `reason` where the order is to fail."""
+    """One message in flight. `event` is set unless the message is broken, `reason` if the order is to fail."""
 
     message: Message
-    fate: Fate = Fate.DECIDE
+    disposition: Disposition = Disposition.DECIDE
     event: OrderPlaced | None = None
     reason: str | None = None
     error: Exception | None = None
@@ -35,25 +35,28 @@ class Record:
     first_failure: datetime | None = None
     last_failure: datetime | None = None
 
-    def bury(self, error: Exception, at: datetime) -> None:
-        """Give the message up."""
+    def dead_letter(self, error: Exception, at: datetime) -> None:
+        """Decide to send the message to the dead letters."""
         self._note(error, at)
-        self.fate = Fate.BURY
+        self.disposition = Disposition.DEAD_LETTER
 
-    def blame(self, error: Exception, at: datetime) -> None:
-        """Count a try that failed because of this record alone: after 5 the order fails; if that fails too, give up."""
+    def record_failure(self, error: Exception, at: datetime) -> None:
+        """Count an attempt that failed because of this record alone.
+
+        After 5 attempts the order is to fail; if that is impossible as well, the message becomes a dead letter.
+        """
         self._note(error, at)
-        if self.attempts < MAX_TRIES:
+        if self.attempts < MAX_ATTEMPTS:
             return
-        if self.fate is Fate.FAIL:
-            self.fate = Fate.BURY
+        if self.disposition is Disposition.FAIL:
+            self.disposition = Disposition.DEAD_LETTER
         else:
-            self.fate, self.reason = Fate.FAIL, f"could not be processed: {describe(error)}"
+            self.disposition, self.reason = Disposition.FAIL, f"could not be processed: {describe(error)}"
 
-    def letter(self) -> DeadLetter:
-        """Return what is to be told of a message that is given up."""
+    def to_dead_letter(self) -> DeadLetter:
+        """Return the dead letter of a message that has failed."""
         if self.error is None or self.first_failure is None or self.last_failure is None:
-            raise ValueError("this message is not given up")
+            raise ValueError("this message has not failed")
         return DeadLetter(self.message, self.error, self.attempts, self.first_failure, self.last_failure)
 
     def _note(self, error: Exception, at: datetime) -> None:
@@ -65,35 +68,35 @@ class Record:
 
 @dataclass(slots=True)
 class Batch:
-    """Messages taken together. Their offsets may be committed as far as `done` says, and no further.
+    """Messages that are handled together. Offsets may be committed up to `done` and no further.
 
-    `times` are those of all tries, in whole milliseconds: an order whose status has been as it is since one of them
-    was moved by this batch, even if the answer was lost.
+    `attempt_times` are the times of all attempts, in whole milliseconds: an order whose status began at one of them was
+    changed by this batch, even if MongoDB's reply was lost.
     """
 
-    todo: list[Record] = field(default_factory=list)
-    times: set[datetime] = field(default_factory=set)
+    pending: list[Record] = field(default_factory=list)
+    attempt_times: set[datetime] = field(default_factory=set)
     _next: dict[Partition, int] = field(default_factory=dict)
 
     def add(self, messages: Iterable[Message]) -> None:
-        """Take messages in hand; those of one partition in their order."""
+        """Add messages; those of one partition must come in their order."""
         for message in messages:
-            self.todo.append(Record(message))
+            self.pending.append(Record(message))
             self._next[message.source] = message.offset + 1
 
-    def begin(self, now: datetime) -> datetime:
-        """Note a try and return its time, which its changes of status are to carry."""
+    def start_attempt(self, now: datetime) -> datetime:
+        """Return the time of a new attempt, which its status changes must carry."""
         at = now.replace(microsecond=now.microsecond // 1000 * 1000)  # what MongoDB keeps
-        self.times.add(at)
+        self.attempt_times.add(at)
         return at
 
-    def settle(self) -> None:
-        """Let go of what is done."""
-        self.todo = [record for record in self.todo if record.fate is not Fate.DONE]
+    def discard_done(self) -> None:
+        """Remove the records that are done."""
+        self.pending = [record for record in self.pending if record.disposition is not Disposition.DONE]
 
     def drop(self, partitions: Collection[Partition]) -> None:
-        """Forget the messages of partitions that are another's now."""
-        self.todo = [record for record in self.todo if record.message.source not in partitions]
+        """Forget the messages of partitions that belong to another consumer now."""
+        self.pending = [record for record in self.pending if record.message.source not in partitions]
         for partition in partitions:
             self._next.pop(partition, None)
 
@@ -101,14 +104,14 @@ class Batch:
     def done(self) -> dict[Partition, int]:
         """For each partition the offset before which everything is done."""
         offsets = dict(self._next)
-        for record in self.todo:
+        for record in self.pending:
             source = record.message.source
             offsets[source] = min(offsets[source], record.message.offset)
         return offsets
 
 
 def by_order(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Group records by their order."""
+    """Group records by order id."""
     return _group(records, lambda record: record.event.orderid if record.event else "")
 
 
@@ -118,7 +121,7 @@ def by_reason(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def describe(error: Exception) -> str:
-    """Say what an error is in one short line, without the data that drivers add to it."""
+    """Return an error as one short line, without the data that drivers add to it."""
     text = str(error).partition(", full error")[0]
     return f"{type(error).__name__}: {text[:200]}"
 

@@ -1,144 +1,140 @@
-"""The consumer's loop, one turn at a time: take events, have them handled, commit; in an outage pause and try again."""
+"""The poll loop: receive events, have them handled, commit their offsets; in an outage pause and retry."""
 
 import threading
 import time
 from collections.abc import Callable, Iterable
 from random import random
-from typing import Any, Protocol
+from typing import Any
 
 from order_processor.batch import Batch
-from order_processor.offset_committer import Commits
+from order_processor.offset_committer import OffsetCommitter
 from shared.kafka import KafkaError, KafkaException, TopicPartition
 from shared.kafka import Message as ClientMessage
 from shared.kafka_message import Message, Partition
 from shared.ordering.events import TOPIC
 from shared.resilience import crash
+from shared.resilience.backoff import Backoff
 from shared.resilience.outage import is_outage
 from shared.telemetry import log
 
-BATCH = 500
-TAKE_SECONDS = 0.1
+MAX_BATCH = 500
+POLL_SECONDS = 0.1
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
-LONG_TURN_SECONDS = 1.0
+LONG_POLL_SECONDS = 1.0
 
 logger = log.get(__name__)
 
 
-def settings(group_protocol: str) -> dict[str, Any]:
-    """Return the client's settings for this loop. The consumer protocol takes its session's time from the broker."""
+def client_config(group_protocol: str) -> dict[str, Any]:
+    """Return the client settings of this loop. With the consumer protocol the broker sets the session timeout."""
     own = {"group.protocol": group_protocol, "queued.max.messages.kbytes": 16 * 1024}
     return own if group_protocol == "consumer" else own | {"session.timeout.ms": 10_000}
 
 
-class Handles(Protocol):
-    """What the loop needs of the handler."""
+class Consumer:
+    """Owns the Kafka client and the batch in flight; one thread calls `poll_once` again and again.
 
-    def handle(self, batch: Batch) -> None: ...  # noqa: D102 - said at the handler
-
-
-class Loop:
-    """Owns the consumer and the batch in hand; one thread calls `turn` again and again.
-
-    `incremental` tells how partitions are assigned: True for the consumer protocol (KIP-848), False for the classic.
+    `handle` handles a batch: it raises, or leaves in `batch.pending` what is to be retried after a pause.
+    `incremental` says how partitions are assigned: True for the consumer protocol (KIP-848), False for the classic one.
     """
 
     def __init__(
         self,
-        consumer: Any,
-        handler: Handles,
-        commits: Commits,
+        client: Any,
+        handle: Callable[[Batch], None],
+        committer: OffsetCommitter,
         *,
         incremental: bool,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random,
     ) -> None:
-        self._consumer = consumer
-        self._handler = handler
-        self._commits = commits
-        self._assign = consumer.incremental_assign if incremental else consumer.assign
+        self._client = client
+        self._handle = handle
+        self._committer = committer
+        self._assign = client.incremental_assign if incremental else client.assign
         self._clock = clock
-        self._jitter = jitter
+        self._backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, jitter)
         self._batch: Batch | None = None
         self._paused = False
-        self._is_ending = False
+        self._is_stopping = False
         self._failures = 0
-        self._next_try = 0.0
-        self.finished_at = clock()
-        self.held: frozenset[Partition] = frozenset()
+        self._next_attempt = 0.0
+        self.last_poll_at = clock()
+        self.assigned: frozenset[Partition] = frozenset()
 
-    def start(self) -> None:
+    def subscribe(self) -> None:
         """Join the group."""
-        self._consumer.subscribe([TOPIC], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        self._client.subscribe([TOPIC], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
-    def turn(self) -> None:
-        """Poll once and, unless a pause after a failure is still running, go on with what is in hand."""
-        self._take(self._consumer.consume(BATCH, TAKE_SECONDS))
-        if self._batch and self._clock() >= self._next_try:
-            self._go_on(self._batch)
-        self._commits.send(self._consumer)
-        self.finished_at = self._clock()
+    def poll_once(self) -> None:
+        """Poll once and, unless a pause after a failure is still running, process the batch in flight."""
+        self._receive(self._client.consume(MAX_BATCH, POLL_SECONDS))
+        if self._batch and self._clock() >= self._next_attempt:
+            self._process(self._batch)
+        self._committer.commit(self._client)
+        self.last_poll_at = self._clock()
 
-    def finish(self, seconds: float) -> None:
-        """End what is in hand and commit it, for at most `seconds`; then leave the group, for at most as long again."""
-        give_up = self._clock() + seconds
+    def close(self, seconds: float) -> None:
+        """Finish and commit the batch in flight within `seconds`; then leave the group within `seconds` again."""
+        deadline = self._clock() + seconds
         try:
-            self._consumer.pause(self._consumer.assignment())  # so that a turn brings answers and no more events
-            self._paused = self._is_ending = True
-            while not self.is_idle and self._clock() < give_up:
-                self.turn()
+            self._client.pause(self._client.assignment())  # polling then brings replies and no more events
+            self._paused = self._is_stopping = True
+            while not self.is_idle and self._clock() < deadline:
+                self.poll_once()
         finally:
-            # Without brokers, close() never comes back: then the process ends without it, and the group times it out.
-            closing = threading.Thread(target=self._consumer.close, name="close", daemon=True)
+            # Without brokers, the client's close() never returns: the process then exits without it, and the group
+            # removes the member after the session timeout.
+            closing = threading.Thread(target=self._client.close, name="close", daemon=True)
             closing.start()
             closing.join(seconds)
 
     @property
     def is_idle(self) -> bool:
-        """True when nothing is in hand, and everything that was is known to be committed."""
-        return self._batch is None and self._commits.are_answered
+        """True when nothing is in flight and every offset is known to be committed."""
+        return self._batch is None and self._committer.is_idle
 
     @property
     def is_busy(self) -> bool:
-        """True while no events are awaited: after a failure, and in a turn that takes long. Any thread may ask."""
-        return self._paused or self._clock() - self.finished_at > LONG_TURN_SECONDS
+        """True while no events are expected: after a failure, and during a poll that takes long. For any thread."""
+        return self._paused or self._clock() - self.last_poll_at > LONG_POLL_SECONDS
 
-    def _take(self, messages: Iterable[ClientMessage]) -> None:
-        good = []
+    def _receive(self, messages: Iterable[ClientMessage]) -> None:
+        received = []
         for message in messages:
             if error := message.error():
-                _note(error)
+                _on_error(error)
             else:
-                good.append(Message.from_client(message))
-        if good:
+                received.append(Message.from_client(message))
+        if received:
             self._batch = self._batch or Batch()
-            self._batch.add(good)
+            self._batch.add(received)
 
-    def _go_on(self, batch: Batch) -> None:
+    def _process(self, batch: Batch) -> None:
         crash.point("before-update")
         try:
-            self._handler.handle(batch)
-        except Exception as error:  # noqa: BLE001 - whatever happens, the events stay in hand
-            self._hold(batch, error)
+            self._handle(batch)
+        except Exception as error:  # noqa: BLE001 - whatever happens, the events stay in flight
+            self._pause_and_retry(batch, error)
         else:
-            if batch.todo:
-                self._hold(batch, None)
+            if batch.pending:
+                self._pause_and_retry(batch, None)
             else:
                 crash.point("before-commit")
-                self._commits.add(batch.done)
-                self._let_go()
+                self._committer.add(batch.done)
+                self._resume()
 
-    def _hold(self, batch: Batch, error: Exception | None) -> None:
-        """Pause: after 0.1 s at first, then longer and longer up to 30 s, the batch is tried again."""
+    def _pause_and_retry(self, batch: Batch, error: Exception | None) -> None:
+        """Pause the partitions and retry the batch: after 0.1 s at first, doubling up to 30 s."""
         if not self._paused:
-            self._consumer.pause(self._consumer.assignment())
+            self._client.pause(self._client.assignment())
             self._paused = True
-        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(self._failures, 20))
-        pause *= 0.5 + self._jitter() / 2
         self._failures += 1
-        self._next_try = self._clock() + pause
+        pause = self._backoff.pause(self._failures)
+        self._next_attempt = self._clock() + pause
         if error is None:
-            logger.info("batch_retry_scheduled", left=len(batch.todo), pause=round(pause, 2))
+            logger.info("batch_retry_scheduled", left=len(batch.pending), pause=round(pause, 2))
         elif is_outage(error):
             logger.warning(
                 "dependency_unavailable", error=type(error).__name__, detail=str(error)[:300], pause=round(pause, 2)
@@ -146,55 +142,55 @@ class Loop:
         else:
             logger.error("unexpected_error", pause=round(pause, 2), exc_info=error)
 
-    def _let_go(self) -> None:
+    def _resume(self) -> None:
         self._batch = None
         self._failures = 0
-        self._next_try = 0.0
-        if self._paused and not self._is_ending:
-            self._consumer.resume(self._consumer.assignment())
+        self._next_attempt = 0.0
+        if self._paused and not self._is_stopping:
+            self._client.resume(self._client.assignment())
             self._paused = False
 
-    def _assigned(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
-        """Take partitions; paused ones while a batch is held. The client assigns them itself unless this does."""
-        self.held |= _keys(partitions)
+    def _on_assign(self, _client: Any, partitions: list[TopicPartition]) -> None:
+        """Add partitions, paused while a batch waits for a retry; otherwise the client assigns them itself."""
+        self.assigned |= _keys(partitions)
         if self._paused:
             self._assign(partitions)
-            self._consumer.pause(partitions)
+            self._client.pause(partitions)
         logger.info("partitions_assigned", partitions=sorted(p.partition for p in partitions))
 
-    def _revoked(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
-        """Commit what is done of these partitions, and forget the rest of their events: another will get them.
+    def _on_revoke(self, _client: Any, partitions: list[TopicPartition]) -> None:
+        """Commit what is done of these partitions and forget their other events, which their new owner receives.
 
-        The client leaves them only when the broker has answered.
+        The client gives the partitions up only when the broker has replied.
         """
         keys = _keys(partitions)
         if self._batch:
-            self._commits.add({key: offset for key, offset in self._batch.done.items() if key in keys})
-        if not self._commits.are_answered:
-            self._commits.send_now(self._consumer)
+            self._committer.add({key: offset for key, offset in self._batch.done.items() if key in keys})
+        if not self._committer.is_idle:
+            self._committer.commit_now(self._client)
         self._drop(keys)
         logger.info("partitions_revoked", partitions=sorted(p.partition for p in partitions))
 
-    def _lost(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
-        """Forget the events of partitions that are another's already."""
+    def _on_lost(self, _client: Any, partitions: list[TopicPartition]) -> None:
+        """Forget the events of partitions that already belong to another consumer."""
         self._drop(_keys(partitions))
         logger.warning("partitions_lost", partitions=sorted(p.partition for p in partitions))
 
     def _drop(self, keys: frozenset[Partition]) -> None:
-        self.held -= keys
-        self._commits.drop(keys)
+        self.assigned -= keys
+        self._committer.drop(keys)
         if self._batch:
             self._batch.drop(keys)
-            if not self._batch.done:  # nothing is left that a pause could be for
-                self._next_try = 0.0
+            if not self._batch.done:  # the events that the pause was for are gone
+                self._next_attempt = 0.0
 
 
 def _keys(partitions: Iterable[TopicPartition]) -> frozenset[Partition]:
     return frozenset((partition.topic, partition.partition) for partition in partitions)
 
 
-def _note(error: KafkaError) -> None:
-    """Tell of an error that came in place of an event. The client goes on by itself, unless it is fatal."""
+def _on_error(error: KafkaError) -> None:
+    """Log an error that came in place of an event; the client recovers by itself unless it is fatal."""
     if error.fatal():
         raise KafkaException(error)
     logger.warning("consumer_error", error=error.name(), detail=error.str())

@@ -1,5 +1,5 @@
 # ruff: noqa: SLF001 - librdkafka's own errors begin with an underscore
-"""Events that nobody can handle, kept in a topic of their own with all that is known of them."""
+"""Sends events that cannot be handled to a topic of their own."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -11,7 +11,7 @@ from shared.ordering.dead_letter import DeadLetter
 from shared.ordering.events import DEAD_LETTER_TOPIC
 from shared.telemetry import log
 
-MAX_BYTES = 2 * 1024 * 1024  # of a record, as the topic takes it
+MAX_BYTES = 2 * 1024 * 1024  # of a record: the topic's own limit
 DELIVERY_SECONDS = 5
 PRODUCER_SETTINGS = {
     "message.max.bytes": MAX_BYTES,
@@ -24,9 +24,9 @@ logger = log.get(__name__)
 
 
 class DeadLetters:
-    """Sends dead letters and waits for each report of delivery. For one thread.
+    """Sends dead letters and waits for each delivery report. For one thread.
 
-    The producer is made at first need, and made anew after a fatal error.
+    The producer is created when it is first needed, and replaced after a fatal error.
     """
 
     def __init__(self, make_producer: Callable[[], Producer]) -> None:
@@ -34,22 +34,21 @@ class DeadLetters:
         self._producer: Producer | None = None
 
     def send(self, letters: Sequence[DeadLetter]) -> dict[int, KafkaError]:
-        """Send all; return the error of each that has no report of delivery, by its place in `letters`.
+        """Send all; return the error of each that was not delivered, by its index in `letters`.
 
-        A letter that is refused for its size goes without its value, and if need be without key and headers too.
+        A letter that is rejected for its size is sent without its value, and if necessary without key and headers too.
         """
         errors: dict[int, KafkaError] = {}
-        left = dict(enumerate(letters))
-        for shape in (dead_letter.whole, dead_letter.without_value, dead_letter.bare):
-            errors = self._deliver({place: shape(letter) for place, letter in left.items()})
-            left = {place: letters[place] for place, error in errors.items() if _is_size(error)}
-            failed = {place: error for place, error in errors.items() if not _is_size(error)}
-            if failed or not left:
+        remaining = dict(enumerate(letters))
+        for to_record in (dead_letter.whole, dead_letter.without_value, dead_letter.bare):
+            errors = self._deliver({place: to_record(letter) for place, letter in remaining.items()})
+            remaining = {place: letters[place] for place, error in errors.items() if _is_size_error(error)}
+            if not remaining or len(remaining) < len(errors):
                 break
         return errors
 
     def poll(self) -> None:
-        """Serve what the producer has to say, which would pile up between letters while Kafka is away."""
+        """Serve the producer's events, which would pile up between letters while Kafka is unavailable."""
         if self._producer:
             try:
                 self._producer.poll(0)
@@ -57,7 +56,7 @@ class DeadLetters:
                 self._replace_if_fatal([error.args[0]])
 
     def close(self) -> None:
-        """Let go of the producer; what `send` reported as delivered is safe."""
+        """Release the producer; what `send` reported as delivered is safe."""
         self._producer = None
 
     def _deliver(self, records: dict[int, dict[str, Any]]) -> dict[int, KafkaError]:
@@ -71,26 +70,26 @@ class DeadLetters:
                 errors[place] = error
 
         for place, record in records.items():
-            errors[place] = KafkaError(KafkaError._MSG_TIMED_OUT)  # until its report comes
+            errors[place] = KafkaError(KafkaError._MSG_TIMED_OUT)  # until its delivery report arrives
             try:
                 producer.produce(DEAD_LETTER_TOPIC, on_delivery=partial(report, place), **record)
             except KafkaException as error:
                 errors[place] = error.args[0]
             except BufferError:
                 errors[place] = KafkaError(KafkaError._QUEUE_FULL)
-        told = list(errors.values())
+        raised = list(errors.values())
         try:
             producer.flush(DELIVERY_SECONDS + 1)
-        except KafkaException as error:  # the client raises a fatal error here, and calls back nobody
-            told.append(error.args[0])
-        self._replace_if_fatal([*told, *errors.values()])
+        except KafkaException as error:  # the client raises a fatal error here, without any callback
+            raised.append(error.args[0])
+        self._replace_if_fatal([*raised, *errors.values()])
         return dict(errors)
 
-    def _replace_if_fatal(self, told: Iterable[KafkaError]) -> None:
-        if any(error.fatal() or error.code() == KafkaError._FATAL for error in told):
+    def _replace_if_fatal(self, errors: Iterable[KafkaError]) -> None:
+        if any(error.fatal() or error.code() == KafkaError._FATAL for error in errors):
             logger.error("dead_letter_producer_replaced")
             self._producer = None
 
 
-def _is_size(error: KafkaError) -> bool:
+def _is_size_error(error: KafkaError) -> bool:
     return bool(error.code() in {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})

@@ -1,39 +1,25 @@
-"""What is done with a batch of events: decode, decide, one conditional update, and the odd ones out."""
+"""Handles a batch of events: decode, decide, one conditional update, and one by one what the update did not change."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-from order_processor.batch import Batch, Fate, Record, by_order, by_reason
+from order_processor.batch import Batch, Disposition, Record, by_order, by_reason
 from order_processor.metrics import ProcessorMetrics
 from order_processor.rules import Refused, decide
 from shared.kafka import KafkaError, KafkaException
-from shared.mongo import halves
 from shared.ordering import events
 from shared.ordering.dead_letter import DeadLetter
 from shared.ordering.status import FAIL, PROCESS, Status, Transition
-from shared.ordering.transitions import State
-from shared.resilience.outage import is_outage
+from shared.ordering.transitions import OrderTransitions, State
+from shared.resilience.outage import bisect
 from shared.telemetry import log
 
-Move = Callable[[Sequence[str]], int]
+BulkUpdate = Callable[[Sequence[str]], int]  # changes orders by id and returns how many it changed
+SendDeadLetters = Callable[[Sequence[DeadLetter]], dict[int, KafkaError]]  # see `dead_letters.DeadLetters.send`
 
 logger = log.get(__name__)
-
-
-class Orders(Protocol):
-    """What the handler needs of the store."""
-
-    def process(self, ids: Sequence[str], *, at: datetime) -> int: ...  # noqa: D102 - said at the store
-    def fail(self, ids: Sequence[str], *, at: datetime, reason: str) -> int: ...  # noqa: D102
-    def states(self, ids: Collection[str]) -> dict[str, State]: ...  # noqa: D102
-
-
-class DeadLetters(Protocol):
-    """What the handler needs of the dead letters."""
-
-    def send(self, letters: Sequence[DeadLetter]) -> dict[int, KafkaError]: ...  # noqa: D102
 
 
 class UnknownOrder(LookupError):  # noqa: N818 - read as a state of the event
@@ -41,12 +27,12 @@ class UnknownOrder(LookupError):  # noqa: N818 - read as a state of the event
 
 
 class Handler:
-    """Settles batches. It holds no state between calls, so that a batch can be handed in again after an outage."""
+    """Handles batches. It keeps no state between calls, so a batch can be handled again after an outage."""
 
     def __init__(
         self,
-        orders: Orders,
-        dead_letters: DeadLetters,
+        orders: OrderTransitions,
+        send_dead_letters: SendDeadLetters,
         metrics: ProcessorMetrics,
         *,
         refused_items: Collection[str] = (),
@@ -54,81 +40,76 @@ class Handler:
         decide: Callable[..., Refused | None] = decide,
     ) -> None:
         self._orders = orders
-        self._dead_letters = dead_letters
+        self._send_dead_letters = send_dead_letters
         self._metrics = metrics
         self._now = now
         self._decide = partial(decide, refused_items=refused_items)
 
     def handle(self, batch: Batch) -> None:
-        """Settle what can be settled now: what is left in `batch.todo` is to be handed in again after a pause.
+        """Handle what can be handled now; the rest stays in `batch.pending`, to be handled again after a pause.
 
-        Raise the error of an outage (`is_outage`); what was settled before it is out of `batch.todo`.
+        Raise the error of an outage (`is_outage`); what was done before it is no longer in `batch.pending`.
         """
-        at = batch.begin(self._now())
+        at = batch.start_attempt(self._now())
         try:
-            for record in batch.todo:
-                self._judge(record)
-            self._apply(PROCESS, _of(batch, Fate.PROCESS), batch.times, partial(self._orders.process, at=at))
-            for reason, records in by_reason(_of(batch, Fate.FAIL)).items():
-                self._apply(FAIL, records, batch.times, partial(self._orders.fail, at=at, reason=reason))
-            self._bury(_of(batch, Fate.BURY))
+            for record in batch.pending:
+                self._decide_one(record)
+            self._apply(batch, PROCESS, _of(batch, Disposition.PROCESS), partial(self._orders.process, at=at))
+            for reason, records in by_reason(_of(batch, Disposition.FAIL)).items():
+                self._apply(batch, FAIL, records, partial(self._orders.fail, at=at, reason=reason))
+            self._dead_letter(_of(batch, Disposition.DEAD_LETTER))
         finally:
-            batch.settle()
+            batch.discard_done()
 
-    def _judge(self, record: Record) -> None:
-        if record.fate is not Fate.DECIDE:
+    def _decide_one(self, record: Record) -> None:
+        if record.disposition is not Disposition.DECIDE:
             return
         message = record.message
         try:
             record.event = events.decode(message.key, message.value, message.headers)
         except Exception as error:  # noqa: BLE001 - whatever it is, the message is broken
-            record.bury(error, self._now())
+            record.dead_letter(error, self._now())
             return
         try:
             refused = self._decide(record.event)
-        except Exception as error:  # noqa: BLE001 - a rule that breaks over one order must not stop the others
-            record.blame(error, self._now())
+        except Exception as error:  # noqa: BLE001 - a rule that fails on one order must not stop the others
+            record.record_failure(error, self._now())
         else:
-            record.fate = Fate.FAIL if refused else Fate.PROCESS
+            record.disposition = Disposition.FAIL if refused else Disposition.PROCESS
             record.reason = refused.reason if refused else None
 
-    def _apply(self, transition: Transition, records: list[Record], times: Collection[datetime], move: Move) -> None:
-        """Move the orders of `records`: together, but each that a try has failed on alone."""
+    def _apply(self, batch: Batch, transition: Transition, records: list[Record], update: BulkUpdate) -> None:
+        """Update the orders of `records` together; each that an attempt has failed on is updated alone."""
+        ours = [State(transition.target, at) for at in batch.attempt_times]
         fresh = [record for record in records if not record.attempts]
         tried = [record for record in records if record.attempts]
         for group in (fresh, *by_order(tried).values()):
             if group:
-                self._together(transition, group, times, move)
+                self._update(transition, by_order(group), ours, update)
 
-    def _together(self, transition: Transition, records: list[Record], times: Collection[datetime], move: Move) -> None:
-        orders = by_order(records)
-        try:
-            moved = move(list(orders))
-        except Exception as error:
-            if is_outage(error):
-                raise
-            if len(orders) == 1:
-                for record in records:
-                    record.blame(error, self._now())
-                return
-            for half in halves([*orders.values()]):  # so that only the guilty one counts a try
-                self._together(transition, [record for group in half for record in group], times, move)
-            return
-        ours = [State(transition.target, at) for at in times]
-        states = dict.fromkeys(orders, ours[0]) if moved == len(orders) else self._orders.states(orders)
-        for order_id, group in orders.items():
-            self._conclude(transition, group, states.get(order_id), ours)
+    def _update(
+        self, transition: Transition, orders: dict[str, list[Record]], ours: Collection[State], update: BulkUpdate
+    ) -> None:
+        def apply(ids: Sequence[str]) -> None:
+            changed = update(ids)
+            states = dict.fromkeys(ids, next(iter(ours))) if changed == len(ids) else self._orders.states(ids)
+            for order_id in ids:
+                self._resolve(transition, orders[order_id], states.get(order_id), ours)
 
-    def _conclude(
+        for order_id, error in bisect([*orders], apply):
+            for record in orders[order_id]:
+                record.record_failure(error, self._now())
+
+    def _resolve(
         self, transition: Transition, group: list[Record], state: State | None, ours: Collection[State]
     ) -> None:
-        """Settle the records of one order by the state that it is in now; PLACED means to try it again."""
+        """Set what is to be done with the records of one order in this state; PLACED means to try it again."""
         if state is None:
             for record in group:
-                record.bury(UnknownOrder("there is no such order"), self._now())
+                record.dead_letter(UnknownOrder("there is no such order"), self._now())
         elif state.status is not Status.PLACED:
             for record in group:
-                record.fate = Fate.DONE
+                record.disposition = Disposition.DONE
             repeats = len(group)
             if state in ours:
                 self._count(transition, group[0])
@@ -147,24 +128,24 @@ class Handler:
             self._metrics.failed.labels("error" if record.attempts else "refused").inc()
             logger.warning("order_failed", order_id=record.event.orderid, reason=record.reason)
 
-    def _bury(self, records: list[Record]) -> None:
+    def _dead_letter(self, records: list[Record]) -> None:
         if not records:
             return
-        errors = self._dead_letters.send([record.letter() for record in records])
+        errors = self._send_dead_letters([record.to_dead_letter() for record in records])
         for place, record in enumerate(records):
             if place not in errors:
-                record.fate = Fate.DONE
+                record.disposition = Disposition.DONE
                 self._metrics.consumed.labels("dead_letter").inc()
-                logger.warning("dead_letter", **_where(record))
+                logger.warning("dead_letter", **_log_fields(record))
         if errors:
             raise KafkaException(next(iter(errors.values())))
 
 
-def _of(batch: Batch, fate: Fate) -> list[Record]:
-    return [record for record in batch.todo if record.fate is fate]
+def _of(batch: Batch, disposition: Disposition) -> list[Record]:
+    return [record for record in batch.pending if record.disposition is disposition]
 
 
-def _where(record: Record) -> dict[str, Any]:
+def _log_fields(record: Record) -> dict[str, Any]:
     message = record.message
     return {
         "topic": message.topic,

@@ -1,4 +1,4 @@
-"""Puts the service together and runs it: nothing else makes clients or threads."""
+"""Wires the service and runs it: nothing else creates clients or threads."""
 
 import os
 import signal
@@ -9,15 +9,14 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
-from order_processor.consumer import Loop
-from order_processor.consumer import settings as client_settings
+from order_processor.consumer import Consumer, client_config
 from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetters
 from order_processor.handler import Handler
 from order_processor.metrics import ProcessorMetrics
-from order_processor.monitor import Watch
-from order_processor.offset_committer import Commits
+from order_processor.monitor import Monitor
+from order_processor.offset_committer import OffsetCommitter
 from order_processor.settings import Settings
-from order_processor.stuck_detector import Progress
+from order_processor.stuck_detector import StuckDetector
 from shared import kafka, mongo
 from shared.config.settings import SettingsError
 from shared.ordering.events import GROUP, TOPIC
@@ -29,9 +28,9 @@ from shared.telemetry import certificates, log
 from shared.telemetry.admin import AdminServer
 from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics
 
-POOL = 4  # the loop and reconciliation, with room for monitoring
-FINISH_SECONDS = 6.0  # for the batch in hand, and again for leaving the group
-STALLED_SECONDS = 60.0  # as max.poll.interval.ms: by then the group has given the partitions to others
+POOL = 4  # the consumer and reconciliation, with room for monitoring
+CLOSE_SECONDS = 6.0  # for the batch in flight, and again for leaving the group
+STALLED_SECONDS = 60.0  # as max.poll.interval.ms: after that the group gives the partitions to others
 
 logger = log.get(__name__)
 log_throttle = log.LogThrottle()
@@ -57,7 +56,7 @@ def main() -> int:
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
-    """Consume until `stop` is set, finish what is in hand, and leave nothing behind."""
+    """Consume until `stop` is set, finish what is in flight, and close everything."""
     registry = CollectorRegistry()
     metrics = ProcessorMetrics(registry)
     certificates.watch(
@@ -73,35 +72,35 @@ def run(settings: Settings, stop: threading.Event) -> None:
     breaker = Breaker("mongodb", BreakerMetrics(registry), is_failure=mongo.is_failure)
     orders = OrderTransitions(database, breaker)
     dead_letters = DeadLetters(lambda: kafka.producer(settings.kafka, _kafka_error, **PRODUCER_SETTINGS))
-    handler = Handler(orders, dead_letters, metrics, refused_items=settings.refused_items)
-    commits = Commits()
-    own = client_settings(settings.group_protocol) | {"on_commit": commits.answered}
-    consumer = kafka.consumer(settings.kafka, GROUP, _kafka_error, **own)
-    loop = Loop(consumer, handler, commits, incremental=settings.group_protocol == "consumer")
+    handler = Handler(orders, dead_letters.send, metrics, refused_items=settings.refused_items)
+    committer = OffsetCommitter()
+    config = client_config(settings.group_protocol) | {"on_commit": committer.on_commit}
+    client = kafka.consumer(settings.kafka, GROUP, _kafka_error, **config)
+    consumer = Consumer(client, handler.handle, committer, incremental=settings.group_protocol == "consumer")
     offsets = GroupOffsets(settings.kafka, topic=TOPIC, group=GROUP)
-    progress = Progress()
-    watch = Watch(
+    stuck_detector = StuckDetector()
+    monitor = Monitor(
         offsets,
         Reconciler(orders, offsets, on_requeued=metrics.requeued.inc, on_stuck=metrics.stuck.set),
         metrics,
-        progress,
-        consumer=loop,
+        stuck_detector,
+        consumer=consumer,
         seconds=settings.reconcile_seconds,
     )
-    admin = AdminServer(settings.admin_bind, registry, live=_live(loop), ready=_ready(watch, breaker))
+    admin = AdminServer(settings.admin_bind, registry, live=_live(consumer), ready=_ready(monitor, breaker))
     logger.info("started", admin=admin.port)
     try:
-        loop.start()
-        watch.start()
+        consumer.subscribe()
+        monitor.start()
         while not stop.is_set():
-            loop.turn()
+            consumer.poll_once()
             dead_letters.poll()
-            progress.check()
+            stuck_detector.check()
         logger.info("stopping")
     finally:
-        watch.stop()
-        loop.finish(FINISH_SECONDS)
-        if watch.join():  # else the client is in use, and closing it would crash the process
+        monitor.stop()
+        consumer.close(CLOSE_SECONDS)
+        if monitor.close():  # otherwise the client is in use, and closing it would crash the process
             offsets.close()
         dead_letters.close()
         database.client.close()
@@ -109,25 +108,25 @@ def run(settings: Settings, stop: threading.Event) -> None:
     logger.info("stopped")
 
 
-def _live(loop: Loop) -> Callable[[], str | None]:
+def _live(consumer: Consumer) -> Callable[[], str | None]:
     def live() -> str | None:
-        age = time.monotonic() - loop.finished_at
-        return f"the loop has not come round for {age:.0f} s" if age > STALLED_SECONDS else None
+        age = time.monotonic() - consumer.last_poll_at
+        return f"consumer loop stalled for {age:.0f} s" if age > STALLED_SECONDS else None
 
     return live
 
 
-def _ready(watch: Watch, breaker: Breaker) -> Callable[[], str | None]:
+def _ready(monitor: Monitor, breaker: Breaker) -> Callable[[], str | None]:
     def ready() -> str | None:
         if breaker.state == "open":
             return "MongoDB's circuit breaker is open"
-        return None if watch.is_connected else "Kafka does not answer"
+        return None if monitor.is_connected else "Kafka does not answer"
 
     return ready
 
 
 def _kafka_error(error: kafka.KafkaError) -> None:
-    suppressed = log_throttle.allow(error.name())  # without brokers one comes about 20 times a second
+    suppressed = log_throttle.allow(error.name())  # without brokers there are about 20 a second
     if suppressed is not None:
         logger.warning("kafka_error", error=error.name(), detail=error.str(), suppressed=suppressed)
 

@@ -1,5 +1,5 @@
 # ruff: noqa: SLF001 - librdkafka's own errors begin with an underscore
-"""Offsets of what is done: sent to the broker one request at a time, and again until the broker has answered."""
+"""Commits offsets: one request at a time, repeated until the broker has replied."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -10,9 +10,9 @@ from shared.kafka_message import Partition
 from shared.telemetry import log
 
 PAUSE_SECONDS = 1.0
-# What a broker answers to the commit of one who has lost the partition, or its place in the group, or whose topic is
-# gone: another will get the events again, which is harmless. STALE_MEMBER_EPOCH and REBALANCE_IN_PROGRESS are not
-# among them: they come for partitions that stay, too, and a partition that goes is dropped.
+# A broker's reply to a member that has lost the partition or its place in the group, or whose topic is gone: another
+# consumer receives the events again, which is harmless. STALE_MEMBER_EPOCH and REBALANCE_IN_PROGRESS are not among
+# them: they also come for partitions that stay, and a partition that goes is dropped.
 REFUSALS = frozenset(
     {
         KafkaError.ILLEGAL_GENERATION,
@@ -31,56 +31,56 @@ REFUSALS = frozenset(
 logger = log.get(__name__)
 
 
-class Commits:
-    """Explicit commits, that also go back where a topic was made anew. For one thread: the one that polls.
+class OffsetCommitter:
+    """Explicit commits, which can also go back when a topic was recreated. For the one thread that polls.
 
-    A commit that waits for its answer (`asynchronous=False`) hangs for minutes when the brokers are away, and takes no
-    limit of time. So the answer comes to `answered`, which is to be the client's `on_commit`, while the loop polls on.
+    A commit that waits for its reply (`asynchronous=False`) hangs for minutes without brokers and has no time limit.
+    So the reply comes to `on_commit`, which must be the client's callback of that name, while the consumer polls on.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._waiting: dict[Partition, int] = {}  # not answered yet; the newest offset counts, a lower one too
-        self._open = 0  # requests without answer: two, when partitions were revoked while one was open
-        self._next_try = 0.0
+        self._waiting: dict[Partition, int] = {}  # without a reply; the newest offset counts, even a lower one
+        self._open = 0  # requests without a reply: two if partitions are revoked while one is open
+        self._next_attempt = 0.0
 
     def add(self, offsets: dict[Partition, int]) -> None:
-        """Take offsets to be committed."""
+        """Add offsets to be committed."""
         self._waiting |= offsets
 
     def drop(self, partitions: Collection[Partition]) -> None:
-        """Forget partitions that are another's now."""
+        """Forget partitions that belong to another consumer now."""
         for partition in partitions:
             self._waiting.pop(partition, None)
 
     @property
-    def are_answered(self) -> bool:
-        """True when the broker has answered for everything."""
+    def is_idle(self) -> bool:
+        """True when the broker has replied for every offset."""
         return not self._waiting
 
-    def send(self, consumer: Any) -> None:
-        """Ask for what waits, unless an answer is still to come or a failure was a moment ago."""
-        if self._waiting and not self._open and self._clock() >= self._next_try:
-            self.send_now(consumer)
+    def commit(self, client: Any) -> None:
+        """Request the commit of what waits, unless a reply is due or a request failed less than 1 s ago."""
+        if self._waiting and not self._open and self._clock() >= self._next_attempt:
+            self.commit_now(client)
 
-    def send_now(self, consumer: Any) -> None:
-        """Ask at once."""
+    def commit_now(self, client: Any) -> None:
+        """Request the commit of what waits at once."""
         self._open += 1
-        wanted = [TopicPartition(topic, partition, offset) for (topic, partition), offset in self._waiting.items()]
+        offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in self._waiting.items()]
         try:
-            consumer.commit(offsets=wanted, asynchronous=True)
+            client.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
-            self.answered(error.args[0], wanted)
+            self.on_commit(error.args[0], offsets)
 
-    def answered(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
-        """Take the broker's answer: what is committed or refused is settled, anything else is asked again after 1 s."""
+    def on_commit(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
+        """Receive the broker's reply: what is committed or refused is finished, the rest is requested again."""
         self._open -= 1
-        for answer in partitions:
-            refusal = answer.error or error
-            key = answer.topic, answer.partition
-            settled = refusal is None or refusal.code() in REFUSALS
-            if settled and self._waiting.get(key) == answer.offset:
+        for reply in partitions:
+            refusal = reply.error or error
+            key = reply.topic, reply.partition
+            is_final = refusal is None or refusal.code() in REFUSALS
+            if is_final and self._waiting.get(key) == reply.offset:
                 del self._waiting[key]
             if refusal is not None:
-                self._next_try = self._clock() + PAUSE_SECONDS
-                logger.info("commit_refused", partition=answer.partition, error=refusal.name())
+                self._next_attempt = self._clock() + PAUSE_SECONDS
+                logger.info("commit_refused", partition=reply.partition, error=refusal.name())

@@ -19,7 +19,7 @@ def group_protocol(text: str) -> str:
 
 @settings
 class Settings(KafkaSettings, ServiceSettings):
-    """What order-processor needs to know; made by `from_env` only."""
+    """The settings of order-processor; create them with `from_env`."""
 
     group_protocol: str = env(
         "KAFKA_GROUP_PROTOCOL", group_protocol, default="consumer", help="consumer (KIP-848) or classic"
@@ -31,7 +31,7 @@ class Settings(KafkaSettings, ServiceSettings):
         "RECONCILE_INTERVAL_SECONDS",
         integer(1, 60),
         default="10",
-        help="pause between looks at the lag and for lost events",
+        help="interval of reading the lag and looking for lost events, in seconds",
     )
 
     @classmethod

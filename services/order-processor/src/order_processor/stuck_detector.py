@@ -1,8 +1,8 @@
-"""Notices that events wait and do not come.
+"""Detects a consumer that receives no events although some are waiting.
 
-librdkafka 2.16 can end so when a topic is made anew while its consumer hangs: the partitions come back and the
-fetching does not, or the member is out of the group and stays out. Only a new client helps. The process ends, and the
-next one has the events.
+librdkafka 2.16 can get into this state when a topic is recreated while its consumer hangs: it gets the partitions back
+without fetching from them, or leaves the group and never returns. Only a new client helps. The process exits, and the
+next one receives the events.
 """
 
 import time
@@ -12,57 +12,57 @@ from typing import NamedTuple
 from shared.kafka_message import Partition
 from shared.ordering.offsets import Reading
 
-STALLED_SECONDS = 20.0
-OUTSIDE_SECONDS = 60.0  # for one who holds nothing: the group needs a while to share partitions out
-LOOKS = 3  # a process that was stopped for long has not looked meanwhile
+STUCK_SECONDS = 20.0
+STUCK_UNASSIGNED_SECONDS = 60.0  # without partitions: the group needs a while to share them out
+MIN_OBSERVATIONS = 3  # a process that was suspended for long has not observed anything meanwhile
 
 
-class Stalled(Exception):  # noqa: N818 - read as a state of the client
-    """The client brings no more events."""
+class ConsumerStuck(Exception):  # noqa: N818 - read as a state of the client
+    """The client receives no events."""
 
 
-class Standing(NamedTuple):
-    """A partition whose position has not moved: since when, and how often it was looked at."""
+class Standstill(NamedTuple):
+    """A position that has not moved: since when, and how often it was observed."""
 
     position: int
     since: float
-    looks: int
+    observations: int
 
 
-class Progress:
-    """Watches the group's position in each partition that is held, or in all while none is.
+class StuckDetector:
+    """Observes the group's position in each assigned partition, or in all partitions while none is assigned.
 
-    One thread observes, any may check.
+    One thread observes, any thread may check.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._standing: dict[int, Standing] = {}
-        self._limit = STALLED_SECONDS
+        self._standstills: dict[int, Standstill] = {}
+        self._limit = STUCK_SECONDS
 
-    def observe(self, reading: Reading, held: Collection[Partition], *, is_busy: bool) -> None:
-        """Take note of the offsets. While the loop is busy or paused nothing is to come, so nothing stands still."""
-        standing = {}
-        own = {partition for _, partition in held}
+    def observe(self, reading: Reading, assigned: Collection[Partition], *, is_busy: bool) -> None:
+        """Record the offsets. While the consumer is busy or paused no events are expected, so nothing stands still."""
+        standstills = {}
+        own = {partition for _, partition in assigned}
         for partition, offsets in reading.items():
             if offsets.lag == 0 or is_busy or (own and partition not in own):
                 continue
-            before = self._standing.get(partition)
+            before = self._standstills.get(partition)
             if before is None or before.position != offsets.position:
-                before = Standing(offsets.position, self._clock(), 0)
-            standing[partition] = before._replace(looks=before.looks + 1)
-        self._standing = standing
-        self._limit = STALLED_SECONDS if own else OUTSIDE_SECONDS
+                before = Standstill(offsets.position, self._clock(), 0)
+            standstills[partition] = before._replace(observations=before.observations + 1)
+        self._standstills = standstills
+        self._limit = STUCK_SECONDS if own else STUCK_UNASSIGNED_SECONDS
 
-    def forget(self) -> None:
-        """Begin anew: while the offsets are unknown, nobody knows whether anything could come."""
-        self._standing = {}
+    def reset(self) -> None:
+        """Start again: while the offsets are unknown, nobody knows whether events are waiting."""
+        self._standstills = {}
 
     def check(self) -> None:
-        """Raise Stalled when a partition has stood still, with events waiting, for three looks and 20 s.
+        """Raise ConsumerStuck if a position has not moved, with events waiting, in three observations and 20 s.
 
-        One who holds no partition waits 60 s: others may only be slow, and its own end costs nobody anything.
+        Without an assigned partition the limit is 60 s: the other consumers may only be slow.
         """
-        for partition, (position, since, looks) in self._standing.items():
-            if looks >= LOOKS and self._clock() - since >= self._limit:
-                raise Stalled(f"events wait in partition {partition}, and none has come since offset {position}")
+        for partition, (position, since, observations) in self._standstills.items():
+            if observations >= MIN_OBSERVATIONS and self._clock() - since >= self._limit:
+                raise ConsumerStuck(f"partition {partition} is stuck at offset {position} with events waiting")

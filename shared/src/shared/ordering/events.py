@@ -1,4 +1,4 @@
-"""What goes over the wire between order-api and order-processor: CloudEvents 1.0 in Kafka's binary mode."""
+"""The event from order-api to order-processor: CloudEvents 1.0 in Kafka's binary mode."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -16,11 +16,11 @@ Headers = list[tuple[str, bytes]]
 
 
 class BrokenEvent(ValueError):  # noqa: N818 - read as a state of the event
-    """The message is no event that this system knows; the text says why."""
+    """The message is not an event of this system; the text says why."""
 
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of an order; `price` per unit is a decimal string, or absent."""
+    """One line of an order; `price` is per unit, a decimal string or None."""
 
     item: str
     quantity: int = 1
@@ -43,7 +43,7 @@ _decoder = msgspec.json.Decoder(OrderPlaced)
 
 
 def encode(event: OrderPlaced, traceparent: str | None = None) -> tuple[bytes, bytes, Headers]:
-    """Return key, value and headers of the message. The id is order id + type, so a repeat is recognisable anywhere."""
+    """Return key, value and headers of the message. `ce_id` is order id and type, so every copy has the same."""
     headers = {
         "ce_specversion": "1.0",
         "ce_id": f"{event.orderid}:{TYPE}",
@@ -59,7 +59,7 @@ def encode(event: OrderPlaced, traceparent: str | None = None) -> tuple[bytes, b
 
 
 def decode(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, Any]] | None) -> OrderPlaced:
-    """Read a message back; raise BrokenEvent for whatever is not one of ours, whatever the exception below."""
+    """Return the event in a message; raise BrokenEvent for everything that `encode` cannot have written."""
     kinds = [text for name, text in headers or () if name == "ce_type"]
     if kinds != [TYPE.encode()]:
         raise BrokenEvent(f"the header ce_type is not {TYPE}")
@@ -68,7 +68,7 @@ def decode(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, 
     try:
         event = _decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BrokenEvent(f"the value is no order: {error}") from None
+        raise BrokenEvent(f"the value is not an order: {error}") from None
     if key != event.orderid.encode():
         raise BrokenEvent("the key is not the order's id")
     return event

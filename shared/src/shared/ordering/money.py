@@ -14,7 +14,7 @@ class Amount(int):
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Take a JSON number (int, Decimal) or string such as `12`, `12.5`, `"12.50"`; raise ValueError otherwise."""
+        """Parse a JSON number (int, Decimal) or a string, such as 12, 12.5 or "12.50"; raise ValueError otherwise."""
         if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
             raise ValueError("must be a number or a string with at most two decimals")  # noqa: TRY004 - one error for all
         text = str(value)
@@ -30,5 +30,5 @@ class Amount(int):
 
 
 def text(minor: int) -> str:
-    """Write minor units as a decimal string with two decimals: 1250 → `12.50`."""
+    """Return minor units as a decimal string with two decimals: 1250 → `12.50`."""
     return f"{minor // 100}.{minor % 100:02}"

@@ -1,4 +1,4 @@
-"""Finds the orders whose event is lost, by the log's offsets and no clock, and has the event published again."""
+"""Finds orders whose event is lost, by the topic's offsets and without a clock, and has the event published again."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

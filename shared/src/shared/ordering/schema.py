@@ -1,4 +1,4 @@
-"""The indexes and the shape of the `orders` collection."""
+"""The collection `orders`: its name, indexes and validator."""
 
 import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -10,7 +10,7 @@ from shared.ordering.status import Status
 
 COLLECTION = "orders"
 NAMESPACE_EXISTS = 48
-BUILD_SECONDS = 600.0  # of a new index over many orders; cut off after an operation's 2 s it would never be done
+BUILD_SECONDS = 600.0  # of a new index over many orders: with an operation's limit of 2 s it would never be finished
 
 INDEXES = [
     IndexModel(
@@ -22,7 +22,7 @@ INDEXES = [
     IndexModel([("userid", ASCENDING), ("_id", DESCENDING)], name="newest_of_user"),
     IndexModel([("userid", ASCENDING), ("status", ASCENDING), ("_id", DESCENDING)], name="newest_of_user_by_status"),
     IndexModel([("outbox.due", ASCENDING)], name="outbox_due", partialFilterExpression={"status": "PLACED"}),
-    # for operators: few orders fail, and they are looked for among all
+    # for operators, who look for the few failed orders among all
     IndexModel(
         [("status", ASCENDING), ("_id", DESCENDING)],
         name="newest_failed",
@@ -89,9 +89,9 @@ VALIDATOR: Document = {
 
 
 def ensure(orders: Collection[Document]) -> None:
-    """Make the collection, its validator and its indexes as they are here; idempotent, safe from several replicas.
+    """Create the collection, its validator and its indexes; idempotent, and safe from several replicas at a time.
 
-    The validator is moderate: a stricter one lets the orders that are already there be changed.
+    The validation level is moderate: orders that do not satisfy the validator can still be changed.
     """
     shape: Document = {"validator": VALIDATOR, "validationLevel": "moderate", "validationAction": "error"}
     try:

@@ -1,11 +1,11 @@
-"""The one table of an order's statuses: every change is a compare-and-set on its source."""
+"""The statuses of an order and the legal changes between them; every change is a compare-and-set on its source."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    """What an order can be. PLACED is given by order-api's insert."""
+    """An order starts as PLACED, which order-api inserts."""
 
     PLACED = "PLACED"
     PROCESSED = "PROCESSED"
@@ -14,7 +14,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of status that is allowed."""
+    """A legal change of status."""
 
     source: Status
     target: Status

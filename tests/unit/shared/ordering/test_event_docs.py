@@ -1,6 +1,6 @@
 """The description of the events says what the code does.
 
-`PYTHONPATH=tests python tests/unit/test_event_docs.py` writes the schema anew.
+`PYTHONPATH=tests python tests/unit/shared/ordering/test_event_docs.py` rewrites the schema.
 """
 
 import json
@@ -45,17 +45,17 @@ def validator() -> Draft202012Validator:
     return Draft202012Validator(schema)
 
 
-def test_the_schema_follows_from_the_model() -> None:
+def test_schema_follows_from_model() -> None:
     assert json.loads(SCHEMA.read_text()) == generated()
 
 
-def test_an_event_satisfies_the_schema(validator: Draft202012Validator) -> None:
+def test_event_satisfies_schema(validator: Draft202012Validator) -> None:
     _, value, _ = events.encode(event("1", "apple", "pear"))
 
     validator.validate(json.loads(value))
 
 
-def test_the_schema_takes_unknown_fields_and_refuses_a_wrong_type(validator: Draft202012Validator) -> None:
+def test_schema_accepts_unknown_fields_and_refuses_wrong_type(validator: Draft202012Validator) -> None:
     good = json.loads(events.encode(event("1"))[1])
 
     validator.validate(good | {"gift": True})
@@ -63,7 +63,7 @@ def test_the_schema_takes_unknown_fields_and_refuses_a_wrong_type(validator: Dra
         validator.validate(good | {"cost": 12.5})
 
 
-def test_the_documented_headers_are_those_of_an_event(asyncapi: dict[str, Any]) -> None:
+def test_documented_event_headers_are_those_sent(asyncapi: dict[str, Any]) -> None:
     documented = asyncapi["components"]["messages"]["orderPlaced"]["headers"]
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     _, _, headers = events.encode(event("1"), trace)
@@ -76,7 +76,7 @@ def test_the_documented_headers_are_those_of_an_event(asyncapi: dict[str, Any]) 
     assert constants.items() <= sent.items()
 
 
-def test_the_documented_headers_are_those_of_a_dead_letter(asyncapi: dict[str, Any]) -> None:
+def test_documented_dead_letter_headers_are_those_sent(asyncapi: dict[str, Any]) -> None:
     documented = asyncapi["components"]["messages"]["deadLetter"]["headers"]
     letter = DeadLetter(Message(TOPIC, 0, 0, None, None, []), ValueError(), 1, PLACED_AT, PLACED_AT)
 
@@ -86,7 +86,7 @@ def test_the_documented_headers_are_those_of_a_dead_letter(asyncapi: dict[str, A
     assert documented["required"] == sent[:-2]
 
 
-def test_topics_group_and_limits_are_those_of_the_code_and_of_the_cluster(asyncapi: dict[str, Any]) -> None:
+def test_documented_topics_and_limits_match_code_and_cluster(asyncapi: dict[str, Any]) -> None:
     placed, dead = asyncapi["channels"]["ordersPlaced"], asyncapi["channels"]["deadLetters"]
     resources = yaml.safe_load_all((ROOT / "k8s" / "kafka" / "topics.yaml").read_text())
     topics = {resource["metadata"]["name"]: resource["spec"] for resource in resources}
@@ -103,7 +103,7 @@ def test_topics_group_and_limits_are_those_of_the_code_and_of_the_cluster(asynca
     assert dead["bindings"]["kafka"]["topicConfiguration"]["max.message.bytes"] == MAX_BYTES
 
 
-def test_every_reference_leads_somewhere(asyncapi: dict[str, Any]) -> None:
+def test_every_reference_resolves(asyncapi: dict[str, Any]) -> None:
     def references(node: Any) -> list[str]:
         if isinstance(node, dict):
             return [node["$ref"]] if "$ref" in node else [r for child in node.values() for r in references(child)]

@@ -18,7 +18,7 @@ minor_units = st.integers(1, MOST)
 
 
 @given(minor_units)
-def test_an_amount_comes_back_from_its_text(minor: int) -> None:
+def test_amount_survives_round_trip_through_text(minor: int) -> None:
     text = money.text(minor)
 
     assert Amount.parse(text) == minor
@@ -26,19 +26,19 @@ def test_an_amount_comes_back_from_its_text(minor: int) -> None:
 
 
 @given(minor_units)
-def test_number_and_string_mean_the_same(minor: int) -> None:
+def test_number_and_string_have_the_same_amount(minor: int) -> None:
     text = money.text(minor)
 
     assert Amount.parse(strict_json.loads(text.encode())) == Amount.parse(f"{text}") == minor
 
 
 @given(st.integers(1, 9_999_999_999))
-def test_whole_numbers_are_whole_units(units: int) -> None:
+def test_whole_number_is_whole_units(units: int) -> None:
     assert Amount.parse(units) == Amount.parse(str(units)) == units * 100
 
 
 @given(st.one_of(st.text(), st.from_regex(r"[0-9.,eE+_ -]{1,14}"), st.from_regex(FORM, fullmatch=True)))
-def test_exactly_the_stated_form_is_taken(text: str) -> None:
+def test_only_the_stated_form_is_accepted(text: str) -> None:
     is_good = bool(FORM.fullmatch(text)) and Decimal(text) > 0
 
     if is_good:
@@ -56,6 +56,6 @@ def test_exactly_the_stated_form_is_taken(text: str) -> None:
         *["0", "0.0", "0.00", 0, -1, Decimal("NaN"), Decimal("1e99999999"), Decimal("0.001"), 10**10],
     ],
 )
-def test_what_is_no_plain_positive_decimal_is_refused(value: Any) -> None:
+def test_other_than_plain_positive_decimal_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match=r"must be"):
         Amount.parse(value)

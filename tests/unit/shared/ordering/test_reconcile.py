@@ -1,4 +1,4 @@
-"""Reconciliation: an event is lost when the group has passed the log's ends and the order is still PLACED."""
+"""Reconciliation: an event is lost if the group has passed the topic's ends and the order is still PLACED."""
 
 from dataclasses import replace
 
@@ -38,18 +38,18 @@ class Case:
             clock=lambda: self.seconds,
         )
 
-    def marker(self, order_id: str) -> bool:
+    def has_outbox_entry(self, order_id: str) -> bool:
         return "outbox" in self.harness.servers.view[order_id]
 
 
-def test_an_order_without_marker_is_rearmed_when_every_partition_was_passed() -> None:
+def test_order_without_outbox_entry_is_requeued_after_all_ends() -> None:
     log = Log(p0=Offsets(0, 10, 9), p1=Offsets(0, 4, 4))
     case = Case(
         HandlerHarness(document("lost"), document("pending", marked=True), document("done", status="PROCESSED")), log
     )
 
     assert case.reconciler.step() is Outcome.WAITING
-    assert not case.marker("lost")
+    assert not case.has_outbox_entry("lost")
     log.set(0, committed=10)
     assert case.reconciler.step() is Outcome.REQUEUED
 
@@ -61,7 +61,7 @@ def test_an_order_without_marker_is_rearmed_when_every_partition_was_passed() ->
     assert case.reconciler.step() is Outcome.IDLE
 
 
-def test_the_ends_that_count_are_those_read_after_the_orders_and_newer_events_do_not_delay() -> None:
+def test_newer_events_do_not_delay_a_pass() -> None:
     log = Log(p0=Offsets(0, 10, 3))
     case = Case(HandlerHarness(document("lost")), log)
     case.reconciler.step()
@@ -71,7 +71,7 @@ def test_the_ends_that_count_are_those_read_after_the_orders_and_newer_events_do
     assert case.reconciler.step() is Outcome.REQUEUED
 
 
-def test_an_order_that_was_processed_meanwhile_is_left_alone() -> None:
+def test_order_processed_during_a_pass_is_unchanged() -> None:
     log = Log(p0=Offsets(0, 10, 3))
     case = Case(HandlerHarness(document("1")), log)
     case.reconciler.step()
@@ -97,18 +97,18 @@ def test_an_order_that_was_processed_meanwhile_is_left_alone() -> None:
         (Offsets(0, 0, 11), True),
     ],
 )
-def test_a_partition_is_passed_by_what_is_committed_or_expired(offsets: Offsets, *, passed: bool) -> None:
+def test_partition_is_passed_by_committed_or_expired_offsets(offsets: Offsets, *, passed: bool) -> None:
     case = Case(HandlerHarness(document("1")), Log(p0=offsets))
 
     assert (case.reconciler.step() is Outcome.REQUEUED) is passed
 
 
-def test_ends_that_went_backwards_begin_the_pass_anew() -> None:
+def test_shorter_topic_restarts_the_pass() -> None:
     log = Log(p0=Offsets(0, 10, 3))
     case = Case(HandlerHarness(document("1")), log)
     case.reconciler.step()
 
-    log.reading = {0: Offsets(0, 2, 10)}  # made anew, with a stale committed offset
+    log.reading = {0: Offsets(0, 2, 10)}  # recreated, with a stale committed offset
     assert case.reconciler.step() is Outcome.RESTARTED
     assert case.reconciler.step() is Outcome.WAITING  # 10 is beyond the present end and counts as 0
     log.set(0, committed=2)
@@ -116,7 +116,7 @@ def test_ends_that_went_backwards_begin_the_pass_anew() -> None:
     assert case.reconciler.step() is Outcome.REQUEUED
 
 
-def test_a_partition_that_is_gone_begins_the_pass_anew() -> None:
+def test_missing_partition_restarts_the_pass() -> None:
     log = Log(p0=Offsets(0, 1, 0), p1=Offsets(0, 1, 1))
     case = Case(HandlerHarness(document("1")), log)
     case.reconciler.step()
@@ -126,7 +126,7 @@ def test_a_partition_that_is_gone_begins_the_pass_anew() -> None:
     assert case.reconciler.step() is Outcome.RESTARTED
 
 
-def test_it_never_makes_an_order_failed_and_after_five_times_looks_every_ten_minutes_only() -> None:
+def test_stuck_order_is_requeued_every_ten_minutes_only() -> None:
     log = Log(p0=Offsets(0, 0, None))
     case = Case(HandlerHarness(document("1", rearmed=5)), log)
 
@@ -148,29 +148,29 @@ def test_it_never_makes_an_order_failed_and_after_five_times_looks_every_ten_min
     assert case.harness.status("1") == "PLACED"
 
 
-def test_one_order_that_the_validator_refuses_does_not_keep_the_others() -> None:
+def test_rejected_order_does_not_stop_the_others() -> None:
     case = Case(HandlerHarness(*(document(str(n)) for n in range(3))), Log(p0=Offsets(0, 0, None)))
     case.harness.servers.rejected_ids = {"1"}
 
     assert case.reconciler.step() is Outcome.REQUEUED
 
-    assert [case.marker(str(n)) for n in range(3)] == [True, False, True]
+    assert [case.has_outbox_entry(str(n)) for n in range(3)] == [True, False, True]
     assert case.reconciler.refused == 1
     assert case.reconciler.step() is Outcome.REQUEUED
     assert (case.reconciler.requeued, case.reconciler.refused) == (0, 1)  # counted for each pass alone
 
 
-def test_an_outage_keeps_the_pass_in_hand() -> None:
+def test_pass_continues_after_outage() -> None:
     case = Case(HandlerHarness(document("1")), Log(p0=Offsets(0, 0, None)))
     case.harness.servers.before_operation = lambda operation: Failure.NO_PRIMARY if operation == "update" else None
     with pytest.raises(PyMongoError):
         case.reconciler.step()
-    case.harness.servers.before_operation = lambda operation: pytest.fail("read anew") if operation == "find" else None
+    case.harness.servers.before_operation = lambda operation: pytest.fail("read again") if operation == "find" else None
 
     assert case.reconciler.step() is Outcome.REQUEUED
 
 
-def test_two_reconcilers_rearm_an_order_once() -> None:
+def test_two_reconcilers_requeue_an_order_once() -> None:
     log = Log(p0=Offsets(0, 10, 3))
     harness = HandlerHarness(document("1"))
     one, other = Case(harness, log), Case(harness, log)
@@ -185,7 +185,7 @@ def test_two_reconcilers_rearm_an_order_once() -> None:
     assert harness.servers.view["1"]["rearmed"] == 1
 
 
-def test_lag_is_shown_for_the_partitions_that_are_held_here() -> None:
+def test_lag_is_shown_for_assigned_partitions() -> None:
     harness = HandlerHarness()
     reading = {0: Offsets(0, 10, 4), 1: Offsets(0, 7, None), 2: Offsets(0, 9, 9)}
     show_lag(reading, {(TOPIC, 0), (TOPIC, 1)}, harness.metrics)
