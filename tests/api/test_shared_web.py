@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from shared.http import app as web
-from shared.http import gunicorn_errors as refusals
+from shared.http.gunicorn_errors import write_error
 from shared.http.problem import Problem, unavailable
 from shared.telemetry.metrics import HttpMetrics
 
@@ -123,7 +123,7 @@ def test_a_request_leaves_nothing_for_the_next_log_lines_of_its_thread(client: F
 def test_what_the_server_refuses_by_itself_is_logged_under_the_id_that_its_client_is_told() -> None:
     ours, clients = socket.socketpair()
     with ours, clients, capture_logs() as lines:
-        refusals.write(ours, 501, "Not Implemented", "the transfer coding is unknown")
+        write_error(ours, 501, "Not Implemented", "the transfer coding is unknown")
         told = json.loads(clients.recv(4096).partition(b"\r\n\r\n")[2])
 
     assert [(line["request_id"], line["status"]) for line in lines] == [(told["request_id"], 400)]

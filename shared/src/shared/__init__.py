@@ -1,1 +1,1 @@
-"""What the services have in common: wires only, no business rule."""
+"""What the services have in common; only `shared.ordering` knows what an order is."""

@@ -1,4 +1,7 @@
-"""Kafka clients, made one way: SASL_SSL, SCRAM-SHA-512, explicit commits. Nothing else imports confluent_kafka."""
+"""Kafka clients with their fixed options: SASL_SSL, SCRAM-SHA-512, explicit commits.
+
+No other module of the services imports confluent_kafka.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,32 +34,32 @@ __all__ = [
 
 
 class ClientLog:
-    """Takes the lines that a client writes of itself: of one kind, facility and broker, one in 30 s is let through.
+    """Receives the log lines of a Kafka client, and throttles them: one per facility and broker in 30 s.
 
-    A client that reaches no broker repeats itself about 10 times a second for each.
+    Without a reachable broker, a client repeats each line about 10 times a second.
     """
 
     def __init__(self, throttle: log.LogThrottle) -> None:
         self._throttle = throttle
 
     def log(self, level: int, _template: str, facility: str, client: str, text: str) -> None:
-        """Be called by the client, in the place of a `logging.Logger`, by whichever thread polls it."""
-        thread = text.partition("]: ")[0]  # librdkafka has one for each broker, and names it first
+        """Log one line; the client calls this like `logging.Logger.log`, in the thread that polls it."""
+        thread = text.partition("]: ")[0]  # librdkafka has one per broker, and names it first
         suppressed = self._throttle.allow((facility, thread))
         if suppressed is not None:
             logger.log(level, "kafka_client", facility=facility, client=client, detail=text, suppressed=suppressed)
 
 
 logger = log.get(__name__)
-# For a client that is always polled: its lines go to our log, and wait for a poll, without bound.
+# For a client that is always polled: its lines go to our log at the next poll, and queue up without limit until then.
 WITH_CLIENT_LOG: dict[str, Any] = {"logger": ClientLog(log.LogThrottle()), "log_level": 4}
-# For any other: its lines would go to standard error, and are no JSON. Errors reach `on_error` all the same.
+# For any other client: its lines would go to standard error, and are not JSON. Errors still reach `on_error`.
 WITHOUT_CLIENT_LOG: dict[str, Any] = {"log_level": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Connection:
-    """Where Kafka is, and who we are there."""
+    """Brokers, credentials and client id."""
 
     bootstrap_servers: str
     username: str
@@ -66,10 +69,10 @@ class Connection:
 
 
 def producer(connection: Connection, on_error: Callable[[KafkaError], None], **overrides: Any) -> Producer:
-    """Return an idempotent producer, acks=all, 20 s for a delivery; a record is partitioned as Java clients do it.
+    """Return an idempotent producer with acks=all and 20 s per delivery; it partitions records as Java clients do.
 
-    Make it after the fork: its threads do not survive one. `on_error` is called by whichever thread polls. What the
-    client says of itself is lost, unless it is always polled and gets WITH_CLIENT_LOG.
+    Create it after the fork: its threads do not survive one. `on_error` is called in the thread that polls. The
+    client's log is discarded unless `overrides` contain WITH_CLIENT_LOG; the client must then always be polled.
     """
     return Producer(
         _common(connection)
@@ -90,9 +93,9 @@ def producer(connection: Connection, on_error: Callable[[KafkaError], None], **o
 
 
 def consumer(connection: Connection, group: str, on_error: Callable[[KafkaError], None], **overrides: Any) -> Consumer:
-    """Return a consumer that starts at the earliest event, and commits only what it is told to commit. Always poll it.
+    """Return a consumer that starts at the earliest event and commits only explicitly. It must always be polled.
 
-    `group.protocol` (consumer: KIP-848, or classic) comes with `overrides`.
+    `overrides` contain `group.protocol`: consumer (KIP-848) or classic.
     """
     return Consumer(
         _common(connection)

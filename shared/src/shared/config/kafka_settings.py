@@ -1,4 +1,4 @@
-"""The settings of what speaks with Kafka; apart from the others, so that auth-api needs no Kafka client."""
+"""The settings of a Kafka client; a module of its own, so that auth-api need not install one."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from shared.config.settings import env, file, settings
 
 @settings
 class KafkaSettings:
-    """Where Kafka is, and who we are there: always SASL_SSL with SCRAM-SHA-512."""
+    """Brokers and credentials; the protocol is always SASL_SSL with SCRAM-SHA-512."""
 
-    kafka_bootstrap_servers: str = env("KAFKA_BOOTSTRAP_SERVERS", help="host:port of brokers, comma-separated")
-    kafka_username: str = env("KAFKA_USERNAME", help="name in Kafka")
-    kafka_password: str = env("KAFKA_PASSWORD", secret=True, help="its password")
-    kafka_ca_file: Path = env("KAFKA_CA_FILE", file, help="certificate authority that the brokers' are checked against")
+    kafka_bootstrap_servers: str = env("KAFKA_BOOTSTRAP_SERVERS", help="brokers as host:port, comma-separated")
+    kafka_username: str = env("KAFKA_USERNAME", help="Kafka user name")
+    kafka_password: str = env("KAFKA_PASSWORD", secret=True, help="Kafka password")
+    kafka_ca_file: Path = env("KAFKA_CA_FILE", file, help="CA bundle used to verify the brokers")
 
     @property
     def kafka(self) -> kafka.Connection:
-        """The same as one thing; the name in Kafka is the client's id too."""
+        """The connection that these settings describe; the user name is also the client id."""
         return kafka.Connection(
             bootstrap_servers=self.kafka_bootstrap_servers,
             username=self.kafka_username,

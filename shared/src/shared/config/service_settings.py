@@ -1,4 +1,4 @@
-"""The settings that every service reads; each service's own settings.py adds its own."""
+"""The settings that several services share; each service adds its own in its settings.py."""
 
 from pathlib import Path
 
@@ -8,43 +8,41 @@ from shared.telemetry import log
 
 @settings
 class MongoSettings:
-    """Where MongoDB is, and who we are there: always TLS."""
+    """Server and credentials; the connection always uses TLS."""
 
-    mongodb_uri: str = env("MONGODB_URI", secret=True, help="MongoDB's address with our name and password")
-    mongodb_ca_file: Path = env("MONGODB_CA_FILE", file, help="certificate authority that MongoDB's is checked against")
-    mongodb_database: str = env("MONGODB_DATABASE", default="retail", help="name of the database")
+    mongodb_uri: str = env("MONGODB_URI", secret=True, help="MongoDB connection string with user name and password")
+    mongodb_ca_file: Path = env("MONGODB_CA_FILE", file, help="CA bundle used to verify MongoDB")
+    mongodb_database: str = env("MONGODB_DATABASE", default="retail", help="database name")
 
 
 @settings
 class LogSettings:
-    """How much is logged."""
+    """The log level."""
 
     log_level: str = env("LOG_LEVEL", log.level, default="info", help="debug, info, warning or error")
 
 
 @settings
 class ServiceSettings(LogSettings, MongoSettings):
-    """What each service has: MongoDB, logs, the admin port."""
+    """Settings of every service: MongoDB, log, admin port."""
 
     admin_bind: tuple[str, int] = env(
-        "ADMIN_BIND", address, default="127.0.0.1:9090", help="where /livez, /readyz and /metrics listen"
+        "ADMIN_BIND", address, default="127.0.0.1:9090", help="address of the admin port (/livez, /readyz, /metrics)"
     )
 
 
 @settings
 class ServerSettings(LogSettings):
-    """What gunicorn needs, before it starts a service: `shared.http.gunicorn_conf` reads them for itself."""
+    """Settings of gunicorn itself, which `shared.http.gunicorn_conf` reads before a service starts."""
 
     http_bind: tuple[str, int] = env(
-        "HTTP_BIND", address, default="127.0.0.1:8080", help="where the API listens, plain, behind its TLS proxy"
+        "HTTP_BIND", address, default="127.0.0.1:8080", help="address of the API, plain HTTP, behind the TLS proxy"
     )
-    http_threads: int = env("HTTP_THREADS", integer(1, 256), default="16", help="requests answered at one time")
+    http_threads: int = env("HTTP_THREADS", integer(1, 256), default="16", help="concurrent requests per replica")
 
 
 @settings
 class HttpSettings(ServerSettings, ServiceSettings):
-    """What an HTTP API has."""
+    """Settings of an HTTP API."""
 
-    trusted_proxies: int = env(
-        "TRUSTED_PROXIES", integer(0, 8), default="1", help="hops of X-Forwarded-For that are believed"
-    )
+    trusted_proxies: int = env("TRUSTED_PROXIES", integer(0, 8), default="1", help="trusted X-Forwarded-For hops")

@@ -1,4 +1,4 @@
-"""Typed settings read from environment variables, all problems named in one error."""
+"""Typed settings from environment variables; one error names every problem."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class SettingsError(ValueError):
-    """Some variables are missing or bad; the message has one line for each."""
+    """Some variables are missing or invalid; the message has one line for each."""
 
 
 def env(
@@ -18,13 +18,13 @@ def env(
     parse: Callable[[str], Any] = str,
     *,
     default: str | None = None,
-    help: str,  # noqa: A002 - the table of settings calls it so
+    help: str,  # noqa: A002 - the heading in the table of settings
     secret: bool = False,
 ) -> Any:
-    """Return the dataclass field that holds the variable `name`.
+    """Return the dataclass field for the variable `name`.
 
-    `parse` takes the text and raises ValueError for a bad one; `default` is text too, None means mandatory.
-    A secret is hidden from repr, and may be given as a file's path in `<name>_FILE` instead.
+    `parse` converts the text, or raises ValueError. `default` is text too; None means mandatory. A secret is hidden
+    from repr, and can be read from a file whose path is in `<name>_FILE`.
     """
     return field(
         repr=not secret, metadata={"env": name, "parse": parse, "default": default, "help": help, "secret": secret}
@@ -32,7 +32,7 @@ def env(
 
 
 def load(cls: type[T], environ: Mapping[str, str]) -> T:
-    """Make the settings dataclass `cls` from `environ`; raise SettingsError naming every missing or bad variable."""
+    """Return `cls` read from `environ`; raise SettingsError, which names every missing or invalid variable."""
     values: dict[str, Any] = {}
     problems: list[str] = []
     for item in dataclasses.fields(cls):  # type: ignore[arg-type]
@@ -50,7 +50,7 @@ def _value(metadata: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
     text = environ.get(name)
     if metadata["secret"] and f"{name}_FILE" in environ:
         if text is not None:
-            raise ValueError(f"give either {name} or {name}_FILE, not both")
+            raise ValueError(f"set either {name} or {name}_FILE, not both")
         text = Path(environ[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
     if not text:
         text = metadata["default"]
@@ -61,7 +61,7 @@ def _value(metadata: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One row of the table of settings."""
+    """One row of the settings table in the README."""
 
     name: str
     default: str | None
@@ -70,7 +70,7 @@ class Variable:
 
 
 def variables(cls: type[Any]) -> list[Variable]:
-    """List the variables that the settings dataclass `cls` reads, in its order."""
+    """Return the variables that the settings dataclass `cls` reads, in the order of its fields."""
     return [
         Variable(m["env"], m["default"], m["help"], m["secret"]) for m in (f.metadata for f in dataclasses.fields(cls))
     ]
@@ -78,12 +78,12 @@ def variables(cls: type[Any]) -> list[Variable]:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(env,))
 def settings(cls: type[T]) -> type[T]:
-    """Make `cls` a frozen, keyword-only dataclass of `env` fields."""
+    """Class decorator: a frozen, keyword-only dataclass of `env` fields."""
     return dataclass(frozen=True, kw_only=True)(cls)
 
 
 def boolean(text: str) -> bool:
-    """Parse true or false, in any case."""
+    """Parse true or false, in upper or lower case."""
     try:
         return {"true": True, "false": False}[text.lower()]
     except KeyError:
@@ -107,18 +107,18 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def file(text: str) -> Path:
-    """Parse the path of a file that exists."""
+    """Parse the path of an existing file."""
     path = Path(text)
     if not path.is_file():
-        raise ValueError(f"there is no file {text!r}")
+        raise ValueError(f"file {text!r} does not exist")
     return path
 
 
 def folder(text: str) -> Path:
-    """Parse the path of a folder that exists."""
+    """Parse the path of an existing directory."""
     path = Path(text)
     if not path.is_dir():
-        raise ValueError(f"there is no folder {text!r}")
+        raise ValueError(f"directory {text!r} does not exist")
     return path
 
 

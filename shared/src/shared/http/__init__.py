@@ -1,1 +1,1 @@
-"""What the HTTP services share."""
+"""HTTP for the APIs: the Flask application, problem documents, strict JSON, OpenAPI, gunicorn."""

@@ -1,4 +1,4 @@
-"""The access token, as auth-api makes it and order-api takes it (RFC 9068 profile, EdDSA)."""
+"""The access token that auth-api issues and order-api accepts (RFC 9068 profile, EdDSA)."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ REQUIRED_CLAIMS = ("exp", "iat", "jti", "sub", "type")
 
 
 def configure(app: Flask, *, issuer: str, audience: str) -> JWTManager:
-    """Set flask-jwt-extended up for our tokens: in the Authorization header only, one algorithm, issuer, audience.
+    """Configure flask-jwt-extended for these tokens: Authorization header only, one algorithm, issuer and audience.
 
-    The extension by itself takes tokens without exp, iat, jti or type: a verifier must also check REQUIRED_CLAIMS.
+    The extension alone accepts tokens without exp, iat, jti or type: a verifier must also call `is_incomplete`.
     """
     app.config.update(
         JWT_TOKEN_LOCATION=["headers"],
-        JWT_COOKIE_CSRF_PROTECT=False,  # else each token has a claim that only cookies need
+        JWT_COOKIE_CSRF_PROTECT=False,  # otherwise each token has a claim that only cookies need
         JWT_ALGORITHM=ALGORITHM,
         JWT_DECODE_ALGORITHMS=[ALGORITHM],
         JWT_ENCODE_ISSUER=issuer,
@@ -33,6 +33,6 @@ def configure(app: Flask, *, issuer: str, audience: str) -> JWTManager:
     return JWTManager(app)
 
 
-def lacks_a_claim(header: dict[str, Any], claims: dict[str, Any]) -> bool:
-    """Tell whether a verified token lacks what ours always have."""
+def is_incomplete(header: dict[str, Any], claims: dict[str, Any]) -> bool:
+    """Return whether a verified token lacks a claim, or the type, that every issued token has."""
     return header.get("typ") != TYPE or claims.get("type") != "access" or any(c not in claims for c in REQUIRED_CLAIMS)

@@ -1,4 +1,4 @@
-"""What every HTTP service does the same: errors, request ids, security headers, a log line and metrics a request."""
+"""What every HTTP service does alike: problem documents, request ids, security headers, access log, metrics."""
 
 import re
 import secrets
@@ -33,31 +33,31 @@ logger = log.get(__name__)
 
 
 def init_app(app: Flask, *, metrics: HttpMetrics, trusted_proxies: int) -> None:
-    """Give `app` the rules that every service keeps. Call it once, before the routes are added.
+    """Set up `app` as every service needs it. Call it once, before the routes are added.
 
-    `trusted_proxies` is the number of X-Forwarded-For hops to believe for the client's address.
+    `trusted_proxies` is the number of trusted X-Forwarded-For hops for the client's address.
     """
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    app.url_map.merge_slashes = False  # else `/a//b` is answered with a redirect to the Host header's address, by http
+    app.url_map.merge_slashes = False  # otherwise `/a//b` is redirected to http:// and the Host header
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted_proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
-    app.before_request(_begin)
-    app.after_request(_finish(metrics))
-    app.teardown_request(_forget)
-    app.register_error_handler(Problem, _problem)
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _defect)
+    app.before_request(_start_request)
+    app.after_request(_finish_request(metrics))
+    app.teardown_request(_clear_log_context)
+    app.register_error_handler(Problem, _respond)
+    app.register_error_handler(HTTPException, _respond_http_error)
+    app.register_error_handler(Exception, _respond_unexpected)
 
 
 def register_problems(app: Flask, problems: Mapping[type[Exception], Callable[[Any], Problem]]) -> None:
-    """Answer each kind of exception that a request raises with the Problem that its function makes of it."""
-    for kind, explanation in problems.items():
-        app.register_error_handler(kind, partial(_explained, explanation))
+    """Answer each type of exception with the Problem that its function returns."""
+    for kind, to_problem in problems.items():
+        app.register_error_handler(kind, partial(_respond_mapped, to_problem))
 
 
 def authentication(kind: str) -> Callable[[V], V]:
-    """Declare how a view knows its client: `none`, `basic` or `bearer`. Every view does; a test reads it."""
+    """Mark how a view authenticates its client: `none`, `basic` or `bearer`. A rule test requires it of every view."""
 
     def declare(view: V) -> V:
         view.authentication = kind  # type: ignore[attr-defined]
@@ -67,7 +67,7 @@ def authentication(kind: str) -> Callable[[V], V]:
 
 
 def read_json(model: type[T]) -> T:
-    """Return the request's body as `model`; raise the Problem that says what is wrong with it (400, 413, 415, 422)."""
+    """Return the request body as `model`; raise the Problem that describes its error (400, 413, 415, 422)."""
     try:
         return strict_json.convert(strict_json.loads(body()), model)
     except strict_json.MalformedJson as error:
@@ -77,36 +77,36 @@ def read_json(model: type[T]) -> T:
 
 
 def body() -> bytes:
-    """Return the body's bytes if it is declared as JSON in UTF-8 and not compressed, else raise the Problem (415)."""
+    """Return the body if it is declared as uncompressed JSON in UTF-8; otherwise raise the Problem (415)."""
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if request.mimetype != "application/json" or charset not in {"utf-8", "utf8"}:
-        raise Problem(415, "send the body as JSON in UTF-8, with Content-Type: application/json")
+        raise Problem(415, "Send the body as UTF-8 JSON with Content-Type: application/json")
     if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise Problem(415, "send the body without Content-Encoding")
+        raise Problem(415, "Send the body without Content-Encoding")
     try:
         data = request.get_data()
     except RequestEntityTooLarge:
         raise
-    except Exception:  # noqa: BLE001 - each server has its own errors for a body that is cut or badly chunked
-        raise Problem(400, "the body could not be read to its end") from None
+    except Exception:  # noqa: BLE001 - each server has its own errors for a truncated or badly chunked body
+        raise Problem(400, "Request body incomplete") from None
     if request.content_length not in {None, len(data)}:
-        raise Problem(400, "the body is shorter than its Content-Length")
+        raise Problem(400, "Request body shorter than its Content-Length")
     return data
 
 
-def _begin() -> None:
+def _start_request() -> None:
     g.started = time.perf_counter()
-    given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    received = request.headers.get("X-Request-ID", "")
+    g.request_id = received if _REQUEST_ID.fullmatch(received) else secrets.token_hex(16)
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
-def _forget(_error: BaseException | None) -> None:
-    """Leave the thread clean: what the server itself logs in it next is no part of this request."""
+def _clear_log_context(_error: BaseException | None) -> None:
+    """Clear the log context: the server's next log line in this thread belongs to another request."""
     structlog.contextvars.clear_contextvars()
 
 
-def _finish(metrics: HttpMetrics) -> Any:
+def _finish_request(metrics: HttpMetrics) -> Any:
     def finish(response: Response) -> Response:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
@@ -116,7 +116,7 @@ def _finish(metrics: HttpMetrics) -> Any:
         seconds = time.perf_counter() - g.started
         metrics.requests.labels(route, method, response.status_code).inc()
         metrics.duration.labels(route, method).observe(seconds)
-        write = logger.warning if response.status_code >= 500 else logger.info  # noqa: PLR2004 - HTTP's own classes
+        write = logger.warning if response.status_code >= 500 else logger.info  # noqa: PLR2004 - HTTP's status classes
         write(
             "request",
             method=method,
@@ -130,7 +130,7 @@ def _finish(metrics: HttpMetrics) -> Any:
     return finish
 
 
-def _problem(problem: Problem) -> Response:
+def _respond(problem: Problem) -> Response:
     document = problem.document | {"instance": quote(request.path), "request_id": g.request_id}
     response: Response = jsonify(document)
     response.status_code = problem.status
@@ -141,17 +141,17 @@ def _problem(problem: Problem) -> Response:
     return response
 
 
-def _explained(explanation: Callable[[Any], Problem], error: Exception) -> Response:
-    return _problem(explanation(error))
+def _respond_mapped(to_problem: Callable[[Any], Problem], error: Exception) -> Response:
+    return _respond(to_problem(error))
 
 
-def _http_error(error: HTTPException) -> Response:
-    """Write what Flask and Werkzeug refuse by themselves, keeping headers such as Allow."""
+def _respond_http_error(error: HTTPException) -> Response:
+    """Answer what Flask and Werkzeug reject themselves, with headers such as Allow."""
     headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
-    return _problem(Problem(error.code or 500, error.description or "", headers=headers))
+    return _respond(Problem(error.code or 500, error.description or "", headers=headers))
 
 
-def _defect(error: Exception) -> Response:
-    """Answer an error that nobody foresaw: our own defect, said as unavailable and logged with its traceback."""
+def _respond_unexpected(error: Exception) -> Response:
+    """Answer an unexpected error as 503, and log its traceback."""
     logger.error("unexpected_error", exc_info=error)
-    return _problem(internal_error())
+    return _respond(internal_error())

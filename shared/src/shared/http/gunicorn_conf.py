@@ -1,7 +1,7 @@
-"""gunicorn's settings for both APIs: one worker process with threads; scaling is by replicas.
+"""gunicorn's settings for both APIs: one worker process with threads, scaled by replicas.
 
-So every replica tells its own truth in `/metrics`, and breakers need no shared state. The application is made in the
-worker, after the fork: MongoDB and Kafka clients do not survive one.
+So each replica has its own `/metrics`, and breakers need no shared state. The application is created in the worker,
+after the fork: MongoDB and Kafka clients do not survive one.
 """
 
 import os
@@ -11,11 +11,11 @@ from gunicorn import util  # type: ignore[import-untyped]
 
 from shared.config.service_settings import ServerSettings
 from shared.config.settings import load
-from shared.http import gunicorn_errors as refusals
 from shared.http import header_lines
+from shared.http.gunicorn_errors import write_error
 from shared.telemetry import log
 
-_own = load(ServerSettings, os.environ)  # gunicorn writes the SettingsError to standard error, and exits with 1
+_own = load(ServerSettings, os.environ)  # on a SettingsError gunicorn writes it to standard error and exits with 1
 
 bind = ":".join(map(str, _own.http_bind))
 workers = 1
@@ -24,18 +24,18 @@ threads = _own.http_threads
 preload_app = False
 backlog = 512
 worker_connections = 1000
-keepalive = 75  # longer than the proxy keeps an idle connection, so that the proxy is the one who closes
+keepalive = 75  # longer than the proxy keeps an idle connection, so that the proxy closes it first
 timeout = 30
-graceful_timeout = 25  # for all of a stop: requests in hand, the flush to Kafka (10 s), closing
-# The proxy in front bounds what a head may hold, and says so as a problem document; here nothing is stricter.
+graceful_timeout = 25  # for the whole shutdown: requests in flight, the flush to Kafka (10 s), closing
+# The proxy limits the request line and headers, and answers with a problem document; nothing is stricter here.
 limit_request_line = 0
 limit_request_fields = 32768
-limit_request_field_size = 16384  # 0 would mean 8190, which is less than nginx lets pass
-forwarded_allow_ips = "*"  # who forwarded is decided by TRUSTED_PROXIES, not here
-secure_scheme_headers: dict[str, str] = {}  # a client's X-Forwarded-Ssl would contradict the proxy's, and be refused
+limit_request_field_size = 16384  # 0 would mean 8190, which is less than nginx accepts
+forwarded_allow_ips = "*"  # TRUSTED_PROXIES decides, not gunicorn
+secure_scheme_headers: dict[str, str] = {}  # otherwise a client's X-Forwarded-Ssl could conflict with the proxy's
 forwarder_headers = ""
 proc_name = "retail-orders"
-control_socket_disable = True  # it would lie in the home folder, one for all replicas
+control_socket_disable = True  # it would be in the home directory, one for all replicas
 accesslog = None
 errorlog = "-"
 loglevel = _own.log_level
@@ -47,14 +47,14 @@ logconfig_dict: dict[str, Any] = {
 
 
 def on_starting(server: Any) -> None:
-    """Write the master's own lines as JSON too, under the service's name."""
+    """Log the lines of gunicorn's master as JSON too, with the service's name."""
     package: str = server.app.app_uri.partition(".")[0]
     log.configure(package.replace("_", "-"), loglevel)
 
 
 def post_fork(_server: Any, _worker: Any) -> None:
-    """Have gunicorn's own refusals look like ours; it has no setting for that."""
-    util.write_error = refusals.write
+    """Replace gunicorn's own error responses; it has no setting for that."""
+    util.write_error = write_error
 
 
 def pre_request(_worker: Any, request: Any) -> None:
@@ -63,6 +63,6 @@ def pre_request(_worker: Any, request: Any) -> None:
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
-    """Let the application finish what is in hand: `app.extensions["shutdown"]` is its own function for that."""
-    if application := getattr(worker, "wsgi", None):  # none when it failed to start
+    """Let the application finish what is in flight: `app.extensions["shutdown"]` is its function for that."""
+    if application := getattr(worker, "wsgi", None):  # missing when it failed to start
         application.extensions["shutdown"]()

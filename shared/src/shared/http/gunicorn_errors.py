@@ -1,4 +1,4 @@
-"""What gunicorn refuses by itself, before it asks the application: a problem document like every other error."""
+"""Problem documents for the requests that gunicorn rejects before it calls the application."""
 
 import json
 import secrets
@@ -11,12 +11,12 @@ from shared.http.app import HEADERS
 from shared.http.problem import CONTENT_TYPE, Problem, internal_error
 from shared.telemetry import log
 
-STATUSES = {500: 503, 501: 400}  # gunicorn's: an error of ours, an unknown transfer coding
+STATUSES = {500: 503, 501: 400}  # gunicorn uses them for an internal error and an unknown transfer coding
 logger = log.get(__name__)
 
 
-def write(client: socket.socket, status: int, _reason: str, message: str) -> None:
-    """Answer in place of `gunicorn.util.write_error`, whose answer is HTML; the connection ends with it."""
+def write_error(client: socket.socket, status: int, _reason: str, message: str) -> None:
+    """Replace `gunicorn.util.write_error`, which sends HTML; gunicorn closes the connection afterwards."""
     status = STATUSES.get(status, status)
     request_id = secrets.token_hex(16)
     logger.info("request_refused", request_id=request_id, status=status)

@@ -1,4 +1,4 @@
-"""The API's description and its readable page, from assets that come with a package."""
+"""Serves the OpenAPI document and Swagger UI, whose assets come with a package."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "request_id": {"type": "string"},
         "errors": {
             "type": "array",
-            "description": "What is wrong where, for 422.",
+            "description": "For 422: the errors and their places.",
             "items": {
                 "type": "object",
                 "required": ["pointer", "detail"],
@@ -37,7 +37,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 
 
 def problems(meanings: Mapping[int, str]) -> dict[str, Any]:
-    """Describe error answers, for an operation's `responses`; the document has PROBLEM_SCHEMA as schema `Problem`."""
+    """Return error `responses` of an operation; the document must define PROBLEM_SCHEMA as schema `Problem`."""
     content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     retry = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
     return {
@@ -47,7 +47,7 @@ def problems(meanings: Mapping[int, str]) -> dict[str, Any]:
 
 
 def serve_document(app: Flask, document: dict[str, Any], *, prefix: str = "") -> None:
-    """Serve the OpenAPI `document` at `<prefix>/openapi.json` and its page at `<prefix>/docs`."""
+    """Serve the OpenAPI `document` at `<prefix>/openapi.json` and Swagger UI at `<prefix>/docs`."""
     pages = Blueprint("openapi", __name__)
 
     @pages.get(f"{prefix}/openapi.json")
@@ -60,19 +60,19 @@ def serve_document(app: Flask, document: dict[str, Any], *, prefix: str = "") ->
     @pages.get(f"{prefix}/docs")
     @authentication("none")
     def docs() -> Response:
-        # Flask's own redirect is absolute, and wrong behind a proxy that ends TLS.
+        # Flask's own redirect is absolute, and wrong behind a proxy that terminates TLS.
         return Response(status=308, headers={"Location": f"{prefix}/docs/"})
 
     ui: Blueprint = get_swaggerui_blueprint(
         f"{prefix}/docs",
         f"{prefix}/openapi.json",
-        # Without a value of ours, the page would repeat the request's Host header in its script.
+        # Without a value, the page would contain the request's Host header in its script.
         config={"app_name": document["info"]["title"], "validatorUrl": None, "oauth2RedirectUrl": ""},
     )
 
     @ui.after_request
     def cacheable(response: Response) -> Response:
-        if response.status_code < 400:  # noqa: PLR2004 - HTTP's own classes
+        if response.status_code < 400:  # noqa: PLR2004 - HTTP's status classes
             response.headers["Cache-Control"] = "public, max-age=300"
             response.headers["Content-Security-Policy"] = PAGE_POLICY
         return response

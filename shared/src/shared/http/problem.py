@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents: the only shape in which this system says no."""
+"""RFC 9457 problem documents: the format of every error response."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -7,15 +7,15 @@ from typing import Any
 CONTENT_TYPE = "application/problem+json"
 
 
-class Problem(Exception):  # noqa: N818 - the RFC's own word
-    """An answer that is an error. Raised anywhere below a route; `shared.http.app` writes it."""
+class Problem(Exception):  # noqa: N818 - the RFC's term
+    """An error response. Raise it anywhere below a route; `shared.http.app` sends it."""
 
     def __init__(
         self,
         status: int,
         detail: str,
         *,
-        type: str = "about:blank",  # noqa: A002 - the RFC's name
+        type: str = "about:blank",  # noqa: A002 - the RFC's member name
         title: str | None = None,
         headers: Mapping[str, str] | None = None,
         errors: Sequence[tuple[str, str]] = (),
@@ -37,25 +37,23 @@ class Problem(Exception):  # noqa: N818 - the RFC's own word
 
 
 def unavailable(detail: str, retry_after: float) -> Problem:
-    """503, nothing was done: repeating is safe after `retry_after` seconds."""
+    """Return a 503 that changed nothing: a retry is safe, after `retry_after` seconds."""
     return Problem(
         503, detail, type="unavailable", title="Service unavailable", headers={"Retry-After": seconds(retry_after)}
     )
 
 
 def outcome_unknown(detail: str, **extensions: Any) -> Problem:
-    """503, and nobody knows what was done."""
-    again = {"Retry-After": seconds(1)}
-    return Problem(503, detail, type="outcome-unknown", title="Outcome unknown", headers=again, **extensions)
+    """Return a 503 whose outcome is not known: the request may have been carried out."""
+    headers = {"Retry-After": seconds(1)}
+    return Problem(503, detail, type="outcome-unknown", title="Outcome unknown", headers=headers, **extensions)
 
 
 def internal_error() -> Problem:
-    """503, our own fault."""
-    return outcome_unknown(
-        "something went wrong on our side; if this was an order, repeat it with the same Idempotency-Key"
-    )
+    """Return the 503 for a defect of the service itself."""
+    return outcome_unknown("Internal error. If this was an order, retry with the same Idempotency-Key")
 
 
 def seconds(delay: float) -> str:
-    """Write a delay for Retry-After: whole seconds, rounded up, at least 1."""
+    """Format a delay for Retry-After: whole seconds, rounded up, at least 1."""
     return str(max(1, -int(-delay // 1)))

@@ -1,38 +1,68 @@
-"""One strict way from bytes to a typed model: what JSON leaves open is refused, not guessed.
+"""One strict way from bytes to a typed model: ambiguous JSON is rejected, never interpreted.
 
-msgspec alone keeps the last of duplicate keys, and its Decimal takes NaN and huge exponents; the standard library
-takes NaN, Infinity and any encoding. So the standard parser reads, with every loose end closed, and msgspec converts.
+msgspec alone keeps the last of duplicate keys, and its Decimal accepts NaN and huge exponents; the standard library
+accepts NaN, Infinity and other encodings. So the standard parser reads, made strict, and msgspec converts.
 """
 
 import json
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 import msgspec
 
 MAX_DEPTH = 16
 MAX_NUMBER_LENGTH = 32
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# How msgspec's messages name types, and how a client knows them.
+JSON_TYPES = {
+    "int": "an integer",
+    "str": "a string",
+    "bool": "a boolean",
+    "array": "an array",
+    "object": "an object",
+    "null": "null",
+    "decimal": "a number with a fraction",
+    "float": "a number with a fraction",
+    "NumberWithExponent": "a number with an exponent",
+}
 T = TypeVar("T")
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]')
 _PATH = re.compile(r" - at `\$(?P<path>.*)`$")
 _FIELD = re.compile(r"(?:unknown|missing required) field `(?P<field>.*)`")
+_TYPES = re.compile(r"`([\w| ]+)`")
 _STEP = re.compile(r"\.([^.\[]+)|\[([^\]]*)\]")
 
 
-class MalformedJson(ValueError):  # noqa: N818 - read as a state of the text
-    """The bytes are no well-formed JSON by our rules; the message says why."""
+class MalformedJson(ValueError):  # noqa: N818 - a state of the text
+    """The bytes are not well-formed JSON by these rules; the message says why."""
 
 
 class NumberWithExponent(Decimal):
-    """A number that was sent with an exponent, and is written with one: Decimal alone writes `1.0e1` as `10`."""
+    """A number received with an exponent; it is printed with one, where Decimal alone prints `1.0e1` as `10`."""
 
     def __str__(self) -> str:
         return f"{self:E}"
 
 
+class WholeNumber(int):
+    """An integer received with a fraction of zeros, such as `2.0`; it is printed as received."""
+
+    _text: str
+
+    @classmethod
+    def read(cls, digits: str) -> Self:
+        """Return the number that the text stands for."""
+        number = cls(Decimal(digits))
+        number._text = digits
+        return number
+
+    def __str__(self) -> str:
+        return self._text
+
+
 class InvalidModel(ValueError):  # noqa: N818
-    """Well-formed JSON that the model refuses. `pointer` is the JSON pointer (RFC 6901) of the place."""
+    """Well-formed JSON that does not match the model. `pointer` is the JSON pointer (RFC 6901) of the error."""
 
     def __init__(self, pointer: str, detail: str) -> None:
         super().__init__(f"{pointer or 'the document'}: {detail}")
@@ -43,11 +73,14 @@ class InvalidModel(ValueError):  # noqa: N818
 def loads(body: bytes) -> Any:
     """Parse UTF-8 JSON; numbers with a fraction become Decimal, those with an exponent NumberWithExponent.
 
-    Raise MalformedJson besides syntax errors for: other encodings, lone surrogates, duplicate keys, NaN and Infinity,
-    numbers of more than 32 characters or beyond what Decimal can hold, and nesting deeper than 16.
+    A whole number such as `2.0` becomes an int that is printed as received. Raise MalformedJson for syntax errors,
+    other encodings, lone surrogates, duplicate keys, NaN and Infinity, numbers of more than 32 characters or outside
+    Decimal's range, and nesting deeper than 16.
     """
     if not body.strip():
-        raise MalformedJson("the body is empty: send a JSON document")
+        raise MalformedJson("the body is empty; send a JSON document")
+    if body.startswith(BYTE_ORDER_MARK):
+        raise MalformedJson("the body starts with a byte order mark; send UTF-8 without one")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
@@ -62,7 +95,7 @@ def loads(body: bytes) -> Any:
             parse_constant=_constant,
         )
     except json.JSONDecodeError as error:
-        raise MalformedJson(f"the body is no JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+        raise MalformedJson(f"not valid JSON at line {error.lineno}, column {error.colno}") from None
     if "\\u" in text:
         _check_strings(document)
     return document
@@ -89,15 +122,21 @@ def _custom(kind: type, value: Any) -> Any:
 def _invalid(message: str) -> InvalidModel:
     path = _PATH.search(message)
     steps = [a or b for a, b in _STEP.findall(path["path"])] if path else []
-    detail = _PATH.sub("", message).replace(NumberWithExponent.__name__, "number with exponent")
+    detail = _PATH.sub("", message)
     if field := _FIELD.search(detail):
         steps.append(field["field"])
+    if detail.startswith("Expected "):
+        detail = _TYPES.sub(_json_types, detail)
     pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
     return InvalidModel(pointer, detail)
 
 
+def _json_types(names: re.Match[str]) -> str:
+    return " or ".join(JSON_TYPES.get(name, name) for name in names[1].split(" | "))
+
+
 def _check_depth(text: str) -> None:
-    """Count brackets outside strings before the parser recurses over them."""
+    """Check the nesting before the parser, which recurses, sees it. Brackets in strings do not count."""
     depth = 0
     for token in _STRING_OR_BRACKET.finditer(text):
         bracket = token.group()
@@ -107,10 +146,10 @@ def _check_depth(text: str) -> None:
 
 
 def _check_strings(value: Any) -> None:
-    """Refuse what an escape can smuggle into a string: half of a surrogate pair, which no UTF-8 can hold."""
+    """Reject a lone surrogate: an escape can put it into a string, but UTF-8 cannot encode it."""
     if isinstance(value, str):
         if any("\ud800" <= character <= "\udfff" for character in value):
-            raise MalformedJson("a string holds half of a surrogate pair")
+            raise MalformedJson("a string contains an unpaired surrogate")
     elif isinstance(value, dict):
         for key, member in value.items():
             _check_strings(key)
@@ -123,7 +162,7 @@ def _check_strings(value: Any) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise MalformedJson("an object has the same key twice")
+        raise MalformedJson("an object contains a duplicate key")
     return members
 
 
@@ -133,14 +172,16 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def _decimal(digits: str) -> Decimal:
+def _decimal(digits: str) -> Decimal | WholeNumber:
     if len(digits) > MAX_NUMBER_LENGTH:
         raise MalformedJson(f"a number is longer than {MAX_NUMBER_LENGTH} characters")
     try:
-        return NumberWithExponent(digits) if "e" in digits.lower() else Decimal(digits)
+        if "e" in digits.lower():
+            return NumberWithExponent(digits)
+        return Decimal(digits) if digits.partition(".")[2].strip("0") else WholeNumber.read(digits)
     except InvalidOperation:
         raise MalformedJson("a number is out of range") from None
 
 
 def _constant(name: str) -> NoReturn:
-    raise MalformedJson(f"{name} is no JSON number")
+    raise MalformedJson(f"{name} is not allowed")

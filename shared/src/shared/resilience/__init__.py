@@ -1,1 +1,1 @@
-"""Circuit breakers, start-up and crash points."""
+"""Circuit breakers, back-off, background threads, outages, start-up tasks and crash points."""

@@ -1,8 +1,8 @@
-"""Circuit breakers: pybreaker's states, with I/O outside its lock, a failure rate, and few probes.
+"""Circuit breakers: pybreaker's states, with I/O outside its lock, a failure rate, and a limit on probes.
 
-pybreaker's `call()` holds its lock while the guarded function runs, so threads go one at a time, and `calling()` lets
-every caller through in half-open. Here a call is admitted first, runs without any lock, and its outcome is told to
-pybreaker's state machine afterwards.
+pybreaker's `call()` holds its lock while the guarded function runs, so threads run one at a time; `calling()` admits
+every caller while half-open. Here a call is admitted first, runs without a lock, and its result is then passed to
+pybreaker's state machine.
 """
 
 import sys
@@ -23,12 +23,12 @@ WINDOW_MIN_CALLS = 20
 WINDOW_FAILURE_RATE = 0.5
 OPEN_SECONDS = 5.0
 MAX_PROBES = 3
-PROBE_SECONDS = 60.0  # longer than a guarded call takes, the building of indexes apart
+PROBE_SECONDS = 60.0  # longer than any guarded call except an index build
 STATES = {STATE_CLOSED: "closed", STATE_OPEN: "open", STATE_HALF_OPEN: "half_open"}
 
 
-class CircuitOpen(Exception):  # noqa: N818 - the pattern's own word
-    """The call was not attempted; trying again makes sense after `retry_after` seconds."""
+class CircuitOpen(Exception):  # noqa: N818 - the pattern's term
+    """The call was not attempted; a retry makes sense after `retry_after` seconds."""
 
     def __init__(self, breaker: str, retry_after: float) -> None:
         super().__init__(f"the circuit breaker for {breaker} is open")
@@ -36,7 +36,7 @@ class CircuitOpen(Exception):  # noqa: N818 - the pattern's own word
 
 
 class Permit:
-    """The right to one call. Settle it exactly once, from any thread, with `ok` or `failed`."""
+    """The permission for one call. Report its result exactly once, from any thread, with `ok` or `failed`."""
 
     __slots__ = ("_breaker", "epoch")
 
@@ -45,20 +45,20 @@ class Permit:
         self.epoch = epoch
 
     def ok(self) -> None:
-        """Tell that the dependency answered."""
-        self._breaker._record(self, ok=True)  # noqa: SLF001 - two halves of one thing
+        """Report that the dependency responded."""
+        self._breaker._record(self, ok=True)  # noqa: SLF001 - a permit is part of its breaker
 
     def failed(self) -> None:
-        """Tell that the dependency failed."""
+        """Report that the dependency failed."""
         self._breaker._record(self, ok=False)  # noqa: SLF001
 
 
 class Breaker(CircuitBreakerListener):
-    """One breaker of one dependency. Safe for threads; nothing is shared between processes.
+    """The circuit breaker of one dependency. Thread-safe; processes share nothing.
 
-    Opens on 5 failures in a row, or when at least half of 20 or more calls in 10 s failed; stays open 5 s by a
-    monotonic clock; then lets at most 3 probes run at a time, and closes on the first success. Probes of which nothing
-    is heard for 60 s are forgotten: were their outcomes lost, nobody would be let through any more.
+    It opens after 5 failures in a row, or when at least half of 20 or more calls in 10 s failed. It stays open for 5 s,
+    then admits at most 3 concurrent probes, and closes on the first success. A probe without a result after 60 s is
+    dropped; otherwise a lost result would block the breaker forever.
     """
 
     def __init__(
@@ -69,7 +69,10 @@ class Breaker(CircuitBreakerListener):
         is_failure: Callable[[Exception], bool] = lambda _: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`is_failure` tells errors of the dependency from answers, such as a duplicate key, which count as ok."""
+        """`is_failure` returns False for an error that is an answer, such as a duplicate key; it counts as ok.
+
+        `clock` is monotonic, in seconds.
+        """
         self.name = name
         self._metrics = metrics
         self._is_failure = is_failure
@@ -83,25 +86,25 @@ class Breaker(CircuitBreakerListener):
         self._open_until = 0.0
         self._machine = CircuitBreaker(
             fail_max=CONSECUTIVE_FAILURES,
-            reset_timeout=0,  # the time that it stays open is kept here, by a monotonic clock
+            reset_timeout=0,  # this class measures the open time itself, by a monotonic clock
             throw_new_error_on_trip=False,
             listeners=[self],
             name=name,
         )
         for result in ("ok", "failed", "rejected"):
-            metrics.calls.labels(name, result)  # from zero: a rise that begins a series is none to Prometheus
+            metrics.calls.labels(name, result)  # initialise to 0, so that increase() sees the first event
         self._show_state()
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """Run the block as one call; raise CircuitOpen instead when it is not admitted."""
+        """Run the block as one call; raise CircuitOpen if it is not admitted."""
         permit = self.acquire()
         try:
             yield
         except Exception as error:
             permit.failed() if self._is_failure(error) else permit.ok()
             raise
-        except BaseException:  # the process is ending with the outcome unknown: taken as failed
+        except BaseException:  # the process is being stopped and the result is not known: counted as failed
             permit.failed()
             raise
         permit.ok()
@@ -111,7 +114,7 @@ class Breaker(CircuitBreakerListener):
         with self._lock:
             if self._machine.current_state == STATE_OPEN and self._clock() >= self._open_until:
                 self._machine.half_open()
-            self._forget_lost_probes()
+            self._drop_lost_probes()
             state = self._machine.current_state
             if state == STATE_OPEN or (state == STATE_HALF_OPEN and self._probes >= MAX_PROBES):
                 self._metrics.calls.labels(self.name, "rejected").inc()
@@ -128,9 +131,9 @@ class Breaker(CircuitBreakerListener):
 
     @property
     def available(self) -> int:
-        """How many calls would be admitted now: no limit when closed, none while open, else the probes still free."""
+        """How many calls would be admitted now: unlimited if closed, 0 if open, the free probes if half-open."""
         with self._lock:
-            self._forget_lost_probes()
+            self._drop_lost_probes()
             if self._machine.current_state == STATE_CLOSED:
                 return sys.maxsize
             if self._machine.current_state == STATE_OPEN:
@@ -142,7 +145,7 @@ class Breaker(CircuitBreakerListener):
         """Seconds until a call may be admitted, at least 1."""
         return max(1.0, self._open_until - self._clock())
 
-    def _forget_lost_probes(self) -> None:
+    def _drop_lost_probes(self) -> None:
         if self._probes >= MAX_PROBES and self._clock() >= self._probes_until:
             self._epoch += 1
             self._probes = 0
@@ -151,7 +154,7 @@ class Breaker(CircuitBreakerListener):
         with self._lock:
             self._metrics.calls.labels(self.name, "ok" if ok else "failed").inc()
             if permit.epoch != self._epoch:
-                return  # admitted before the last change of state: says nothing about the present one
+                return  # admitted before the last change of state, so it does not count for the present one
             if self._machine.current_state == STATE_HALF_OPEN:
                 self._probes -= 1
             else:
@@ -173,7 +176,7 @@ class Breaker(CircuitBreakerListener):
         return len(self._window) >= WINDOW_MIN_CALLS and self._window_failed >= WINDOW_FAILURE_RATE * len(self._window)
 
     def state_change(self, _cb: CircuitBreaker, _old: PybreakerState | None, new: PybreakerState) -> None:
-        """Take note of a new state; called by pybreaker under our lock."""
+        """Handle a change of state; pybreaker calls it while this breaker's lock is held."""
         self._epoch += 1
         self._probes = 0
         self._window.clear()
@@ -189,7 +192,7 @@ class Breaker(CircuitBreakerListener):
 
 
 class _FailureError(Exception):
-    """Carries an outcome into pybreaker."""
+    """Passes a failure to pybreaker."""
 
 
 def _succeed() -> None:

@@ -1,7 +1,7 @@
-"""Named points at which a test has this process die, as in a power cut: nothing is flushed, closed or told.
+"""Named points at which a test kills this process, as a power cut would: nothing is flushed, closed or logged.
 
-`CRASH_POINT=name` dies at the first passage of that point, `CRASH_POINT=name:n` at the n-th. Only tests set it; without
-it `point` does nothing.
+`CRASH_POINT=name` kills it when that point is reached first, `CRASH_POINT=name:n` the n-th time. Only tests set the
+variable; without it `point` does nothing.
 """
 
 import itertools
@@ -16,10 +16,10 @@ def _armed(spec: str) -> tuple[str, int]:
 
 if spec := os.environ.get("CRASH_POINT", ""):
     _name, _passage = _armed(spec)
-    _passages = itertools.count(1)  # one step, so safe for threads
+    _passages = itertools.count(1)  # one atomic step, so thread-safe
 
     def point(name: str) -> None:
-        """Die here if this is the point and the passage that the environment names."""
+        """Kill the process if CRASH_POINT names this point and this time."""
         if name == _name and next(_passages) == _passage:
             os.kill(os.getpid(), signal.SIGKILL)
 

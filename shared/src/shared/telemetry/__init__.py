@@ -1,1 +1,1 @@
-"""Logs, metrics and probes."""
+"""Logs, metrics, the admin port and the expiry of certificates."""

@@ -1,4 +1,4 @@
-"""The admin port: liveness, readiness and metrics, plain HTTP, for the inside only."""
+"""The admin port: liveness, readiness and metrics over plain HTTP, for the internal network only."""
 
 import sys
 import threading
@@ -16,34 +16,38 @@ logger = log.get(__name__)
 
 
 class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's own names
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the signature of the base class
         logger.warning("admin_request_failed", exc_info=sys.exception())
 
 
 class AdminServer:
-    """Serves `/livez`, `/readyz` and `/metrics` from threads of its own until `close`.
+    """Serves `/livez`, `/readyz` and `/metrics` in its own threads until `close`.
 
-    `live` and `ready` return None when all is well, else a sentence that says what is not (answered with 503).
+    `live` and `ready` return None if all is well, or a sentence that names the problem (the response is then 503).
     """
 
     def __init__(self, address: tuple[str, int], registry: CollectorRegistry, *, live: Check, ready: Check) -> None:
         checks = {"/livez": live, "/readyz": ready}
 
         class Handler(BaseHTTPRequestHandler):
-            timeout = 5  # seconds for a silent client
+            timeout = 5  # seconds without data from the client
 
             def do_GET(self) -> None:
-                if check := checks.get(self.path):
-                    trouble = check()
-                    self._answer(503 if trouble else 200, "text/plain; charset=utf-8", (trouble or "ok").encode())
-                elif self.path == "/metrics":
+                path = self.path.partition("?")[0]
+                if check := checks.get(path):
+                    problem = check()
+                    self._answer(503 if problem else 200, "text/plain; charset=utf-8", (problem or "ok").encode())
+                elif path == "/metrics":
                     encoder, content_type = choose_encoder(self.headers.get("Accept", ""))
                     self._answer(200, content_type, encoder(registry))
                 else:
                     self._answer(404, "text/plain; charset=utf-8", b"/livez, /readyz or /metrics")
 
+            def do_HEAD(self) -> None:
+                self.do_GET()
+
             def log_message(self, template: str, *values: object) -> None:
-                """Be called by the base class for what it refuses by itself, and for a client that stays silent."""
+                """Log what the base class rejects, and clients that time out."""
                 logger.info("admin_bad_request", detail=template % values)
 
             def _answer(self, status: int, content_type: str, body: bytes) -> None:
@@ -51,7 +55,8 @@ class AdminServer:
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                if self.command != "HEAD":
+                    self.wfile.write(body)
 
         self._server = _Server(address, Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="admin", daemon=True)
@@ -59,11 +64,11 @@ class AdminServer:
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
+        """The TCP port in use."""
         return self._server.server_port
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop serving and close the port."""
         self._server.shutdown()
         self._thread.join(timeout=5)
         self._server.server_close()

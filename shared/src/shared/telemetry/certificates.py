@@ -1,4 +1,4 @@
-"""When the certificates that a process relies on end, as a metric read anew at every scrape."""
+"""When the certificates that a process relies on expire, as a metric that is read at every scrape."""
 
 import ssl
 from collections.abc import Mapping
@@ -14,29 +14,29 @@ logger = log.get(__name__)
 
 
 def watch(metrics: CertificateMetrics, files: Mapping[str, Path]) -> None:
-    """Show, for each name, when the first certificate in its PEM file ends, as Unix time.
+    """Export, for each name, when the first certificate in its PEM file expires, as Unix time.
 
-    The file is read at the scrape, so a renewed one shows without a restart. One that cannot be read, or holds no
-    certificate authority, shows as 0, which every alert on expiry takes for ended. The operating system's own store is
-    left out: some of its many authorities have always ended.
+    The file is read at each scrape, so a renewed one shows without a restart. A file that cannot be read, or contains
+    no CA certificate, shows as 0, so that every expiry alert fires. The operating system's CA store is left out:
+    some of its many certificates have always expired.
     """
     for name, path in files.items():
         if path == SYSTEM_STORE:
             continue
-        metrics.expiry.labels(name).set_function(partial(_shown_expiry, name, path))
+        metrics.expiry.labels(name).set_function(partial(_expiry_or_zero, name, path))
 
 
 def expiry(path: Path) -> float:
-    """Return when the first of the authorities in a PEM file ends, Unix time; raise OSError or ValueError."""
+    """Return when the first CA certificate in a PEM file expires, as Unix time; raise OSError or ValueError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cafile=path)
     ends = [ssl.cert_time_to_seconds(str(c["notAfter"])) for c in context.get_ca_certs()]
     if not ends:
-        raise ValueError("the file holds no certificate authority")
+        raise ValueError("the file contains no CA certificate")
     return float(min(ends))
 
 
-def _shown_expiry(name: str, path: Path) -> float:
+def _expiry_or_zero(name: str, path: Path) -> float:
     try:
         return expiry(path)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""JSON log lines on standard output: a static event name, and data in fields."""
+"""JSON log lines on standard output: a static event name, with the data in fields."""
 
 import logging
 import sys
@@ -14,13 +14,13 @@ SHARED: list[Any] = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
-# structlog's own default shows local variables, and so passwords, tokens and bodies.
+# structlog's default would log local variables, and so passwords, tokens and bodies.
 TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 THROTTLE_SECONDS = 30.0
 
 
 def configure(service: str, level: str = "info") -> None:
-    """Set up logging for this process: our own lines and those of the libraries, all as JSON, each with `service`."""
+    """Set up logging for this process: its own lines and those of libraries as JSON, each with the field `service`."""
 
     def add_service(_logger: Any, _method: str, event: Any) -> Any:
         event["service"] = service
@@ -47,7 +47,7 @@ def configure(service: str, level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # The drivers' own debug lines hold commands, and so users' data.
+    # Debug lines of the drivers contain commands, and so users' data.
     for noisy in ("pymongo", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
@@ -59,17 +59,17 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 
 
 class LogThrottle:
-    """For lines that come often: of each kind one in 30 s is let through. Safe for threads; there must be few kinds."""
+    """Throttles frequent log lines to one per kind in 30 s. Thread-safe. It remembers every kind, so use few."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` is in seconds."""
+        """`clock` is monotonic, in seconds."""
         self._clock = clock
         self._next: dict[Hashable, float] = {}
         self._suppressed: dict[Hashable, int] = {}
         self._lock = threading.Lock()
 
     def allow(self, kind: Hashable) -> int | None:
-        """Return how many of `kind` were held back before this one; None: this one is to be held back too."""
+        """Return how many lines of `kind` were suppressed before this one, or None if this one is suppressed too."""
         with self._lock:
             now = self._clock()
             if now < self._next.get(kind, now):
@@ -82,7 +82,7 @@ class LogThrottle:
 
 
 def level(text: str) -> str:
-    """Parse a level's name, for settings."""
+    """Parse the name of a log level, for settings."""
     if text.lower() not in {"debug", "info", "warning", "error"}:
         raise ValueError(f"must be debug, info, warning or error, not {text!r}")
     return text.lower()

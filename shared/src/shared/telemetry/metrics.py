@@ -1,4 +1,4 @@
-"""Every metric of the system, each with a sentence. A process makes the groups it feeds, in a registry of its own."""
+"""The metrics that several services export; each service creates them in its own registry."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -6,15 +6,18 @@ LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 
 
 class HttpMetrics:
-    """What an HTTP service counts for every request."""
+    """HTTP requests and their duration."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.requests = Counter(
-            "retail_http_requests_total", "Requests answered.", ["route", "method", "status"], registry=registry
+            "retail_http_requests_total",
+            "HTTP requests by route, method and status.",
+            ["route", "method", "status"],
+            registry=registry,
         )
         self.duration = Histogram(
             "retail_http_request_duration_seconds",
-            "Time from a request's first line to its answer, in the service.",
+            "Time in the service from the start of a request to its response.",
             ["route", "method"],
             registry=registry,
             buckets=LATENCY_BUCKETS,
@@ -22,33 +25,36 @@ class HttpMetrics:
 
 
 class BreakerMetrics:
-    """The truth about every circuit breaker of this process."""
+    """The circuit breakers of this process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.state = Gauge(
             "retail_circuit_breaker_state",
-            "1 for the state that the breaker is in.",
+            "1 for the current state of the breaker, 0 for the others.",
             ["breaker", "state"],
             registry=registry,
         )
         self.calls = Counter(
             "retail_circuit_breaker_calls_total",
-            "Calls through the breaker by result: ok, failed, rejected.",
+            "Calls by result: ok, failed, rejected (not attempted).",
             ["breaker", "result"],
             registry=registry,
         )
         self.transitions = Counter(
-            "retail_circuit_breaker_transitions_total", "Changes of state.", ["breaker", "to"], registry=registry
+            "retail_circuit_breaker_transitions_total",
+            "State changes by new state.",
+            ["breaker", "to"],
+            registry=registry,
         )
 
 
 class CertificateMetrics:
-    """When the certificates that this process relies on end."""
+    """The expiry of the certificates that this process relies on."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.expiry = Gauge(
             "retail_certificate_expiry_timestamp_seconds",
-            "When the certificate ends, Unix time.",
+            "When the certificate expires, as Unix time; 0 if it cannot be read.",
             ["name"],
             registry=registry,
         )

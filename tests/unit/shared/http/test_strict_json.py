@@ -89,7 +89,7 @@ def test_a_number_with_an_exponent_has_its_value_and_no_amount_is_made_of_it(dig
     assert number == Decimal(digits)
     with pytest.raises(InvalidModel, match="no exponent"):
         convert(number, Amount)
-    with pytest.raises(InvalidModel, match="Expected `int`, got `number with exponent`"):
+    with pytest.raises(InvalidModel, match="Expected an integer, got a number with an exponent"):
         convert(number, int)
 
 
@@ -136,3 +136,49 @@ def test_any_document_is_converted_or_refused_with_the_one_error(document: Any) 
     except InvalidModel:
         return
     pytest.fail("a random document is no basket")
+
+
+class Counted(msgspec.Struct):
+    count: int = 1
+    items: list[str | Line] = []
+
+
+@pytest.mark.parametrize("digits", ["2.0", "2.000", "2"])
+def test_whole_number_with_zero_fraction_is_an_integer(digits: str) -> None:
+    number = loads(f'{{"count": {digits}}}'.encode())
+
+    assert convert(number, Counted).count == 2
+    assert str(number["count"]) == digits
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b'{"count": 2.5}', "/count: Expected an integer, got a number with a fraction"),
+        (b'{"count": "2"}', "/count: Expected an integer, got a string"),
+        (b'{"count": null}', "/count: Expected an integer, got null"),
+        (b'{"items": [1]}', "/items/0: Expected a string or an object, got an integer"),
+        (b"[]", "the document: Expected an object, got an array"),
+    ],
+)
+def test_type_errors_use_json_terms(body: bytes, detail: str) -> None:
+    with pytest.raises(InvalidModel) as failure:
+        convert(loads(body), Counted)
+
+    assert str(failure.value) == detail
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"\xef\xbb\xbf{}", "the body starts with a byte order mark; send UTF-8 without one"),
+        (b'{"a": 1,}', "not valid JSON at line 1, column 9"),
+        (b"{} {}", "not valid JSON at line 1, column 4"),
+    ],
+)
+def test_syntax_errors_name_the_place_and_no_python_term(body: bytes, sentence: str) -> None:
+    with pytest.raises(MalformedJson) as failure:
+        loads(body)
+
+    assert str(failure.value).startswith(sentence[:40])
+    assert "utf-8-sig" not in str(failure.value)
