@@ -1,7 +1,7 @@
-"""Rows run only when asked for: `FAULTS=short` or `FAULTS=full` (make test-faults-short, make test-faults).
+"""Rows run only on request: `FAULTS=short` or `FAULTS=full` (make test-faults-short, make test-faults).
 
-`ROW=n` picks one row, `SEED=n` its randomness; a full suite that was broken off goes on where it stopped. Row 28, which
-wants promises broken, runs only when it is picked (make test-mutants).
+`ROW=n` selects one row, `SEED=n` its randomness; an interrupted full suite resumes where it stopped. Row 28, which
+expects broken promises, runs only when it is selected (make test-mutants).
 """
 
 import os
@@ -20,7 +20,7 @@ SYSTEMS = ("small", "tight", "proxied", "cluster")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the rows asked for, those of one system together; leave out what a full suite has passed before."""
+    """Select the requested rows and group them by system; skip what a full suite has passed before."""
     rows = [item for item in items if _row(item)]
     wanted = os.environ.get("ROW")
     if wanted:
@@ -63,7 +63,7 @@ def _result(item: pytest.Item) -> Result:
 
 @pytest.fixture
 def figures(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """What the row measured, for its result file."""
+    """The measurements of the row, for its result file."""
     measured: dict[str, Any] = {}
     request.node.stash[MEASURED] = measured
     return measured
@@ -82,7 +82,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Keep the outcome of each row in its result file; a part that the machine cannot give is not run, never passed."""
+    """Save the outcome of each row; a part that this machine cannot run is `not run`, never passed."""
     report = yield
     if _row(item) and (call.when == "call" or report.failed or report.skipped):
         result = _result(item)
@@ -96,8 +96,8 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="session")
 def systems(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Whatever systems the rows need, one after the other."""
-    from faults.harness.systems import Systems  # noqa: PLC0415 - the harness' own tests need no stack
+    """The systems that the rows need, one after the other."""
+    from faults.harness.systems import Systems  # noqa: PLC0415 - the tests of the harness need no stack
 
     systems = Systems(tmp_path_factory.mktemp("systems"))
     yield systems
@@ -106,7 +106,7 @@ def systems(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def small(systems: Any) -> Iterator[Any]:
-    """One broker, one MongoDB member, two order-api, one order-processor; whole at the beginning of each row."""
+    """One broker, one MongoDB member, two order-api, three order-processors; healthy at the start of each row."""
     system = systems.get("small")
     yield system
     system.heal()
@@ -114,7 +114,7 @@ def small(systems: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def proxied(systems: Any) -> Iterator[Any]:
-    """As small, but the services reach MongoDB and Kafka through proxies."""
+    """Like `small`, but the services reach MongoDB and Kafka through proxies."""
     system = systems.get("proxied")
     yield system
     system.heal()

@@ -1,11 +1,10 @@
-# The fault suite: real servers, real kills. Results go to .results/faults.
-# Row 28, the safeguards that are switched off, has a target of its own. A row of the short form that is only too slow is
-# tried once more.
+# The fault suite: real servers, real kills. Results are written to .results/faults.
+# Row 28, the switched-off safeguards, has its own target. A row of the short form that is only too slow is retried once.
 
 ##@ Break it
 
 .PHONY: test-faults
-test-faults: .venv/.ready ## Run the whole fault suite (hours; goes on where it stopped; ROW=n for one row, SEED=n).
+test-faults: .venv/.ready ## Run the whole fault suite (hours; resumes where it stopped; ROW=n for one row, SEED=n).
 	@FAULTS=full exec $(BIN)/pytest tests/faults --timeout 14400 $(ARGS)
 
 .PHONY: test-faults-short
@@ -16,7 +15,7 @@ test-faults-short: .venv/.ready ## Run a short form of every row of the fault su
 	exec $(BIN)/pytest tests/faults --last-failed --last-failed-no-failures none --timeout 600; }
 
 .PHONY: test-mutants
-test-mutants: .venv/.ready ## Switch the safeguards off one by one, and see a promise broken each time (15 minutes).
+test-mutants: .venv/.ready ## Switch the safeguards off one by one; each breaks a promise (15 minutes).
 	@FAULTS=short ROW=28 exec $(BIN)/pytest tests/model/test_mutants.py tests/faults/test_row_28_mutants.py --timeout 600 $(ARGS)
 
 .PHONY: guarantees

@@ -1,4 +1,4 @@
-"""Each toxic does what it says: a proxy that spoils nothing would let every row pass."""
+"""Each toxic has its effect: with a proxy that disturbs nothing, every row would pass."""
 
 import socket
 import socketserver

@@ -1,4 +1,4 @@
-"""Rows 1 to 3 and 5: brokers that die, and a topic that loses its events. Kafka is off the request path."""
+"""Rows 1 to 3 and 5: brokers die, and a topic loses its events. Kafka is off the request path."""
 
 import time
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ def test_row_02_all_brokers_down(small: System, figures: dict[str, Any]) -> None
     small.prove(run, figures=figures, healed_at=healed_at, within=60)
     assert _all_accepted_at_once(run)
     assert run.median(stopped_at, ended_at) <= SLOWER * run.median(run.began, stopped_at)
-    assert during <= pick(1.5, 100.0) * before  # the short form has few orders to take a percentile of
+    assert during <= pick(1.5, 100.0) * before  # the short form has too few orders for a percentile
 
 
 def test_row_03_two_of_three_brokers_down(cluster: System, figures: dict[str, Any]) -> None:
@@ -58,7 +58,7 @@ def test_row_03_two_of_three_brokers_down(cluster: System, figures: dict[str, An
         cluster.stack.stop("kafka-2")
         stopped_at = time.time()
         wait.until(lambda: time.time() - stopped_at > down, "the outage", seconds=down + 5, every=0.5)
-        late = time.time() - 15  # what was placed before may have been published by two
+        late = time.time() - 15  # earlier orders may have been acknowledged by two brokers
         unsafe = cluster.orders.count_documents(
             {"placed_at": {"$gt": _utc(stopped_at + 5), "$lt": _utc(late)}, "outbox": {"$exists": False}}
         )

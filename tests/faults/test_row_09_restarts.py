@@ -1,4 +1,4 @@
-"""Rows 9 to 11, 19 and 26: processes that come, go, hang, or die all at once."""
+"""Rows 9 to 11, 19 and 26: processes restart, join, leave, hang, or die all at once."""
 
 import os
 import random
@@ -49,7 +49,7 @@ def test_row_10_consumers_come_and_go(small: System, figures: dict[str, Any]) ->
             part = random_.choice(small.parts("order-processor"))
             (small.stack.kill if number % 2 else small.stack.stop)(part)
             small.stack.start(part)
-            time.sleep(random_.uniform(4, 8))  # every second one is a kill: the group gives up a dead one after 10 s
+            time.sleep(random_.uniform(4, 8))  # every second change is a kill: the group drops a dead member after 10 s
         healed_at = time.time()
 
     figures["changes"] = changes
@@ -60,11 +60,9 @@ def test_row_10_consumers_come_and_go(small: System, figures: dict[str, Any]) ->
 
 def test_row_11_zombie_processor(small: System, figures: dict[str, Any]) -> None:
     """A processor hangs (SIGSTOP) until others own its partitions, then continues with its old batch."""
-    hang = pick(120, 25)  # twice the longest pause between two polls; the short form twice the session's 10 s
+    hang = pick(120, 25)  # twice the longest pause between polls; in the short form twice the 10 s session timeout
     url = small.admin_urls("order-processor")[0]
-    wait.until(
-        lambda: scrape.samples(url, "retail_kafka_consumer_lag"), "partitions that can be taken from it", seconds=60
-    )
+    wait.until(lambda: scrape.samples(url, "retail_kafka_consumer_lag"), "assigned partitions", seconds=60)
     with small.load(pick(10_000, 1_200), rate=pick(80, 40)) as run:
         small.pause("order-processor-0")
         stopped_at = time.time()
@@ -139,7 +137,7 @@ def _rotation(system: System, *, out: str | None) -> None:
         return
     file.write_text(text, encoding="utf-8")
     os.kill(system.stack.pids["proxy"], signal.SIGHUP)
-    time.sleep(DRAIN_SECONDS)  # as a preStop hook does: what is on its way arrives
+    time.sleep(DRAIN_SECONDS)  # as a preStop hook does: requests in flight arrive
 
 
 def _rejoined(system: System) -> bool:

@@ -1,4 +1,4 @@
-"""Rows 12 to 14: events that come too often, events that nobody can read, and orders that are given another try."""
+"""Rows 12 to 14: repeated events, unreadable events, and redriven orders."""
 
 import random
 import subprocess
@@ -59,7 +59,7 @@ def test_row_13_poison(small: System, figures: dict[str, Any]) -> None:
     figures |= {"poison": count, "dead_letters": len(_dead_lettered(small))}
     assert sorted(_dead_lettered(small)) == list(range(count))
     assert all(details(topic.headers(m)).keys() >= DETAILS for m in topic.messages(small.stack, DEAD_LETTER_TOPIC))
-    assert {part: small.stack.pids[part] for part in pids} == pids  # nobody was restarted
+    assert {part: small.stack.pids[part] for part in pids} == pids  # no processor was restarted
     wait.until(lambda: small.total("order-processor", "retail_kafka_consumer_lag") == 0, "no lag", seconds=15)
 
 

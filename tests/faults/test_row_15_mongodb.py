@@ -1,4 +1,4 @@
-"""Rows 15 to 18: MongoDB's primary dies, loses its majority, hangs, or is away for long."""
+"""Rows 15 to 18: MongoDB's primary dies, loses its majority, hangs, or is down for long."""
 
 import time
 from typing import Any
@@ -13,7 +13,7 @@ from support import scrape, wait
 from support.customer import https
 
 TIMEOUT_MS = 2_000  # an operation's limit
-SLACK_MS = pick(600, 1_000)  # the short form runs where other things run
+SLACK_MS = pick(600, 1_000)  # the short form shares its machine with other programs
 
 
 def test_row_15_primary_killed_and_stepped_down(cluster: System, figures: dict[str, Any]) -> None:
@@ -79,19 +79,19 @@ def test_row_17_mongod_hangs(small: System, figures: dict[str, Any]) -> None:
     figures |= {"hangs": hangs, "longest_request_ms": round(longest), "threads_free_seconds": round(max(free_after), 2)}
     small.prove(run, figures=figures, healed_at=healed_at, within=60)
     placing = [x for x in logs.requests(small.folder, "order-api", run.began) if x["route"] == "/order"]
-    own = max(line["duration_ms"] for line in placing)  # who asks for a status may wait on purpose
+    own = max(line["duration_ms"] for line in placing)  # a long poll may wait on purpose
     figures["longest_own_ms"] = round(own)
     assert own <= TIMEOUT_MS + SLACK_MS
 
 
 def test_row_18_mongodb_down(small: System, figures: dict[str, Any]) -> None:
     """MongoDB is down for a minute while clients retry: fast 503 answers, and full throughput afterwards."""
-    away = pick(60, 20)
+    down = pick(60, 20)
     with small.load(pick(10_000, 1_500), rate=40) as run:
         wait.until(lambda: time.time() - run.began > 8, "a baseline", seconds=20)
         small.stack.stop("mongodb-0")
         stopped_at = time.time()
-        wait.until(lambda: time.time() - stopped_at > away, "the outage", seconds=away + 5, every=0.5)
+        wait.until(lambda: time.time() - stopped_at > down, "the outage", seconds=down + 5, every=0.5)
         ended_at = time.time()
         small.stack.start("mongodb-0")
         healed_at = time.time()
@@ -101,7 +101,7 @@ def test_row_18_mongodb_down(small: System, figures: dict[str, Any]) -> None:
     before = _goodput(run, run.began, stopped_at)
     after = max(_goodput(run, healed_at + n, healed_at + n + 5) for n in range(25))
     figures |= {
-        "down_seconds": away,
+        "down_seconds": down,
         "rejected": len(rejected),
         "rejected_p99_ms": rejected[int(0.99 * (len(rejected) - 1))],
         "rejected_median_ms": rejected[len(rejected) // 2],
@@ -109,7 +109,7 @@ def test_row_18_mongodb_down(small: System, figures: dict[str, Any]) -> None:
         "goodput_within_30_s": round(after, 1),
     }
     small.prove(run, figures=figures, healed_at=healed_at, within=60)
-    assert figures["rejected_median_ms"] <= pick(5, 50)  # where it asked MongoDB it would be 2,000
+    assert figures["rejected_median_ms"] <= pick(5, 50)  # a request that asked MongoDB would take 2,000
     assert after >= 0.9 * before
 
 
@@ -117,13 +117,13 @@ def _step_down(system: System) -> None:
     try:
         system.mongo.admin.command("replSetStepDown", 10, secondaryCatchUpPeriodSecs=5, force=True)
     except AutoReconnect:
-        pass  # it hangs up as it steps down
+        pass  # the server closes the connection as it steps down
     except PyMongoError as error:
         raise AssertionError("the primary did not step down") from error
 
 
 def _answers_at_once(system: System) -> bool:
-    """Tell whether order-api answers a question that needs no database within a second."""
+    """Return whether order-api answers a request that needs no database within a second."""
     with https(system.stack.base_url, system.stack.ca, timeout=1) as http:
         return http.get("/openapi.json").status_code == 200
 

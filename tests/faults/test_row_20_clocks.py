@@ -1,4 +1,4 @@
-"""Rows 20 and 24: clocks that are wrong, and the breaker's own conduct."""
+"""Rows 20 and 24: wrong clocks, and the behaviour of the breaker."""
 
 import threading
 import time
@@ -81,7 +81,7 @@ def test_row_24_opens_and_lets_few_probes_through(breaker: Any, figures: dict[st
     before_open = [_call(guard, 0, fails=number % 5 != 0) for number in range(25)]
     opened_after = before_open.index("rejected")
     opened_at = time.monotonic()
-    with time_machine.travel(datetime.now(UTC) + timedelta(hours=1)):  # no wall clock decides
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=1)):  # the wall clock must not matter
         early = _call(guard, 0, fails=False)
     wait.until(lambda: guard.state != "open" or _probing(guard), "half-open", seconds=10, every=0.01)
     open_seconds = time.monotonic() - opened_at
@@ -89,7 +89,7 @@ def test_row_24_opens_and_lets_few_probes_through(breaker: Any, figures: dict[st
         outcomes = Counter(pool.map(lambda _: _call(guard, 0.2, fails=True), range(64)))
 
     truth = Counter(before_open) + Counter([early]) + outcomes
-    told = {
+    counted = {
         result: registry.get_sample_value(
             "retail_circuit_breaker_calls_total", {"breaker": "mongodb", "result": result}
         )
@@ -100,7 +100,7 @@ def test_row_24_opens_and_lets_few_probes_through(breaker: Any, figures: dict[st
     assert early == "rejected"
     assert abs(open_seconds - OPEN_SECONDS) <= 0.2 * OPEN_SECONDS
     assert outcomes["failed"] <= MAX_PROBES
-    assert told == {result: truth[result] for result in told}
+    assert counted == {result: truth[result] for result in counted}
 
 
 def _probing(guard: Breaker) -> bool:

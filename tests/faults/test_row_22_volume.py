@@ -1,4 +1,4 @@
-"""Rows 22 and 25: a disk without room, and a backlog of many events."""
+"""Rows 22 and 25: a full disk, and a backlog of many events."""
 
 import os
 import subprocess
@@ -27,12 +27,12 @@ PENDING = int(os.environ.get("PENDING", str(pick(100_000, 5_000))))
 
 @pytest.fixture
 def tight(systems: Systems) -> Iterator[System]:
-    """A system whose MongoDB lives on a disk of 700 MiB; needs the right to mount."""
+    """A system whose MongoDB has a disk of 700 MiB; needs the right to mount."""
     disk = systems.folder / "tight" / "data" / "mongodb-0"
     disk.mkdir(parents=True, mode=0o700)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={TMPFS_MIB}m,mode=700", "tmpfs", str(disk)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("this machine does not let us mount a small file system: needs root")
+        pytest.skip("mounting a small file system needs root")
     try:
         yield systems.get("tight")
     finally:
@@ -51,13 +51,13 @@ def test_row_22_disk_full(tight: System, figures: dict[str, Any]) -> None:
         def not_accepted() -> int:
             return sum(t.outcome != "ok" for t in run.account().tries(filled_at))
 
-        def wants_room() -> bool:
+        def is_full() -> bool:
             _checkpoint(tight)
             return not_accepted() > 0
 
-        wait.until(wants_room, "the end of what room there was", seconds=150, every=1)
+        wait.until(is_full, "the disk to be full", seconds=150, every=1)
         full_at = time.time()
-        wait.until(lambda: time.time() - full_at > full, "time without room", seconds=full + 10, every=0.5)
+        wait.until(lambda: time.time() - full_at > full, "time with a full disk", seconds=full + 10, every=0.5)
         refused = not_accepted()
         (disk / "filler").unlink()
         tight.stack.start("mongodb-0")
@@ -67,7 +67,7 @@ def test_row_22_disk_full(tight: System, figures: dict[str, Any]) -> None:
     first = min(t.at for t in run.account().tries(healed_at) if t.outcome == "ok")
     figures |= {"full_seconds": full, "not_accepted": refused, "recovery_seconds": round(first - healed_at, 1)}
     tight.prove(run, figures=figures, healed_at=healed_at, within=60)
-    assert refused > 0  # the disk really was full
+    assert refused > 0  # the disk was full
     assert first - healed_at <= 15
 
 
@@ -91,13 +91,13 @@ def test_row_25_backlog(small: System, figures: dict[str, Any]) -> None:
 
 
 def _checkpoint(system: System) -> None:
-    """Have MongoDB write to its files what it holds in memory, as it does by itself once a minute."""
+    """Let MongoDB write its memory to its files, as it does once a minute by itself."""
     with suppress(PyMongoError), pymongo.timeout(1):
         system.orders.database.client.admin.command("fsync")
 
 
 def _fill(filler: Path) -> None:
-    """Write zeros until there is no room."""
+    """Write zeros until the disk is full."""
     with filler.open("wb", buffering=0) as file:
         try:
             while True:

@@ -1,7 +1,6 @@
-"""Row 28: safeguards switched off one by one in real processes; each time a promise is seen broken.
+"""Row 28: safeguards are switched off one by one in real processes, and each time a promise breaks.
 
-tests/model does the same for all of them, with random histories over stateful fakes; here are those whose other half is
-a real server.
+tests/model does the same for all safeguards over stateful fakes; these are the ones that depend on a real server.
 """
 
 import asyncio
@@ -48,7 +47,7 @@ def test_row_28_without_the_unique_index(small: System, figures: dict[str, Any])
         small.orders.drop_index(UNIQUE)
         mine = {"userid": asyncio.run(_race(small, copies=60))}
         made = small.orders.count_documents(mine)
-        small.orders.delete_many(mine)  # else the index cannot be made again
+        small.orders.delete_many(mine)  # otherwise the index cannot be created again
 
     figures["broken"] = f"one key made {made} orders"
     assert made > 1
@@ -77,8 +76,8 @@ def test_row_28_with_offsets_before_the_write(small: System, figures: dict[str, 
             pass
         small.stack.stop("mongodb-0")
         small.resume(*processors)
-        wait.until(lambda: any(OUTAGE_LOGGED in small.log(part) for part in processors), "events in hand", seconds=60)
-        time.sleep(3)  # for the others too, and for the broker's answers
+        wait.until(lambda: any(OUTAGE_LOGGED in small.log(part) for part in processors), "events in flight", seconds=60)
+        time.sleep(3)  # for the other processors too, and for the broker's replies
         small.kill(*processors)
         small.stack.start("mongodb-0")
         small.await_ready()
@@ -135,7 +134,7 @@ def test_row_28_with_a_breaker_that_never_opens(small: System, figures: dict[str
     waits = sorted(x["duration_ms"] for x in answers if x["route"] == "/order" and x["status"] == 503)
     median = waits[len(waits) // 2]
     figures |= {"orders": len(run.account().entries)}
-    figures["broken"] = f"{len(waits)} refusals took {median:.0f} ms each (median), where milliseconds are promised"
+    figures["broken"] = f"{len(waits)} rejections took {median:.0f} ms each (median), where milliseconds are promised"
     assert median > AT_ONCE_MS
 
 

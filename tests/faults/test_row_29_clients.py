@@ -1,4 +1,4 @@
-"""Rows 29 and 30: clients that send the same order many times at once, or hang up in the middle."""
+"""Rows 29 and 30: clients that send the same order many times at once, or hang up during a request."""
 
 import asyncio
 import json
@@ -66,7 +66,7 @@ def test_row_30_clients_hang_up(small: System, figures: dict[str, Any]) -> None:
 
 
 async def _storm(system: System, keys: int, copies: int) -> list[tuple[set[str | None], int, str | None]]:
-    """For each key: the references answered, the status of another body, the reference of another user."""
+    """Return for each key: the answered references, the status of another body, the reference of another user."""
     random_ = random.Random(system.seed)
     options = Options(
         base_url=system.stack.base_url, ca_file=Path(system.stack.ca), ledger=Path("none"), count=1, in_flight=200
@@ -100,7 +100,7 @@ async def _storm(system: System, keys: int, copies: int) -> list[tuple[set[str |
 
 
 def _hang_up(system: System, customer: Customer, key: str, body: dict[str, Any], random_: random.Random) -> None:
-    """Send the request up to a random byte, at times whole, then end the connection, at times by reset."""
+    """Send the request up to a random byte, or all of it, then close or reset the connection."""
     address = urlsplit(system.stack.base_url)
     text = json.dumps(body).encode()
     head = (

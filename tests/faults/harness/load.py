@@ -1,4 +1,4 @@
-"""A load at work in a thread of its own, and what its ledger tells by now."""
+"""A load in its own thread, and the figures of its ledger."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ BEGIN_SECONDS = 90.0
 
 @dataclass
 class LoadRun:
-    """A load at work. `ledger` can be read at any time, `summary` once it has ended."""
+    """A load. `ledger` can be read at any time, `summary` is set when the load has ended."""
 
     ledger: Path
     began: float
@@ -29,7 +29,7 @@ class LoadRun:
     error: BaseException | None = None
 
     def account(self) -> Account:
-        """Return what is in the ledger by now."""
+        """Return the current content of the ledger."""
         return read(self.ledger)
 
     @property
@@ -38,7 +38,7 @@ class LoadRun:
         return {"userid": {"$in": [*self.account().users]}}
 
     def p99(self, begin: float, end: float) -> float:
-        """Return the 99th percentile in ms of the tries answered with an order that began within, Unix time."""
+        """Return the 99th percentile in ms of the successful tries that began in this span (Unix time)."""
         return percentile(self._times(begin, end), 0.99)
 
     def median(self, begin: float, end: float) -> float:
@@ -58,16 +58,16 @@ class LoadRun:
 def running_load(options: Options, orders: int) -> Iterator[LoadRun]:
     """Place orders while the block runs and until at least `orders` were sent; settle them; then return.
 
-    The block begins when a second's orders, or all, are sent; without a rate, as many as are in flight at a time.
+    The block starts once the orders of a second, or all, were sent; without a rate, once `in_flight` were sent.
     """
     run_ = LoadRun(options.ledger, time.time())
     over = threading.Event()
 
     def work() -> None:
         try:
-            enough = lambda sent: over.is_set() and sent >= orders  # noqa: E731 - short as it is
+            enough = lambda sent: over.is_set() and sent >= orders  # noqa: E731 - a def would not be clearer
             run_.summary = run(options, console=Console(quiet=True), enough=enough)
-        except BaseException as error:  # noqa: BLE001 - told to the test's own thread
+        except BaseException as error:  # noqa: BLE001 - raised in the thread of the test
             run_.error = error
 
     def has_begun() -> bool:

@@ -1,4 +1,4 @@
-"""Messages that no processor can handle, one of each kind, and the means to put messages into the topic."""
+"""Messages that no processor can handle, one of each kind, and a way to write messages into the topic."""
 
 import random
 import uuid
@@ -16,7 +16,7 @@ FLUSH_SECONDS = 60.0
 
 
 class Record(NamedTuple):
-    """What is put into the topic."""
+    """A message to write into the topic."""
 
     key: bytes | None
     value: bytes | None
@@ -24,7 +24,7 @@ class Record(NamedTuple):
 
 
 def poison(number: int, random_: random.Random) -> Record:
-    """Return the `number`-th poison: undecodable, wrong schema, unknown order, 1 MB, null value, no key, no type."""
+    """Return poison number `number`: undecodable, wrong schema, unknown order, 1 MB, null value, no key, or no type."""
     order = events.OrderPlaced(str(uuid.UUID(int=random_.getrandbits(128))), "poison", "1.00", "USD", [], _now())
     key, value, headers = events.encode(order)
     marked = [*headers, (MARK, str(number).encode())]
@@ -41,7 +41,7 @@ def poison(number: int, random_: random.Random) -> Record:
 
 
 def produce(stack: Stack, records: Iterable[Record]) -> None:
-    """Put records into orders.placed as order-api may; every one is delivered when this returns."""
+    """Write records into orders.placed as order-api may; all are delivered when this returns."""
     errors: list[Any] = []
     limit = {"message.max.bytes": 1_048_588, "queue.buffering.max.messages": 100_000}
     producer = kafka.producer(connection(stack, "order-api"), errors.append, **limit)

@@ -1,4 +1,4 @@
-"""A customer who comes in, orders, and waits for it: if that works, all is whole."""
+"""Probes the whole system: a customer registers, orders, and waits until the order is processed."""
 
 from functools import partial
 
@@ -9,14 +9,14 @@ from support.customer import Customer, https
 
 
 def probe(base_url: str, ca: str, seconds: float) -> None:
-    """Wait until a customer is let in, an order accepted, and then processed, at most `seconds` for each."""
+    """Wait until a customer is registered, an order accepted, and it is processed; at most `seconds` for each."""
     with https(base_url, ca) as http:
-        customer = wait.until(partial(_let_in, http), "a customer let in", seconds=seconds)
+        customer = wait.until(partial(_registered, http), "a registered customer", seconds=seconds)
         accepted = wait.until(partial(_accepted, customer), "an order accepted", seconds=seconds)
         customer.processed(accepted, seconds=seconds)
 
 
-def _let_in(http: httpx.Client) -> Customer | None:
+def _registered(http: httpx.Client) -> Customer | None:
     try:
         return Customer(http)
     except httpx.HTTPError:

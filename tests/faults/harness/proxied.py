@@ -1,4 +1,4 @@
-"""A stack whose services reach MongoDB and Kafka through proxies, which can spoil their connections."""
+"""A stack whose services reach MongoDB and Kafka through proxies, which can disturb their connections."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ class ProxiedMongoDB(MongoDB):
 
 
 class ProxiedKafka(Kafka):
-    """Brokers that tell clients their proxies' addresses."""
+    """Brokers that advertise the addresses of their proxies."""
 
     def __init__(self, *arguments: Any, ports: Any, brokers: int, **options: Any) -> None:
         super().__init__(*arguments, ports=ports, brokers=brokers, **options)
@@ -39,11 +39,11 @@ class ProxiedKafka(Kafka):
 
     def _write_config(self, node: int) -> Path:
         path = super()._write_config(node)
-        own, told = f"{HOST}:{self._first + node}", f"{HOST}:{self.proxies[node].port}"
+        own, advertised = f"{HOST}:{self._first + node}", f"{HOST}:{self.proxies[node].port}"
         name = "advertised.listeners=CLIENT://"
         text = path.read_text(encoding="utf-8")
         assert name + own in text
-        return secret_files.write(path, text.replace(name + own, name + told))
+        return secret_files.write(path, text.replace(name + own, name + advertised))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A TCP proxy that can spoil a connection: delay, hold back, cut into slivers, slow down, reset, refuse."""
+"""A TCP proxy that disturbs connections: latency, black hole, fragmentation, bandwidth limit, reset, refusal."""
 
 import asyncio
 import random
@@ -19,17 +19,17 @@ T = TypeVar("T")
 
 @dataclass
 class Toxics:
-    """What is wrong with every connection now. Plain attributes: set them from any thread, at any time."""
+    """The current disturbances of every connection. Set the attributes from any thread, at any time."""
 
     latency: float = 0.0  # seconds, each way
-    jitter: float = 0.0  # seconds, up to so much more or less
-    hole: bool = False  # nothing arrives any more, and nobody is told
+    jitter: float = 0.0  # seconds, at most this much more or less
+    hole: bool = False  # nothing is forwarded, without an error
     slice_bytes: int = 0  # 0: whole chunks
     bytes_per_second: float = 0.0  # 0: no limit
 
 
 class Proxy:
-    """Listens on 127.0.0.1:`port` (0: a free one) and forwards to 127.0.0.1:`upstream`, from a thread of its own."""
+    """Listens on 127.0.0.1:`port` (0: a free one) and forwards to 127.0.0.1:`upstream`, from its own thread."""
 
     def __init__(self, upstream: int, *, port: int = 0, seed: int = 0) -> None:
         self.toxics = Toxics()
@@ -45,16 +45,16 @@ class Proxy:
         self.port = self._call(self._listen())
 
     def heal(self) -> None:
-        """Take every toxic away, and listen again."""
+        """Remove every toxic, and listen again."""
         self.toxics = Toxics()
         self._call(self._listen())
 
     def reset(self) -> int:
-        """End every connection with RST, and return how many there were; new ones are welcome."""
+        """Reset every connection and return their number; new ones are accepted."""
         return self._call(self._reset())
 
     def refuse(self) -> None:
-        """End every connection, and refuse new ones until healed."""
+        """Reset every connection, and refuse new ones until `heal`."""
         self._call(self._stop_listening())
         self.reset()
 
@@ -65,7 +65,7 @@ class Proxy:
         self.close()
 
     def close(self) -> None:
-        """End every connection, the listening and the thread."""
+        """Close every connection, the listener and the thread."""
         self.refuse()
         self._call(self._end_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -107,7 +107,7 @@ class Proxy:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream, limit=CHUNK)
             ends.append(up_writer)
             self._connections.update(ends)
-            async with asyncio.TaskGroup() as pipes:  # where one breaks the other ends
+            async with asyncio.TaskGroup() as pipes:  # an error in one ends the other
                 pipes.create_task(self._pipe(reader, up_writer))
                 pipes.create_task(self._pipe(up_reader, writer))
         except* (OSError, asyncio.CancelledError):
@@ -119,7 +119,7 @@ class Proxy:
                 _abort(end)
 
     async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Move bytes one way until the end; a delay does not make the line narrower."""
+        """Forward bytes one way until the end; latency does not limit the throughput."""
         line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(QUEUED_CHUNKS)
 
         async def arrive() -> None:
@@ -128,7 +128,7 @@ class Proxy:
                 chunk = await reader.read(CHUNK)
                 toxics = self.toxics
                 delay = max(0.0, toxics.latency + self._random.uniform(-toxics.jitter, toxics.jitter))
-                last = max(last, self._loop.time() + delay)  # bytes stay in order
+                last = max(last, self._loop.time() + delay)  # keeps bytes in order
                 await line.put((last, chunk))
                 if not chunk:
                     return
@@ -158,7 +158,7 @@ class Proxy:
                 await asyncio.sleep(len(piece) / rate)
             writer.write(piece)
             await writer.drain()
-            await asyncio.sleep(0)  # each sliver is a segment of its own
+            await asyncio.sleep(0)  # each piece becomes its own segment
 
     async def _through_the_hole(self) -> None:
         while self.toxics.hole:  # noqa: ASYNC110 - other threads set it

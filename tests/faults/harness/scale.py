@@ -1,4 +1,4 @@
-"""Every row has two forms: the full one, which may take hours, and the short one, for every change."""
+"""Every row has two forms: a full one, which may take hours, and a short one for every change."""
 
 import os
 from collections.abc import Callable
@@ -10,15 +10,15 @@ Pick = Callable[[T, T], T]
 
 
 def name(plan: list[Any]) -> str:
-    """Name a part of a row after the one thing in its plan; the short form has all in one."""
+    """Return the test id of a part: the only item of its plan, or `all` for the short form with several."""
     return "all" if len(plan) > 1 else str(plan[0] if isinstance(plan[0], str) else "+".join(plan[0]))
 
 
 def pick(full: T, short: T) -> T:
-    """Choose what the form that runs needs."""
+    """Return the value for the form that runs."""
     return full if SCALE == "full" else short
 
 
-# How many times longer the median request may take during a fault that nobody should notice. The short form runs on
-# machines that do other things too; and still whoever waited for Kafka would wait hundreds of times longer.
+# How many times longer the median request may take during a fault that clients should not notice. The short form shares
+# its machine with other programs; a request that waited for Kafka would still take hundreds of times longer.
 SLOWER = pick(1.5, 10.0)

@@ -1,4 +1,4 @@
-"""A running system with everything a row needs: load with a ledger, faults by part, and a judge."""
+"""A running system with everything a row needs: load with a ledger, faults by part, and verification."""
 
 import json
 import signal
@@ -30,7 +30,7 @@ Document = dict[str, Any]
 
 
 class System:
-    """One stack of one shape. Rows share it, so each must leave it healed; `heal` sees to that."""
+    """A stack of one shape. Rows share it, so each must leave it healed; see `heal`."""
 
     def __init__(self, options: StackOptions, *, seed: int, proxied: bool = False) -> None:
         self.seed = seed
@@ -45,7 +45,7 @@ class System:
         self._configured_at: dict[str, int] = {}
 
     def start(self) -> None:
-        """Start everything, and connect as administrator."""
+        """Start everything and connect as administrator."""
         with with_proxies() if self._proxied else nullcontext():
             self.stack.__enter__()
         admin = self.stack.client("admin")
@@ -68,22 +68,22 @@ class System:
 
     @property
     def mongodb_proxies(self) -> list[Proxy]:
-        """What stands between the services and MongoDB's members, in a proxied system."""
+        """The proxies between the services and MongoDB's members, in a proxied system."""
         return getattr(self.stack._mongodb, "proxies", [])
 
     @property
     def kafka_proxies(self) -> list[Proxy]:
-        """What stands between the services and the brokers, in a proxied system."""
+        """The proxies between the services and the brokers, in a proxied system."""
         return getattr(self.stack._kafka, "proxies", [])
 
     # Load
 
     @contextmanager
     def load(self, orders: int, *, rate: float, users: int = 4, at_most: float = 900, **more: Any) -> Iterator[LoadRun]:
-        """Place orders at `rate` while the block runs, until at least `orders` were sent; then settle all.
+        """Place orders at `rate` while the block runs and until at least `orders` were sent; then settle all.
 
-        The ledger lies in the stack's folder; seed and run's name are printed. Orders are settled for as long as any
-        fault may last, unless `settle_seconds` says otherwise.
+        The ledger is in the stack's folder; seed and name of the run are printed. Settling takes at most
+        `settle_seconds`, by default as long as any fault may last.
         """
         self._runs += 1
         options = Options(
@@ -102,7 +102,7 @@ class System:
         with running_load(options, orders) as run_:
             yield run_
 
-    # The judge
+    # Verification
 
     def verify(self, run_: LoadRun, *, healed_at: float, within: float, may_fail: bool = False) -> Verdict:
         """Wait until no order of the run is PLACED, at most `within` seconds after `healed_at`; then check all."""
@@ -112,13 +112,13 @@ class System:
         seen_after = round(max(0.0, time.time() - healed_at), 2)
         events = [e for e in topic.events(self.stack) if e.user in account.users]
         verdict = check(account, list(self.orders.find(mine)), events, healed_at=healed_at, may_fail=may_fail)
-        verdict.heal_seconds = min(verdict.heal_seconds, seen_after)  # a processor's clock may be wrong, ours is not
+        verdict.heal_seconds = min(verdict.heal_seconds, seen_after)  # the clock of a processor may be wrong
         return verdict
 
     def prove(
         self, run_: LoadRun, *, figures: Document, healed_at: float, within: float, may_fail: bool = False
     ) -> Verdict:
-        """Judge, keep the figures, and fail the test with the orders' whole history if a promise is broken."""
+        """Verify, keep the figures, and fail the test with the orders' whole history if a promise is broken."""
         verdict = self.verify(run_, healed_at=healed_at, within=within, may_fail=may_fail)
         figures.update(verdict.figures)
         assert verdict.ok, self.explain(verdict, run_)
@@ -132,7 +132,7 @@ class System:
         return max(waits)
 
     def explain(self, verdict: Verdict, run_: LoadRun) -> str:
-        """Tell a failed verdict with the whole history of the first orders concerned."""
+        """Return a failed verdict as text, with the whole history of its first orders."""
         lines = [str(verdict)]
         events = topic.events(self.stack)
         for order in list(verdict.broken)[:3]:
@@ -143,7 +143,7 @@ class System:
     # Faults
 
     def configure(self, part: str, **faults: Any) -> None:
-        """Start a service process anew with its orders (see inside/sitecustomize.py); without any, as usual."""
+        """Restart a service process with faults (see inside/sitecustomize.py), or without any."""
         file = self._config_file(part)
         if faults:
             file.write_text(json.dumps(faults), encoding="utf-8")
@@ -154,7 +154,7 @@ class System:
         self.stack.start(part)
 
     def kill(self, *parts: str) -> None:
-        """End the parts with SIGKILL, all as good as at once; they are restarted."""
+        """Kill the parts with SIGKILL, almost at once; they are restarted."""
         threads = [threading.Thread(target=self.stack.kill, args=(part,)) for part in parts]
         for thread in threads:
             thread.start()
@@ -162,23 +162,23 @@ class System:
             thread.join()
 
     def keep_down(self, *parts: str) -> None:
-        """End the parts with SIGKILL, and have them stay dead until they are started."""
+        """Kill the parts with SIGKILL; they stay dead until they are started."""
         for part in parts:
             self.stack.restart_policy(part, enabled=False)
         self.kill(*parts)
 
     def pause(self, *parts: str) -> None:
-        """Stop the parts' processes where they are (SIGSTOP)."""
+        """Pause the parts' processes (SIGSTOP)."""
         for part in parts:
             self.stack.signal(part, signal.SIGSTOP)
 
     def resume(self, *parts: str) -> None:
-        """Let paused parts go on."""
+        """Resume paused parts."""
         for part in parts:
             self.stack.signal(part, signal.SIGCONT)
 
     def log(self, part: str) -> str:
-        """Return what the part has written since it was last configured something, or from the beginning."""
+        """Return the part's log since its last `configure`, or from the beginning."""
         with (self.folder / "log" / f"{part}.log").open("rb") as file:
             file.seek(self._configured_at.get(part, 0))
             return file.read().decode(errors="replace")
@@ -201,13 +201,13 @@ class System:
         return sum((value for samples in found for labels, value in samples.items() if label in labels), 0.0)
 
     def await_ready(self, seconds: float = 90) -> float:
-        """Wait until every service says that it can serve; return how many seconds it took."""
+        """Wait until every service is ready; return the seconds it took."""
         began = time.monotonic()
         wait.until(self._all_ready, "every service ready", seconds=seconds, every=0.2)
         return time.monotonic() - began
 
     def heal(self) -> None:
-        """Take every fault away, and wait until the system is whole."""
+        """Remove every fault and wait until the system works."""
         configured = [part for part in self._services() if self._config_file(part).exists()]
         for proxy in [*self.mongodb_proxies, *self.kafka_proxies]:
             proxy.heal()
@@ -221,11 +221,11 @@ class System:
         self.probe()
 
     def probe(self, seconds: float = 60) -> None:
-        """Wait until an order is accepted and processed: all is whole again."""
+        """Wait until an order is accepted and processed."""
         probe(self.stack.base_url, self.stack.ca, seconds)
 
     def primary(self) -> str:
-        """Return the part that is MongoDB's primary."""
+        """Return the name of the part that is MongoDB's primary."""
         address = wait.until(lambda: self.mongo.primary, "a primary", seconds=60)
         return f"mongodb-{(address[1] or 0) - self.stack._ports.mongodb}"
 

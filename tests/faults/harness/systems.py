@@ -1,4 +1,4 @@
-"""The systems that rows run in, by name; at most one is up in a process."""
+"""The systems that rows run in, by name; at most one runs at a time."""
 
 import os
 from contextlib import ExitStack
@@ -18,7 +18,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 class Systems:
-    """Starts the system that is asked for, and ends the one before."""
+    """Starts a system and stops the one before."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -37,6 +37,6 @@ class Systems:
         return self._system
 
     def close(self) -> None:
-        """Stop what is up."""
+        """Stop the running system."""
         self._name = ""
         self._stack.close()

@@ -1,4 +1,4 @@
-"""Reading topics from their beginning to their end, as an operator may."""
+"""Reads topics from beginning to end, with the rights of an operator."""
 
 import json
 import time
@@ -17,7 +17,7 @@ READ_SECONDS = 60.0
 
 
 def events(stack: Stack) -> list[Event]:
-    """Return every event of orders.placed that names an order and its user; others are poison, and no event."""
+    """Return every event of orders.placed that names an order and its user; skip poison."""
     found = []
     for message in messages(stack, TOPIC):
         try:
@@ -54,7 +54,7 @@ def headers(message: kafka.Message) -> list[tuple[str, bytes | None]]:
 
 
 def place(message: kafka.Message) -> tuple[int, int]:
-    """Return the message's partition and offset, which every message that was read has."""
+    """Return the partition and offset of a message that was read."""
     partition, offset = message.partition(), message.offset()
     assert partition is not None
     assert offset is not None
@@ -78,7 +78,7 @@ def _read(consumer: kafka.Consumer, ends: dict[int, int]) -> list[kafka.Message]
 
 
 def leader(stack: Stack, topic: str, partition: int = 0) -> str:
-    """Return the part that leads the partition, empty while there is none."""
+    """Return the part that leads the partition, or an empty string while there is none."""
     consumer = kafka.consumer(connection(stack, "operator"), "retail-faults-leader", lambda _: None)
     try:
         found = consumer.list_topics(topic, timeout=TIMEOUT).topics[topic].partitions[partition].leader
@@ -90,14 +90,14 @@ def leader(stack: Stack, topic: str, partition: int = 0) -> str:
 
 
 def recreate(stack: Stack, topic: str) -> None:
-    """Delete the topic with all that is in it, and make it anew, empty, as the resources say."""
-    admin = _administrator(stack)  # to be kept: the answer dies with it
+    """Delete the topic with its events, and create it again, empty, from its definition."""
+    admin = _administrator(stack)  # keep the reference: the future dies with it
     admin.delete_topics([topic], operation_timeout=TIMEOUT)[topic].result(TIMEOUT)
     stack._kafka.prepare()
 
 
 def end_offsets(stack: Stack, topic: str) -> dict[int, int]:
-    """Return the end of each partition."""
+    """Return the end offset of each partition."""
     consumer = kafka.consumer(connection(stack, "operator"), "retail-faults-ends", lambda _: None)
     try:
         partitions = consumer.list_topics(topic, timeout=TIMEOUT).topics[topic].partitions
@@ -109,7 +109,7 @@ def end_offsets(stack: Stack, topic: str) -> dict[int, int]:
 
 
 def _administrator(stack: Stack) -> Any:
-    """Return Kafka's administrator, who comes in by the brokers' own door and may do everything."""
+    """Return Kafka's administrator, which uses the brokers' internal listener and may do everything."""
     ports, brokers = stack._ports, stack._options.brokers
     return kafka_admin.connect(
         ",".join(f"127.0.0.1:{ports.kafka_internal + n}" for n in range(brokers)),

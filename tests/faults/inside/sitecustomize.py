@@ -1,10 +1,9 @@
-"""Runs first in every service process of a fault test, which has this folder on PYTHONPATH: sets up what was ordered.
+"""Runs first in every service process of a fault test, which has this folder on PYTHONPATH, and sets up its faults.
 
-In the folder `FAULT_CONFIG` there may be a JSON file for this process, named after its admin port and read once at
-start. Its members are all optional: `environ` (variables to set), `crash_point` (see shared.resilience.crash),
-`clock_offset` in seconds, `clock_jumps` (offsets, one after the other, a second each), `dns_fails` (a file: while it
-exists, no name is resolved), `mutant` (a safeguard of model.mutants to switch off). So a fault needs a restart, and no
-new setting.
+The folder `FAULT_CONFIG` may hold a JSON file for this process, named after its admin port and read once at start. All
+members are optional: `environ` (variables to set), `crash_point` (see shared.resilience.crash), `clock_offset` in
+seconds, `clock_jumps` (offsets that alternate each second), `dns_fails` (a file: while it exists, no name is resolved),
+`mutant` (a safeguard of model.mutants to switch off). So a fault needs a restart, but no setting of the service.
 """
 
 import contextlib
@@ -26,7 +25,7 @@ def _read_faults() -> dict[str, Any]:
 
 
 def _shift_clock(offsets: list[float]) -> None:
-    """Shift this process's wall clock; the monotonic clock goes on as it does when a real one is set."""
+    """Shift the wall clock of this process; the monotonic clock continues, as when a real clock is set."""
     import time_machine  # noqa: PLC0415 - only where it is needed
 
     sleep, real = time.sleep, time.time
@@ -47,23 +46,23 @@ def _shift_clock(offsets: list[float]) -> None:
         time_machine.travel(real() + offsets[0], tick=True).start()
     else:
         start()
-        os.register_at_fork(after_in_child=start)  # the thread does not live on in gunicorn's worker
+        os.register_at_fork(after_in_child=start)  # the thread does not survive the fork of gunicorn's worker
 
 
 def _fail_dns_while(file: Path) -> None:
-    """Have Python resolve no name and no address while `file` exists."""
+    """Let every name resolution fail while `file` exists."""
     resolve = socket.getaddrinfo
 
     def getaddrinfo(*arguments: Any, **options: Any) -> Any:
         if file.exists():
-            raise socket.gaierror(socket.EAI_AGAIN, "a fault of the test: no name is resolved")
+            raise socket.gaierror(socket.EAI_AGAIN, "fault test: no name is resolved")
         return resolve(*arguments, **options)
 
     socket.getaddrinfo = getaddrinfo
 
 
 def _switch_off(safeguard: str) -> contextlib.ExitStack:
-    """Switch a safeguard off in this process, until the stack that is returned is closed."""
+    """Switch a safeguard off in this process until the returned stack is closed."""
     sys.path.append(str(Path(__file__).parents[2]))
     from model.mutants import NO_RECONCILIATION, ON_SERVERS  # noqa: PLC0415 - only where it is needed
 
