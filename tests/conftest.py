@@ -1,4 +1,4 @@
-"""The real servers that tests run on: their own folders and ports, started when first needed, stopped at the end."""
+"""The real servers, with their own folders and ports: started when first needed, stopped at the end."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from support.customer import Customer, https
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """MongoDB and Kafka with their users, topics and rights, and none of the services."""
+    """MongoDB and Kafka with their users, topics and rights, without services."""
     root = tmp_path_factory.mktemp("servers")
     with Stack(StackOptions(root=root, ports="free", order_api=0, auth_api=0, order_processor=0)) as stack:
         yield stack
@@ -20,14 +20,14 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The whole system: two replicas of order-api, auth-api, order-processor, and the HTTPS edge."""
+    """The whole system: two replicas of order-api, auth-api, order-processor, and the HTTPS proxy."""
     with Stack(StackOptions(root=tmp_path_factory.mktemp("stack"), ports="free")) as stack:
         yield stack
 
 
 @pytest.fixture
 def https_client(stack: Stack) -> Iterator[httpx.Client]:
-    """A client at the HTTPS door that trusts the stack's own certificate authority."""
+    """A client of the HTTPS proxy that trusts the certificate authority of the stack."""
     with https(stack.file["base_url"], Path(stack.file["ca"])) as client:
         yield client
 

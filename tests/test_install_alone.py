@@ -1,4 +1,4 @@
-"""Each service installs by itself, from its own lock, and starts without its siblings or their dependencies."""
+"""Each service installs from its own lock alone, and starts without the other members or their dependencies."""
 
 import subprocess
 import sys

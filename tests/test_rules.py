@@ -1,4 +1,4 @@
-"""Rules over the whole system, read from its files: where things may be used, and which lists must agree."""
+"""Rules for the whole repository: which modules may import what, and which lists must agree."""
 
 import ast
 import importlib.util
@@ -20,7 +20,7 @@ from support.order_api import OrderService
 ROOT = Path(__file__).parents[1]
 MEMBERS = ("shared", "services/*", "local", "cli", "loadtest")
 SOURCES = sorted(path for member in MEMBERS for path in ROOT.glob(f"{member}/src/**/*.py"))
-# Business rules: they know nothing of HTTP, databases or brokers.
+# Business rules: without HTTP, databases or brokers.
 DOMAIN = (
     "auth_api/accounts.py",
     "auth_api/throttle.py",
@@ -36,7 +36,7 @@ DOMAIN = (
     "shared/usernames.py",
 )
 WIRING = {"wsgi", "create_app", "main", "run"}
-# Where the process's environment is read, besides the settings that these hand it to.
+# The only modules that read the environment of the process.
 READS_ENVIRONMENT = {
     "auth_api/app.py",
     "order_api/app.py",
@@ -69,12 +69,12 @@ NOT_IN_IMAGES = {*TEST_TOOLS, "aiohttp", "httpx"}
 
 
 def name(path: Path) -> str:
-    """Return the path from its package on."""
+    """Return the path relative to its source folder."""
     return str(path).rpartition("/src/")[2]
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Yield every module that the file imports, by its full name, wherever in the file."""
+    """Yield the full name of every module that the file imports anywhere."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -89,7 +89,7 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 
 def test_sources_are_found() -> None:
-    """Else the rules below would hold of nothing."""
+    """Without sources the other rules would pass vacuously."""
     names = {name(path) for path in SOURCES}
 
     assert len(names) > 50
@@ -112,7 +112,7 @@ def test_rules_import_only_stdlib_msgspec_and_each_other(domain: str) -> None:
 
 
 def test_only_one_module_imports_confluent_kafka() -> None:
-    """The local stack's set-up of topics and rights apart, which no service does."""
+    """Except the local stack, which sets up topics and rights."""
     users = {name(p) for p in SOURCES if any(m.partition(".")[0] == "confluent_kafka" for m in imports(p))}
 
     assert users == {"shared/kafka.py", "local_stack/kafka_admin.py"}
@@ -161,7 +161,7 @@ def test_nothing_else_in_shared_imports_shared_ordering() -> None:
 
 
 def test_modules_import_each_other_in_one_direction() -> None:
-    """Repeatedly remove the modules that import none of the rest; what remains is a cycle, or leads to one."""
+    """Remove modules that import none of the rest, again and again; what remains is a cycle or leads to one."""
     modules = {name(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in SOURCES}
     graph = {
         module: {one for full in imports(path) for one in (full, full.rpartition(".")[0]) if one in modules} - {module}
@@ -188,7 +188,7 @@ def test_modules_and_functions_stay_below_their_line_limits(path: Path) -> None:
 
 
 def routes(app: flask.Flask) -> Iterator[tuple[str, str, Any]]:
-    """Yield path, method and view of every route but the pages' assets."""
+    """Yield path, method and view of every route except the assets of pages."""
     for rule in app.url_map.iter_rules():
         for method in (rule.methods or set()) - {"HEAD"}:
             yield rule.rule, method.lower(), app.view_functions[rule.endpoint]
@@ -250,7 +250,7 @@ def test_service_lock_holds_only_its_own_dependencies(service: str) -> None:
 
 
 def test_the_lock_for_running_is_the_part_of_the_whole_lock_without_test_tools() -> None:
-    """So that one .venv can hold either, and `make test` tests the versions that `make run` runs."""
+    """So one .venv can hold all members, and `make test` tests the versions that `make run` runs."""
     run, whole = (
         set(re.findall(r"^([a-z0-9-]+==\S+)", (ROOT / f"locks/{name}.txt").read_text(encoding="utf-8"), re.MULTILINE))
         for name in ("run", "dev")

@@ -21,7 +21,7 @@ from support.order_stores import StoreHarness, connect, new_breaker, to_millisec
 def in_memory() -> StoreHarness:
     """The real stores on a replica set in memory."""
     servers = ReplicaSet(lambda: to_milliseconds(datetime.now(UTC)))
-    servers.before_operation = lambda _: servers.replicate()  # what is not waited for is safe soon
+    servers.before_operation = lambda _: servers.replicate()  # w:1 writes are committed before the next operation
     anything: Any = mongo_client.FakeDatabase(servers)
     store = OrderStore(anything, new_breaker())
     store.prepare()
@@ -37,7 +37,7 @@ def in_memory() -> StoreHarness:
 
 @pytest.fixture
 def admin(servers: Stack) -> Iterator[Database[Document]]:
-    """The administrator's view of an empty harness."""
+    """The administrator's view of an empty collection."""
     database = connect(servers, "admin")
     database.drop_collection(schema.COLLECTION)
     yield database

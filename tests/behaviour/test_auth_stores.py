@@ -1,4 +1,4 @@
-"""Users and failed logins: what the fakes do, MongoDB does, as auth-api's own user and from two replicas."""
+"""The stores of auth-api: the fakes and MongoDB, with the rights of auth-api and two replicas, behave the same."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -29,12 +29,12 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 @dataclass
 class Stores:
-    """The stores of two replicas, and a way to let time pass."""
+    """The stores of two replicas, and a way to advance the time."""
 
     users: list[UserStore]
     failures: list[Failures]
     pass_time: Callable[[timedelta], None]
-    name: str = field(default_factory=lambda: f"u{secrets.token_hex(8)}")  # nobody else's, in a shared database
+    name: str = field(default_factory=lambda: f"u{secrets.token_hex(8)}")  # unique in the shared database
 
     def limit(self, most: int) -> Limit:
         return Limit(secrets.token_hex(8), most)
@@ -54,7 +54,7 @@ def fake() -> Stores:
 
 @pytest.fixture
 def databases(servers: Stack) -> Iterator[list[Database[mongo.Document]]]:
-    """Two replicas' connections, and the administrator's."""
+    """The connections of two replicas and of the administrator."""
     databases = [connect(servers.client(user)) for user in ("auth-api", "auth-api", "admin")]
     yield databases
     for database in databases:

@@ -1,4 +1,4 @@
-"""A producer in a forked child: the one in memory and the real one take an event, and neither send nor report it."""
+"""A producer in a forked child: the fake and the real one accept an event, and neither send nor report it."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ FLUSH_SECONDS = 3.0
 
 
 def reports(producer: Any) -> int:
-    """Send an event; return how many reports came of it."""
+    """Send an event and return the number of delivery reports."""
     came: list[Any] = []
     producer.produce(TOPIC, key=b"k", value=b"{}", headers=[], on_delivery=lambda *report: came.append(report))
     producer.flush(FLUSH_SECONDS)
@@ -32,6 +32,6 @@ def test_fake_producer_in_a_forked_child_reports_nothing() -> None:
 
 def test_real_producer_in_a_forked_child_reports_nothing(servers: Stack) -> None:
     producer = kafka.producer(connection(servers, "order-api"), lambda _: None)
-    producer.list_topics(TOPIC, timeout=10)  # it is connected
+    producer.list_topics(TOPIC, timeout=10)  # connects it
 
     assert in_forked_child(lambda: reports(producer), seconds=FLUSH_SECONDS + 10) == 0

@@ -22,7 +22,7 @@ def test_placed_orders_with_past_or_implausible_due_time_are_due(harness: StoreH
     def due(limit: int) -> list[str]:
         return harness.outbox.find_due(harness.outbox.now(), limit)
 
-    # A majority read may trail the removal, which is not waited for.
+    # A majority read may lag behind the removal, which is w:1.
     until(lambda: set(due(10)) == {passed, far}, "the two that are due")
     assert len(due(1)) == 1
     assert harness.due_in(fresh) > 0

@@ -1,4 +1,4 @@
-"""Moving orders and finding those without marker: MongoDB in memory and the real one do the same."""
+"""Status changes and the search for lost events: MongoDB in memory and a real server behave the same."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ AT = PLACED_AT + timedelta(seconds=3)
 
 @dataclass
 class TransitionHarness:
-    """The store under test, and ways to reach behind it."""
+    """The store under test, with direct access to its documents."""
 
     orders: OrderTransitions
     put: Callable[[Document], None]
@@ -36,7 +36,7 @@ class TransitionHarness:
     refuse: Callable[[str], None]
 
     def add(self, **changes: Any) -> str:
-        """Put an order there; return its id, which nobody else has."""
+        """Insert an order and return its unique id."""
         order_id = f"t{secrets.token_hex(12)}"
         self.put(document(order_id, **changes))
         return order_id

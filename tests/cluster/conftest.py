@@ -1,4 +1,4 @@
-"""Tests of the system in the kind cluster that `make kind-up` made. They run only by `make kind-test[-short]`."""
+"""Tests of the system in the kind cluster that `make kind-up` creates. They run only by `make kind-test[-short]`."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ collect_ignore_glob = [] if os.environ.get("KIND_TESTS") else ["test_*.py"]
 
 @pytest.fixture(scope="session")
 def https_client() -> Iterator[httpx.Client]:
-    """A client outside the cluster that trusts our authority."""
+    """A client outside the cluster that trusts its certificate authority."""
     with https(kind.BASE_URL, kind.CA_FILE) as client:
         yield client
 
@@ -26,6 +26,6 @@ def customer(https_client: httpx.Client) -> Customer:
 
 @pytest.fixture(autouse=True)
 def everything_is_ready() -> None:
-    """Each test begins with all replicas serving, whatever the one before it did."""
+    """Wait until all replicas are ready, whatever the previous test did."""
     for component in kind.COMPONENTS:
         kind.rollout(component)

@@ -1,4 +1,4 @@
-"""Whatever an administrator does to the system while orders come in: no request fails, and no order is lost."""
+"""Administrative changes under load: no request fails, and no order is lost."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from support.customer import Customer
 @pytest.mark.short
 @pytest.mark.parametrize("component", kind.COMPONENTS)
 def test_rolling_restart_fails_no_request(component: str) -> None:
-    """`kubectl rollout restart` at 50 orders/s: every one is answered 200 and processed once."""
+    """`kubectl rollout restart` at 50 orders/s: every order is answered 200 and processed once."""
     with kind.load() as load:
         kind.kubectl("rollout", "restart", f"deployment/retail-{component}")
         kind.rollout(component)
@@ -23,7 +23,7 @@ def test_rolling_restart_fails_no_request(component: str) -> None:
 
 
 def retag(service: str) -> str:
-    """Give the service's image a second tag that the workers know too, and return it."""
+    """Tag the service's image a second time, load it on the workers, and return the tag."""
     tag = kind.image(service).rpartition(":")[2] + "-again"
     name = f"retail-orders/{service}:{tag}"
     subprocess.run(["docker", "tag", kind.image(service), name], check=True, timeout=30)
@@ -58,7 +58,7 @@ def test_upgrade_and_rollback_fail_no_request() -> None:
 
 
 def test_deleting_each_pod_in_turn_fails_no_request() -> None:
-    """`kubectl delete pod` of every pod of ours, one after the other, at 50 orders/s."""
+    """`kubectl delete pod` for every pod of the release, one after the other, at 50 orders/s."""
     deleted = []
     with kind.load() as load:
         for component in kind.COMPONENTS:
@@ -72,7 +72,7 @@ def test_deleting_each_pod_in_turn_fails_no_request() -> None:
 
 
 def test_draining_a_worker_fails_no_request() -> None:
-    """Draining the worker that holds neither MongoDB nor Kafka moves its pods without a failed request."""
+    """Draining the worker without MongoDB and Kafka moves its pods without a failed request."""
     (node,) = [
         n["metadata"]["name"]
         for n in kind.list_of("nodes")
@@ -91,7 +91,7 @@ def test_draining_a_worker_fails_no_request() -> None:
 
 @pytest.mark.parametrize("pod", ["mongodb-0", "retail-broker-0"])
 def test_deleting_a_server_pod_loses_nothing(pod: str) -> None:
-    """While MongoDB's or Kafka's only pod is away there is 503 at worst; with Kafka away not even that."""
+    """Without MongoDB's only pod the answer is 503 at worst; without Kafka's only pod even 503 does not occur."""
     with kind.load(30, verify_seconds=180) as load:
         kind.kubectl("delete", "pod", pod, "--wait=true", timeout=120)
         wait.until(
@@ -99,7 +99,7 @@ def test_deleting_a_server_pod_loses_nothing(pod: str) -> None:
             seconds=120, every=1,
         )  # fmt: skip
         before = load.sent
-        wait.until(lambda: load.sent > before + 60, "orders after the return", seconds=60)
+        wait.until(lambda: load.sent > before + 60, "orders after the recovery", seconds=60)
 
     load.assert_nothing_lost()
     assert set(load.result.statuses) <= ({"200", "503"} if pod == "mongodb-0" else {"200"}), load.result
@@ -116,7 +116,7 @@ def ready_becomes(component: str, count: int) -> None:
 
 
 def test_apis_are_unready_but_not_restarted_without_mongodb(https_client: httpx.Client) -> None:
-    """MongoDB scaled to 0 for a minute: the door says 503 honestly, no pod is restarted, all recover by themselves."""
+    """MongoDB scaled to 0 for a minute: the answer is 503, no pod is restarted, and all recover by themselves."""
     apis = ("order-api", "auth-api")
     customer = Customer(https_client)
     restarts = {component: kind.restarts(component) for component in kind.COMPONENTS}
@@ -125,7 +125,7 @@ def test_apis_are_unready_but_not_restarted_without_mongodb(https_client: httpx.
         for component in apis:
             ready_becomes(component, 0)
         answer = customer.post()
-        time.sleep(45)  # longer than a liveness probe takes to give up: three times ten seconds
+        time.sleep(45)  # longer than a failing liveness probe needs: three times ten seconds
     finally:
         scale("mongodb", 1)
     for component in apis:
@@ -138,7 +138,7 @@ def test_apis_are_unready_but_not_restarted_without_mongodb(https_client: httpx.
 
 
 def test_orders_are_accepted_without_kafka_and_processed_later() -> None:
-    """Kafka scaled to 0: the APIs stay ready, every order is answered 200, and all are processed when it is back."""
+    """Kafka scaled to 0: the APIs stay ready, every order is answered 200, and all are processed after it recovers."""
     restarts = {component: kind.restarts(component) for component in kind.COMPONENTS}
     with kind.load(20, verify_seconds=180) as load:
         scale("retail-broker", 0)

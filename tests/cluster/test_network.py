@@ -1,4 +1,4 @@
-"""Who reaches whom: what is allowed works, and nothing else does."""
+"""Network policies: allowed connections work, and no others."""
 
 import itertools
 
@@ -21,7 +21,7 @@ ALLOWED = {
 CONNECT = """
 import socket
 def reach(host, port):
-    for _ in range(2): # a name may be asked for once more on a busy machine
+    for _ in range(2): # name resolution may need a retry on a busy machine
         try:
             socket.create_connection((host, port), timeout=4).close()
             return "reached"
@@ -41,7 +41,7 @@ def reach(pod: str, addresses: set[tuple[str, int]], container: str | None = Non
 
 
 def test_foreign_pod_in_the_namespace_reaches_nothing() -> None:
-    """A pod that is not ours: neither servers nor the pods' doors, admin ports or the APIs without TLS."""
+    """A foreign pod reaches no server, no pod's proxy, no admin port and no API without TLS."""
     pods = [str(kind.pods(component)[0]["status"]["podIP"]) for component in kind.COMPONENTS]
     addresses = {*SERVERS, *DOORS, *ADMIN, *itertools.product(pods, (8080, 8443, 9090))}
     with kind.idle_pod("stranger", {"app": "stranger"}) as stranger:
@@ -52,7 +52,7 @@ def test_foreign_pod_in_the_namespace_reaches_nothing() -> None:
 
 @pytest.mark.parametrize("component", ALLOWED)
 def test_service_reaches_only_what_it_needs(component: str) -> None:
-    """Servers, keys and admin ports as they are needed; not each other's doors, not the API server."""
+    """A service reaches servers, keys and admin ports as needed; no other proxy and not the API server."""
     addresses = {*SERVERS, *DOORS, *ADMIN, API_SERVER}
     answers = reach(f"deployment/retail-{component}", addresses, container=component)
 

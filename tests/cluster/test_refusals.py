@@ -1,4 +1,4 @@
-"""Each link refuses what is not TLS, what another authority signed, and who has no password or no right."""
+"""Each connection rejects plain text, foreign certificates, missing passwords and missing rights."""
 
 import httpx
 import pytest
@@ -88,7 +88,7 @@ def in_pod(component: str, prelude: str, expressions: list[str]) -> dict[str, st
     ],
 )
 def test_kafka_denies_operations_outside_a_services_rights(component: str, attempts: list[str], work: str) -> None:
-    """order-api cannot read and the processor cannot write the topic; with the same client each can do its work."""
+    """order-api cannot read and the processor cannot write the topic; with the same client each does its work."""
     answers = in_pod(component, KAFKA, [*attempts, work])
 
     assert answers.pop(work) in {"connected", "read", "nothing"}
@@ -128,7 +128,7 @@ def test_kafka_denies_operations_outside_a_services_rights(component: str, attem
     ],
 )
 def test_mongodb_denies_operations_outside_a_services_rights(component: str, attempts: list[str], work: str) -> None:
-    """Each has only its collections and its verbs, and those it has."""
+    """Each user has exactly its collections and operations."""
     calls = {f"attempt(lambda db: {text})": text for text in [*attempts, work]}
     answers = {calls[call]: answer for call, answer in in_pod(component, MONGODB, list(calls)).items()}
 
@@ -137,7 +137,7 @@ def test_mongodb_denies_operations_outside_a_services_rights(component: str, att
 
 
 def test_kafka_requires_tls_its_ca_and_a_password() -> None:
-    """Plain text, an authority that we do not know, a wrong password and none at all: no connection."""
+    """Plain text, an unknown authority, a wrong password and no password: no connection."""
     transport = {"_TRANSPORT", "_TIMED_OUT", "_ALL_BROKERS_DOWN"}
     attempts = {
         "metadata(security_protocol='SASL_PLAINTEXT')": transport,
@@ -154,7 +154,7 @@ def test_kafka_requires_tls_its_ca_and_a_password() -> None:
 
 
 def test_mongodb_requires_tls_its_ca_and_a_password() -> None:
-    """Plain text, an authority that we do not know, a wrong password and none at all: nothing is read."""
+    """Plain text, an unknown authority, a wrong password and no password: nothing is read."""
     away = {"AutoReconnect", "ServerSelectionTimeoutError"}
     nobody = "mongodb://mongodb-0.mongodb.retail.svc/?directConnection=true"
     find = "lambda db: db.orders.find_one()"
@@ -173,7 +173,7 @@ def test_mongodb_requires_tls_its_ca_and_a_password() -> None:
 
 
 def test_entry_requires_tls_and_the_right_ca() -> None:
-    """Plain HTTP gets no answer that could be mistaken for one, and a client that trusts others does not connect."""
+    """Plain HTTP gets no successful answer, and a client with another authority does not connect."""
     with pytest.raises(httpx.TransportError):
         httpx.get("http://127.0.0.1:8443/.well-known/jwks.json", timeout=5)
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
@@ -199,7 +199,7 @@ def ask(host, plain=False, ca=None):
 
 
 def test_pod_proxy_requires_tls_and_the_right_ca() -> None:
-    """The link from order-api to auth-api: plain HTTP is 400, an unknown authority is refused, ours is answered."""
+    """From order-api to auth-api: plain HTTP is 400, an unknown authority is rejected, the right one works."""
     host = "'retail-auth-api.retail.svc'"
     expected = {
         f"ask({host}, plain=True)": "400",

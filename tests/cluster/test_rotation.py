@@ -1,4 +1,4 @@
-"""Certificates, passwords and signing keys are changed while orders come in: nothing is refused, nothing is lost."""
+"""Certificates, passwords and signing keys change under load: nothing is rejected, nothing is lost."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ import hashlib; print(hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexd
 
 
 def in_secret(name: str) -> str:
-    """Return the certificate that a Secret holds, as PEM."""
+    """Return the certificate of a Secret as PEM."""
     data = kube.secret_data(name)
     assert data is not None
     return data["tls.crt"]
@@ -30,7 +30,7 @@ def digest(certificate: str) -> str:
 
 
 def set_up_mongodb_again() -> None:
-    """Run the Job once more, which makes mongod read its certificate."""
+    """Run the Job that makes mongod read its certificate again."""
     resources = subprocess.run(
         ["kubectl", "kustomize", str(kind.ROOT / "k8s/kind")], capture_output=True, text=True, check=True, timeout=30
     ).stdout
@@ -41,13 +41,13 @@ def set_up_mongodb_again() -> None:
 
 
 def mongodb_serves(fresh: str, code: str) -> bool:
-    """Have mongod read its certificate, which may not have reached its pod yet, and look at what it serves."""
+    """Let mongod read its certificate, which may not have reached its pod yet, and check what it serves."""
     set_up_mongodb_again()
     return kind.python("deployment/retail-order-api", code, container="order-api") == fresh
 
 
 def test_renewed_certificates_are_served_without_a_failed_request() -> None:
-    """All four are renewed at 30 orders/s: gateway, both APIs and MongoDB serve the new ones, and nobody notices."""
+    """All four are renewed at 30 orders/s: gateway, both APIs and MongoDB serve the new ones, and no request fails."""
     with kind.load(30) as load:
         names = frozenset({"gateway", "mongodb", "retail-order-api", "retail-auth-api"})
         assert set(certificates.reconcile(names)) == names
@@ -69,7 +69,7 @@ def test_renewed_certificates_are_served_without_a_failed_request() -> None:
 
 
 def test_new_kafka_passwords_lose_nothing() -> None:
-    """Strimzi makes a new password for a user whose Secret is deleted; a rolling restart brings it to the pods."""
+    """Strimzi creates a new password for a user whose Secret is deleted; a rolling restart brings it to the pods."""
     users = ("order-api", "order-processor")
     before = {user: kube.secret_data(user) for user in users}
     with kind.load(30) as load:
@@ -85,7 +85,7 @@ def test_new_kafka_passwords_lose_nothing() -> None:
 
 
 def test_key_rotation_rejects_no_valid_token(https_client: httpx.Client) -> None:
-    """A key is added, then signs: every token issued meanwhile is good for an order at once, and old ones stay good."""
+    """A key is added and then signs: every new token is accepted at once, and old ones stay valid."""
     keys = kube.secret_data("signing-keys")
     assert keys is not None
     old = max(keys).removesuffix(".pem")
@@ -93,10 +93,12 @@ def test_key_rotation_rejects_no_valid_token(https_client: httpx.Client) -> None
         ["openssl", "genpkey", "-algorithm", "ed25519"], capture_output=True, text=True, check=True, timeout=30
     ).stdout
     with kind.release_restored(), kind.load(20) as load:
-        kind.upgrade(f"auth.signingKid={old}")  # so that the new one, which no verifier may know yet, does not sign
+        kind.upgrade(f"auth.signingKid={old}")  # so that the new key, which verifiers may not know yet, does not sign
         patch = {"stringData": {f"{old}-next.pem": made}}
         kind.kubectl("patch", "secret", "signing-keys", "--patch-file", "/dev/stdin", stdin=json.dumps(patch))
-        kind.kubectl("rollout", "restart", "deployment/retail-auth-api")  # sooner than the Secret comes to the pods
+        kind.kubectl(
+            "rollout", "restart", "deployment/retail-auth-api"
+        )  # faster than waiting for the Secret to reach the pods
         kind.rollout("auth-api")
         published = {key["kid"] for key in https_client.get("/.well-known/jwks.json").json()["keys"]}
         first = Customer(https_client)

@@ -1,4 +1,4 @@
-"""The autoscaler adds replicas of order-api under load and takes them away again, and no request notices."""
+"""The autoscaler adds replicas of order-api under load and removes them again; no request fails."""
 
 import json
 
@@ -6,7 +6,7 @@ from support import kind, wait
 
 
 def replicas() -> int:
-    """Return how many replicas the Deployment has that are ready."""
+    """Return the number of ready replicas of the Deployment."""
     deployment = json.loads(kind.kubectl("get", "deployment", "retail-order-api", "--output", "json"))
     return int(deployment["status"].get("readyReplicas", 0))
 

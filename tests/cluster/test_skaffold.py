@@ -20,7 +20,7 @@ FILES = ("Dockerfile", ".dockerignore", "skaffold.yaml")
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Path]:
-    """A copy of what Skaffold works on, so that a test may change it; the release is put back afterwards."""
+    """A copy of the checkout that a test may change; the release is rolled back afterwards."""
     ignore = shutil.ignore_patterns("__pycache__")
     for folder in FOLDERS:
         shutil.copytree(kind.ROOT / folder, tmp_path / folder, ignore=ignore)
@@ -35,7 +35,7 @@ def skaffold(*arguments: str) -> list[str]:
 
 
 def test_run_deploys_the_checkout(checkout: Path, https_client: httpx.Client) -> None:
-    """Build, load, upgrade; then an order is processed by what was deployed."""
+    """Build, load, upgrade; then the deployed system processes an order."""
     started = time.monotonic()
     done = subprocess.run(
         skaffold("run", "--tail=false"), cwd=checkout, capture_output=True, text=True, check=False, timeout=600
@@ -69,6 +69,6 @@ def test_dev_serves_a_changed_file(checkout: Path, https_client: httpx.Client) -
 
 
 def title(https_client: httpx.Client) -> str:
-    """Return the title that is served; nothing while the worker reloads."""
+    """Return the served title, or nothing while the worker reloads."""
     answer = https_client.get("/openapi.json")
     return str(answer.json()["info"]["title"]) if answer.status_code == 200 else ""

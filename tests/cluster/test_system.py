@@ -1,4 +1,4 @@
-"""The system as it was installed: an order through the https_client, every pod confined, every resource accepted."""
+"""The installed system: an order from outside, restricted pods, accepted resources."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ def test_order_placed_from_outside_is_processed(customer: Customer) -> None:
 
 
 def test_proxy_serves_both_apis_and_hides_everything_else(https_client: httpx.Client) -> None:
-    """Documents of both, problem documents for what is not there, and no admin port from outside."""
+    """Both APIs serve their documents; unknown paths are problems; no admin port is reachable from outside."""
     assert "paths" in https_client.get("/openapi.json").json()
     assert "paths" in https_client.get("/api/openapi.json").json()
     for path in ("/livez", "/readyz", "/metrics", "/nowhere"):
@@ -33,7 +33,7 @@ def test_proxy_serves_both_apis_and_hides_everything_else(https_client: httpx.Cl
 def test_proxies_answer_with_problems_and_pass_the_client_address(
     https_client: httpx.Client, customer: Customer
 ) -> None:
-    """What the proxies answer themselves is a problem document too, and the client's own address is what counts."""
+    """The proxies' own answers are problem documents too, and the services see the client's address."""
     large = customer.post({"orderitems": ["x" * 200] * 100, "note": "x" * 70_000})
     headers = https_client.get("/orderdetails", headers={"X-Filler": "x" * 40_000})
 
@@ -43,7 +43,7 @@ def test_proxies_answer_with_problems_and_pass_the_client_address(
 
 
 def test_helm_test_places_an_order() -> None:
-    """`helm test` does it through the Services, with our own image."""
+    """`helm test` places it through the Services, with an image of the release."""
     helm = ["helm", "--kube-context", kind.CONTEXT, "--namespace", kind.NAMESPACE]
     done = subprocess.run(
         [*helm, "test", "retail", "--logs", "--timeout", "150s"],
@@ -58,7 +58,7 @@ def test_helm_test_places_an_order() -> None:
 
 
 def test_the_namespace_enforces_the_restricted_standard() -> None:
-    """It is enforced, every pod was admitted, and one that asks for more is not."""
+    """Every pod was admitted, and a pod that needs more rights is not."""
     namespace = json.loads(kind.kubectl("get", "namespace", kind.NAMESPACE, "--output", "json"))
     running = kind.list_of("pods")
     greedy = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "greedy"},
@@ -74,7 +74,7 @@ def test_the_namespace_enforces_the_restricted_standard() -> None:
 
 
 def test_custom_resources_match_the_operator_definitions() -> None:
-    """The API server has our Kafka, users, topics, certificates and routes, as its own schemas let them in."""
+    """The API server accepted Kafka, users, topics, certificates and routes by its own schemas."""
     for kind_of in ("kafka", "kafkanodepool", "kafkatopic", "kafkauser", "certificate", "issuer", "httproute",
                     "backendtlspolicy", "gateway", "clienttrafficpolicy", "backendtrafficpolicy"):  # fmt: skip
         assert kind.list_of(kind_of), kind_of

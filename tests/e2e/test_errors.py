@@ -1,4 +1,4 @@
-"""Every error of every kind, whoever answers it, is a problem document with the right status."""
+"""Every error is a problem document with the right status, whichever component answers."""
 
 import json
 import socket
@@ -154,7 +154,7 @@ def test_plain_http_is_rejected(https_client: httpx.Client) -> None:
 
 
 def test_proxy_negotiates_http_1_1_only(https_client: httpx.Client) -> None:
-    """Over HTTP/2 nginx refuses an oversized body with a page of its own, which is no problem document."""
+    """Over HTTP/2 nginx would answer an oversized body with its own page, not with a problem document."""
     context = _trusting()
     context.set_alpn_protocols(["h2", "http/1.1"])
     host, port = str(https_client.base_url.host), https_client.base_url.port or 443
@@ -182,7 +182,7 @@ def _raw(https_client: httpx.Client, request: bytes) -> tuple[bytes, bytes]:
 
 
 def _trusting() -> ssl.SSLContext:
-    """Return a context that trusts anybody: what is asked here needs no identity."""
+    """Return a context without certificate checks: these requests need no identity."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""The original's flow, through the HTTPS door of the whole running system."""
+"""The whole flow of an order, over HTTPS, on the running system."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""One key, one order, whoever repeats it how often and at once."""
+"""One key makes one order, however often and however parallel the requests are."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -50,7 +50,7 @@ def test_rejected_request_does_not_use_up_its_key(customer: Customer) -> None:
 
 
 def _settled(customer: Customer, key: str) -> httpx.Response:
-    """Repeat on 503: the insert that won the race may not be safe yet, and the answer says so."""
+    """Retry on 503: the insert that won the race may not be committed yet."""
     for _ in range(20):
         answer = customer.post(key=key)
         if answer.status_code != 503:

@@ -1,4 +1,4 @@
-"""order-api stopping gracefully while it has work in hand."""
+"""A graceful stop of order-api while requests and events are in flight."""
 
 import time
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def test_stop_answers_long_polls_and_publishes_every_event(stack: Stack, custome
             timeout=35,
         )
         wait.until(lambda: scrape.samples(address["admin_url"], "retail_http_requests_total"), "a request counted")
-        time.sleep(0.5)  # the waiting request is in the service by then, or the test proves less, but not falsely
+        time.sleep(0.5)  # the long poll has reached the service by then; if not, the test proves less but still holds
         started = time.monotonic()
         stack.stop(PART)
         took = time.monotonic() - started

@@ -1,4 +1,4 @@
-"""What customers see while a dependency is away, and that everything heals by itself."""
+"""What customers see while a dependency is down, and that the system recovers by itself."""
 
 import functools
 import signal
@@ -25,7 +25,7 @@ def healed(stack: Stack) -> Iterator[None]:
 
 
 def test_orders_are_accepted_while_kafka_is_down(stack: Stack, customer: Customer) -> None:
-    """Every order is accepted while Kafka is down, as fast as before, and processed after its return."""
+    """Orders are accepted as fast as before while Kafka is down, and processed after it recovers."""
     _latencies(customer, 50)
     before = _latencies(customer, 200)
     stack.stop("kafka-0")
@@ -41,13 +41,13 @@ def test_orders_are_accepted_while_kafka_is_down(stack: Stack, customer: Custome
         customer.processed(reference, seconds=90)
     wait.until(lambda: _all_states(stack, "order-api", "kafka") == {"closed"}, "the Kafka breakers closing", seconds=60)
     slowest = max(statistics.median(times) for times in (during, after_opening))
-    assert slowest <= 3 * statistics.median(before)  # a Kafka on the request's path would cost seconds
+    assert slowest <= 3 * statistics.median(before)  # waiting for Kafka would take seconds
     p99 = [_p99(times) * 1000 for times in (before, during, after_opening)]
     print("p99 of POST /order in ms: before {:.1f}, Kafka down {:.1f}, breaker open {:.1f}".format(*p99))
 
 
 def test_mongodb_outage_returns_503_immediately(stack: Stack, customer: Customer) -> None:
-    """503 with Retry-After; within milliseconds of the service's own time once its breaker is open; then it heals."""
+    """503 with Retry-After, within milliseconds once the breaker is open; then it recovers."""
     stack.stop("mongodb-0")
     wait.until(lambda: _opened(stack, customer), "the MongoDB breakers of both replicas opening", seconds=60)
     started = time.perf_counter()
@@ -65,18 +65,18 @@ def test_mongodb_outage_returns_503_immediately(stack: Stack, customer: Customer
     wait.until(lambda: customer.post().status_code == 200, "orders accepted again", seconds=60)
     wait.until(lambda: _all_states(stack, "order-api", "mongodb") == {"closed"}, "the breakers closing", seconds=60)
     customer.processed(customer.place())
-    print(f"an answer with the breaker open takes {took * 1000:.1f} ms through the door")
+    print(f"an answer with the breaker open takes {took * 1000:.1f} ms over HTTPS")
 
 
 def test_service_started_without_mongodb_waits_for_it(stack: Stack, customer: Customer) -> None:
-    """Not ready and 503 without the unique index; it serves when MongoDB is there, without another restart."""
+    """Not ready and 503 without the unique index; it serves once MongoDB is up, without another restart."""
     stack.stop("mongodb-0")
     for part in ("order-api-0", "order-api-1"):
         stack.stop(part)
         stack.start(part, wait=False)
     urls = _admin_urls(stack, "order-api")
     wait.until(lambda: all(scrape.alive(url) for url in urls), "the new processes")
-    refused = wait.until(lambda: _answer(customer, 503), "an honest answer from them")
+    refused = wait.until(lambda: _answer(customer, 503), "a 503 from them")
     ready = [scrape.ready(url) for url in urls]
     stack.start("mongodb-0")
 
@@ -87,11 +87,11 @@ def test_service_started_without_mongodb_waits_for_it(stack: Stack, customer: Cu
 
 
 def test_replica_killed_during_a_request_returns_503(stack: Stack, customer: Customer) -> None:
-    """The request is not sent again; the answer says that its outcome is unknown, and the key settles it."""
+    """The proxy does not send the request again; the answer is outcome-unknown, and the key settles it."""
     with ThreadPoolExecutor(4) as pool:
         stack.signal("mongodb-0", signal.SIGSTOP)
         in_flight = [pool.submit(customer.post, key=f"killed-{n}") for n in range(4)]
-        time.sleep(0.5)  # well below the 2 s after which they would be answered
+        time.sleep(0.5)  # well below the 2 s operation limit
         for part in ("order-api-0", "order-api-1"):
             stack.kill(part)
         stack.signal("mongodb-0", signal.SIGCONT)
@@ -135,7 +135,7 @@ def _answer(customer: Customer, status: int, key: str | None = None) -> httpx.Re
 
 
 def _latencies(customer: Customer, count: int) -> list[float]:
-    """Place `count` orders one after another, all of which must be accepted; return the seconds each took."""
+    """Place `count` orders one after another; all must be accepted. Return the seconds each took."""
     times = []
     for _ in range(count):
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What several integration tests start from."""
+"""Shared fixtures of the integration tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def seeded(servers: Stack, tmp_path: Path) -> Iterator[SeededOrders]:
 
 @pytest.fixture
 def quiet_command() -> Iterator[None]:
-    """The operator's command runs in this process: its logging is as the command has it, and then as it was."""
+    """Configure logging as the operator's command does, since it runs in this process, and restore it afterwards."""
     quiet()
     yield
     structlog.reset_defaults()

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("quiet_command")
 
 @pytest.fixture
 def seeder(servers: Stack) -> Iterator[OrderSeeder]:
-    """The orders of servers that no service runs on; what a test puts there is taken away again."""
+    """Inserts orders on servers without services; they are deleted after the test."""
     with database(servers, "order-api") as as_service, database(servers, "admin") as as_admin:
         schema.ensure(as_service[schema.COLLECTION])
         yield OrderSeeder(as_service.orders)
@@ -159,7 +159,7 @@ def test_operator_cannot_insert_orders_or_write_events(servers: Stack) -> None:
 
 @pytest.fixture(params=["nobody listens", "nobody answers"])
 def dead_port(request: pytest.FixtureRequest) -> Iterator[int]:
-    """A port behind which there is no server: it refuses, or it takes what is sent and says nothing."""
+    """A port without a server: it refuses connections, or accepts them and never answers."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if request.param == "nobody answers":

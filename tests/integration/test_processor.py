@@ -1,4 +1,4 @@
-"""order-processor as a process, on real MongoDB and real Kafka: at work, killed, and cut off."""
+"""order-processor as a process on real MongoDB and Kafka: running, killed, and during an outage."""
 
 import signal
 import time
@@ -46,7 +46,7 @@ def test_processor_killed_during_a_batch_processes_each_order_once(seeded: Seede
         assert processor.stop() == 0
 
     seeded.assert_one_effect_each()
-    assert idle <= 30  # the broker notices the death after 10 s; a start and the work itself are in this figure
+    assert idle <= 30  # the broker notices the death after 10 s; the figure includes the start and the work
 
 
 def test_partitions_of_a_killed_processor_are_soon_reassigned(seeded: SeededOrders) -> None:
@@ -79,7 +79,7 @@ def test_processor_waits_during_an_outage_and_stops_cleanly(seeded: SeededOrders
         try:
             if part == "mongodb-0":
                 _publish_blindly(seeded, ids)
-            until(lambda: not processor.is_ready(), "the processor to say that it cannot serve", seconds=60)
+            until(lambda: not processor.is_ready(), "the processor to be unready", seconds=60)
             began = time.monotonic()
             assert stopped.stop() == 0
             assert time.monotonic() - began < 30

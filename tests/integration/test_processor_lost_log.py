@@ -1,4 +1,4 @@
-"""Events that the log has lost are found by the offsets, and their orders are processed all the same."""
+"""Reconciliation finds events that the log has lost, and their orders are processed."""
 
 from prometheus_client import CollectorRegistry
 
@@ -29,9 +29,7 @@ def test_deleting_a_topic_with_events_loses_no_order(seeded: SeededOrders) -> No
     seeded.publish(newer)
 
     with seeded.processor() as processor:
-        until(
-            lambda: seeded.as_api.orders.count_documents({"userid": seeded.user, "rearmed": 1}) >= 300, "the rearming"
-        )
+        until(lambda: seeded.as_api.orders.count_documents({"userid": seeded.user, "rearmed": 1}) >= 300, "the requeue")
         assert processor.count("retail_outbox_requeued_total") >= 300
         marked = [d["_id"] for d in seeded.as_api.orders.find({"status": "PLACED", "userid": seeded.user})]
         seeded.as_api.orders.update_many({"_id": {"$in": marked}}, {"$unset": {"outbox": ""}})

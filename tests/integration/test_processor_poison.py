@@ -1,4 +1,4 @@
-"""What cannot be handled goes aside alone, with its story, and its neighbours are processed."""
+"""A message that cannot be processed is dead-lettered alone, with its cause, and all others are processed."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from support.wait import until
 
 
 def _refuse(seeded: SeededOrders, *cases: Document) -> None:
-    """Have the validator refuse orders in a state that `cases` describe."""
+    """Let the validator reject orders in a state that `cases` describe."""
     validator = {"$and": [schema.VALIDATOR, {"$nor": list(cases)}]}
     seeded.as_admin.command("collMod", schema.COLLECTION, validator=validator)
 

@@ -1,7 +1,7 @@
 """Safeguards of the real code, each with the change that switches it off.
 
 A mutant is a few words of a function's source replaced by others. If those words are not there exactly once, the mutant
-is out of date, and says so.
+is out of date and raises LookupError.
 """
 
 import inspect
@@ -35,9 +35,9 @@ Patch = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Mutant:
-    """A safeguard, what switches it off, and a history that it is there for.
+    """A safeguard, the change that switches it off, and a history that needs it.
 
-    `alone`: reconciliation, the second net, is off too, with and without it, as it would mend what this one breaks.
+    `alone`: reconciliation is off with and without the safeguard, since it would repair the damage.
     """
 
     safeguard: str
@@ -47,7 +47,7 @@ class Mutant:
 
 
 def change(function: Any, *replacements: tuple[str, str]) -> Patch:
-    """Return what replaces words in the source of a function or property, until the patch ends."""
+    """Return a context manager that replaces words in the source of a function or property."""
 
     @contextmanager
     def patch() -> Iterator[None]:
@@ -198,7 +198,7 @@ MUTANTS = [
     ),
 ]
 
-# What no history can show, as it is about time: customers wait while MongoDB is away (tests/faults, row 28).
+# No history can show this one, as it is about time: requests wait while MongoDB is down (tests/faults, row 28).
 NEVER_OPEN = change(Breaker._record, ("permit.epoch != self._epoch", "True"))
 ON_SERVERS = {mutant.safeguard: mutant for mutant in MUTANTS} | {
     "a breaker opens": Mutant("a breaker opens", NEVER_OPEN, lambda _: None)

@@ -1,4 +1,4 @@
-"""The processes of both order services, put together as their own main functions do, on stand-ins."""
+"""The processes of both order services on fakes, wired as their main functions wire them."""
 
 import random
 from collections.abc import Callable
@@ -41,7 +41,7 @@ _processor_metrics = ProcessorMetrics(_registry)
 
 @dataclass(frozen=True)
 class Environment:
-    """What a process finds: its dependencies, the time, and randomness."""
+    """What a process depends on: servers, topics, clocks and randomness."""
 
     servers: ReplicaSet
     topics: dict[str, FakeTopic]
@@ -52,14 +52,14 @@ class Environment:
     produce_error: Callable[[], Exception | None]
 
     def new_producer(self, *, delivers_on_flush: bool) -> FakeProducer:
-        """Return a producer that meets the present failure."""
+        """Return a producer that meets the current failure."""
         producer = FakeProducer(self.topics, delivers_on_flush=delivers_on_flush)
         producer.produce_error = self.produce_error
         return producer
 
 
 def operator(environment: Environment) -> OrderTransitions:
-    """Return what the operator moves orders with."""
+    """Return the orders as the operator accesses them."""
     anything: Any = FakeDatabase(environment.servers)
     return OrderTransitions(
         anything, Breaker("operator", _breaker_metrics, is_failure=mongo.is_failure, clock=environment.clock)
@@ -101,12 +101,12 @@ class Api:
         self._is_forked = False
 
     def fork(self) -> None:
-        """Live on in a forked child: under another id, and without the Kafka client's threads."""
+        """Continue as in a forked child: with another process id and without the Kafka client's threads."""
         self.producer.fork()
         self._is_forked = True
 
     def publish(self) -> None:
-        """Run the relay once; a forked child's run may be refused, which its thread survives."""
+        """Run the relay once; in a forked child it may raise, which its thread survives."""
         if not self._is_forked:
             self.relay.run_once()
             return

@@ -1,4 +1,4 @@
-"""order-processor's parts over MongoDB and Kafka in memory, as its tests talk to them."""
+"""The handler of order-processor over MongoDB in memory, and builders of its events and orders."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -32,14 +32,14 @@ def event(order_id: str, *items: str) -> OrderPlaced:
 
 
 def message(order_id: str, *items: str, offset: int = 0, partition: int = 0, **changes: Any) -> Message:
-    """Return the message of an order's event, as a consumer takes it; `changes` spoil it."""
+    """Return the message of an order's event as a consumer receives it, with `changes`."""
     key, value, headers = events.encode(event(order_id, *items))
     taken: dict[str, Any] = {"key": key, "value": value, "headers": headers} | changes
     return Message(TOPIC, partition, offset, **taken)
 
 
 def document(order_id: str, *, marked: bool = False, **changes: Any) -> Document:
-    """Return an order as order-api stores it; `marked` if its event is not known to be published."""
+    """Return an order as order-api stores it; `marked` adds an outbox entry."""
     outbox = {"outbox": {"due": PLACED_AT, "attempts": 0, "claim": None, "traceparent": None}} if marked else {}
     placed = {"status": "PLACED", "at": PLACED_AT, "by": "order-api", "reason": None}
     return {
@@ -59,7 +59,7 @@ def document(order_id: str, *, marked: bool = False, **changes: Any) -> Document
 
 
 class FakeDeadLetters:
-    """Takes dead letters. While `error` is set it refuses all."""
+    """Collects dead letters. While `error` is set it rejects all of them."""
 
     def __init__(self) -> None:
         self.sent: list[DeadLetter] = []
@@ -92,7 +92,7 @@ class HandlerHarness:
         )
 
     def handle(self, *messages: Message, times: int = 1) -> Batch:
-        """Hand a batch of messages in, as often as `times` says."""
+        """Handle a batch of messages `times` times."""
         batch = Batch()
         batch.add(messages)
         for _ in range(times):

@@ -1,4 +1,4 @@
-"""The operator's command on real servers, and what it finds there: orders, events and dead letters."""
+"""Runs the operator's command on real servers, and writes the orders, events and dead letters that it reads."""
 
 import json
 import secrets
@@ -31,7 +31,7 @@ def printed_json(result: Result) -> Any:
 
 
 def publish(stack: Stack, message: tuple[bytes, bytes, Any]) -> None:
-    """Write a message to the topic of events, as order-api may."""
+    """Write a message to the event topic, with the rights of order-api."""
     producer = kafka.producer(connection(stack, "order-api"), lambda _error: None)
     key, value, headers = message
     producer.produce(events.TOPIC, key=key, value=value, headers=headers)
@@ -49,7 +49,7 @@ def send_dead_letter(stack: Stack, key: bytes | None, value: bytes) -> None:
 
 
 class OrderSeeder:
-    """Puts orders into MongoDB as order-api would, and in the state that a test needs."""
+    """Inserts orders as order-api does, and changes them to the state that a test needs."""
 
     def __init__(self, orders: Any) -> None:
         self.orders = orders

@@ -1,4 +1,4 @@
-"""Orders of one test on real servers, with their events, and the processors that work on them."""
+"""The orders and events of one test on real servers, and processors for them."""
 
 import secrets
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from support.wait import until
 
 
 class SeededOrders:
-    """Orders of one test and their events, as order-api would make them."""
+    """The orders of one test and their events, as order-api makes them."""
 
     def __init__(self, stack: Stack, as_api: Database[Document], as_admin: Database[Document], folder: Path) -> None:
         self.stack = stack
@@ -34,7 +34,7 @@ class SeededOrders:
         self._producer = kafka.producer(connection(stack, "order-api"), lambda _: None)
 
     def store(self, count: int, item: str = "apple") -> list[str]:
-        """Store orders whose events are published, and return their ids."""
+        """Insert orders without outbox entries, and return their ids."""
         now = datetime.now(UTC).replace(microsecond=0)
         order = rules.Order(self.user, Amount(1250), "USD", (OrderItem(item),))
         ids = [rules.new_id(now, secrets.token_bytes(rules.RANDOM_BYTES)) for _ in range(count)]
@@ -67,7 +67,7 @@ class SeededOrders:
         return {d["_id"]: d["status"] for d in self.as_api.orders.find({"userid": self.user}, {"status": True})}
 
     def await_settled(self, *, seconds: float = 60) -> dict[str, str]:
-        """Wait until no order is PLACED; return what they are."""
+        """Wait until no order is PLACED; return their statuses."""
         until(lambda: "PLACED" not in self.statuses().values() or None, "no order to be PLACED", seconds=seconds)
         return self.statuses()
 

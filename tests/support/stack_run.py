@@ -1,4 +1,4 @@
-"""`local-stack run` as a child of a shell, and what one asks of it while it runs and after."""
+"""`local-stack run` as a child of a shell."""
 
 import json
 import os
@@ -23,14 +23,14 @@ COMMAND = Path(sys.executable).parent / "local-stack"
 
 
 class StackRun:
-    """A shell and the command as its child, in a process group of their own, as `make run` is."""
+    """A shell with the command as its child, in their own process group, as with `make run`."""
 
     def __init__(self, root: Path, offset: int, *arguments: str) -> None:
         self.root = root
         self.output = root.with_suffix(f".{offset}.out")
         command = [str(COMMAND), "run", "--root", str(root), "--port-offset", str(offset), *arguments]
         with self.output.open("wb") as output:
-            script = f"{shlex.join(command)}; exit $?"  # the shell stays
+            script = f"{shlex.join(command)}; exit $?"  # the shell does not replace itself
             self.shell = subprocess.Popen(["/bin/sh", "-c", script], stdout=output, stderr=output, process_group=0)
         self.pid = wait.until(psutil.Process(self.shell.pid).children, "the command")[0].pid
         self._customers: list[httpx.Client] = []
@@ -47,13 +47,13 @@ class StackRun:
 
     @property
     def pids(self) -> dict[str, int]:
-        """The process of each part, as stack.json has it."""
+        """The process id of each part, from stack.json."""
         stack = self.file
         services = {f"{s['name']}-{s['replica']}": s["pid"] for s in stack["services"]}
         return services | {kind: stack[kind]["pid"] for kind in ("mongodb", "kafka", "proxy")}
 
     def healed(self, part: str) -> bool:
-        """Tell whether the part answers: on its admin port, or on the port that it is for."""
+        """Return whether the part answers on its admin port, or on its main port."""
         stack = self.file
         addresses = {
             "proxy": stack["base_url"],
@@ -71,7 +71,7 @@ class StackRun:
         return Customer(client)
 
     def family(self) -> list[psutil.Process]:
-        """The command's process and all below it."""
+        """The process of the command and all its descendants."""
         own = psutil.Process(self.pid)
         return [own, *own.children(recursive=True)]
 
@@ -101,7 +101,7 @@ def gone(process: psutil.Process) -> bool:
 
 
 def runs(pid: int) -> bool:
-    """Tell whether the process is there, and more than a zombie."""
+    """Return whether the process exists and is no zombie."""
     try:
         return not gone(psutil.Process(pid))
     except psutil.NoSuchProcess:

@@ -9,7 +9,7 @@ DEFINITIONS = Path(__file__).resolve().parents[2] / "chart/schemas"
 
 
 def install_definitions() -> None:
-    """Install the definitions of the operators that are not here; the gateway brings its own."""
+    """Install the definitions of the missing operators; the gateway brings its own."""
     for file in sorted(DEFINITIONS.glob("*.json")):
         if not file.name.endswith(("gateway.networking.k8s.io.json", "gateway.envoyproxy.io.json")):
             kube.kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(file))
@@ -17,7 +17,7 @@ def install_definitions() -> None:
 
 
 def main() -> None:
-    """Do one operator's work once."""
+    """Do the work of one operator once."""
     match sys.argv[1:]:
         case ["definitions"]:
             install_definitions()

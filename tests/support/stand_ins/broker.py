@@ -1,4 +1,4 @@
-"""The objects of the one broker, as Strimzi names them."""
+"""The objects of the single broker, with Strimzi's names."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ RUN = (
 
 
 def properties(cluster: Resource, pool: Resource) -> str:
-    """Return server.properties: Strimzi's listeners, and `config` of our resource as it is."""
+    """Return server.properties: Strimzi's listeners and the `config` of the Kafka resource."""
     name = cluster["metadata"]["name"]
     kafka = cluster["spec"]["kafka"]
     host = f"{name}-{pool['metadata']['name']}-0.{name}-kafka-brokers.{NAMESPACE}.svc"
@@ -45,7 +45,7 @@ def properties(cluster: Resource, pool: Resource) -> str:
         f"{prefix}.ssl.keystore.location": f"/etc/kafka-tls/{FOLDER}",
         f"{prefix}.ssl.client.auth": "none",
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        # Only the pod's own loopback has listeners without a user.
+        # Only the loopback of the pod has listeners without a user.
         "super.users": "User:ANONYMOUS",
         "log.dirs": "/var/lib/kafka/data-0/kafka-log0",
         **kafka.get("config", {}),

@@ -1,4 +1,4 @@
-"""cert-manager's part: for each Certificate of the namespace, the Secret that it names."""
+"""The work of cert-manager: for each Certificate of the namespace, the Secret that it names."""
 
 from support.stand_ins import kube, pki
 
@@ -6,7 +6,7 @@ LABELS = {"controller.cert-manager.io/fao": "true"}
 
 
 def reconcile(renew: frozenset[str] = frozenset()) -> list[str]:
-    """Issue what is missing, what changed its names, and the Certificates named in `renew`; return those issued."""
+    """Issue missing and changed Certificates, and those named in `renew`; return the issued ones."""
     issuers = {issuer["metadata"]["name"]: issuer["spec"] for issuer in kube.list_of("issuers.cert-manager.io")}
     certificates = kube.list_of("certificates.cert-manager.io")
     issued = []

@@ -1,4 +1,4 @@
-"""Runs beside the broker, as Strimzi's entity operator would: makes topics, users and rights what standard input says.
+"""Runs beside the broker, as Strimzi's entity operator does: makes topics, users and rights match standard input.
 
 Uses nothing but confluent_kafka and the standard library: it is handed to the container as text.
 """
@@ -57,9 +57,9 @@ def make_users(admin: AdminClient, users: list[dict[str, Any]]) -> None:
 
 
 def make_rights(admin: AdminClient, users: list[dict[str, Any]]) -> None:
-    """Create the rights that are missing and delete those that nobody asks for."""
+    """Create missing rights and delete unwanted ones."""
     wanted = {binding for user in users for binding in rights(user)}
-    anything: Any = None  # the types do not say that None stands for any
+    anything: Any = None  # the type stubs do not allow None for any
     everything = AclBindingFilter(
         ResourceType.ANY,
         anything,
@@ -85,7 +85,7 @@ def make_rights(admin: AdminClient, users: list[dict[str, Any]]) -> None:
 
 
 def rights(user: dict[str, Any]) -> list[AclBinding]:
-    """Turn the `acls` of a KafkaUser into Kafka's own, as Strimzi does: allow, from any host unless one is named."""
+    """Convert the `acls` of a KafkaUser to Kafka's ACLs, as Strimzi does: allow, from any host unless one is named."""
     bindings = []
     for rule in user["acls"]:
         resource = rule["resource"]
@@ -111,7 +111,7 @@ def rights(user: dict[str, Any]) -> list[AclBinding]:
 
 
 def main() -> None:
-    """Do all of it, as the super-user that the pod's loopback is."""
+    """Do all of it as the super-user of the pod's loopback listener."""
     wanted = json.load(sys.stdin)
     admin = AdminClient({"bootstrap.servers": "127.0.0.1:9091"})
     for attempt in range(1, 6):  # a broker that has just started may not know its controller yet

@@ -1,4 +1,4 @@
-"""Strimzi's part: the broker, its Service, certificates, users and topics, as our Kafka resources describe them.
+"""The work of Strimzi: broker, Service, certificates, users and topics, as the Kafka resources describe them.
 
 One node only. Differs from Strimzi in what nobody outside sees: controller and inter-broker traffic stays on the pod's
 loopback, and the entity operator is a container beside the broker.
@@ -16,7 +16,7 @@ ENTITIES = (Path(__file__).parent / "entities.py").read_text()
 
 
 def reconcile(image: str, own_image: str) -> None:
-    """Make the broker of the one Kafka resource, wait for it, then its topics, users and their rights."""
+    """Create the broker of the only Kafka resource, wait for it, then create topics, users and rights."""
     (cluster,) = kube.list_of("kafkas.kafka.strimzi.io")
     name = cluster["metadata"]["name"]
     (pool,) = _of(name, "kafkanodepools.kafka.strimzi.io")
@@ -33,7 +33,7 @@ def reconcile(image: str, own_image: str) -> None:
 
 
 def reconcile_entities(cluster: str = "retail", pod: str = "retail-broker-0") -> None:
-    """Make topics, users, passwords and rights what the resources say. A user's Secret that is gone is made anew."""
+    """Make topics, users, passwords and rights match the resources. A missing user Secret is created again."""
     topics = [
         {
             "name": topic["spec"].get("topicName", topic["metadata"]["name"]),
@@ -61,7 +61,7 @@ def reconcile_entities(cluster: str = "retail", pod: str = "retail-broker-0") ->
 
 
 def _of(cluster: str, kind: str) -> list[kube.Resource]:
-    """Return the resources that carry the cluster's label: the others Strimzi would not see either."""
+    """Return the resources with the cluster's label; Strimzi ignores others too."""
     return [r for r in kube.list_of(kind) if r["metadata"].get("labels", {}).get("strimzi.io/cluster") == cluster]
 
 
@@ -70,7 +70,7 @@ def _text(value: object) -> str:
 
 
 def _certificates(cluster: str) -> pki.Pair:
-    """Make the cluster's authority and the broker's certificate where they are missing."""
+    """Create the cluster's authority and the broker's certificate if they are missing."""
     labels = {"strimzi.io/cluster": cluster}
     data = kube.secret_data(f"{cluster}-cluster-ca")
     ca_cert = kube.secret_data(f"{cluster}-cluster-ca-cert")

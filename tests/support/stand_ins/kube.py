@@ -1,4 +1,4 @@
-"""The cluster, through kubectl: objects as dictionaries. Nothing secret stands on a command line."""
+"""The cluster through kubectl, with objects as dictionaries. No secret is put on a command line."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ MANAGER = "retail-stand-ins"
 
 
 def kubectl(*arguments: str, stdin: str | None = None, timeout: float = 120, check: bool = True) -> str:
-    """Run kubectl in our namespace and return what it printed; a failure is raised with kubectl's own words."""
+    """Run kubectl in the namespace and return its output; raise with its error output if it fails."""
     command = ["kubectl", "--context", CONTEXT, "--namespace", NAMESPACE, *arguments]
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
     if check and done.returncode:
@@ -36,7 +36,7 @@ def find(kind: str, name: str) -> Resource | None:
 
 
 def apply(resources: Iterable[Resource]) -> None:
-    """Make the objects so, whatever they were."""
+    """Create or replace the objects."""
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(resources)})
     kubectl("apply", "--server-side", "--force-conflicts", "--field-manager", MANAGER, "--filename", "-", stdin=text)
 
@@ -62,7 +62,7 @@ def secret_data(name: str) -> dict[str, str] | None:
 
 
 def set_ready(kind: str, name: str, **status: Any) -> None:
-    """Write the status that tells `kubectl wait` that the object's operator has done its work."""
+    """Set the status that `kubectl wait` takes as the end of the operator's work."""
     status["conditions"] = [{"type": "Ready", "status": "True", "reason": "StandIn", "message": "made by the stand-in"}]
     kubectl(
         "patch", kind, name, "--subresource", "status", "--type", "merge", "--patch", json.dumps({"status": status})

@@ -19,12 +19,12 @@ class Pair:
 
 
 def authority(common_name: str, *, days: int = 3650) -> Pair:
-    """Make a self-signed authority."""
+    """Create a self-signed authority."""
     return _issue(common_name, None, days=days, names=())
 
 
 def leaf(common_name: str, issuer: Pair, *, names: tuple[str, ...], days: int = 90) -> Pair:
-    """Make a server's certificate, for DNS names and IP addresses."""
+    """Create a server certificate for DNS names and IP addresses."""
     return _issue(common_name, issuer, days=days, names=names)
 
 
