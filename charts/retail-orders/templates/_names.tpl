@@ -1,4 +1,4 @@
-{{/* Every helper takes a component: dict "root" $ "name" "order-api" "values" .Values.orderApi */}}
+{{/* Every helper but the prefix takes a component: dict "root" $ "name" "order-api" "values" .Values.orderApi */}}
 
 {{- define "retail-orders.prefix" -}}
 {{- .Values.fullnameOverride | default .Release.Name | trunc 40 | trimSuffix "-" -}}
@@ -8,7 +8,7 @@
 {{ include "retail-orders.prefix" .root }}-{{ .name }}
 {{- end }}
 
-{{/* Never changed after the first release: they are the Deployments' immutable selectors. */}}
+{{/* These must never change: a Deployment's selector is immutable. */}}
 {{- define "retail-orders.selectorLabels" -}}
 app.kubernetes.io/name: retail-orders
 app.kubernetes.io/instance: {{ .root.Release.Name }}

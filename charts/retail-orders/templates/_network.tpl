@@ -11,14 +11,14 @@ spec:
   policyTypes: [Ingress, Egress]
 {{- end }}
 
-{{/* One of our own pods, by component. */}}
+{{/* The pods of one component of this release. */}}
 {{- define "retail-orders.ownPeer" -}}
 - podSelector:
     matchLabels:
       {{- include "retail-orders.selectorLabels" . | nindent 6 }}
 {{- end }}
 
-{{/* The admin port: the operator's command, and Prometheus. The kubelet always gets through. */}}
+{{/* The admin port, for the operator pod and Prometheus. Network policies never block the kubelet. */}}
 {{- define "retail-orders.adminIngress" -}}
 - ports: [{port: admin}]
   from:

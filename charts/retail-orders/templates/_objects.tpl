@@ -1,4 +1,4 @@
-{{/* The small objects that every component has. */}}
+{{/* The small objects of a component. One that does not apply renders nothing. */}}
 
 {{- define "retail-orders.meta" -}}
 metadata:
@@ -15,6 +15,7 @@ automountServiceAccountToken: false
 {{- end }}
 
 {{- define "retail-orders.service" -}}
+{{- if hasKey .values "tls" -}}
 apiVersion: v1
 kind: Service
 {{ include "retail-orders.meta" . }}
@@ -23,10 +24,11 @@ spec:
     {{- include "retail-orders.selectorLabels" . | nindent 4 }}
   ports:
     - {name: https, port: 8443, targetPort: https, appProtocol: https}
-    - {name: admin, port: 9090, targetPort: admin} # for Prometheus; NetworkPolicies decide who gets through
+    - {name: admin, port: 9090, targetPort: admin} # for Prometheus; NetworkPolicies decide who may connect
+{{- end }}
 {{- end }}
 
-{{/* spec.replicas belongs to the autoscaler where there is one. */}}
+{{/* The autoscaler owns spec.replicas when it is enabled. */}}
 {{- define "retail-orders.deploymentSettings" -}}
 {{- if not .values.autoscaling.enabled }}
 replicas: {{ .values.replicas }}
@@ -54,7 +56,7 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* Of the service's container: the proxy beside it would blur the figure. */}}
+{{/* Measures the container of the service only, without the proxy. */}}
 {{- define "retail-orders.hpa" -}}
 {{- if .values.autoscaling.enabled -}}
 apiVersion: autoscaling/v2
@@ -75,9 +77,9 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* An API's own certificate, for the names by which it is called inside the cluster. */}}
+{{/* The certificate of an API, for its names inside the cluster. */}}
 {{- define "retail-orders.certificate" -}}
-{{- if and .root.Values.certificates.enabled (not .values.tls.existingSecret) -}}
+{{- if and .root.Values.certificates.enabled (hasKey .values "tls") (not (.values.tls).existingSecret) -}}
 {{- $name := include "retail-orders.fullname" . -}}
 apiVersion: cert-manager.io/v1
 kind: Certificate

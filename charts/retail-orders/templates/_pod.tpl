@@ -62,7 +62,7 @@ securityContext:
   capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* Image, resources, probes and stop of the service's own container. An API stops when its proxy has let go of idle connections. */}}
+{{/* Image, resources, probes and preStop of the service's container. An API stops after its proxy has closed idle connections. */}}
 {{- define "retail-orders.serviceContainer" -}}
 name: {{ .name }}
 image: {{ include "retail-orders.image" . }}
@@ -90,7 +90,7 @@ lifecycle:
     sleep: {seconds: {{ ternary 12 5 (hasKey .values "tls") }}}
 {{- end }}
 
-{{/* Settings of every service; secrets are files in /etc/retail. */}}
+{{/* Environment of every service; secrets are files in /etc/retail. */}}
 {{- define "retail-orders.commonEnv" -}}
 - {name: LOG_LEVEL, value: {{ .root.Values.logLevel | quote }}}
 - {name: ADMIN_BIND, value: "0.0.0.0:9090"}
@@ -113,7 +113,7 @@ lifecycle:
 {{- define "retail-orders.httpEnv" -}}
 - {name: HTTP_BIND, value: "127.0.0.1:8080"}
 - {name: HTTP_THREADS, value: {{ .values.threads | quote }}}
-- {name: TRUSTED_PROXIES, value: "1"} # the nginx beside it, which settles the client's address
+- {name: TRUSTED_PROXIES, value: "1"} # the proxy in the same pod, which sets the client's address
 - {name: AUTH_ISSUER, value: {{ .root.Values.auth.issuer | quote }}}
 - {name: AUTH_AUDIENCE, value: {{ .root.Values.auth.audience | quote }}}
 {{- end }}

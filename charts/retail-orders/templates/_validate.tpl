@@ -11,7 +11,10 @@
 {{- if not .Values.auth.existingSecret }}
 {{- fail "auth.existingSecret is required: set it to the Secret with the Ed25519 keys that sign tokens (KID.pem)" }}
 {{- end }}
-{{- $components := dict "orderApi" .Values.orderApi "authApi" .Values.authApi "orderProcessor" .Values.orderProcessor }}
+{{- $components := dict }}
+{{- range $name, $component := include "retail-orders.components" . | fromYaml }}
+{{- $_ := set $components $component.key (index $.Values $component.key) }}
+{{- end }}
 {{- if .Values.operator.enabled }}
 {{- $_ := set $components "operator" .Values.operator }}
 {{- end }}
@@ -42,12 +45,11 @@
 {{- if and .Values.monitoring.monitors .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsPeers) }}
 {{- fail "monitoring.monitors needs networkPolicy.metricsPeers: without it network policies block the pods of Prometheus" }}
 {{- end }}
-{{- range $name, $folder := dict "orderApi" "order-api" "authApi" "auth-api" "orderProcessor" "order-processor" }}
-{{- $deployment := include (printf "%s/%s/deployment.yaml" $.Template.BasePath $folder) $ | fromYaml }}
+{{- range $name, $component := include "retail-orders.components" . | fromYaml }}
 {{- $set := list }}
-{{- range (first $deployment.spec.template.spec.containers).env }}
+{{- range include "retail-orders.env" (dict "root" $ "name" $name "values" (index $.Values $component.key)) | fromYamlArray }}
 {{- if has .name $set }}
-{{- fail (printf "%s.extraEnv has %s, which the chart already sets from another value" $name .name) }}
+{{- fail (printf "%s.extraEnv has %s, which the chart already sets from another value" $component.key .name) }}
 {{- end }}
 {{- $set = append $set .name }}
 {{- end }}
