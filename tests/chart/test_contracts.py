@@ -1,5 +1,6 @@
 """Names that stand both in the chart or k8s/ and in code are the same names."""
 
+import importlib
 import importlib.util
 import json
 import re
@@ -10,10 +11,6 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-import auth_api.settings
-import order_api.metrics
-import order_api.settings
-import order_processor.settings
 import retail_cli.settings
 from shared.config.settings import variables
 from shared.ordering import events
@@ -24,13 +21,14 @@ from support.manifests import of_kind
 KIND = helm.CHART / "ci/kind-values.yaml"
 EVERYTHING = helm.CHART / "ci/everything-values.yaml"
 CERT_MANAGERS = {"certmanager_certificate_expiration_timestamp_seconds"}  # from its own documentation
-METRICS = (metrics, order_api.metrics)
+PACKAGES = {path.name: path.name.replace("-", "_") for path in sorted((helm.ROOT / "services").glob("*"))}
+METRICS = (
+    metrics,
+    *(importlib.import_module(f"{p}.metrics") for p in PACKAGES.values() if importlib.util.find_spec(f"{p}.metrics")),
+)
 SETTINGS = {
-    "order-api": order_api.settings.Settings,
-    "auth-api": auth_api.settings.Settings,
-    "order-processor": order_processor.settings.Settings,
-    "operator": retail_cli.settings.OperatorSettings,
-}
+    service: importlib.import_module(f"{package}.settings").Settings for service, package in PACKAGES.items()
+} | {"operator": retail_cli.settings.OperatorSettings}
 
 
 @pytest.mark.parametrize("service", SETTINGS)
