@@ -26,6 +26,7 @@ load: $(RUN_READY) ## Place orders on what `make run` runs, and see each PROCESS
 
 .PHONY: clean
 clean: ## Remove the data, secrets, logs and the environment of this checkout (refused while `make run` is up).
+	@[ -w . ] || { echo "clean: this checkout belongs to another user" >&2; exit 1; }
 	@if [ -x $(BIN)/local-stack ]; then $(BIN)/local-stack clean; fi
 	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -36,7 +37,7 @@ test: .venv/.ready ## Run every test on real MongoDB and real Kafka.
 	@exec $(BIN)/pytest $(ARGS)
 
 .PHONY: test-fast
-test-fast: .venv/.ready ## Run the tests that need no server, on every core: rules, HTTP with fakes, the model.
+test-fast: .venv/.ready ## Run the tests that need no server, on every core (FAST=tests/unit/shared: only those).
 	@exec $(BIN)/pytest --numprocesses auto --dist loadfile $(FAST) $(ARGS)
 
 .PHONY: test-fresh

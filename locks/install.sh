@@ -51,8 +51,8 @@ then
     if ! .venv/bin/python -m pip install --quiet --retries 1 --timeout 15 --disable-pip-version-check \
         --require-hashes -r locks/bootstrap.txt >.venv/install.log 2>&1
     then
-        fail "the package registry could not be reached, or refused: $(grep -v '^ *$' .venv/install.log | tail -n 1)" \
-            "(all of it: .venv/install.log). Check the network, and the settings of pip (pip config list)."
+        fail "the package registry cannot be reached, or lacks a package (details: .venv/install.log)." \
+            "Check the network, and the settings of pip: pip config list"
     fi
     pwd -P >.venv/.made-in
 fi
@@ -60,8 +60,8 @@ say "installing the locked packages (the first time takes a minute)"
 uv() {
     VIRTUAL_ENV="$PWD/.venv" UV_HTTP_RETRIES="${UV_HTTP_RETRIES:-2}" .venv/bin/uv pip "$@" --quiet --python .venv/bin/python \
         2>.venv/install.log ||
-        fail "the locked packages could not be installed: $(grep -v '^ *$' .venv/install.log | tail -n 1)" \
-            "(all of it: .venv/install.log). Check the network, and the settings of uv (UV_INDEX_URL, proxies)."
+        fail "the package registry cannot be reached, or lacks a package (details: .venv/install.log)." \
+            "Check the network, and the settings of uv: UV_INDEX_URL, HTTPS_PROXY"
 }
 uv sync --require-hashes "locks/$set_of_packages.txt" locks/bootstrap.txt
 uv install --no-deps \

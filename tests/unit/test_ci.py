@@ -1,5 +1,6 @@
 """The rules of .ci/run: it stops at the first failure, and its table has every step that was begun."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -51,3 +52,16 @@ def test_cluster_tools_are_the_first_step_and_the_cluster_the_last() -> None:
     steps = re.findall(r"^step .* (\S+)$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
 
     assert (steps[0], steps[-1]) == ("cluster_tools", "cluster")
+
+
+def test_fresh_debian_without_root_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")
+    (tmp_path / "id").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+    done = subprocess.run(
+        [ROOT / ".ci/fresh"], env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert done.returncode == 69
+    assert done.stdout == "NOT RUN: a newly installed Debian needs root, for debootstrap and chroot\n"

@@ -77,7 +77,7 @@ def create_root(root: Path) -> None:
         owner = ""
         with suppress(OSError):
             if root.stat().st_uid != os.geteuid():
-                owner = f": it belongs to {_user_name(root.stat().st_uid)}"
+                owner = f": it belongs to {_user_name(root.stat().st_uid)}, who can remove it"
         raise StackError(
             f"{root} cannot be written ({error.strerror}){owner}; use a folder of your own: "
             "make run ARGS='--root FOLDER', or another clone"
