@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
-MEMBERS := shared services/order-api services/auth-api services/order-processor local cli loadtest
+MEMBERS := shared $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)) local cli loadtest
 SOURCES := shared services local cli loadtest bench tests
 FAST := tests/unit tests/api tests/model tests/test_rules.py
 # What runs the system is a part of what tests it: `make run` installs the part, and keeps the whole where it is.

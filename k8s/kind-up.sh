@@ -15,6 +15,9 @@ CONTEXT=kind-$KIND_CLUSTER
 NAMESPACE=retail
 STAND_INS=${KIND_STAND_INS:-}
 STARTED=$SECONDS
+SERVICES=(services/*/)
+SERVICES=("${SERVICES[@]%/}")
+SERVICES=("${SERVICES[@]#services/}")
 
 main() {
     for program in docker kind helm kubectl openssl curl; do
@@ -68,7 +71,7 @@ images() {
     local service image member
     mkdir -p .kind
     : >.kind/images
-    for service in order-api auth-api order-processor operator; do
+    for service in "${SERVICES[@]}" operator; do
         member=services/$service
         [[ $service != operator ]] || member=cli
         image=$(docker build --quiet --build-arg "SERVICE=$service" --build-arg "MEMBER=$member" \
@@ -84,6 +87,11 @@ images() {
     fi
     kind load docker-image --quiet --name "$KIND_CLUSTER" \
         --nodes "$KIND_CLUSTER-worker,$KIND_CLUSTER-worker2" "${names[@]}"
+}
+
+# order-api is orderApi in the values.
+values_key() {
+    awk -F- '{printf $1; for (i = 2; i <= NF; i++) printf toupper(substr($i, 1, 1)) substr($i, 2)}' <<<"$1"
 }
 
 tag() { awk -v service="$1" '$1 == service {print $2}' .kind/images; }
@@ -136,14 +144,13 @@ servers() {
 }
 
 application() {
-    local component
+    local service tag tags=()
+    while read -r service tag; do tags+=(--set "$(values_key "$service").image.tag=$tag"); done <.kind/images
     helm upgrade --install retail charts/retail-orders --kube-context "$CONTEXT" --namespace "$NAMESPACE" \
-        --values charts/retail-orders/ci/kind-values.yaml \
-        --set "orderApi.image.tag=$(tag order-api),authApi.image.tag=$(tag auth-api)" \
-        --set "orderProcessor.image.tag=$(tag order-processor),operator.image.tag=$(tag operator)" >/dev/null
+        --values charts/retail-orders/ci/kind-values.yaml "${tags[@]}" >/dev/null
     [[ ! $STAND_INS ]] || stand_in certificates
-    for component in auth-api order-api order-processor; do
-        kube rollout status "deployment/retail-$component" --timeout 300s >/dev/null
+    for service in "${SERVICES[@]}"; do
+        kube rollout status "deployment/retail-$service" --timeout 300s >/dev/null
     done
 }
 

@@ -22,15 +22,16 @@ fi
 if missing mongodb-root; then
     printf 'username: root\npassword: %s\n' "$(random 24)" | secret mongodb-root
 fi
-for user in order-api auth-api order-processor operator; do
+# The users are the keys of roles.json.
+while read -r user; do
     if missing "mongodb-$user"; then
         password=$(random 24)
         host=mongodb-0.mongodb.$NAMESPACE.svc.cluster.local:27017
         printf 'password: %s\nuri: mongodb://%s:%s@%s/?replicaSet=rs0&authSource=retail\n' \
             "$password" "$user" "$password" "$host" | secret "mongodb-$user"
     fi
-done
+done < <(sed -n 's/^  "\(.*\)": \[$/\1/p' k8s/mongodb/roles.json)
 if missing signing-keys; then
     key=$(openssl genpkey -algorithm ed25519)
-    printf '%s.pem: |\n%s\n' "$(date +%Y-%m)" "$(sed 's/^/  /' <<<"$key")" | secret signing-keys
+    printf '%s.pem: |\n%s\n' "$(date +%Y-%m)" "  ${key//$'\n'/$'\n  '}" | secret signing-keys
 fi

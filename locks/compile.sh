@@ -21,9 +21,9 @@ compile bootstrap locks/bootstrap.in
 compile dev locks/dev.in shared/pyproject.toml services/*/pyproject.toml local/pyproject.toml cli/pyproject.toml loadtest/pyproject.toml --extra kafka --extra web
 compile run services/*/pyproject.toml local/pyproject.toml cli/pyproject.toml loadtest/pyproject.toml --constraint "$out/dev.txt"
 compile bench locks/bench.in --constraint "$out/dev.txt"
-compile order-api services/order-api/pyproject.toml --constraint "$out/dev.txt"
-compile auth-api services/auth-api/pyproject.toml --constraint "$out/dev.txt"
-compile order-processor services/order-processor/pyproject.toml --constraint "$out/dev.txt"
+for project in services/*/pyproject.toml; do
+    compile "$(basename "$(dirname "$project")")" "$project" --constraint "$out/dev.txt"
+done
 compile operator cli/pyproject.toml --constraint "$out/dev.txt"
 if [ "$out" != locks ]; then
     for lock in locks/*.txt; do

@@ -64,7 +64,10 @@ uv() {
             "Check the network, and the settings of uv: UV_INDEX_URL, HTTPS_PROXY"
 }
 uv sync --require-hashes "locks/$set_of_packages.txt" locks/bootstrap.txt
-uv install --no-deps \
-    -e ./shared -e ./services/order-api -e ./services/auth-api -e ./services/order-processor -e ./local -e ./cli -e ./loadtest
+set --
+for project in shared/pyproject.toml services/*/pyproject.toml local/pyproject.toml cli/pyproject.toml loadtest/pyproject.toml; do
+    set -- "$@" -e "./${project%/pyproject.toml}"
+done
+uv install --no-deps "$@"
 touch .venv/.ready-run
 if [ "$set_of_packages" = dev ]; then touch .venv/.ready; fi
