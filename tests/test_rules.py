@@ -99,13 +99,13 @@ def test_sources_are_found() -> None:
 @pytest.mark.parametrize("domain", DOMAIN)
 def test_rules_import_only_stdlib_msgspec_and_each_other(domain: str) -> None:
     (path,) = [path for path in SOURCES if name(path) == domain]
-    ours = {module.removesuffix(".py").replace("/", ".") for module in DOMAIN}
+    rules = {module.removesuffix(".py").replace("/", ".") for module in DOMAIN}
     foreign = {
         module
         for module in imports(path)
         if module.partition(".")[0] not in {*sys.stdlib_module_names, "msgspec"}
-        and module not in ours
-        and module.rpartition(".")[0] not in ours
+        and module not in rules
+        and module.rpartition(".")[0] not in rules
     }
 
     assert foreign == set()

@@ -59,7 +59,7 @@ def real(database: Database[Document], admin: Database[Document]) -> StoreHarnes
     store.prepare()
     collection = admin[schema.COLLECTION]
 
-    def refuse_changes(order_id: str) -> None:
+    def reject_changes(order_id: str) -> None:
         rule = {"$or": [{"_id": {"$ne": order_id}}, {"outbox.attempts": 0}]}
         admin.command("collMod", schema.COLLECTION, validator={"$and": [schema.VALIDATOR, rule]})
 
@@ -71,7 +71,7 @@ def real(database: Database[Document], admin: Database[Document]) -> StoreHarnes
     def change(order_id: str, fields: Document) -> None:
         collection.update_one({"_id": order_id}, {"$set": fields})
 
-    return StoreHarness(store, Outbox(database, new_breaker()), raw, change, refuse_changes)
+    return StoreHarness(store, Outbox(database, new_breaker()), raw, change, reject_changes)
 
 
 @pytest.fixture(params=["in_memory", "real"])

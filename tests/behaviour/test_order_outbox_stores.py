@@ -105,7 +105,7 @@ def test_backlog_counts_placed_orders_with_an_outbox_entry(harness: StoreHarness
 
 def test_rejected_update_does_not_block_the_other_orders(harness: StoreHarness) -> None:
     ids = [harness.place() for _ in range(5)]
-    harness.refuse_changes(ids[2])
+    harness.reject_changes(ids[2])
     swept = harness.outbox.sweep(claim="c", limit=10)
     harness.outbox.remove(ids)
 
@@ -114,8 +114,8 @@ def test_rejected_update_does_not_block_the_other_orders(harness: StoreHarness) 
 
 
 def test_order_that_cannot_be_claimed_does_not_block_others(harness: StoreHarness) -> None:
-    refused, other = harness.place(age=20), harness.place(age=10)
-    harness.refuse_changes(refused)
+    rejected, other = harness.place(age=20), harness.place(age=10)
+    harness.reject_changes(rejected)
     swept = [[record["_id"] for record in harness.outbox.sweep(claim=f"c{n}", limit=1)] for n in range(3)]
 
     assert swept == [[], [other], []]

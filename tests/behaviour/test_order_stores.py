@@ -26,10 +26,10 @@ def test_only_the_owner_reads_an_order_as_stored(harness: StoreHarness) -> None:
 
 def test_key_is_unique_per_user_and_optional(harness: StoreHarness) -> None:
     first = harness.place(key="k")
-    twin = harness.make(key="k", cost=200)
+    duplicate = harness.make(key="k", cost=200)
     with pytest.raises(DuplicateOrder):
-        harness.store.insert(twin)
-    earlier = harness.store.find_existing(twin)
+        harness.store.insert(duplicate)
+    earlier = harness.store.find_existing(duplicate)
     others = [harness.place(key="k", user="bob"), harness.place(key="K"), harness.place(), harness.place()]
 
     assert earlier is not None

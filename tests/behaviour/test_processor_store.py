@@ -33,7 +33,7 @@ class TransitionHarness:
     orders: OrderTransitions
     put: Callable[[Document], None]
     get: Callable[[str], Document]
-    refuse: Callable[[str], None]
+    reject: Callable[[str], None]
 
     def add(self, **changes: Any) -> str:
         """Insert an order and return its unique id."""
@@ -68,7 +68,7 @@ def real(servers: Stack) -> Iterator[TransitionHarness]:
         def put(record: Document) -> None:
             admin.orders.insert_one(record)
 
-        def refuse(order_id: str) -> None:
+        def reject(order_id: str) -> None:
             changed = {"$nor": [{"_id": order_id, "version": {"$gt": 1}}, {"_id": order_id, "rearmed": {"$gt": 0}}]}
             admin.command("collMod", schema.COLLECTION, validator={"$and": [schema.VALIDATOR, changed]})
 
@@ -76,7 +76,7 @@ def real(servers: Stack) -> Iterator[TransitionHarness]:
             OrderTransitions(own, breaker()),
             put,
             lambda order_id: admin.orders.find_one({"_id": order_id}) or {},
-            refuse,
+            reject,
         )
         admin.orders.delete_many({"placed_at": PLACED_AT})
         schema.ensure(admin[schema.COLLECTION])
@@ -116,15 +116,15 @@ def test_failed_order_has_a_reason_and_no_processing_time(harness: TransitionHar
 def test_redrive_requeues_only_failed_orders(harness: TransitionHarness) -> None:
     failed, placed = harness.add(status="FAILED", rearmed=5), harness.add()
 
-    assert harness.orders.redrive([failed, placed], at=AT, by="operator", reason="mended") == 1
+    assert harness.orders.redrive([failed, placed], at=AT, by="operator", reason="fixed") == 1
     assert harness.orders.redrive([failed], at=AT, by="operator") == 0
 
     order = harness.get(failed)
     assert (order["status"], order["version"], order["rearmed"]) == ("PLACED", 2, 0)
-    assert order["history"][-1] == {"status": "PLACED", "at": AT, "by": "operator", "reason": "mended"}
-    marker = order["outbox"]
-    assert (marker["attempts"], marker["claim"], marker["traceparent"]) == (0, None, None)
-    assert abs(marker["due"] - datetime.now(UTC)) < timedelta(minutes=1)
+    assert order["history"][-1] == {"status": "PLACED", "at": AT, "by": "operator", "reason": "fixed"}
+    entry = order["outbox"]
+    assert (entry["attempts"], entry["claim"], entry["traceparent"]) == (0, None, None)
+    assert abs(entry["due"] - datetime.now(UTC)) < timedelta(minutes=1)
     assert "outbox" not in harness.get(placed)
 
 
@@ -163,13 +163,13 @@ def test_outbox_entry_is_restored_once_and_counted(harness: TransitionHarness) -
 
 
 def test_validator_error_is_a_document_error(harness: TransitionHarness) -> None:
-    refused = harness.add()
-    harness.refuse(refused)
+    rejected = harness.add()
+    harness.reject(rejected)
 
     changes: list[Callable[[], int]] = [
-        lambda: harness.orders.process([refused], at=AT),
-        lambda: harness.orders.fail([refused], at=AT, reason="x"),
-        lambda: harness.orders.requeue([refused]),
+        lambda: harness.orders.process([rejected], at=AT),
+        lambda: harness.orders.fail([rejected], at=AT, reason="x"),
+        lambda: harness.orders.requeue([rejected]),
     ]
 
     for change in changes:
@@ -177,7 +177,7 @@ def test_validator_error_is_a_document_error(harness: TransitionHarness) -> None
             change()
         assert mongo.is_document_error(caught.value)
 
-    assert harness.get(refused) == document(refused)
+    assert harness.get(rejected) == document(rejected)
 
 
 def test_orders_without_outbox_entry_are_found_by_index(servers: Stack) -> None:

@@ -155,14 +155,14 @@ def test_kafka_requires_tls_its_ca_and_a_password() -> None:
 
 def test_mongodb_requires_tls_its_ca_and_a_password() -> None:
     """Plain text, an unknown authority, a wrong password and no password: nothing is read."""
-    away = {"AutoReconnect", "ServerSelectionTimeoutError"}
-    nobody = "mongodb://mongodb-0.mongodb.retail.svc/?directConnection=true"
+    unreachable = {"AutoReconnect", "ServerSelectionTimeoutError"}
+    without_login = "mongodb://mongodb-0.mongodb.retail.svc/?directConnection=true"
     find = "lambda db: db.orders.find_one()"
     attempts = {
-        f"attempt({find}, tls=False, tlsCAFile=None)": away,
-        f"attempt({find}, tlsCAFile='/etc/ssl/certs/ca-certificates.crt')": away,
+        f"attempt({find}, tls=False, tlsCAFile=None)": unreachable,
+        f"attempt({find}, tlsCAFile='/etc/ssl/certs/ca-certificates.crt')": unreachable,
         f"attempt({find}, password='wrong')": {"AuthenticationFailed"},
-        f"attempt({find}, uri={nobody!r})": {"Unauthorized"},
+        f"attempt({find}, uri={without_login!r})": {"Unauthorized"},
     }
     answers = in_pod("order-api", MONGODB, [*attempts, f"attempt({find})"])
 
@@ -178,8 +178,8 @@ def test_entry_requires_tls_and_the_right_ca() -> None:
         httpx.get("http://127.0.0.1:8443/.well-known/jwks.json", timeout=5)
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         httpx.get(f"{kind.BASE_URL}/.well-known/jwks.json", timeout=5)
-    with https(kind.BASE_URL, kind.CA_FILE) as ours:
-        assert ours.get("/.well-known/jwks.json").status_code == 200
+    with https(kind.BASE_URL, kind.CA_FILE) as client:
+        assert client.get("/.well-known/jwks.json").status_code == 200
 
 
 HTTP = """

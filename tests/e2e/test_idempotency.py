@@ -20,9 +20,9 @@ def test_parallel_posts_with_one_key_make_one_order(customer: Customer) -> None:
 def test_same_key_with_another_body_returns_422(customer: Customer) -> None:
     customer.place(key="once")
 
-    refused = customer.post({"cost": "8.50"}, key="once")
+    rejected = customer.post({"cost": "8.50"}, key="once")
 
-    assert refused.status_code == 422
+    assert rejected.status_code == 422
 
 
 def test_equivalent_body_replays_the_same_order(customer: Customer) -> None:

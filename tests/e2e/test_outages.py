@@ -76,11 +76,11 @@ def test_service_started_without_mongodb_waits_for_it(stack: Stack, customer: Cu
         stack.start(part, wait=False)
     urls = _admin_urls(stack, "order-api")
     wait.until(lambda: all(scrape.alive(url) for url in urls), "the new processes")
-    refused = wait.until(lambda: _answer(customer, 503), "a 503 from them")
+    unavailable = wait.until(lambda: _answer(customer, 503), "a 503 from them")
     ready = [scrape.ready(url) for url in urls]
     stack.start("mongodb-0")
 
-    assert refused.json()["type"] == "unavailable"
+    assert unavailable.json()["type"] == "unavailable"
     assert ready == [False, False]
     wait.until(lambda: all(scrape.ready(url) for url in urls), "both replicas ready", seconds=60)
     customer.processed(customer.place())

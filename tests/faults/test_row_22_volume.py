@@ -58,16 +58,16 @@ def test_row_22_disk_full(tight: System, figures: dict[str, Any]) -> None:
         wait.until(is_full, "the disk to be full", seconds=150, every=1)
         full_at = time.time()
         wait.until(lambda: time.time() - full_at > full, "time with a full disk", seconds=full + 10, every=0.5)
-        refused = not_accepted()
+        rejected = not_accepted()
         (disk / "filler").unlink()
         tight.stack.start("mongodb-0")
         healed_at = time.time()
         tight.probe()
 
     first = min(t.at for t in run.account().tries(healed_at) if t.outcome == "ok")
-    figures |= {"full_seconds": full, "not_accepted": refused, "recovery_seconds": round(first - healed_at, 1)}
+    figures |= {"full_seconds": full, "not_accepted": rejected, "recovery_seconds": round(first - healed_at, 1)}
     tight.prove(run, figures=figures, healed_at=healed_at, within=60)
-    assert refused > 0  # the disk was full
+    assert rejected > 0  # the disk was full
     assert first - healed_at <= 15
 
 

@@ -63,8 +63,8 @@ def test_thousand_failed_orders_are_redriven_together(servers: Stack, seeder: Or
 
 
 def test_unknown_order_is_rejected(servers: Stack) -> None:
-    assert retail(servers, "orders", "show", "nobody").exit_code == 1
-    assert retail(servers, "dead-letters", "redrive", "nobody").exit_code == 1
+    assert retail(servers, "orders", "show", "unknown").exit_code == 1
+    assert retail(servers, "dead-letters", "redrive", "unknown").exit_code == 1
 
 
 def test_dead_letters_are_listed_with_their_cause(servers: Stack, seeder: OrderSeeder) -> None:
@@ -157,12 +157,12 @@ def test_operator_cannot_insert_orders_or_write_events(servers: Stack) -> None:
     assert outcomes == ["TOPIC_AUTHORIZATION_FAILED"]
 
 
-@pytest.fixture(params=["nobody listens", "nobody answers"])
+@pytest.fixture(params=["no listener", "no answer"])
 def dead_port(request: pytest.FixtureRequest) -> Iterator[int]:
     """A port without a server: it refuses connections, or accepts them and never answers."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
-        if request.param == "nobody answers":
+        if request.param == "no answer":
             server.listen(64)
         yield server.getsockname()[1]
 

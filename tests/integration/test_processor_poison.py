@@ -19,7 +19,7 @@ def _refuse(seeded: SeededOrders, *cases: Document) -> None:
 
 def test_only_broken_messages_are_dead_lettered(seeded: SeededOrders) -> None:
     good = seeded.store(496)
-    (refused,) = seeded.store(1, item="plum")
+    (rejected,) = seeded.store(1, item="plum")
     (unprocessable,) = seeded.store(1)
     (untouchable,) = seeded.store(1)
     _refuse(seeded, {"_id": unprocessable, "status": "PROCESSED"}, {"_id": untouchable, "status": {"$ne": "PLACED"}})
@@ -32,10 +32,10 @@ def test_only_broken_messages_are_dead_lettered(seeded: SeededOrders) -> None:
         "without value": (mark, None, headers),
         "without key": (None, value, [*headers, ("test", mark)]),
         "of 1 MB": (mark, b"x" * 970_000, [*headers, ("big", b"y" * 20_000)]),
-        "of an unknown order": (b"nobody", value.replace(good[0].encode(), b"nobody"), headers),
+        "of an unknown order": (b"unknown", value.replace(good[0].encode(), b"unknown"), headers),
     }
 
-    seeded.publish([*good[:248], refused, unprocessable])
+    seeded.publish([*good[:248], rejected, unprocessable])
     for key, spoiled, its_headers in poison.values():
         seeded.send(key, spoiled, its_headers)
     seeded.publish([untouchable, *good[248:]])
@@ -52,26 +52,26 @@ def test_only_broken_messages_are_dead_lettered(seeded: SeededOrders) -> None:
         schema.ensure(seeded.as_api[schema.COLLECTION])
 
     found = seeded.statuses()
-    assert {order_id: found[order_id] for order_id in (refused, unprocessable, untouchable)} == {
-        refused: "FAILED",
+    assert {order_id: found[order_id] for order_id in (rejected, unprocessable, untouchable)} == {
+        rejected: "FAILED",
         unprocessable: "FAILED",
         untouchable: "PLACED",
     }
     assert {found[order_id] for order_id in good} == {"PROCESSED"}
     reasons = {
         order_id: seeded.as_api.orders.find_one({"_id": order_id})["history"][-1]["reason"]  # type: ignore[index]
-        for order_id in (refused, unprocessable)
+        for order_id in (rejected, unprocessable)
     }
-    assert reasons[refused] == "item not sold: plum"
+    assert reasons[rejected] == "item not sold: plum"
     assert reasons[unprocessable].startswith("could not be processed: WriteError")
     letters = seeded.letters()[:7]
-    told = [details(letter.headers) for letter in letters]
-    assert sorted(t["error_class"] for t in told) == ["BrokenEvent"] * 5 + ["UnknownOrder", "WriteError"]
-    assert {t["topic"] for t in told} == {TOPIC}
-    assert all(t["group"] == GROUP and t["first_failure"] <= t["last_failure"] for t in told)
+    causes = [details(letter.headers) for letter in letters]
+    assert sorted(t["error_class"] for t in causes) == ["BrokenEvent"] * 5 + ["UnknownOrder", "WriteError"]
+    assert {t["topic"] for t in causes} == {TOPIC}
+    assert all(t["group"] == GROUP and t["first_failure"] <= t["last_failure"] for t in causes)
     originals = {(letter.key, letter.value) for letter in letters}
     assert {(key, spoiled) for key, spoiled, _ in poison.values()} <= originals
     (big,) = [letter for letter in letters if letter.value and len(letter.value) == 970_000]
     assert ("big", b"y" * 20_000) in big.headers
-    (buried,) = [t for t in told if t["error_class"] == "WriteError"]
-    assert buried["attempts"] == "6"
+    (from_validator,) = [t for t in causes if t["error_class"] == "WriteError"]
+    assert from_validator["attempts"] == "6"

@@ -30,7 +30,7 @@ class StoreHarness:
     outbox: Outbox
     raw: Callable[[str], Document]
     change: Callable[[str, Document], None]
-    refuse_changes: Callable[[str], None]
+    reject_changes: Callable[[str], None]
     _numbers: Iterator[int] = field(default_factory=count)
 
     def make(self, *, user: str = "alice", key: str | None = None, age: float = 10.0, cost: int = 100) -> Document:

@@ -1,6 +1,6 @@
 """The work of Strimzi: broker, Service, certificates, users and topics, as the Kafka resources describe them.
 
-One node only. Differs from Strimzi in what nobody outside sees: controller and inter-broker traffic stays on the pod's
+One node only. Differs from Strimzi only inside the cluster: controller and inter-broker traffic stays on the pod's
 loopback, and the entity operator is a container beside the broker.
 """
 
