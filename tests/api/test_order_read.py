@@ -1,5 +1,6 @@
 """GET /orderdetails through the Flask client."""
 
+import json
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -174,6 +175,24 @@ def test_full_last_page_has_no_next_cursor(service: OrderService) -> None:
     service.place()
 
     assert service.read("?userid=alice&limit=1").json["next_cursor"] is None
+
+
+def test_page_ends_at_256_kib_and_the_next_one_continues(service: OrderService) -> None:
+    body = json.dumps(order(orderitems=["€" * 200] * 100), ensure_ascii=False).encode()
+    placed = []
+    for _ in range(10):
+        service.clock.advance(1)
+        placed.append(service.place(body).json["orderid"])
+    sizes, found, query = [], [], "?userid=alice&limit=100"
+    while query:
+        page = service.read(query)
+        sizes.append(len(page.data))
+        found += [item["orderid"] for item in page.json["items"]]
+        query = f"?userid=alice&limit=100&cursor={page.json['next_cursor']}" if page.json["next_cursor"] else ""
+
+    assert found == placed[::-1]
+    assert max(sizes) < 257 * 1024
+    assert len(sizes) == 3
 
 
 def test_list_and_its_link_keep_the_status_filter(service: OrderService) -> None:

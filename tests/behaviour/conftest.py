@@ -23,7 +23,7 @@ def in_memory() -> StoreHarness:
     servers = ReplicaSet(lambda: to_milliseconds(datetime.now(UTC)))
     servers.before_operation = lambda _: servers.replicate()  # w:1 writes are committed before the next operation
     anything: Any = mongo_client.FakeDatabase(servers)
-    store = OrderStore(anything, new_breaker())
+    store = OrderStore(anything, new_breaker(), new_breaker())
     store.prepare()
 
     def change(order_id: str, fields: Document) -> None:
@@ -55,7 +55,7 @@ def database(servers: Stack, admin: Database[Document]) -> Iterator[Database[Doc
 
 @pytest.fixture
 def real(database: Database[Document], admin: Database[Document]) -> StoreHarness:
-    store = OrderStore(database, new_breaker())
+    store = OrderStore(database, new_breaker(), new_breaker())
     store.prepare()
     collection = admin[schema.COLLECTION]
 

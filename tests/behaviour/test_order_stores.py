@@ -7,7 +7,7 @@ import pytest
 from pymongo.database import Database
 
 from order_api.orders import Document
-from order_api.store import DuplicateOrder, OrderStore
+from order_api.store import LIST_BATCH, DuplicateOrder, OrderStore
 from shared.ordering import schema
 from shared.store import StoreUnavailable
 from support.order_stores import StoreHarness, new_breaker
@@ -72,7 +72,9 @@ def test_list_is_newest_first_by_owner_and_status(harness: StoreHarness) -> None
     harness.change(ids[1], {"status": "PROCESSED"})
 
     def newest(status: str | None = None, after: str | None = None, limit: int = 10) -> list[str]:
-        return [d["_id"] for d in harness.store.find_newest("alice", status=status, after=after, limit=limit)]
+        return [
+            d["_id"] for d in harness.store.read_newest("alice", status=status, after=after, limit=limit, read=list)
+        ]
 
     assert newest() == ids[::-1]
     assert newest(limit=2) == [ids[3], ids[2]]
@@ -82,8 +84,22 @@ def test_list_is_newest_first_by_owner_and_status(harness: StoreHarness) -> None
     assert newest(status="FAILED") == []
 
 
+def test_list_that_stops_early_fetches_one_batch(real: StoreHarness, admin: Database[Document]) -> None:
+    for _ in range(5 * LIST_BATCH):
+        real.place()
+
+    def returned() -> int:
+        return int(admin.command("serverStatus")["metrics"]["document"]["returned"])
+
+    before = returned()
+    first = real.store.read_newest("alice", status=None, after=None, limit=101, read=lambda found: next(iter(found)))
+
+    assert first["userid"] == "alice"
+    assert returned() - before <= LIST_BATCH
+
+
 def test_parallel_starts_create_the_collection_once(database: Database[Document]) -> None:
-    stores = [OrderStore(database, new_breaker()) for _ in range(4)]
+    stores = [OrderStore(database, new_breaker(), new_breaker()) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(OrderStore.prepare, stores))
     indexes = database[schema.COLLECTION].index_information()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 from bson.codec_options import CodecOptions
 from pymongo import IndexModel
@@ -191,6 +191,12 @@ class FakeCursor:
 
     def __iter__(self) -> Iterator[Document]:
         return iter(self._found)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._found = []
 
 
 def _raise_for(failure: Failure | None) -> None:

@@ -85,7 +85,7 @@ class Api:
             clock=environment.clock,
             jitter=environment.random.random,
         )
-        self.store = OrderStore(database, breaker)
+        self.store = OrderStore(database, breaker, breaker)
         self.store.prepare()
         self.relay = OutboxRelay(
             Outbox(database, breaker),

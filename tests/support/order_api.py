@@ -102,9 +102,12 @@ class OrderService:
     def __post_init__(self) -> None:
         numbers = count()
         metrics = BreakerMetrics(self.registry)
-        breaker = Breaker("mongodb", metrics, is_failure=mongo.is_failure, clock=self.clock.seconds)
+        breaker, list_breaker = (
+            Breaker(name, metrics, is_failure=mongo.is_failure, clock=self.clock.seconds)
+            for name in ("mongodb", "mongodb-lists")
+        )
         database: Any = FakeDatabase(self.servers)
-        self.store = OrderStore(database, breaker)
+        self.store = OrderStore(database, breaker, list_breaker)
         if self.has_indexes:
             self.store.prepare()
         self.long_poll = LongPoll(8)
@@ -145,10 +148,11 @@ class OrderService:
         self.servers.before_operation = meet
 
     def stop_mongodb(self) -> None:
-        """Let every operation find no primary, and open the breaker for another 3.2 seconds."""
+        """Let every operation find no primary, and open both breakers for another 3.2 seconds."""
         self.servers.before_operation = lambda _: Failure.NO_PRIMARY
         for _ in range(CONSECUTIVE_FAILURES):
             self.read("?orderid=a")
+            self.read("?userid=alice")
         self.clock.advance(OPEN_SECONDS - 3.2)
 
     def enqueue(self, record: Document) -> None:

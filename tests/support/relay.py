@@ -41,7 +41,7 @@ class RelayHarness:
         self._breaker_metrics = BreakerMetrics(self.registry)
         self.breaker = Breaker("kafka", self._breaker_metrics, clock=self.clock.seconds)
         self.metrics = OrderMetrics(self.registry)
-        self.store = OrderStore(self._database(), self._mongodb_breaker())
+        self.store = OrderStore(self._database(), self._mongodb_breaker(), self._mongodb_breaker())
         self.store.prepare()
         self.relay = self.replica()
         self._ids = count()

@@ -124,3 +124,13 @@ def test_document_contains_order_outbox_entry_and_idempotency_record() -> None:
     assert record["outbox"] == {"due": NOW + timedelta(seconds=2), "attempts": 0, "claim": None, "traceparent": TRACE}
     assert record["history"] == [{"status": "PLACED", "at": NOW, "by": "order-api", "reason": None}]
     assert "idempotency" not in orders.build_document(order, order_id="id", now=NOW)
+
+
+def test_page_has_at_least_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orders, "PAGE_BYTES", 1)
+    order = orders.validate(request(), ("USD",))
+    records = iter([orders.build_document(order, order_id=order_id, now=NOW) for order_id in ("c", "b", "a")])
+    page, last = orders.to_page(records, limit=3)
+
+    assert (len(page), last) == (1, "c")
+    assert next(records)["_id"] == "a"  # only the first order that does not fit is consumed

@@ -36,7 +36,8 @@ def database(servers: ReplicaSet) -> Any:
 
 def place(servers: ReplicaSet, *ages: int) -> list[str]:
     """Store orders of these ages in seconds; return their ids."""
-    store = OrderStore(database(servers), Breaker("mongodb", BreakerMetrics(CollectorRegistry())))
+    breaker = Breaker("mongodb", BreakerMetrics(CollectorRegistry()))
+    store = OrderStore(database(servers), breaker, breaker)
     order = orders.Order("alice", Amount(100), "USD", (OrderItem("apple"),))
     ids = []
     for age in ages:

@@ -49,11 +49,23 @@ class FailingDatabase:
         self.calls += 1
         raise self.error
 
+    def find(self, *_: Any, **__: Any) -> None:
+        self.calls += 1
+        raise self.error
+
 
 def failing(error: Exception) -> tuple[OrderStore, FailingDatabase, Breaker]:
     database: Any = FailingDatabase(error)
-    breaker = Breaker("mongodb", BreakerMetrics(CollectorRegistry()), is_failure=mongo.is_failure)
-    return OrderStore(database, breaker), database, breaker
+    breaker, list_breaker = new_breaker("mongodb"), new_breaker("mongodb-lists")
+    return OrderStore(database, breaker, list_breaker), database, breaker
+
+
+def new_breaker(name: str) -> Breaker:
+    return Breaker(name, BreakerMetrics(CollectorRegistry()), is_failure=mongo.is_failure)
+
+
+def read_list(store: OrderStore) -> list[Any]:
+    return store.read_newest("alice", status=None, after=None, limit=1, read=list)
 
 
 @pytest.mark.parametrize(
@@ -122,3 +134,20 @@ def test_failed_read_is_unavailable(error: Exception) -> None:
     for read in (lambda: store.find("x", "alice"), lambda: store.is_pending("x", "alice")):
         with pytest.raises(StoreUnavailable):
             read()
+
+
+def test_failed_lists_open_only_the_breaker_of_lists() -> None:
+    store, database, breaker = failing(NetworkTimeout("timed out"))
+    for _ in range(CONSECUTIVE_FAILURES):
+        with pytest.raises(StoreUnavailable):
+            read_list(store)
+    with pytest.raises(StoreUnavailable) as rejected:
+        read_list(store)
+    calls = database.calls
+    with pytest.raises(OutcomeUnknown):
+        store.insert(RECORD)
+
+    assert rejected.value.retry_after > 4
+    assert calls == CONSECUTIVE_FAILURES
+    assert database.calls == calls + 1
+    assert breaker.state == "closed"

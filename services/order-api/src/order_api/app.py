@@ -107,7 +107,8 @@ def wsgi() -> Flask:
         pool=settings.http_threads + SPARE_CONNECTIONS,
     )
     mongodb_breaker = Breaker("mongodb", breaker_metrics, is_failure=mongo.is_failure)
-    store = OrderStore(database, mongodb_breaker)
+    list_breaker = Breaker("mongodb-lists", breaker_metrics, is_failure=mongo.is_failure)
+    store = OrderStore(database, mongodb_breaker, list_breaker)
     publisher = EventPublisher(
         partial(kafka.producer, settings.kafka, **kafka.WITH_CLIENT_LOG),  # the relay polls it in every run
         breaker=Breaker("kafka", breaker_metrics),

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from shared.ordering.money import Amount
 from shared.ordering.status import Status
@@ -82,7 +82,17 @@ class OrderDetails(OrderSummary, frozen=True, kw_only=True):
 
 
 class OrderPage(Struct, frozen=True):
-    """A page of a user's orders, newest first; `next_cursor` is null on the last one."""
+    """A page of a user's orders, newest first; `next_cursor` is null on the last one.
+
+    A page has at most `limit` orders and ends earlier at about 256 KiB: `next_cursor` alone shows that there are more.
+    """
 
     items: list[OrderSummary]
+    next_cursor: str | None
+
+
+class EncodedPage(Struct, frozen=True):
+    """An OrderPage whose orders are JSON already, because a page is limited by their size."""
+
+    items: list[Raw]
     next_cursor: str | None

@@ -117,7 +117,7 @@ def _read() -> Document:
         "parameters": [
             _parameter("orderid", "The order to read.", text),
             _parameter("userid", "The user whose orders to list: the token's subject.", text),
-            _parameter("limit", "The maximum number of orders on the page.", limit),
+            _parameter("limit", "The most orders on a page; a page also ends at about 256 KiB.", limit),
             _parameter("cursor", "next_cursor of the previous page.", text),
             _parameter("status", "Only orders with this status.", {"enum": [*models.STATUSES]}),
             _parameter("wait", "Seconds to hold the response until the status leaves PLACED.", wait),

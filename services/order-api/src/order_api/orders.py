@@ -1,7 +1,7 @@
 """The rules of an order: pure functions that get time, ids and randomness as arguments."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,7 @@ Document = dict[str, Any]
 
 GRACE = timedelta(seconds=2)  # how long the fast path may take before the sweep publishes the event
 RANDOM_BYTES = 10
+PAGE_BYTES = 256 * 1024  # of JSON on one page of a list, from the second order on
 
 
 class OrderRejected(ValueError):  # noqa: N818 - a state of the order
@@ -131,6 +132,24 @@ def to_placed(record: Document) -> PlacedOrder:
 def to_summary(record: Document) -> OrderSummary:
     """Return the order as a list shows it, without its history."""
     return OrderSummary(**_fields(record), processed_at=record.get("processed_at"))
+
+
+def to_page(records: Iterable[Document], limit: int) -> tuple[list[msgspec.Raw], str | None]:
+    """Return the orders of one page as JSON, and the id of its last order if there are more, otherwise None.
+
+    A page has at most `limit` orders and at most 256 KiB, but at least one order. What does not fit is not consumed,
+    except for the first order of it.
+    """
+    page: list[msgspec.Raw] = []
+    last, size = "", 0
+    for record in records:
+        encoded = msgspec.json.encode(to_summary(record))
+        size += len(encoded)
+        if len(page) == limit or (page and size > PAGE_BYTES):
+            return page, last
+        page.append(msgspec.Raw(encoded))
+        last = record["_id"]
+    return page, None
 
 
 def to_details(record: Document) -> OrderDetails:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +13,7 @@ from flask import Blueprint, Response, request
 from order_api import orders, params
 from order_api.jwks import JwksUnavailable
 from order_api.long_poll import LongPoll
-from order_api.models import STATUSES, OrderPage, OrderQuery, OrderRequest
+from order_api.models import STATUSES, EncodedPage, OrderQuery, OrderRequest
 from order_api.params import InvalidParameter
 from order_api.placement import IdempotencyKeyReused, OrderPlacement
 from order_api.rate_limit import RateLimits
@@ -122,10 +123,12 @@ class Routes:
         if status is not None and status not in STATUSES:
             raise InvalidParameter(f"status must be one of {', '.join(STATUSES)}")
         after = params.decode_cursor(query["cursor"]) if "cursor" in query else None
-        found = self.store.find_newest(user, status=status, after=after, limit=limit + 1)
-        items = [orders.to_summary(record) for record in found[:limit]]
-        cursor = params.encode_cursor(items[-1].orderid) if len(found) > limit else None
-        response = _json(OrderPage(items, cursor))
+        with operation_deadline():
+            items, last = self.store.read_newest(
+                user, status=status, after=after, limit=limit + 1, read=partial(orders.to_page, limit=limit)
+            )
+        cursor = params.encode_cursor(last) if last else None
+        response = _json(EncodedPage(items, cursor))
         if cursor:
             next_query = {"userid": user, "limit": limit, "cursor": cursor} | ({"status": status} if status else {})
             response.headers["Link"] = f'</orderdetails?{urlencode(next_query)}>; rel="next"'

@@ -1,7 +1,7 @@
 """The orders in MongoDB, to place and to read. Every call goes through a circuit breaker."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from pymongo import DESCENDING
@@ -16,20 +16,26 @@ from shared.resilience.breaker import Breaker
 
 T = TypeVar("T")
 
+LIST_BATCH = 8  # orders per reply to a list; an order has at most about 70 KiB
+
 
 class DuplicateOrder(Exception):  # noqa: N818
     """An order with this id, or with this user's Idempotency-Key, exists or is being inserted."""
 
 
 class OrderStore:
-    """The `orders` collection behind the MongoDB breaker. Thread-safe; create it after the fork."""
+    """The `orders` collection behind two breakers. Thread-safe; create it after the fork.
 
-    def __init__(self, database: Database[Document], breaker: Breaker) -> None:
+    Lists have a breaker of their own: however expensive one user's lists are, they do not stop anybody's orders.
+    """
+
+    def __init__(self, database: Database[Document], breaker: Breaker, list_breaker: Breaker) -> None:
         self._database = database
         self._local = database[schema.COLLECTION]
         self._majority = self._local.with_options(read_concern=ReadConcern("majority"))
         self._linearizable = self._local.with_options(read_concern=ReadConcern("linearizable"))
         self._breaker = breaker
+        self._list_breaker = list_breaker
         self._indexes_ready = threading.Event()
 
     def prepare(self) -> None:
@@ -86,14 +92,26 @@ class OrderStore:
         found = self._run(lambda: self._linearizable.find_one({"_id": order_id, "userid": userid}, {"_id": 1}))
         return found is not None
 
-    def find_newest(self, userid: str, *, status: str | None, after: str | None, limit: int) -> list[Document]:
-        """Return up to `limit` of a user's orders, newest first, starting behind the order `after`."""
+    def read_newest(
+        self, userid: str, *, status: str | None, after: str | None, limit: int, read: Callable[[Iterable[Document]], T]
+    ) -> T:
+        """Return `read(orders)` of up to `limit` of a user's orders, newest first, starting behind the order `after`.
+
+        The orders come without their history, from a majority read, in small batches while `read` iterates: what it
+        leaves is not fetched. Raise StoreUnavailable.
+        """
         query: Document = {"userid": userid}
         if status is not None:
             query["status"] = status
         if after is not None:
             query["_id"] = {"$lt": after}
-        return self._run(lambda: [*self._majority.find(query, {"history": 0}).sort("_id", DESCENDING).limit(limit)])
+
+        def run() -> T:
+            found = self._majority.find(query, {"history": 0}, batch_size=LIST_BATCH)
+            with found.sort("_id", DESCENDING).limit(limit) as cursor:
+                return read(cursor)
+
+        return store.run_guarded(self._list_breaker, run)
 
     def _run(self, operation: Callable[[], T]) -> T:
         return store.run_guarded(self._breaker, operation)
