@@ -116,6 +116,27 @@ def test_validator_rejects_a_malformed_document(real: StoreHarness) -> None:
             real.store.insert(real.make() | change)
 
 
+def test_parallel_inserts_report_each_order_its_own_error(real: StoreHarness) -> None:
+    """Orders that share a write: a duplicate key or a refused document is no matter of the others."""
+    real.place(key="taken")
+    records = [
+        real.make(key="taken") if n % 3 == 1 else real.make() | ({"cost": "1"} if n % 3 == 2 else {}) for n in range(90)
+    ]
+
+    def insert(record: Document) -> str:
+        try:
+            real.store.insert(record)
+        except (DuplicateOrder, StoreUnavailable) as error:
+            return type(error).__name__
+        return "stored"
+
+    with ThreadPoolExecutor(30) as pool:
+        outcomes = list(pool.map(insert, records))
+
+    assert outcomes == ["stored", "DuplicateOrder", "StoreUnavailable"] * 30
+    assert all(real.raw(record["_id"]) == record for record in records[::3])
+
+
 def test_every_query_uses_an_index(real: StoreHarness, admin: Database[Document]) -> None:
     collection = admin[schema.COLLECTION]
     for number in range(300):

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 import pymongo
 from bson.errors import BSONError
-from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError, ServerSelectionTimeoutError
 
@@ -60,14 +59,14 @@ def errors_as_unavailable() -> Iterator[None]:
         raise StoreUnavailable from error
 
 
-def insert_guarded(breaker: Breaker, collection: Collection[Document], document: Document) -> None:
-    """Insert a document through the breaker.
+def insert_guarded(breaker: Breaker, insert: Callable[[Document], object], document: Document) -> None:
+    """Insert a document through the breaker, by `insert_one` of a collection or what raises the same errors.
 
     Raise DuplicateKeyError, StoreUnavailable (nothing was sent, or the document was rejected) or OutcomeUnknown.
     """
     try:
         with breaker.guard():
-            collection.insert_one(document)
+            insert(document)
     except CircuitOpen as error:
         raise StoreUnavailable(error.retry_after) from None
     except DuplicateKeyError:

@@ -58,7 +58,7 @@ def test_open_breaker_fails_without_a_call_and_states_the_wait(breaker: Breaker)
 )
 def test_insert_that_stored_nothing_is_unavailable(breaker: Breaker, error: Exception) -> None:
     with pytest.raises(StoreUnavailable):
-        insert_guarded(breaker, raising(error), {"_id": "x"})
+        insert_guarded(breaker, raising(error).insert_one, {"_id": "x"})
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_insert_that_stored_nothing_is_unavailable(breaker: Breaker, error: Exce
 )
 def test_insert_without_an_answer_has_an_unknown_outcome(breaker: Breaker, error: Exception) -> None:
     with pytest.raises(OutcomeUnknown) as outcome:
-        insert_guarded(breaker, raising(error), {"_id": "x"})
+        insert_guarded(breaker, raising(error).insert_one, {"_id": "x"})
 
     assert outcome.value.document_id == "x"
 
@@ -75,6 +75,8 @@ def test_insert_without_an_answer_has_an_unknown_outcome(breaker: Breaker, error
 def test_duplicate_key_is_an_answer_and_not_a_failure(breaker: Breaker) -> None:
     for _ in range(CONSECUTIVE_FAILURES + 1):
         with pytest.raises(DuplicateKeyError):
-            insert_guarded(breaker, raising(DuplicateKeyError("taken", code=mongo.DUPLICATE_KEY)), {"_id": "x"})
+            insert_guarded(
+                breaker, raising(DuplicateKeyError("taken", code=mongo.DUPLICATE_KEY)).insert_one, {"_id": "x"}
+            )
 
     assert breaker.state == "closed"

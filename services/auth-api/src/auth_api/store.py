@@ -33,7 +33,7 @@ class MongoUsers:
         """Store a user, acknowledged by a majority; raise NameTaken or OutcomeUnknown."""
         try:
             user = {"_id": name, "password_hash": password_hash, "created_at": now}
-            insert_guarded(self._breaker, self._users, user)
+            insert_guarded(self._breaker, self._users.insert_one, user)
         except DuplicateKeyError:
             raise NameTaken from None
 

@@ -9,6 +9,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
+from order_api.group_commit import GroupCommit
 from order_api.orders import Document
 from shared import store
 from shared.ordering import schema
@@ -36,6 +37,7 @@ class OrderStore:
         self._linearizable = self._local.with_options(read_concern=ReadConcern("linearizable"))
         self._breaker = breaker
         self._list_breaker = list_breaker
+        self._group_commit = GroupCommit(self._local)
         self._indexes_ready = threading.Event()
 
     def prepare(self) -> None:
@@ -58,7 +60,7 @@ class OrderStore:
         Raise DuplicateOrder, StoreUnavailable (nothing was sent, or the document was rejected) or OutcomeUnknown.
         """
         try:
-            store.insert_guarded(self._breaker, self._local, document)
+            store.insert_guarded(self._breaker, self._group_commit.insert, document)
         except DuplicateKeyError as error:
             raise DuplicateOrder from error
 
