@@ -1,7 +1,7 @@
-"""`local-stack run` as a person starts, breaks and ends it: a real system in a folder and on ports of its own.
+"""`local-stack run` as a person starts, breaks and stops it: a real system in its own folder and on its own ports.
 
-The tests build on one another, in this order: the first run ends with its supervisor killed, the second goes on with
-its data and ends with Ctrl-C, the third loses its parent while it starts.
+The tests build on one another, in this order: the supervisor of the first run is killed, the second run continues with
+its data until Ctrl-C, and the third loses its parent while it starts.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What the supervisor promises, shown with small processes."""
+"""The promises of the supervisor, tested with small processes."""
 
 import os
 import signal
@@ -23,11 +23,11 @@ WITH_CHILD = "sleep 301 & wait"
 Add = Callable[..., Part]
 
 
-class Desk:
-    """Takes what the supervisor says."""
+class Reports:
+    """Records what the supervisor reports."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.sentences: list[str] = []
         self.changes = 0
         self.trouble: Exception | None = None
 
@@ -38,14 +38,16 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def reports() -> Reports:
+    return Reports()
 
 
 @pytest.fixture
-def supervisor(tmp_path: Path, desk: Desk) -> Iterator[Supervisor]:
+def supervisor(tmp_path: Path, reports: Reports) -> Iterator[Supervisor]:
     lock = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
-    supervisor = Supervisor(lock=lock, file=tmp_path / "stack.json", on_change=desk.changed, say=desk.said.append)
+    supervisor = Supervisor(
+        lock=lock, file=tmp_path / "stack.json", on_change=reports.changed, say=reports.sentences.append
+    )
     yield supervisor
     supervisor.close()
     os.close(lock)
@@ -76,34 +78,34 @@ def another_pid(supervisor: Supervisor, than: int, seconds: float = 10) -> int:
     return wait.until(changed, "a new process", seconds=seconds, every=0.02)
 
 
-def test_killed_part_is_restarted_and_reported(supervisor: Supervisor, add: Add, desk: Desk) -> None:
+def test_killed_part_is_restarted_and_reported(supervisor: Supervisor, add: Add, reports: Reports) -> None:
     add(SLEEP)
     supervisor.start("part")
     first = supervisor.pids()["part"]
-    changes = desk.changes
+    changes = reports.changes
 
     os.kill(first, signal.SIGKILL)
     second = another_pid(supervisor, first)
 
     assert runs(second)
-    assert desk.said == [f"part (pid {first}) was killed by SIGKILL: starting it again in 0.5 s"]
-    wait.until(lambda: desk.changes >= changes + 2, "the change to be told twice: its end and its start")
+    assert reports.sentences == [f"part (pid {first}) was killed by SIGKILL: starting it again in 0.5 s"]
+    wait.until(lambda: reports.changes >= changes + 2, "two changes: its death and its restart")
 
 
-def test_restarts_of_a_dying_part_back_off(supervisor: Supervisor, add: Add, desk: Desk) -> None:
+def test_restarts_of_a_dying_part_back_off(supervisor: Supervisor, add: Add, reports: Reports) -> None:
     add("exit 3")
     supervisor.start("part")
-    wait.until(lambda: len(desk.said) >= 3, "three deaths")
+    wait.until(lambda: len(reports.sentences) >= 3, "three deaths")
 
-    delays = [sentence.rpartition(" in ")[2] for sentence in desk.said[:3]]
+    delays = [sentence.rpartition(" in ")[2] for sentence in reports.sentences[:3]]
     assert delays == ["0.5 s", "1 s", "2 s"]
-    assert "exited with code 3" in desk.said[0]
+    assert "exited with code 3" in reports.sentences[0]
     with pytest.raises(StackError, match="part exits immediately"):
         supervisor.await_ready("part", seconds=30)
 
 
 def test_part_that_cannot_start_is_retried_and_others_keep_running(
-    supervisor: Supervisor, add: Add, desk: Desk
+    supervisor: Supervisor, add: Add, reports: Reports
 ) -> None:
     add(SLEEP)
     bad = add(SLEEP, "bad")
@@ -115,17 +117,19 @@ def test_part_that_cannot_start_is_retried_and_others_keep_running(
 
     assert [*pids] == ["part"]
     assert supervisor.pids()["part"] == pids["part"]
-    assert desk.said[0].startswith("bad could not be started ([Errno 21] Is a directory: ")
-    assert desk.said[0].endswith("): starting it again in 0.5 s")
+    assert reports.sentences[0].startswith("bad could not be started ([Errno 21] Is a directory: ")
+    assert reports.sentences[0].endswith("): starting it again in 0.5 s")
 
 
-def test_parts_keep_running_when_stack_json_cannot_be_written(supervisor: Supervisor, add: Add, desk: Desk) -> None:
-    desk.trouble = OSError("no space left")
+def test_parts_keep_running_when_stack_json_cannot_be_written(
+    supervisor: Supervisor, add: Add, reports: Reports
+) -> None:
+    reports.trouble = OSError("no space left")
     add(SLEEP)
     supervisor.start("part")
-    wait.until(lambda: desk.said, "the sentence")
+    wait.until(lambda: reports.sentences, "the sentence")
 
-    assert desk.said == ["stack.json could not be written: no space left"]
+    assert reports.sentences == ["stack.json could not be written: no space left"]
     assert runs(supervisor.pids()["part"])
 
 
@@ -167,15 +171,17 @@ def test_part_that_ignores_its_stop_signal_is_killed(supervisor: Supervisor, add
     assert time.monotonic() - began < 5
 
 
-def test_part_without_restarts_stays_dead_until_it_is_started(supervisor: Supervisor, add: Add, desk: Desk) -> None:
+def test_part_without_restarts_stays_dead_until_it_is_started(
+    supervisor: Supervisor, add: Add, reports: Reports
+) -> None:
     add(SLEEP)
     supervisor.start("part")
     supervisor.restart_policy("part", enabled=False)
 
     supervisor.kill("part")
 
-    wait.until(lambda: desk.said, "the death to be told")
-    assert desk.said[0].endswith("not restarted")
+    wait.until(lambda: reports.sentences, "the report of its death")
+    assert reports.sentences[0].endswith("not restarted")
     assert supervisor.pids() == {}
     supervisor.start("part")
     assert "part" in supervisor.pids()
