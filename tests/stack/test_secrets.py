@@ -85,6 +85,21 @@ def write_something(_resolver: Any, artifact: Any) -> Path:
     return path
 
 
+def test_unreachable_maven_central_is_one_short_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_resolver: Any, _artifact: Any) -> Path:
+        raise ConnectionError("HTTPSConnectionPool(host=…): Max retries exceeded")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("jgo.maven.PythonResolver.download", fail)
+
+    with pytest.raises(
+        StackError, match=r"\.jar could not be downloaded from Maven Central \(ConnectionError\): check"
+    ):
+        jars.kafka_jars()
+
+    assert list(jars.cache().iterdir()) == []
+
+
 def test_jar_lock_has_kafka_and_a_hash_for_each_jar() -> None:
     locked = jars._locked()
 

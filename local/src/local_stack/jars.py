@@ -96,8 +96,10 @@ def _download_one(maven: "MavenContext", jar: Jar, folder: Path) -> Jar:
     try:
         path = maven.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
     except (OSError, RuntimeError) as error:
+        # the HTTP library's own text is long and names its classes
+        cause = type(error).__name__ if isinstance(error, OSError) else error
         raise StackError(
-            f"{jar.filename} could not be downloaded from Maven Central: {error}. Check the network"
+            f"{jar.filename} could not be downloaded from Maven Central ({cause}): check the network, or HTTPS_PROXY"
         ) from error
     if hashlib.sha256(path.read_bytes()).hexdigest() != jar.sha256:
         raise StackError(f"the downloaded {jar.filename} is not the locked file: its SHA-256 differs")
