@@ -8,6 +8,7 @@ from pymongo.errors import PyMongoError
 
 from fakes.replica_set import Failure
 from order_processor.rules import Refused
+from shared.kafka import KafkaError, KafkaException
 from shared.ordering.transitions import OrderTransitions
 from support.handler import PLACED_AT, TAKEN_AT, HandlerHarness, document, message
 
@@ -149,7 +150,8 @@ def test_order_fails_after_five_failed_attempts(monkeypatch: pytest.MonkeyPatch)
     assert (harness.status("1"), harness.status("2")) == ("PLACED", "PROCESSED")
     harness.handler.handle(batch)
     assert (batch.pending, harness.status("1")) == ([], "FAILED")
-    assert harness.servers.view["1"]["history"][-1]["reason"] == "could not be processed: ValueError: a defect"
+    reason = harness.servers.view["1"]["history"][-1]["reason"]
+    assert reason == "could not be processed; contact the shop, reference 1"
     assert harness.count("retail_orders_failed_total", reason="error") == 1
 
 
@@ -163,7 +165,30 @@ def test_raising_rule_fails_only_the_orders_it_raises_on() -> None:
     batch = harness.handle(message("1"), message("2"), times=5)
 
     assert (batch.pending, harness.status("1"), harness.status("2")) == ([], "FAILED", "PROCESSED")
-    assert "ZeroDivisionError" in harness.servers.view["1"]["history"][-1]["reason"]
+    assert [str(letter.error) for letter in harness.dead_letters.sent] == ["a defect"]
+
+
+def test_cause_of_failed_order_is_in_its_dead_letter() -> None:
+    def decide(_event: Any, **_: Any) -> Refused | None:
+        raise ZeroDivisionError("a defect")
+
+    harness = HandlerHarness(document("1"), decide=decide)
+    harness.dead_letters.error = KafkaError(KafkaError._MSG_TIMED_OUT)
+    batch = harness.handle(message("1"), message("1", offset=1), times=4)
+    with pytest.raises(KafkaException):
+        harness.handler.handle(batch)
+    still_pending = len(batch.pending)
+    harness.dead_letters.error = None
+    harness.handler.handle(batch)
+
+    assert (still_pending, batch.pending, harness.status("1")) == (1, [], "FAILED")
+    (letter,) = harness.dead_letters.sent
+    assert (letter.message.key, str(letter.error), letter.attempts) == (b"1", "a defect", 5)
+    counted = {
+        result: harness.count("retail_events_consumed_total", result=result)
+        for result in ("failed", "duplicate", "dead_letter")
+    }
+    assert counted == {"failed": 1, "duplicate": 1, "dead_letter": 0}
 
 
 @pytest.mark.parametrize("trouble", [Failure.NO_PRIMARY, Failure.LOST, Failure.UNANSWERED])

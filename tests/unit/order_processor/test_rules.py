@@ -1,6 +1,8 @@
 """The business rules."""
 
-from order_processor.rules import Refused, decide
+import pytest
+
+from order_processor.rules import Refused, comparable, decide
 from support.handler import event
 
 
@@ -10,3 +12,24 @@ def test_order_without_refused_items_is_processed() -> None:
 
 def test_order_with_refused_item_is_refused_by_name() -> None:
     assert decide(event("1", "apple", "plum"), refused_items={"plum"}) == Refused("item not sold: plum")
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "Crème Brûlée",
+        "CRÈME BRÛLÉE",
+        "Cre\u0300me Bru\u0302le\u0301e",
+        "  crème \t brûlée\u00a0",
+        "cr\u200bème\u2060 brûlée\ufeff",
+        "cre\u200b\u0300me brûlée",
+    ],
+)
+def test_refused_item_is_recognized_in_every_spelling(spelling: str) -> None:
+    refused_items = {comparable("crème brûlée")}
+
+    assert decide(event("1", spelling), refused_items=refused_items) == Refused(f"item not sold: {spelling}")
+
+
+def test_similar_item_is_not_refused() -> None:
+    assert decide(event("1", "creme brulee"), refused_items={comparable("crème brûlée")}) is None

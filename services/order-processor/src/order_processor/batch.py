@@ -24,7 +24,10 @@ class Disposition(Enum):
 
 @dataclass(slots=True, eq=False)
 class Record:
-    """One message in flight. `event` is set unless the message is broken, `reason` if the order is to fail."""
+    """One message in flight. `event` is set unless the message is broken, `reason` if the order is to fail.
+
+    `is_counted` says that the metrics have the message already: its order has failed.
+    """
 
     message: Message
     disposition: Disposition = Disposition.DECIDE
@@ -34,6 +37,7 @@ class Record:
     attempts: int = 0
     first_failure: datetime | None = None
     last_failure: datetime | None = None
+    is_counted: bool = False
 
     def dead_letter(self, error: Exception, at: datetime) -> None:
         """Decide to send the message to the dead letters."""
@@ -51,7 +55,9 @@ class Record:
         if self.disposition is Disposition.FAIL:
             self.disposition = Disposition.DEAD_LETTER
         else:
-            self.disposition, self.reason = Disposition.FAIL, f"could not be processed: {describe(error)}"
+            reference = self.event.orderid if self.event else "unknown"
+            self.disposition = Disposition.FAIL
+            self.reason = f"could not be processed; contact the shop, reference {reference}"
 
     def to_dead_letter(self) -> DeadLetter:
         """Return the dead letter of a message that has failed."""

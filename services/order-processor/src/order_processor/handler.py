@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from order_processor.batch import Batch, Disposition, Record, by_order, by_reason
+from order_processor.batch import Batch, Disposition, Record, by_order, by_reason, describe
 from order_processor.metrics import ProcessorMetrics
-from order_processor.rules import Refused, decide
+from order_processor.rules import Refused, comparable, decide
 from shared.kafka import KafkaError, KafkaException
 from shared.ordering import events
 from shared.ordering.dead_letter import DeadLetter
@@ -43,7 +43,7 @@ class Handler:
         self._send_dead_letters = send_dead_letters
         self._metrics = metrics
         self._now = now
-        self._decide = partial(decide, refused_items=refused_items)
+        self._decide = partial(decide, refused_items=frozenset(map(comparable, refused_items)))
 
     def handle(self, batch: Batch) -> None:
         """Handle what can be handled now; the rest stays in `batch.pending`, to be handled again after a pause.
@@ -114,6 +114,8 @@ class Handler:
             if state in ours:
                 self._count(transition, group[0])
                 repeats -= 1
+                if transition is FAIL and group[0].error:  # the buyer's reason does not say why, the dead letter does
+                    group[0].disposition, group[0].is_counted = Disposition.DEAD_LETTER, True
             self._metrics.consumed.labels("duplicate").inc(repeats)
 
     def _count(self, transition: Transition, record: Record) -> None:
@@ -126,7 +128,8 @@ class Handler:
         else:
             self._metrics.consumed.labels("failed").inc()
             self._metrics.failed.labels("error" if record.attempts else "refused").inc()
-            logger.warning("order_failed", order_id=record.event.orderid, reason=record.reason)
+            cause = describe(record.error) if record.error else None
+            logger.warning("order_failed", order_id=record.event.orderid, reason=record.reason, cause=cause)
 
     def _dead_letter(self, records: list[Record]) -> None:
         if not records:
@@ -135,7 +138,7 @@ class Handler:
         for place, record in enumerate(records):
             if place not in errors:
                 record.disposition = Disposition.DONE
-                self._metrics.consumed.labels("dead_letter").inc()
+                self._metrics.consumed.labels("dead_letter").inc(not record.is_counted)
                 logger.warning("dead_letter", **_log_fields(record))
         if errors:
             raise KafkaException(next(iter(errors.values())))

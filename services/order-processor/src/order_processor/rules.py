@@ -1,5 +1,6 @@
 """The business rules: whether an order is processed. Pure; a new rule belongs here."""
 
+import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -14,8 +15,21 @@ class Refused:
 
 
 def decide(event: OrderPlaced, *, refused_items: Collection[str]) -> Refused | None:
-    """Return why the order is refused, or None to process it. The same event must always get the same answer."""
+    """Return why the order is refused, or None to process it. The same event must always get the same answer.
+
+    `refused_items` are names as `comparable` returns them.
+    """
     for line in event.orderitems:
-        if line.item in refused_items:
+        if comparable(line.item) in refused_items:
             return Refused(f"item not sold: {line.item}")
     return None
+
+
+def comparable(name: str) -> str:
+    """Return what a name has in common with its other spellings, for comparison only.
+
+    Case, Unicode composition, invisible characters and the amount of white space make no difference.
+    """
+    visible = "".join(character for character in name if unicodedata.category(character) != "Cf")
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", visible).casefold())
+    return " ".join(folded.split())

@@ -10,6 +10,8 @@ from shared.ordering.status import Status
 
 COLLECTION = "orders"
 NAMESPACE_EXISTS = 48
+VERSION = 2  # of the validator: raise it with every change, which may only widen what the last one accepts
+_TITLE = "orders, version "
 BUILD_SECONDS = 600.0  # of a new index over many orders: with an operation's limit of 2 s it would never be finished
 
 INDEXES = [
@@ -38,7 +40,7 @@ _ITEM = {
     "properties": {
         "item": {"bsonType": "string"},
         "quantity": {"bsonType": _WHOLE, "minimum": 1},
-        "price": {"bsonType": _WHOLE, "minimum": 1},
+        "price": {"bsonType": _WHOLE, "minimum": 0},
     },
 }
 _CHANGE = {
@@ -54,12 +56,13 @@ _CHANGE = {
 _REQUIRED = ["_id", "userid", "cost", "currency", "orderitems", "status", "version", "placed_at", "history"]
 VALIDATOR: Document = {
     "$jsonSchema": {
+        "title": f"{_TITLE}{VERSION}",
         "bsonType": "object",
         "required": _REQUIRED,
         "properties": {
             "_id": {"bsonType": "string"},
             "userid": {"bsonType": "string"},
-            "cost": {"bsonType": _WHOLE, "minimum": 1},
+            "cost": {"bsonType": _WHOLE, "minimum": 0},
             "currency": {"bsonType": "string"},
             "orderitems": {"bsonType": "array", "minItems": 1, "items": _ITEM},
             "status": _STATUS,
@@ -91,7 +94,8 @@ VALIDATOR: Document = {
 def ensure(orders: Collection[Document]) -> None:
     """Create the collection, its validator and its indexes; idempotent, and safe from several replicas at a time.
 
-    The validation level is moderate: orders that do not satisfy the validator can still be changed.
+    The validation level is moderate: orders that do not satisfy the validator can still be changed. A validator of this
+    or a later version stays as it is: a replica of an older release must not narrow what a newer one has widened.
     """
     shape: Document = {"validator": VALIDATOR, "validationLevel": "moderate", "validationAction": "error"}
     try:
@@ -99,6 +103,16 @@ def ensure(orders: Collection[Document]) -> None:
     except OperationFailure as error:
         if error.code != NAMESPACE_EXISTS:
             raise
-        orders.database.command("collMod", orders.name, **shape)
+        if _present_version(orders) < VERSION:
+            orders.database.command("collMod", orders.name, **shape)
     with pymongo.timeout(BUILD_SECONDS):
         orders.create_indexes(INDEXES)
+
+
+def _present_version(orders: Collection[Document]) -> int:
+    """Return the version of the validator in MongoDB, or 0 if it has none that is known here."""
+    for found in orders.database.list_collections(filter={"name": orders.name}):
+        schema = found.get("options", {}).get("validator", {}).get("$jsonSchema", {})
+        version = str(schema.get("title", "")).removeprefix(_TITLE)
+        return int(version) if version.isascii() and version.isdigit() else 0
+    return 0

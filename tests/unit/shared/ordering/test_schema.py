@@ -1,8 +1,12 @@
 """Creating the collection's validator and indexes."""
 
+import hashlib
+import json
 from typing import Any
 
+import pytest
 from pymongo import _csot
+from pymongo.errors import OperationFailure
 
 from shared.ordering import schema
 
@@ -29,3 +33,54 @@ def test_only_index_builds_may_take_long() -> None:
 
     assert orders.limits["create_collection"] is None  # the client's own limit
     assert orders.limits["create_indexes"] > 500
+
+
+class PresentOrders(Orders):
+    """A collection that exists already, with a validator."""
+
+    def __init__(self, validator: dict[str, Any]) -> None:
+        super().__init__()
+        self.validator = validator
+
+    def create_collection(self, *_: Any, **__: Any) -> None:
+        raise OperationFailure("it exists", code=schema.NAMESPACE_EXISTS)
+
+    def list_collections(self, **_: Any) -> list[dict[str, Any]]:
+        return [{"name": "orders", "options": {"validator": self.validator} if self.validator else {}}]
+
+    def command(self, name: str, collection: str, *, validator: dict[str, Any], **_: Any) -> None:
+        assert (name, collection) == ("collMod", "orders")
+        self.validator = validator
+
+
+def titled(version: int) -> dict[str, Any]:
+    return {"$jsonSchema": {"title": f"orders, version {version}", "bsonType": "object"}}
+
+
+@pytest.mark.parametrize("version", [schema.VERSION, schema.VERSION + 1])
+def test_validator_of_same_or_later_version_stays(version: int) -> None:
+    orders: Any = PresentOrders(titled(version))
+
+    schema.ensure(orders)
+
+    assert orders.validator == titled(version)
+
+
+@pytest.mark.parametrize(
+    "validator",
+    [{}, {"$jsonSchema": {"bsonType": "object"}}, titled(schema.VERSION - 1), {"$and": [titled(9), {}]}],
+    ids=["none", "of the first release", "of an earlier version", "of another form"],
+)
+def test_earlier_or_unknown_validator_is_replaced(validator: dict[str, Any]) -> None:
+    orders: Any = PresentOrders(validator)
+
+    schema.ensure(orders)
+
+    assert orders.validator == schema.VALIDATOR
+
+
+def test_validator_changes_only_with_its_version() -> None:
+    """If this fails, check that the validator only widens, then raise VERSION and write the new digest here."""
+    digest = hashlib.sha256(json.dumps(schema.VALIDATOR, sort_keys=True).encode()).hexdigest()
+
+    assert (schema.VERSION, digest) == (2, "d76f589f02044d2cd80fe74bab634b0489ab46e3ff1509f6ba3e228326021178")
