@@ -49,6 +49,29 @@ class FakeMessage(NamedTuple):
         return None
 
 
+class FakeEnd(NamedTuple):
+    """What the client returns when it has read a partition to its end."""
+
+    of_topic: str
+    of_partition: int
+    at: int
+
+    def topic(self) -> str:
+        return self.of_topic
+
+    def partition(self) -> int:
+        return self.of_partition
+
+    def offset(self) -> int:
+        return self.at
+
+    def error(self) -> KafkaError:
+        return KafkaError(KafkaError._PARTITION_EOF)
+
+
+CONTROL_RECORD = FakeMessage("", -1, -1, None, None, [])  # takes an offset, and the client never returns it
+
+
 class FakeTopic:
     """The log and the group's committed offsets."""
 
@@ -118,6 +141,7 @@ class FakeConsumer:
         self._due: set[int] = set()  # what the group assigned to this member; it notices at its next `consume`
         self._lost = False
         self._position: dict[int, int] = {}
+        self._ends: dict[int, int] = {}  # where the client has returned a FakeEnd
         self._paused: set[int] = set()
         self._callbacks: dict[str, Callable[..., None]] = {}
 
@@ -140,18 +164,22 @@ class FakeConsumer:
         """Lose all partitions and positions at the next `consume`."""
         self._lost = True
 
-    def consume(self, count: int, _timeout: float) -> list[FakeMessage]:
+    def consume(self, count: int, _timeout: float) -> list[FakeMessage | FakeEnd]:
         self._answer()
         self._rebalance()
         self._answer()  # the client gives up partitions only after their commits are answered
-        events: list[FakeMessage] = []
+        events: list[FakeMessage | FakeEnd] = []
         for number in sorted(set(self._position) - self._paused):
             log = self._topic.partitions[number]
             if self._position[number] > len(log):
                 self._position[number] = 0  # out of range: auto.offset.reset=earliest
             taken = log[self._position[number] :][: count - len(events)]
             self._position[number] += len(taken)
-            events += taken
+            events += [event for event in taken if event is not CONTROL_RECORD]
+            position = self._position[number]
+            if position == len(log) and self._ends.get(number) != position:
+                self._ends[number] = position
+                events.append(FakeEnd(self._topic.name, number, position))
         return events
 
     def commit(self, *, offsets: Sequence[TopicPartition], asynchronous: bool) -> None:
@@ -204,6 +232,7 @@ class FakeConsumer:
             self._paused -= partitions
             for number in partitions:
                 del self._position[number]
+                self._ends.pop(number, None)
 
     def _named(self, partitions: Any) -> list[TopicPartition]:
         return [TopicPartition(self._topic.name, number) for number in sorted(partitions)]

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from order_api import orders as rules
+from shared import kafka
 from shared.ordering import events
 from shared.ordering.events import GROUP, TOPIC
 from shared.ordering.offsets import GroupOffsets
@@ -30,6 +32,26 @@ def test_orders_are_processed_and_counted_and_the_stop_is_clean(seeded: SeededOr
 
     seeded.assert_one_effect_each()
     assert GroupOffsets(connection(seeded.stack, "operator"), topic=TOPIC, group=GROUP).read()[0].lag == 0
+
+
+def test_partitions_that_end_with_control_records_have_no_lag(seeded: SeededOrders) -> None:
+    ids = seeded.store(20)
+    transactional = {"transactional.id": seeded.user}
+    producer = kafka.producer(connection(seeded.stack, "admin"), lambda _: None, **transactional)
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    for record in seeded.as_api.orders.find({"_id": {"$in": ids}}):
+        key, value, headers = events.encode(rules.build_event(record))
+        producer.produce(TOPIC, key=key, value=value, headers=[*headers])
+    producer.commit_transaction(30)
+    offsets = GroupOffsets(connection(seeded.stack, "operator"), topic=TOPIC, group=GROUP)
+    try:
+        with seeded.processor() as processor:
+            assert set(seeded.await_settled().values()) == {"PROCESSED"}
+            until(lambda: all(o.lag == 0 for o in offsets.read().values()) or None, "no lag")
+            assert processor.stop() == 0
+    finally:
+        offsets.close()
 
 
 @pytest.mark.parametrize("place", ["before-update", "before-commit"])

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from fakes.kafka_log import FakeTopic
+from fakes.kafka_log import CONTROL_RECORD, FakeTopic
 from order_processor.batch import Batch, Disposition
 from order_processor.consumer import client_config
 from shared.ordering.events import TOPIC
@@ -123,6 +123,42 @@ def test_recreated_topic_is_read_from_its_beginning(topic: FakeTopic) -> None:
     assert all(topic.committed[number] == end for number, end in ends(topic).items() if end)
 
 
+def test_end_after_control_records_is_committed_once(topic: FakeTopic) -> None:
+    harness = ConsumerHarness(topic)
+    for events in topic.partitions:
+        events.append(CONTROL_RECORD)
+    commits: list[str] = []
+    topic.on_call = commits.append
+
+    harness.poll(5, each=2)
+
+    assert len(harness.handler.done) == 10
+    assert topic.committed == ends(topic)
+    assert all(offsets.lag == 0 for offsets in topic.read().values())
+    assert commits.count("commit") == 1
+
+
+def test_gap_at_the_end_is_committed_by_a_new_consumer(topic: FakeTopic) -> None:
+    ConsumerHarness(topic).poll(2)
+    (first,) = topic.members
+    topic.leave(first)
+    topic.partitions[0] += [CONTROL_RECORD] * 3
+
+    ConsumerHarness(topic).poll(2)
+
+    assert topic.committed == ends(topic)
+
+
+def test_end_is_not_committed_before_its_events_are_done(topic: FakeTopic) -> None:
+    harness = ConsumerHarness(topic)
+    harness.handler.before_handling = outage
+    topic.partitions[0].append(CONTROL_RECORD)
+
+    harness.poll(20, each=1)
+
+    assert topic.committed == {}
+
+
 def test_unexpected_error_keeps_events_in_flight(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
 
@@ -155,5 +191,6 @@ def test_consumer_is_busy_during_long_handling(topic: FakeTopic) -> None:
 
 
 def test_session_timeout_is_set_for_classic_protocol_only() -> None:
+    assert client_config("consumer")["enable.partition.eof"] is True
     assert "session.timeout.ms" not in client_config("consumer")
     assert client_config("classic")["session.timeout.ms"] == 10_000

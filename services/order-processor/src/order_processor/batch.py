@@ -88,7 +88,11 @@ class Batch:
         """Add messages; those of one partition must come in their order."""
         for message in messages:
             self.pending.append(Record(message))
-            self._next[message.source] = message.offset + 1
+            self.skip_to(message.source, message.offset + 1)
+
+    def skip_to(self, partition: Partition, offset: int) -> None:
+        """Record that after the messages added so far, nothing comes before `offset`."""
+        self._next[partition] = offset
 
     def start_attempt(self, now: datetime) -> datetime:
         """Return the time of a new attempt, which its status changes must carry."""

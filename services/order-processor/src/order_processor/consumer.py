@@ -22,13 +22,18 @@ POLL_SECONDS = 0.1
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
 LONG_POLL_SECONDS = 1.0
+END_OF_PARTITION = KafkaError._PARTITION_EOF  # noqa: SLF001 - the only name that it has
 
 logger = log.get(__name__)
 
 
 def client_config(group_protocol: str) -> dict[str, Any]:
     """Return the client settings of this loop. With the consumer protocol the broker sets the session timeout."""
-    own = {"group.protocol": group_protocol, "queued.max.messages.kbytes": 16 * 1024}
+    own = {
+        "group.protocol": group_protocol,
+        "queued.max.messages.kbytes": 16 * 1024,
+        "enable.partition.eof": True,  # see Consumer
+    }
     return own if group_protocol == "consumer" else own | {"session.timeout.ms": 10_000}
 
 
@@ -37,6 +42,9 @@ class Consumer:
 
     `handle` handles a batch: it raises, or leaves in `batch.pending` what is to be retried after a pause.
     `incremental` says how partitions are assigned: True for the consumer protocol (KIP-848), False for the classic one.
+
+    The end of a partition is committed too. The offsets before it need not be events: a transaction leaves control
+    records, and compaction leaves gaps. Without that commit the lag would never be 0 there.
     """
 
     def __init__(
@@ -60,6 +68,7 @@ class Consumer:
         self._is_stopping = False
         self._failures = 0
         self._next_attempt = 0.0
+        self._finished: dict[Partition, int] = {}
         self.last_poll_at = clock()
         self.assigned: frozenset[Partition] = frozenset()
 
@@ -101,27 +110,36 @@ class Consumer:
         return self._paused or self._clock() - self.last_poll_at > LONG_POLL_SECONDS
 
     def _receive(self, messages: Iterable[ClientMessage]) -> None:
-        received = []
         for message in messages:
-            if error := message.error():
-                _on_error(error)
+            error = message.error()
+            if error is None:
+                self._batch = self._batch or Batch()
+                self._batch.add([Message.from_client(message)])
+            elif error.code() == END_OF_PARTITION:
+                self._on_end((message.topic() or "", message.partition() or 0), message.offset() or 0)
             else:
-                received.append(Message.from_client(message))
-        if received:
+                _on_error(error)
+
+    def _on_end(self, partition: Partition, offset: int) -> None:
+        if self._batch or self._finished.get(partition) != offset:
             self._batch = self._batch or Batch()
-            self._batch.add(received)
+            self._batch.skip_to(partition, offset)
 
     def _process(self, batch: Batch) -> None:
-        crash.point("before-update")
+        has_events = bool(batch.pending)
         try:
-            self._handle(batch)
+            if has_events:
+                crash.point("before-update")
+                self._handle(batch)
         except Exception as error:  # noqa: BLE001 - whatever happens, the events stay in flight
             self._pause_and_retry(batch, error)
         else:
             if batch.pending:
                 self._pause_and_retry(batch, None)
             else:
-                crash.point("before-commit")
+                if has_events:
+                    crash.point("before-commit")
+                self._finished |= batch.done
                 self._committer.add(batch.done)
                 self._resume()
 
@@ -179,6 +197,7 @@ class Consumer:
     def _drop(self, keys: frozenset[Partition]) -> None:
         self.assigned -= keys
         self._committer.drop(keys)
+        self._finished = {key: offset for key, offset in self._finished.items() if key not in keys}
         if self._batch:
             self._batch.drop(keys)
             if not self._batch.done:  # the events that the pause was for are gone
