@@ -1,6 +1,7 @@
 """GET /orderdetails through the Flask client."""
 
 import json
+import socket
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from fakes.replica_set import Failure
-from order_api.long_poll import LongPoll
+from order_api.long_poll import LongPoll, is_closed
 from order_api.orders import Document
 from support.order_api import OrderService, order
 from support.wait import until
@@ -219,6 +220,42 @@ def test_wait_returns_the_unchanged_order_after_its_time(service: OrderService) 
     reference = service.place().json["orderid"]
 
     assert service.read(f"?orderid={reference}&wait=1").json["status"] == "PLACED"
+
+
+def test_client_that_hangs_up_frees_its_place(service: OrderService) -> None:
+    reference = service.place().json["orderid"]
+    near, far = socket.socketpair()
+    answers: list[Any] = []
+
+    def wait() -> None:
+        answers.append(
+            service.client.get(
+                f"/orderdetails?orderid={reference}&wait=30",
+                headers=service.bearer(),
+                environ_overrides={"gunicorn.socket": near},
+            )
+        )
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    until(lambda: service.long_poll._slots._value == 1, "the request to wait")
+    far.close()
+    until(lambda: service.long_poll._slots._value == 2, "its place to be free", seconds=10)
+    waiting.join(5)
+    near.close()
+
+    assert answers[0].json["status"] == "PLACED"
+
+
+def test_request_that_follows_on_the_connection_does_not_end_a_wait() -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        quiet = is_closed(near)
+        far.sendall(b"GET / HTTP/1.1")
+        next_request = is_closed(near)
+
+        assert (quiet, next_request, is_closed(None)) == (False, False, False)
+        assert near.recv(64) == b"GET / HTTP/1.1"
 
 
 @pytest.mark.parametrize(("threads", "looks"), [(3, 0), (4, 1)])

@@ -12,6 +12,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 import retail_cli.settings
+from order_api.currencies import TWO_DECIMALS
 from shared.config.settings import variables
 from shared.ordering import events
 from shared.telemetry import metrics
@@ -184,3 +185,10 @@ def test_every_alert_has_a_runbook() -> None:
     assert rules
     for rule in rules:
         assert rule["annotations"]["runbook_url"].partition("#")[2] in headings, rule["alert"]
+
+
+def test_chart_accepts_the_currencies_of_order_api() -> None:
+    schema = json.loads((helm.CHART / "values.schema.json").read_text())
+    enum = schema["properties"]["orderApi"]["properties"]["currencies"]["items"]["enum"]
+
+    assert set(enum) == TWO_DECIMALS

@@ -16,6 +16,10 @@ from support.order_api import settings
         ("ORDERS_REQUIRE_TOKEN", "perhaps"),
         ("ORDERS_CURRENCIES", "usd"),
         ("ORDERS_CURRENCIES", " , "),
+        ("ORDERS_CURRENCIES", "USD,JPY"),
+        ("ORDERS_CURRENCIES", "KWD"),
+        ("ORDERS_CURRENCIES", "XAU"),
+        ("ORDERS_CURRENCIES", "ABC"),
         ("KAFKA_BOOTSTRAP_SERVERS", ""),
     ],
 )

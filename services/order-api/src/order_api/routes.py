@@ -12,7 +12,7 @@ from flask import Blueprint, Response, request
 
 from order_api import orders, params
 from order_api.jwks import JwksUnavailable
-from order_api.long_poll import LongPoll
+from order_api.long_poll import LongPoll, is_closed
 from order_api.models import STATUSES, EncodedPage, OrderQuery, OrderRequest
 from order_api.params import InvalidParameter
 from order_api.placement import IdempotencyKeyReused, OrderPlacement
@@ -111,7 +111,8 @@ class Routes:
                 raise Problem(404, "Order not found")
         structlog.contextvars.bind_contextvars(order_id=order_id)  # only now is it known to be an id
         if wait:
-            record = self.long_poll.wait(record, lambda: self.store.find(order_id, user), wait)
+            is_gone = partial(is_closed, request.environ.get("gunicorn.socket"))
+            record = self.long_poll.wait(record, lambda: self.store.find(order_id, user), wait, is_gone=is_gone)
         tag = params.format_etag(order_id, record["version"])
         response = _not_modified() if request.if_none_match.contains_weak(tag) else _json(orders.to_details(record))
         response.set_etag(tag)

@@ -1,23 +1,23 @@
 """The settings of order-api."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from order_api.currencies import TWO_DECIMALS
 from order_api.rate_limit import Rate
 from shared.config.kafka_settings import KafkaSettings
 from shared.config.service_settings import HttpSettings
 from shared.config.settings import boolean, env, file, load, settings, words
 
-_CODE = re.compile(r"[A-Z]{3}", re.ASCII)
-
 
 def currencies(text: str) -> tuple[str, ...]:
     """Parse ISO 4217 codes of currencies with two decimals; the first is the default."""
     codes = words(text)
-    if not codes or not all(map(_CODE.fullmatch, codes)):
-        raise ValueError(f"must be a list of three-letter codes such as USD,EUR, not {text!r}")
+    if not codes:
+        raise ValueError("must name at least one currency, such as USD,EUR")
+    if others := [code for code in codes if code not in TWO_DECIMALS]:
+        raise ValueError(f"must be ISO 4217 codes of currencies with two decimals, not {', '.join(others)}")
     return codes
 
 
@@ -43,7 +43,10 @@ class Settings(KafkaSettings, HttpSettings):
         help="false: anyone may place an order for any userid without a token; reading always needs one",
     )
     currencies: tuple[str, ...] = env(
-        "ORDERS_CURRENCIES", currencies, default="USD", help="currencies with two decimals; the first is the default"
+        "ORDERS_CURRENCIES",
+        currencies,
+        default="USD",
+        help="ISO 4217 codes with two decimals; the first is the default",
     )
     orders_rate: Rate = env(
         "RATE_LIMIT_ORDERS", Rate.parse, default="50/100", help="orders of one user per second / at once, per replica"
