@@ -6,6 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 MEMBERS := shared $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)) local cli loadtest
 SOURCES := shared services local cli loadtest bench tests
+SCRIPTS := .ci/fresh .ci/run k8s/kind-up.sh k8s/secrets.sh locks/compile.sh locks/install.sh
 FAST := tests/unit tests/api tests/model tests/test_rules.py
 # What runs the system is a part of what tests it: `make run` installs the part, and keeps the whole where it is.
 RUN_READY := $(if $(wildcard .venv/.ready),.venv/.ready,.venv/.ready-run)
@@ -40,6 +41,10 @@ test: .venv/.ready ## Run every test on real MongoDB and real Kafka.
 test-fast: .venv/.ready ## Run the tests that need no server, on every core (FAST=tests/unit/shared: only those).
 	@exec $(BIN)/pytest --numprocesses auto --dist loadfile $(FAST) $(ARGS)
 
+.PHONY: coverage
+coverage: .venv/.ready ## Report the branch coverage of services, shared and cli by the unit and API tests, and fail below the floor.
+	@exec $(BIN)/pytest --quiet --numprocesses auto --dist loadfile tests/unit tests/api --cov --cov-report=term $(ARGS)
+
 .PHONY: test-fresh
 test-fresh: ## Run `make run ONCE=1` and `make test-fast` on newly installed Debian systems (needs root; ROOT=trixie for one).
 	@exec .ci/fresh
@@ -47,8 +52,12 @@ test-fresh: ## Run `make run ONCE=1` and `make test-fast` on newly installed Deb
 ##@ Change it
 
 .PHONY: lint
-lint: .venv/.ready ## Check style (ruff) and types (mypy, strict).
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy $(SOURCES)
+lint: .venv/.ready ## Check style (ruff), types (mypy, strict) and shell scripts (shellcheck).
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/shellcheck $(SCRIPTS) && $(BIN)/mypy $(SOURCES)
+
+.PHONY: hooks
+hooks: .venv/.ready ## Check staged files before each commit (pre-commit).
+	@$(BIN)/pre-commit install
 
 .PHONY: fmt
 fmt: .venv/.ready ## Format the code and fix what ruff can fix.
