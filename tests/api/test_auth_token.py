@@ -10,9 +10,10 @@ import jwt
 import pytest
 
 from auth_api.passwords import Passwords
+from auth_api.signing_keys import RECORDS_SECONDS
 from shared.http import access_token as contract
 from shared.store import StoreUnavailable
-from support.auth_api import CHEAP, PASSWORD, AuthService, write_key
+from support.auth_api import CACHE_SECONDS, CHEAP, PASSWORD, AuthService, write_key
 
 NFD_PASSWORD = "cafe\u0301 cafe\u0301 cafe\u0301"
 NFC_PASSWORD = "caf\xe9 caf\xe9 caf\xe9"
@@ -72,14 +73,58 @@ def test_every_token_has_an_id_of_its_own(auth: AuthService) -> None:
     assert len(ids) == 5
 
 
-def test_a_rotation_needs_no_restart_and_former_tokens_still_verify(auth: AuthService) -> None:
+def later(auth: AuthService, seconds: float) -> AuthService:
+    auth.clock.advance(seconds=seconds)
+    auth.keys.refresh()
+    return auth
+
+
+def kid_of_a_new_token(auth: AuthService) -> str:
+    kid: str = jwt.get_unverified_header(auth.token().get_json()["access_token"])["kid"]
+    return kid
+
+
+def published_kids(auth: AuthService) -> list[str]:
+    return [key["kid"] for key in auth.client.get("/.well-known/jwks.json").get_json()["keys"]]
+
+
+def test_new_key_is_published_at_once_and_signs_when_caches_expired(auth: AuthService) -> None:
     former = auth.token().get_json()["access_token"]
     write_key(auth.folder, "b")
-    auth.clock.advance(seconds=2)
-    latter = auth.token().get_json()["access_token"]
+    at_once = (published_kids(later(auth, 1)), kid_of_a_new_token(auth))
+    too_early = kid_of_a_new_token(later(auth, CACHE_SECONDS - 1))
+    latter = later(auth, 3).token().get_json()["access_token"]
 
-    assert (jwt.get_unverified_header(former)["kid"], jwt.get_unverified_header(latter)["kid"]) == ("a", "b")
+    assert (at_once, too_early) == ((["a", "b"], "a"), "a")
+    assert jwt.get_unverified_header(latter)["kid"] == "b"
     assert claims(auth, former)["sub"] == claims(auth, latter)["sub"] == "alice"
+
+
+def test_replica_that_starts_later_knows_how_long_a_key_was_published(auth: AuthService) -> None:
+    write_key(auth.folder, "b")
+    later(auth, 1)
+    auth.clock.advance(seconds=CACHE_SECONDS)
+
+    assert kid_of_a_new_token(auth.replica()) == "b"
+
+
+def test_revoked_key_is_unpublished_and_its_successor_signs_at_once(auth: AuthService) -> None:
+    write_key(auth.folder, "b")
+    later(auth, 1)
+    assert auth.key_records is not None
+    auth.key_records.revoke("a")
+    later(auth, RECORDS_SECONDS)
+
+    assert (published_kids(auth), kid_of_a_new_token(auth)) == (["b"], "b")
+
+
+def test_without_an_unrevoked_key_nothing_is_published_or_signed(auth: AuthService) -> None:
+    assert auth.key_records is not None
+    auth.key_records.revoke("a")
+    later(auth, RECORDS_SECONDS)
+
+    assert auth.client.get("/.well-known/jwks.json").status_code == 503
+    assert auth.token().status_code == 503
 
 
 def test_the_public_keys_are_cacheable(auth: AuthService) -> None:
@@ -220,7 +265,7 @@ def test_without_keys_it_is_503_until_they_come(tmp_path: Path) -> None:
     auth.register()
     answers = [auth.token(), auth.client.get("/.well-known/jwks.json")]
     write_key(tmp_path, "a")
-    auth.clock.advance(seconds=1)
+    auth.keys.refresh()
 
     assert [(a.status_code, a.get_json()["type"]) for a in answers] == [(503, "unavailable")] * 2
     assert auth.token().status_code == 200

@@ -1,11 +1,12 @@
 """The stores of auth-api in memory."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 from auth_api.store import NameTaken
 from auth_api.throttle import WINDOW, AttemptCount, Limit
+from shared.key_records import KeyRecord
 
 
 class FakeUsers:
@@ -73,3 +74,26 @@ class FakeFailures:
 
     def _live(self, key: str, now: datetime) -> list[tuple[str, datetime]]:
         return [(id_, at) for id_, at in self._attempts.get(key, {}).items() if at > now - WINDOW]
+
+
+class FakeKeyRecords:
+    """When each key was published first, by the time of `clock`. While `error` is set, every call raises it."""
+
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.error: Exception | None = None
+        self._clock = clock
+        self._published: dict[str, datetime] = {}
+        self._revoked: set[str] = set()
+
+    def publish(self, kids: Collection[str]) -> dict[str, KeyRecord]:
+        if self.error:
+            raise self.error
+        now = self._clock()
+        for kid in kids:
+            self._published.setdefault(kid, now)
+        return {kid: KeyRecord((now - at).total_seconds(), kid in self._revoked) for kid, at in self._published.items()}
+
+    def revoke(self, kid: str) -> bool:
+        is_new = kid not in self._revoked
+        self._revoked.add(kid)
+        return is_new

@@ -14,11 +14,12 @@ from auth_api.app import create_app
 from auth_api.passwords import Passwords, Slots
 from auth_api.settings import Settings
 from auth_api.signing_keys import SigningKeys
-from fakes.auth import FakeFailures, FakeUsers
+from fakes.auth import FakeFailures, FakeKeyRecords, FakeUsers
 from support.clock import Clock
 
 PASSWORD = "correct horse battery staple"
 WAITERS = 16
+CACHE_SECONDS = 300  # the default of AUTH_JWKS_CACHE_SECONDS
 CHEAP = {"memory_kib": 8, "passes": 1}
 
 
@@ -55,13 +56,18 @@ class AuthService:
     users: FakeUsers = field(default_factory=FakeUsers)
     clock: Clock = field(default_factory=Clock)
     failures: FakeFailures | None = None
+    key_records: FakeKeyRecords | None = None
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     passwords: Passwords = field(default_factory=lambda: Passwords(**CHEAP))
     client: FlaskClient = field(init=False)
 
     def __post_init__(self) -> None:
         self.failures = self.failures or FakeFailures(self.clock)
-        self.keys = SigningKeys(self.folder, clock=self.clock.seconds)
+        self.key_records = self.key_records or FakeKeyRecords(self.clock)
+        self.keys = SigningKeys(
+            self.folder, self.key_records.publish, cache_seconds=CACHE_SECONDS, clock=self.clock.seconds
+        )
+        self.keys.refresh()
         self.slots, self.registration_slots = Slots(2, waiters=WAITERS), Slots(1, waiters=WAITERS)
         app = create_app(
             settings(self.folder),
@@ -78,7 +84,7 @@ class AuthService:
 
     def replica(self) -> "AuthService":
         """Return another replica with the same stores and keys."""
-        return AuthService(self.folder, self.users, self.clock, self.failures)
+        return AuthService(self.folder, self.users, self.clock, self.failures, self.key_records)
 
     def register(self, name: str = "alice", password: str = PASSWORD) -> TestResponse:
         return self.client.post("/api/users", json={"username": name, "password": password})

@@ -1,4 +1,4 @@
-"""The folder of keys: read, rotated, broken, mended."""
+"""The signing keys: read, published, rotated, revoked; invalid files."""
 
 from pathlib import Path
 from unittest.mock import Mock
@@ -7,9 +7,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
-from auth_api.signing_keys import SigningKeys, SigningKeysUnavailable
-from support.auth_api import write_key
+from auth_api.signing_keys import RECORDS_SECONDS, SigningKeys, SigningKeysUnavailable, choose_signer
+from fakes.auth import FakeKeyRecords
+from shared.key_records import KeyRecord
+from shared.store import StoreUnavailable
+from support.auth_api import CACHE_SECONDS, write_key
 from support.clock import Clock
+from support.wait import until
 
 
 @pytest.fixture
@@ -17,122 +21,204 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture
+def records(clock: Clock) -> FakeKeyRecords:
+    return FakeKeyRecords(clock)
+
+
+@pytest.fixture
+def keys(tmp_path: Path, clock: Clock, records: FakeKeyRecords) -> SigningKeys:
+    return SigningKeys(tmp_path, records.publish, cache_seconds=CACHE_SECONDS, clock=clock.seconds)
+
+
 def kids(keys: SigningKeys) -> list[str]:
     return [key["kid"] for key in keys.current().jwks["keys"]]
 
 
-def later(clock: Clock, keys: SigningKeys) -> SigningKeys:
-    clock.advance(seconds=1)
+def refreshed(keys: SigningKeys) -> SigningKeys:
+    keys.refresh()
     return keys
 
 
-def test_all_keys_are_published_and_the_last_by_name_signs(tmp_path: Path, clock: Clock) -> None:
+def test_all_keys_are_published_and_the_last_by_name_signs(tmp_path: Path, keys: SigningKeys) -> None:
     for kid in ("2030-02", "2030-01", "2029-12"):
         write_key(tmp_path, kid)
-    keys = SigningKeys(tmp_path, clock=clock.seconds)
 
-    assert kids(keys) == ["2029-12", "2030-01", "2030-02"]
+    assert kids(refreshed(keys)) == ["2029-12", "2030-01", "2030-02"]
     assert keys.current().kid == "2030-02"
 
 
-def test_a_named_key_signs_so_that_a_later_one_is_only_published(tmp_path: Path) -> None:
+def test_key_named_by_the_setting_signs(tmp_path: Path, records: FakeKeyRecords) -> None:
     former = write_key(tmp_path, "2030-01")
     write_key(tmp_path, "2030-02")
-    keys = SigningKeys(tmp_path, signing_kid="2030-01").current()
+    keys = refreshed(SigningKeys(tmp_path, records.publish, cache_seconds=300, signing_kid="2030-01")).current()
 
     assert keys.kid == "2030-01"
     assert keys.private.private_bytes_raw() == former.private_bytes_raw()
 
 
-def test_only_the_public_half_is_published(tmp_path: Path) -> None:
+AGED, NEW = KeyRecord(CACHE_SECONDS, is_revoked=False), KeyRecord(0, is_revoked=False)
+
+
+@pytest.mark.parametrize(
+    ("records", "preferred", "signer"),
+    [
+        ({"a": NEW}, "", "a"),
+        ({"a": AGED, "b": NEW}, "", "a"),
+        ({"a": AGED, "b": AGED}, "", "b"),
+        ({"a": AGED, "b": AGED}, "a", "a"),
+        ({"a": AGED, "b": NEW}, "b", "a"),
+        ({"a": AGED, "b": AGED, "c": NEW}, "", "b"),
+        ({"a": NEW, "b": NEW}, "", "b"),
+        ({"a": NEW, "b": NEW}, "a", "a"),
+        ({"a": KeyRecord(10, is_revoked=False), "b": NEW}, "", "a"),
+    ],
+)
+def test_signer_is_a_key_that_verifiers_know(records: dict[str, KeyRecord], preferred: str, signer: str) -> None:
+    assert choose_signer(records, records, preferred=preferred, cache_seconds=CACHE_SECONDS) == signer
+
+
+def test_only_the_public_half_is_published(tmp_path: Path, keys: SigningKeys) -> None:
     write_key(tmp_path, "a")
-    (key,) = SigningKeys(tmp_path).current().jwks["keys"]
+    (key,) = refreshed(keys).current().jwks["keys"]
 
     assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}
     assert (key["kty"], key["crv"], key["use"], key["alg"]) == ("OKP", "Ed25519", "sig", "EdDSA")
 
 
-def test_a_new_key_signs_without_a_restart(tmp_path: Path, clock: Clock) -> None:
+def test_folder_change_is_seen_without_a_restart(tmp_path: Path, keys: SigningKeys) -> None:
     write_key(tmp_path, "a")
-    keys = SigningKeys(tmp_path, clock=clock.seconds)
-    assert kids(keys) == ["a"]
+    assert kids(refreshed(keys)) == ["a"]
     write_key(tmp_path, "b")
 
-    assert kids(later(clock, keys)) == ["a", "b"]
-    assert keys.current().kid == "b"
+    assert kids(refreshed(keys)) == ["a", "b"]
     (tmp_path / "a.pem").unlink()
-    assert kids(later(clock, keys)) == ["b"]
+    assert kids(refreshed(keys)) == ["b"]
+    assert keys.current().kid == "b"
 
 
-def test_a_key_replaced_under_its_name_is_read_again(tmp_path: Path, clock: Clock) -> None:
+def test_replaced_key_file_is_read_again(tmp_path: Path, keys: SigningKeys) -> None:
     write_key(tmp_path, "a")
-    keys = SigningKeys(tmp_path, clock=clock.seconds)
-    before = keys.current().jwks
+    before = refreshed(keys).current().jwks
     write_key(tmp_path, "a")
 
-    assert later(clock, keys).current().jwks != before
+    assert refreshed(keys).current().jwks != before
 
 
-def test_a_folder_switched_by_a_link_is_read_again(tmp_path: Path, clock: Clock) -> None:
+def test_folder_switched_by_a_link_is_read_again(tmp_path: Path, keys: SigningKeys) -> None:
     """As Kubernetes mounts a secret: files are links through a link that is replaced."""
     for version in ("one", "two"):
         (tmp_path / version).mkdir()
         write_key(tmp_path / version, "a")
     (tmp_path / "data").symlink_to("one")
     (tmp_path / "a.pem").symlink_to("data/a.pem")
-    keys = SigningKeys(tmp_path, clock=clock.seconds)
-    before = keys.current().jwks
+    before = refreshed(keys).current().jwks
     (tmp_path / "next").symlink_to("two")
     (tmp_path / "next").replace(tmp_path / "data")
 
-    assert later(clock, keys).current().jwks != before
+    assert refreshed(keys).current().jwks != before
 
 
-def test_the_folder_is_looked_at_once_a_second_and_read_only_when_it_changed(
-    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+def test_unchanged_folder_is_not_read_and_records_are_read_every_3_s(
+    tmp_path: Path, clock: Clock, records: FakeKeyRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_key(tmp_path, "a")
-    keys = SigningKeys(tmp_path, clock=clock.seconds)
-    keys.current()
-    glob, read = Mock(wraps=tmp_path.glob), Mock()
-    monkeypatch.setattr(Path, "glob", lambda _, pattern: glob(pattern))
+    publish = Mock(wraps=records.publish)
+    keys = refreshed(SigningKeys(tmp_path, publish, cache_seconds=300, clock=clock.seconds))
+    read = Mock()
     monkeypatch.setattr(Path, "read_bytes", read)
-    for _ in range(100):
-        clock.advance(seconds=0.05)
-        keys.current()
+    for _ in range(9):
+        clock.advance(seconds=1)
+        keys.refresh()
 
-    assert (glob.call_count, read.call_count) == (5, 0)
+    assert (read.call_count, publish.call_count) == (0, 1 + 9 / RECORDS_SECONDS)
 
 
-def test_a_broken_change_leaves_the_former_keys_in_use(tmp_path: Path, clock: Clock) -> None:
+def test_invalid_change_keeps_the_previous_keys(tmp_path: Path, keys: SigningKeys) -> None:
     write_key(tmp_path, "a")
-    keys = SigningKeys(tmp_path, clock=clock.seconds)
-    assert kids(keys) == ["a"]
+    assert kids(refreshed(keys)) == ["a"]
     (tmp_path / "b.pem").write_text("half a fi")
 
-    assert kids(later(clock, keys)) == ["a"]
+    assert kids(refreshed(keys)) == ["a"]
     write_key(tmp_path, "b")
-    assert kids(later(clock, keys)) == ["a", "b"]
+    assert kids(refreshed(keys)) == ["a", "b"]
 
 
-def test_an_empty_folder_has_no_keys_until_one_comes(tmp_path: Path, clock: Clock) -> None:
-    keys = SigningKeys(tmp_path, clock=clock.seconds)
+def test_mongodb_outage_keeps_the_previous_keys_and_publishes_no_new_one(
+    tmp_path: Path, keys: SigningKeys, records: FakeKeyRecords
+) -> None:
+    write_key(tmp_path, "a")
+    refreshed(keys)
+    write_key(tmp_path, "b")
+    records.error = StoreUnavailable()
+
+    assert kids(refreshed(keys)) == ["a"]
+    records.error = None
+    assert kids(refreshed(keys)) == ["a", "b"]
+
+
+def test_without_a_first_record_nothing_is_published(
+    tmp_path: Path, keys: SigningKeys, records: FakeKeyRecords
+) -> None:
+    """A key that was revoked must not come back because MongoDB is unavailable while auth-api starts."""
+    write_key(tmp_path, "a")
+    records.error = StoreUnavailable()
+
+    with pytest.raises(SigningKeysUnavailable, match="MongoDB is unavailable"):
+        refreshed(keys).current()
+
+
+def test_revoked_preferred_key_is_replaced(tmp_path: Path, records: FakeKeyRecords) -> None:
+    write_key(tmp_path, "a")
+    write_key(tmp_path, "b")
+    records.publish(["a", "b"])
+    records.revoke("b")
+    keys = refreshed(SigningKeys(tmp_path, records.publish, cache_seconds=300, signing_kid="b"))
+
+    assert (kids(keys), keys.current().kid) == (["a"], "a")
+
+
+def test_empty_folder_has_no_keys_until_one_is_added(tmp_path: Path, keys: SigningKeys) -> None:
     with pytest.raises(SigningKeysUnavailable, match=r"no \*\.pem file"):
-        keys.current()
+        refreshed(keys).current()
     write_key(tmp_path, "a")
 
-    assert kids(later(clock, keys)) == ["a"]
+    assert kids(refreshed(keys)) == ["a"]
 
 
-def test_a_named_key_that_is_absent_is_said(tmp_path: Path) -> None:
+def test_missing_key_of_the_setting_is_named(tmp_path: Path, records: FakeKeyRecords) -> None:
     write_key(tmp_path, "a")
+    keys = SigningKeys(tmp_path, records.publish, cache_seconds=300, signing_kid="b")
 
     with pytest.raises(SigningKeysUnavailable, match="'b'"):
-        SigningKeys(tmp_path, signing_kid="b").current()
+        refreshed(keys).current()
+
+
+def test_resource_fork_of_macos_is_ignored(tmp_path: Path, keys: SigningKeys) -> None:
+    write_key(tmp_path, "a")
+    (tmp_path / "._a.pem").write_bytes(b"\0\5\x16\7")
+
+    assert kids(refreshed(keys)) == ["a"]
+
+
+def test_thread_refreshes_the_keys_until_closed(
+    tmp_path: Path, records: FakeKeyRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auth_api.signing_keys.FOLDER_SECONDS", 0.01)
+    write_key(tmp_path, "a")
+    keys = SigningKeys(tmp_path, records.publish, cache_seconds=0)
+    keys.start()
+    until(lambda: keys._keys is not None, "the first keys", every=0.01)
+    write_key(tmp_path, "b")
+    until(lambda: kids(keys) == ["a", "b"], "the second key", every=0.01)
+    keys.close()
+    write_key(tmp_path, "c")
+
+    assert kids(keys) == ["a", "b"]
 
 
 @pytest.mark.parametrize("kind", ["text", "other curve", "encrypted", "public", "bad name", "folder"])
-def test_what_is_no_ed25519_key_is_refused_without_showing_it(tmp_path: Path, kind: str) -> None:
+def test_invalid_key_file_is_named_without_its_contents(tmp_path: Path, keys: SigningKeys, kind: str) -> None:
     key = write_key(tmp_path, "a")
     path = tmp_path / ("a b.pem" if kind == "bad name" else "b.pem")
     if kind == "folder":
@@ -151,5 +237,5 @@ def test_what_is_no_ed25519_key_is_refused_without_showing_it(tmp_path: Path, ki
         )
 
     with pytest.raises(SigningKeysUnavailable, match=r"b\.pem") as caught:
-        SigningKeys(tmp_path).current()
+        refreshed(keys).current()
     assert "canary" not in str(caught.value)

@@ -22,6 +22,7 @@ from auth_api.throttle import Failures, Throttle
 from shared import mongo, store
 from shared.http.app import init_app, register_problems
 from shared.http.openapi import serve_document
+from shared.key_records import KeyRecords
 from shared.mongo import Document
 from shared.resilience.breaker import Breaker
 from shared.resilience.startup import StartupTask
@@ -64,7 +65,13 @@ def create_app(
     login = Login(users, Throttle(failures), passwords, slots)
     app.register_blueprint(
         routes.blueprint(
-            users=users, login=login, slots=registration_slots, keys=keys, metrics=AuthMetrics(registry), now=now
+            users=users,
+            login=login,
+            slots=registration_slots,
+            keys=keys,
+            cache_seconds=settings.jwks_cache_seconds,
+            metrics=AuthMetrics(registry),
+            now=now,
         )
     )
     serve_document(app, openapi.DOCUMENT, prefix="/api")
@@ -88,7 +95,12 @@ def wsgi() -> Flask:
     )
     breaker = Breaker("mongodb", BreakerMetrics(registry), is_failure=mongo.is_failure)
     failures = MongoFailures(database, breaker)
-    keys = SigningKeys(settings.keys_dir, signing_kid=settings.signing_kid)
+    keys = SigningKeys(
+        settings.keys_dir,
+        KeyRecords(database, breaker).publish,
+        cache_seconds=settings.jwks_cache_seconds,
+        signing_kid=settings.signing_kid,
+    )
     app = create_app(
         settings,
         users=MongoUsers(database, breaker),
@@ -102,6 +114,7 @@ def wsgi() -> Flask:
         registry=registry,
     )
     certificates.watch(CertificateMetrics(registry), {"mongodb-ca": settings.mongodb_ca_file})
+    keys.start()
     indexes = StartupTask(failures.create_index)
     admin = AdminServer(
         settings.admin_bind,
@@ -113,6 +126,7 @@ def wsgi() -> Flask:
     def shutdown() -> None:
         admin.close()
         indexes.close()
+        keys.close()
         database.client.close()
 
     app.extensions["shutdown"] = shutdown

@@ -59,7 +59,7 @@ _JWKS: dict[str, Any] = {
     "tags": ["tokens"],
     "security": [],
     "responses": {
-        "200": _json("KeySet", "A JSON Web Key Set (RFC 7517), cacheable for 5 minutes."),
+        "200": _json("KeySet", "A JSON Web Key Set (RFC 7517); `Cache-Control` says how long it may be cached."),
         "304": {"description": "The set is the one of `If-None-Match`."},
         **problems({503: _UNAVAILABLE}),
     },

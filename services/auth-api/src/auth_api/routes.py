@@ -38,10 +38,14 @@ def blueprint(
     login: Login,
     slots: Slots,
     keys: SigningKeys,
+    cache_seconds: int,
     metrics: AuthMetrics,
     now: Callable[[], datetime],
 ) -> Blueprint:
-    """Return the routes; each declares its authentication. Registrations have their own hashing `slots`."""
+    """Return the routes; each declares its authentication. Registrations have their own hashing `slots`.
+
+    The public keys may be cached for `cache_seconds`.
+    """
     routes = Blueprint("auth", __name__)
 
     @routes.post("/api/users")
@@ -68,7 +72,7 @@ def blueprint(
     @authentication("none")
     def jwks() -> Response:
         response: Response = jsonify(keys.current().jwks)
-        response.headers["Cache-Control"] = "public, max-age=300"
+        response.headers["Cache-Control"] = f"public, max-age={cache_seconds}"
         response.add_etag()
         response.make_conditional(request)
         return response

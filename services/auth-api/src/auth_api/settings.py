@@ -34,6 +34,12 @@ class Settings(HttpSettings):
         "AUTH_KEYS_DIR", folder, help="directory of Ed25519 private keys, `<kid>.pem`; all are published"
     )
     signing_kid: str = env("AUTH_SIGNING_KID", default="", help="id of the key that signs; empty: the last by name")
+    jwks_cache_seconds: int = env(
+        "AUTH_JWKS_CACHE_SECONDS",
+        integer(0, 86_400),
+        default="300",
+        help="seconds that verifiers may cache the public keys; a new key signs after it was published for so long",
+    )
     issuer: str = env("AUTH_ISSUER", default="retail-orders", help="`iss` of the tokens")
     audience: str = env("AUTH_AUDIENCE", default="retail-orders", help="`aud` of the tokens")
     hash_slots: int = env(

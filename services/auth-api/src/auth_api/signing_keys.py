@@ -1,34 +1,34 @@
-"""The signing keys, read from a folder that may change at any time."""
+"""The signing keys: read from a folder that may change at any time, published, and used once verifiers know them."""
 
-import re
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jwt.algorithms import OKPAlgorithm
 
+from auth_api.key_files import FolderState, folder_state, read_private_keys
 from shared.http.access_token import ALGORITHM
+from shared.key_records import KeyRecord
+from shared.resilience.worker import Worker
 from shared.telemetry import log
 
-RECHECK_SECONDS = 1.0
-_KID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-FolderState = tuple[tuple[str, int, int, int], ...]
+FOLDER_SECONDS = 1.0
+RECORDS_SECONDS = 3.0  # a revocation is seen this late; order-api fetches the keys every 20 s: together below 30 s
+Publish = Callable[[Collection[str]], dict[str, KeyRecord]]
 logger = log.get(__name__)
 
 
 class SigningKeysUnavailable(Exception):  # noqa: N818 - a state, not a defect
-    """No valid set of signing keys has been read yet; the message says why."""
+    """There are no keys to publish or to sign with; the message says why."""
 
 
 @dataclass(frozen=True)
 class KeySet:
-    """A snapshot of the folder: `private` signs as `kid`; `jwks` holds the public half of every key (RFC 7517)."""
+    """A snapshot: `private` signs as `kid`; `jwks` holds the public half of every key in use (RFC 7517)."""
 
     kid: str
     private: Ed25519PrivateKey
@@ -36,69 +36,100 @@ class KeySet:
 
 
 class SigningKeys:
-    """The keys in a folder of `<kid>.pem` files. Thread-safe.
+    """The keys in a folder of `<kid>.pem` files, without the revoked ones. Thread-safe.
 
-    The last key by name signs, unless `signing_kid` names another. The folder is checked at most once a second, and
-    read again when a file in it has changed; after an invalid change the previous keys stay in use.
+    All are published. The last by name signs, unless `signing_kid` names another, but no key signs before it has been
+    published for `cache_seconds`: as long as a verifier may use an older key set. The only key signs at once. The
+    first publication is recorded in MongoDB, so that all replicas agree; without that record nothing is published.
+    After an invalid change of the folder, and while MongoDB is unavailable, the previous keys stay in use.
     """
 
-    def __init__(self, folder: Path, *, signing_kid: str = "", clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` is monotonic, in seconds."""
+    def __init__(
+        self,
+        folder: Path,
+        publish: Publish,
+        *,
+        cache_seconds: float,
+        signing_kid: str = "",
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """`publish` is `KeyRecords.publish`; `clock` is monotonic, in seconds."""
         self._folder = folder
+        self._publish = publish
+        self._cache_seconds = cache_seconds
         self._signing_kid = signing_kid
         self._clock = clock
         self._lock = threading.Lock()
-        self._next_check = clock()
         self._state: FolderState | None = None
+        self._private: dict[str, Ed25519PrivateKey] = {}
+        self._next_publish = 0.0
         self._keys: KeySet | None = None
         self._error = "not read yet"
+        self._worker = Worker("signing-keys", self._run)
 
     def current(self) -> KeySet:
-        """Return the keys in use; raise SigningKeysUnavailable if the folder was never read successfully."""
+        """Return the keys in use; raise SigningKeysUnavailable. Does no I/O."""
+        keys = self._keys
+        if keys is None:
+            raise SigningKeysUnavailable(self._error)
+        return keys
+
+    def refresh(self) -> None:
+        """Read the folder if it has changed, and the record of publications every 3 s or after a change."""
         with self._lock:
-            if self._clock() >= self._next_check:
-                self._next_check = self._clock() + RECHECK_SECONDS
-                self._reload_if_changed()
-            if self._keys is None:
-                raise SigningKeysUnavailable(self._error)
-            return self._keys
+            try:
+                self._refresh()
+            except Exception as error:  # noqa: BLE001 - none may stop the thread; the previous keys stay in use
+                if str(error) != self._error:
+                    logger.warning("signing_keys_invalid", error=str(error))
+                self._error = str(error)
 
-    def _reload_if_changed(self) -> None:
-        try:
-            paths = sorted(self._folder.glob("*.pem"))
-            state = tuple((p.name, s.st_ino, s.st_mtime_ns, s.st_size) for p in paths for s in [p.stat()])
-            if state != self._state:
-                self._keys = read_keys(paths, self._signing_kid)
-                self._state = state
-                self._error = ""
-                logger.info("signing_keys_loaded", kids=[p.stem for p in paths], signing_kid=self._keys.kid)
-        except (OSError, ValueError) as error:
-            if str(error) != self._error:
-                logger.warning("signing_keys_invalid", error=str(error))
-            self._error = str(error)
+    def start(self) -> None:
+        """Start the thread that refreshes the keys."""
+        self._worker.start()
+
+    def close(self) -> None:
+        """Stop the thread."""
+        self._worker.close()
+
+    def _run(self) -> None:
+        self.refresh()
+        while not self._worker.stopping.wait(FOLDER_SECONDS):
+            self.refresh()
+
+    def _refresh(self) -> None:
+        state = folder_state(self._folder)
+        if state == self._state and self._clock() < self._next_publish:
+            return
+        if state != self._state:
+            self._private = read_private_keys(self._folder, self._signing_kid)
+        records = self._publish(self._private.keys())
+        self._state = state
+        self._next_publish = self._clock() + RECORDS_SECONDS
+        kids = [kid for kid in self._private if not records[kid].is_revoked]
+        if not kids:
+            self._keys = None
+            raise SigningKeysUnavailable("every key in AUTH_KEYS_DIR is revoked")
+        self._error = ""
+        self._use(kids, choose_signer(kids, records, preferred=self._signing_kid, cache_seconds=self._cache_seconds))
+
+    def _use(self, kids: Sequence[str], signer: str) -> None:
+        jwks = {"keys": [_public_jwk(kid, self._private[kid]) for kid in kids]}
+        if self._keys is None or (self._keys.kid, self._keys.jwks) != (signer, jwks):
+            logger.info("signing_keys_loaded", kids=list(kids), signing_kid=signer)
+        self._keys = KeySet(signer, self._private[signer], jwks)
 
 
-def read_keys(paths: list[Path], signing_kid: str) -> KeySet:
-    """Read PEM files, sorted by name; raise OSError or ValueError, whose message never shows their contents."""
-    keys = {path.stem: _read_private_key(path) for path in paths}
-    if not keys:
-        raise ValueError("the folder AUTH_KEYS_DIR contains no *.pem file")
-    kid = signing_kid or paths[-1].stem
-    if kid not in keys:
-        raise ValueError(f"AUTH_SIGNING_KID is {kid!r}, but AUTH_KEYS_DIR contains no {kid}.pem")
-    return KeySet(kid, keys[kid], {"keys": [_public_jwk(kid, key) for kid, key in keys.items()]})
+def choose_signer(
+    kids: Collection[str], records: Mapping[str, KeyRecord], *, preferred: str, cache_seconds: float
+) -> str:
+    """Return the key that signs: the preferred one or else the last by name, among those that verifiers know.
 
-
-def _read_private_key(path: Path) -> Ed25519PrivateKey:
-    if not _KID.fullmatch(path.stem):
-        raise ValueError(f"{path.name}: a key id must be 1 to 64 characters of A-Z, a-z, 0-9 and . _ -")
-    try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ValueError(f"{path.name} is not an unencrypted private key in PEM format") from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError(f"{path.name} is not an Ed25519 key")  # noqa: TRY004 - the file is wrong, not the caller
-    return key
+    If verifiers may not know any of them yet, the one that was published first signs.
+    """
+    ranked = sorted(kids, key=lambda kid: (kid == preferred, kid), reverse=True)
+    known = [kid for kid in ranked if records[kid].published_seconds >= cache_seconds]
+    return known[0] if known else max(ranked, key=lambda kid: records[kid].published_seconds)
 
 
 def _public_jwk(kid: str, key: Ed25519PrivateKey) -> dict[str, Any]:
