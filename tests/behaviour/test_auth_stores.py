@@ -17,12 +17,14 @@ from pymongo.errors import OperationFailure
 from auth_api.app import UserStore
 from auth_api.store import MongoFailures, MongoUsers, NameTaken
 from auth_api.throttle import WINDOW, Failures, Limit, Throttle, TooManyFailures
-from fakes.auth import FakeFailures, FakeUsers
+from fakes.auth import FakeFailures, FakeKeyRecords, FakeUsers
 from local_stack.stack import Stack
 from shared import mongo
+from shared.key_records import KeyRecords
 from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
 from support.clock import Clock
+from support.wait import until
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -221,6 +223,44 @@ def test_expired_attempts_are_deleted_by_ttl(real: Stores, databases: list[Datab
     assert indexes["changed_at_ttl"]["expireAfterSeconds"] >= WINDOW.total_seconds()
 
 
+@pytest.fixture(params=["fake", "real"])
+def key_records(request: pytest.FixtureRequest) -> Iterator[list[Any]]:
+    """The records of two replicas of auth-api, and those of the operator."""
+    if request.param == "fake":
+        yield [FakeKeyRecords()] * 3
+        return
+    stack = request.getfixturevalue("servers")
+    databases = [connect(stack.client(user)) for user in ("auth-api", "auth-api", "operator")]
+    breaker = Breaker("mongodb", BreakerMetrics(CollectorRegistry()))
+    yield [KeyRecords(database, breaker) for database in databases]
+    for database in databases:
+        database.client.close()
+
+
+def test_first_publication_is_recorded_once_for_all_replicas(key_records: list[Any]) -> None:
+    one, other, _ = key_records
+    kid, younger = secrets.token_hex(8), secrets.token_hex(8)
+    first = one.publish([kid])[kid]
+    until(lambda: other.publish([kid])[kid].published_seconds > first.published_seconds, "time to pass", every=0.01)
+    records = other.publish([kid, younger])
+
+    assert first.published_seconds < 60
+    assert records[kid].published_seconds > records[younger].published_seconds >= 0
+    assert not records[kid].is_revoked
+
+
+def test_revoked_key_is_revoked_for_all_replicas(key_records: list[Any]) -> None:
+    one, other, operator = key_records
+    published, unknown = secrets.token_hex(8), secrets.token_hex(8)
+    one.publish([published])
+    revocations = [operator.revoke(published), operator.revoke(unknown), operator.revoke(published)]
+    records = other.publish([published, unknown])
+
+    assert revocations == [True, True, False]
+    assert records[published].is_revoked
+    assert records[unknown].is_revoked
+
+
 @pytest.mark.parametrize(
     "verb",
     [
@@ -229,6 +269,7 @@ def test_expired_attempts_are_deleted_by_ttl(real: Stores, databases: list[Datab
         lambda db: db["users"].create_index("x"),
         lambda db: db["login_failures"].delete_one({"_id": "x"}),
         lambda db: db["login_failures"].drop(),
+        lambda db: db["signing_keys"].delete_one({"_id": "x"}),
         lambda db: db["orders"].find_one(),
         lambda db: db["orders"].insert_one({}),
         lambda db: db["another"].insert_one({}),

@@ -91,7 +91,7 @@ class FakeKeyRecords:
         now = self._clock()
         for kid in kids:
             self._published.setdefault(kid, now)
-        return {kid: KeyRecord((now - at).total_seconds(), kid in self._revoked) for kid, at in self._published.items()}
+        return {k: KeyRecord((now - at).total_seconds(), k in self._revoked) for k, at in self._published.items()}
 
     def revoke(self, kid: str) -> bool:
         is_new = kid not in self._revoked

@@ -115,7 +115,8 @@ def wsgi() -> Flask:
         metrics=metrics,
     )
     relay = OutboxRelay(Outbox(database, mongodb_breaker), publisher, metrics=metrics)
-    keys = JwksCache(make_fetcher(settings.jwks_url, settings.jwks_ca_file))
+    fetch = make_fetcher(settings.jwks_url, settings.jwks_ca_file)
+    keys = JwksCache(fetch, refresh_seconds=settings.jwks_refresh_seconds)
     long_poll = LongPoll(settings.http_threads)
     app = create_app(
         settings,

@@ -15,7 +15,7 @@ from shared.resilience.backoff import Backoff
 from shared.resilience.worker import Worker
 from shared.telemetry import log
 
-REFRESH_SECONDS = 300.0
+REFRESH_SECONDS = 20.0
 UNKNOWN_KID_SECONDS = 30.0
 FETCH_SECONDS = 2.0
 MAX_BYTES = 64 * 1024
@@ -64,7 +64,7 @@ def parse(body: bytes) -> Keys:
 
 
 class JwksCache:
-    """The key set, refreshed every 5 minutes by its own thread, and at most every 30 s for an unknown key.
+    """The key set, refreshed every 20 s by its own thread, and at most every 30 s for an unknown key.
 
     Thread-safe. A failed refresh is retried with a back-off of 0.25 to 5 s.
     """
@@ -73,11 +73,13 @@ class JwksCache:
         self,
         fetch: Callable[[], Keys],
         *,
+        refresh_seconds: float = REFRESH_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random,
     ) -> None:
         """`fetch` returns keys by id or raises JwksFetchFailed; `jitter` returns 0 to 1."""
         self._fetch = fetch
+        self._refresh_seconds = refresh_seconds
         self._clock = clock
         self._backoff = Backoff(first=0.5, longest=5.0, jitter=jitter)
         self._keys: Keys = {}
@@ -122,7 +124,7 @@ class JwksCache:
         """Fetch once, and keep the present keys if that fails; return the seconds until the next refresh is due."""
         with self._lock:
             self._refresh()
-            return self._backoff.pause(self._failures) if self._failures else REFRESH_SECONDS
+            return self._backoff.pause(self._failures) if self._failures else self._refresh_seconds
 
     def start(self) -> None:
         """Start the thread."""

@@ -8,7 +8,7 @@ from order_api.currencies import TWO_DECIMALS
 from order_api.rate_limit import Rate
 from shared.config.kafka_settings import KafkaSettings
 from shared.config.service_settings import HttpSettings
-from shared.config.settings import boolean, env, file, load, settings, words
+from shared.config.settings import boolean, env, file, integer, load, settings, words
 
 
 def currencies(text: str) -> tuple[str, ...]:
@@ -34,6 +34,12 @@ class Settings(KafkaSettings, HttpSettings):
 
     jwks_url: str = env("AUTH_JWKS_URL", https, help="URL of auth-api's public keys (JWKS)")
     jwks_ca_file: Path = env("AUTH_JWKS_CA_FILE", file, help="CA bundle used to verify AUTH_JWKS_URL")
+    jwks_refresh_seconds: int = env(
+        "AUTH_JWKS_REFRESH_SECONDS",
+        integer(1, 20),
+        default="20",
+        help="seconds between fetches of the public keys; a revoked key is refused after at most 10 s more",
+    )
     issuer: str = env("AUTH_ISSUER", default="retail-orders", help="`iss` of the tokens")
     audience: str = env("AUTH_AUDIENCE", default="retail-orders", help="`aud` of the tokens")
     require_token: bool = env(
