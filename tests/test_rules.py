@@ -24,8 +24,10 @@ SOURCES = sorted(path for member in MEMBERS for path in ROOT.glob(f"{member}/src
 DOMAIN = (
     "auth_api/accounts.py",
     "auth_api/throttle.py",
+    "order_api/item_names.py",
     "order_api/models.py",
     "order_api/orders.py",
+    "order_api/params.py",
     "order_processor/rules.py",
     "shared/ordering/status.py",
     "shared/ordering/events.py",

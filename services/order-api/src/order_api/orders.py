@@ -1,13 +1,14 @@
 """The rules of an order: pure functions that get time, ids and randomness as arguments."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from order_api import item_names
 from order_api.models import (
     HistoryEntry,
     ItemResponse,
@@ -46,20 +47,42 @@ class Order(msgspec.Struct, frozen=True):
     orderitems: tuple[OrderItem, ...]
 
 
-def validate(request: OrderRequest, currencies: Sequence[str]) -> Order:
-    """Fill in the defaults and apply the rules between fields; raise OrderRejected."""
-    if not usernames.is_username(request.userid):
-        raise OrderRejected("/userid", f"must be {usernames.RULE}")
-    currency = request.currency or currencies[0]
-    if currency not in currencies:
-        raise OrderRejected("/currency", f"must be one of {', '.join(currencies)}")
+def as_sent(request: OrderRequest, currencies: Sequence[str]) -> Order:
+    """Return the order with its defaults filled in, its text unchanged and its rules unchecked.
+
+    Versions up to 0.1.0 stored the fingerprint of this form.
+    """
     items = tuple(OrderItem(entry) if isinstance(entry, str) else entry for entry in request.orderitems)
-    prices = [item.price * item.quantity for item in items if item.price is not None]
-    if len(prices) == len(items) and sum(prices) != request.cost:
+    return Order(request.userid, request.cost, request.currency or currencies[0], items)
+
+
+def validate(request: OrderRequest, currencies: Sequence[str]) -> Order:
+    """Fill in the defaults, normalize the text and apply the rules; raise OrderRejected."""
+    order = as_sent(request, currencies)
+    if not usernames.is_username(order.userid):
+        raise OrderRejected("/userid", f"must be {usernames.RULE}")
+    if order.currency not in currencies:
+        raise OrderRejected("/currency", f"must be one of {', '.join(currencies)}")
+    prices = [item.price * item.quantity for item in order.orderitems if item.price is not None]
+    if len(prices) == len(order.orderitems) and sum(prices) != order.cost:
         raise OrderRejected(
-            "/cost", f"is {money.text(request.cost)}, but the items' prices sum to {money.text(sum(prices))}"
+            "/cost", f"is {money.text(order.cost)}, but the items' prices sum to {money.text(sum(prices))}"
         )
-    return Order(request.userid, request.cost, currency, items)
+    return msgspec.structs.replace(order, orderitems=tuple(_normalized_items(request)))
+
+
+def _normalized_items(request: OrderRequest) -> Iterator[OrderItem]:
+    for number, entry in enumerate(request.orderitems):
+        pointer, item = f"/orderitems/{number}", entry
+        if isinstance(item, str):
+            item = OrderItem(item)
+        else:
+            pointer += "/item"
+        try:
+            name = item_names.normalize(item.item)
+        except ValueError as error:
+            raise OrderRejected(pointer, str(error)) from None
+        yield msgspec.structs.replace(item, item=name)
 
 
 def fingerprint(order: Order) -> str:

@@ -1,6 +1,6 @@
 """Places an order: stores a validated request, and queues its event only after the commit point."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,8 +27,12 @@ class OrderPlacement:
     now: Callable[[], datetime]
     randomness: Callable[[int], bytes]
 
-    def place(self, order: Order, *, key: str | None, traceparent: str | None) -> tuple[Document, bool]:
+    def place(
+        self, order: Order, *, key: str | None, traceparent: str | None, sent: Order | None = None
+    ) -> tuple[Document, bool]:
         """Return the order's document, and whether an earlier request placed it.
+
+        `sent` is the order before its text was normalized, if that differs.
 
         Raise StoreUnavailable (nothing was stored), OutcomeUnknown, or IdempotencyKeyReused.
         """
@@ -41,14 +45,25 @@ class OrderPlacement:
         try:
             self.store.insert(record)
         except DuplicateOrder:
-            return self._resolve_duplicate(record)
+            return self._resolve_duplicate(record, [order, sent or order])
         crash.point("after-insert")
         self.enqueue(record)
         crash.point("before-answer")
         self.metrics.placed.inc()
         return record, False
 
-    def _resolve_duplicate(self, record: Document) -> tuple[Document, bool]:
+    def find_replay(self, sent: Order, key: str) -> Document | None:
+        """Return the order that an earlier version stored for this key and request, although today's rules reject it.
+
+        Raise StoreUnavailable.
+        """
+        existing = self.store.find_existing({"_id": None, "userid": sent.userid, "idempotency": {"key": key}})
+        if existing is None or not _is_of(existing, [sent]):
+            return None
+        self.metrics.replayed.inc()
+        return existing
+
+    def _resolve_duplicate(self, record: Document, forms: Sequence[Order]) -> tuple[Document, bool]:
         """Answer a duplicate from a majority read: the order of an earlier request, or of our own earlier attempt."""
         existing, unavailable = None, StoreUnavailable()
         try:
@@ -61,7 +76,12 @@ class OrderPlacement:
         if existing["_id"] == record["_id"]:
             self.metrics.placed.inc()
             return existing, False
-        if existing["idempotency"]["fingerprint"] != record["idempotency"]["fingerprint"]:
+        if not _is_of(existing, forms):
             raise IdempotencyKeyReused
         self.metrics.replayed.inc()
         return existing, True
+
+
+def _is_of(existing: Document, forms: Sequence[Order]) -> bool:
+    """Return whether the fingerprint in a document is the one of any of these forms of an order."""
+    return existing["idempotency"]["fingerprint"] in map(orders.fingerprint, forms)

@@ -14,6 +14,7 @@ from order_api import orders, params
 from order_api.jwks import JwksUnavailable
 from order_api.long_poll import LongPoll, is_closed
 from order_api.models import STATUSES, EncodedPage, OrderQuery, OrderRequest
+from order_api.orders import Document
 from order_api.params import InvalidParameter
 from order_api.placement import IdempotencyKeyReused, OrderPlacement
 from order_api.rate_limit import RateLimits
@@ -77,10 +78,8 @@ class Routes:
             raise Problem(403, "userid must match the token's subject")
         header = request.headers.get("Idempotency-Key")
         key = None if header is None else params.parse_idempotency_key(header)
-        order = orders.validate(payload, self.currencies)
-        traceparent = params.parse_traceparent(request.headers.get("traceparent"))
         with operation_deadline():
-            record, replayed = self.placement.place(order, key=key, traceparent=traceparent)
+            record, replayed = self._place(payload, key)
         structlog.contextvars.bind_contextvars(order_id=record["_id"])
         response = _json(orders.to_placed(record))
         response.headers["Location"] = "/orderdetails?" + urlencode({"orderid": record["_id"]})
@@ -88,6 +87,19 @@ class Routes:
         if replayed:
             response.headers["Idempotent-Replayed"] = "true"
         return response
+
+    def _place(self, payload: OrderRequest, key: str | None) -> tuple[Document, bool]:
+        """Place the order; a key's earlier order is returned even if today's rules would reject it."""
+        sent = orders.as_sent(payload, self.currencies)
+        try:
+            order = orders.validate(payload, self.currencies)
+        except orders.OrderRejected:
+            record = self.placement.find_replay(sent, key) if key is not None else None
+            if record is None:
+                raise
+            return record, True
+        traceparent = params.parse_traceparent(request.headers.get("traceparent"))
+        return self.placement.place(order, key=key, traceparent=traceparent, sent=sent)
 
     def read(self, user: str) -> Response:
         """Return one of the user's orders, or a page of them."""
