@@ -64,9 +64,10 @@ def fake() -> TransitionHarness:
 def real(servers: Stack) -> Iterator[TransitionHarness]:
     with database(servers, "order-processor") as own, database(servers, "admin") as admin:
         schema.ensure(admin[schema.COLLECTION])
+        unchecked = admin[schema.COLLECTION]
 
         def put(record: Document) -> None:
-            admin.orders.insert_one(record)
+            unchecked.insert_one(record, bypass_document_validation=True)
 
         def reject(order_id: str) -> None:
             changed = {"$nor": [{"_id": order_id, "version": {"$gt": 1}}, {"_id": order_id, "rearmed": {"$gt": 0}}]}
@@ -101,6 +102,46 @@ def test_only_placed_orders_are_processed_and_counted(harness: TransitionHarness
         assert (order["status"], order["processed_at"], order["version"]) == ("PROCESSED", AT, 2)
         assert order["history"][1:] == [{"status": "PROCESSED", "at": AT, "by": "order-processor", "reason": None}]
         assert "outbox" not in order
+
+
+@pytest.mark.parametrize(
+    "shape", [{"history": "PLACED"}, {"history": None}, {"version": "1"}, {"version": None}], ids=str
+)
+def test_malformed_order_is_a_document_error_and_can_be_failed(harness: TransitionHarness, shape: Document) -> None:
+    order_id = harness.add(**shape)
+
+    with pytest.raises(WriteError) as caught:
+        harness.orders.process([order_id], at=AT)
+    assert mongo.is_document_error(caught.value)
+    assert harness.orders.fail([order_id], at=AT, reason="$userid", by="order-api") == 1
+
+    order = harness.get(order_id)
+    assert (order["status"], order["version"]) == ("FAILED", 2 if "history" in shape else 1)
+    assert order["history"][-1] == {"status": "FAILED", "at": AT, "by": "order-api", "reason": "$userid"}
+    assert "outbox" not in order
+
+
+@pytest.mark.parametrize("shape", [{"outbox": "due"}, {"outbox": 7, "rearmed": "never"}, {"rearmed": "never"}], ids=str)
+def test_malformed_outbox_entry_is_requeued(harness: TransitionHarness, shape: Document) -> None:
+    order_id = harness.add(**shape)
+
+    assert harness.orders.requeue([order_id]) == 1
+
+    order = harness.get(order_id)
+    entry = order["outbox"]
+    assert isinstance(entry.pop("due"), datetime)
+    assert entry == {"attempts": 0, "claim": None, "traceparent": None}
+    assert order["rearmed"] == 1
+
+
+def test_order_that_cannot_fail_is_excluded_and_can_be_included(harness: TransitionHarness) -> None:
+    order_id, other = harness.add(outbox={"due": "excluded", "attempts": 0}), harness.add()
+
+    found = {one for stuck in (False, True) for one in harness.orders.without_outbox_entry(limit=1000, stuck=stuck)}
+    assert (order_id in found, other in found) == (False, True)
+    assert harness.orders.include([order_id, other]) == 1
+
+    assert isinstance(harness.get(order_id)["outbox"]["due"], datetime)
 
 
 def test_failed_order_has_a_reason_and_no_processing_time(harness: TransitionHarness) -> None:

@@ -13,6 +13,16 @@ Document = dict[str, Any]
 Update = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 _ABSENT = object()
+
+
+class NotApplicable(ValueError):  # noqa: N818
+    """An update does not fit the document; `code` is MongoDB's error code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"the update does not fit the document: code {code}")
+        self.code = code
+
+
 _ORDERINGS = {"$lt": operator.lt, "$lte": operator.le, "$gt": operator.gt, "$gte": operator.ge}
 
 
@@ -46,6 +56,9 @@ def updated(document: Document, update: Update, now: datetime) -> Document:
                 _CHANGES[name](result, path, argument, now)
         return result
     for stage in update:
+        if list(stage) == ["$unset"]:
+            _unset(result, stage["$unset"], None, now)
+            continue
         computed = {path: evaluate(expression, result, now) for path, expression in _only(stage, "$set").items()}
         for path, value in computed.items():
             _set(result, path, value, now)
@@ -63,7 +76,8 @@ def projected(document: Document, projection: Mapping[str, Any] | None) -> Docum
         if isinstance(how, Mapping) and name in wanted:
             if how != {"$slice": -1}:
                 raise NotImplementedError(how)
-            wanted[name] = wanted[name][-1:]
+            if isinstance(wanted[name], list):
+                wanted[name] = wanted[name][-1:]
     return copied(wanted)
 
 
@@ -76,12 +90,7 @@ def evaluate(expression: Any, document: Document, now: datetime) -> Any:
         return None if value is _ABSENT else value
     if isinstance(expression, list):
         return [evaluate(part, document, now) for part in expression]
-    if isinstance(expression, Mapping):
-        ((name, argument),) = expression.items()
-        if name == "$dateDiff":
-            return _date_difference({key: evaluate(part, document, now) for key, part in argument.items()})
-        return _EXPRESSIONS[name](evaluate(argument, document, now))
-    return expression
+    return _evaluate_object(expression, document, now) if isinstance(expression, Mapping) else expression
 
 
 def value_at(document: Document, path: str) -> Any:
@@ -92,6 +101,17 @@ def value_at(document: Document, path: str) -> Any:
             return _ABSENT
         value = value[name]
     return value
+
+
+def _evaluate_object(expression: Mapping[str, Any], document: Document, now: datetime) -> Any:
+    if not any(name.startswith("$") for name in expression):
+        return {name: evaluate(part, document, now) for name, part in expression.items()}
+    ((name, argument),) = expression.items()
+    if name == "$literal":
+        return copied(argument)
+    if name == "$dateDiff":
+        return _date_difference({key: evaluate(part, document, now) for key, part in argument.items()})
+    return _EXPRESSIONS[name](evaluate(argument, document, now))
 
 
 def _holds(value: Any, condition: Any) -> bool:
@@ -112,8 +132,8 @@ def _operator_holds(value: Any, name: str, argument: Any) -> bool:
             return not _holds(value, argument)
         case "$exists":
             return (value is not _ABSENT) is bool(argument)
-        case "$type" if argument == "date":
-            return isinstance(value, datetime)
+        case "$type" if argument in _TYPES:
+            return isinstance(value, _TYPES[argument])
     raise NotImplementedError(name)
 
 
@@ -125,6 +145,8 @@ def _parent(document: Document, path: str) -> tuple[Document, str]:
     *parents, last = path.split(".")
     for name in parents:
         document = document.setdefault(name, {})
+        if not isinstance(document, dict):
+            raise NotApplicable(28)
     return document, last
 
 
@@ -141,12 +163,16 @@ def _unset(document: Document, path: str, _argument: Any, _: datetime) -> None:
 
 def _increase(document: Document, path: str, argument: int, _: datetime) -> None:
     parent, name = _parent(document, path)
+    if not isinstance(parent.get(name, 0), int | float):
+        raise NotApplicable(14)
     parent[name] = parent.get(name, 0) + argument
 
 
 def _push(document: Document, path: str, argument: Any, _: datetime) -> None:
     parent, name = _parent(document, path)
-    parent.setdefault(name, []).append(copied(argument))
+    if not isinstance(parent.setdefault(name, []), list):
+        raise NotApplicable(2)
+    parent[name].append(copied(argument))
 
 
 def _set_now(document: Document, path: str, _argument: Any, now: datetime) -> None:
@@ -179,10 +205,15 @@ _CHANGES: dict[str, Callable[[Document, str, Any, datetime], None]] = {
     "$push": _push,
     "$currentDate": _set_now,
 }
+_TYPES = {"date": datetime, "string": str}
 _EXPRESSIONS: dict[str, Callable[[Any], Any]] = {
     "$add": _added,
     "$multiply": lambda values: values[0] * values[1],
     "$subtract": lambda values: values[0] - values[1],
     "$pow": lambda values: values[0] ** values[1],
     "$min": min,
+    "$cond": lambda values: values[1] if values[0] else values[2],
+    "$isNumber": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "$isArray": lambda value: isinstance(value, list),
+    "$concatArrays": lambda values: [one for value in values for one in value],
 }

@@ -112,7 +112,10 @@ class ReplicaSet:
             for document in found if many else found[:1]:
                 if document["_id"] in self.rejected_ids:
                     raise WriteError("Document failed validation", DOCUMENT_VALIDATION)
-                after = documents.updated(document, update, self.now())
+                try:
+                    after = documents.updated(document, update, self.now())
+                except documents.NotApplicable as error:
+                    raise WriteError(str(error), error.code) from None
                 if after != document:
                     changed += 1
                     self._write(Write(document["_id"], document, after))

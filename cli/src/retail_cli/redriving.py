@@ -82,4 +82,4 @@ def _move(at: datetime, moves: Moves, failed: Sequence[str], reason: str) -> Ite
 def _left_alone(orderid: str, state: State | None) -> Redriven:
     if state is None:
         return Redriven(orderid, "refused", "there is no such order")
-    return Redriven(orderid, "nothing to do", f"it is {state.status}")
+    return Redriven(orderid, "nothing to do", f"it is {state.status or 'of no known status'}")

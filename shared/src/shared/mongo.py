@@ -24,8 +24,9 @@ T = TypeVar("T")
 OPERATION_SECONDS = 2.0
 DUPLICATE_KEY = 11000
 DOCUMENT_VALIDATION = 121
-# Error codes about one document: it violates a unique index, the validator, or the size limit.
-RECORD_CODES = frozenset({DUPLICATE_KEY, DOCUMENT_VALIDATION, 10334, 17280, 17419, 17420})
+OF_ANOTHER_SHAPE = frozenset({2, 14, 28})  # BadValue, TypeMismatch, PathNotViable: the update does not fit its fields
+# Error codes about one document: it violates a unique index, the validator or the size limit, or has another shape.
+RECORD_CODES = frozenset({DUPLICATE_KEY, DOCUMENT_VALIDATION, 10334, 17280, 17419, 17420}) | OF_ANOTHER_SHAPE
 
 
 def connect(uri: str, *, ca_file: Path, database: str, app_name: str, pool: int) -> Database[Document]:

@@ -26,6 +26,10 @@ class UnknownOrder(LookupError):  # noqa: N818 - read as a state of the event
     """The event names an order that does not exist."""
 
 
+class MalformedOrder(ValueError):  # noqa: N818 - read as a state of the order
+    """The order's document has another shape."""
+
+
 class Handler:
     """Handles batches. It keeps no state between calls, so a batch can be handled again after an outage."""
 
@@ -107,6 +111,9 @@ class Handler:
         if state is None:
             for record in group:
                 record.dead_letter(UnknownOrder("there is no such order"), self._now())
+        elif state.status is None:
+            for record in group:
+                record.record_failure(MalformedOrder("the order has no known status"), self._now())
         elif state.status is not Status.PLACED:
             for record in group:
                 record.disposition = Disposition.DONE

@@ -2,6 +2,9 @@
 
 `due` is when the sweep may publish the event, `attempts` how often it was claimed for that, `claim` names the sweep
 that has it, and `traceparent` is the trace context of the request that placed the order.
+
+An order that nothing can publish or fail is excluded: its `due` is a text instead of a time. The sweep, the backlog and
+reconciliation do not see it. It never loses its entry, which would mean that its event is published.
 """
 
 from datetime import UTC, datetime
@@ -10,9 +13,12 @@ from typing import Any
 from shared.ordering.status import Status
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Both are served by the index on `outbox.due`.
+# All three are served by the index on `outbox.due`.
 PENDING: dict[str, Any] = {"status": Status.PLACED, "outbox.due": {"$gt": EPOCH}}
+EXCLUDED: dict[str, Any] = {"status": Status.PLACED, "outbox.due": {"$type": "string"}}
 PUBLISHED: dict[str, Any] = {"status": Status.PLACED, "outbox.due": None}  # no outbox entry
+# The entry of a requeued order, as an expression of an aggregation pipeline.
+RESTORED: dict[str, Any] = {"due": "$$NOW", "attempts": 0, "claim": None, "traceparent": None}
 
 
 def new(due: datetime, traceparent: str | None) -> dict[str, Any]:
@@ -26,6 +32,11 @@ def restore() -> dict[str, Any]:
         "$set": {"outbox.attempts": 0, "outbox.claim": None, "outbox.traceparent": None},
         "$currentDate": {"outbox.due": True},
     }
+
+
+def exclude() -> dict[str, Any]:
+    """Return the update that excludes an order, whatever its entry is now."""
+    return {"$set": {"outbox": {"due": "excluded", "attempts": 0}}}
 
 
 def remove() -> dict[str, Any]:

@@ -79,7 +79,7 @@ VALIDATOR: Document = {
                 "bsonType": "object",
                 "required": ["due", "attempts"],
                 "properties": {
-                    "due": {"bsonType": "date"},
+                    "due": {"bsonType": ["date", "string"]},
                     "attempts": {"bsonType": _WHOLE, "minimum": 0},
                     "claim": {"bsonType": ["string", "null"]},
                     "traceparent": {"bsonType": ["string", "null"]},

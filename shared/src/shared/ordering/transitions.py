@@ -1,31 +1,36 @@
 """Changes of an order's status in MongoDB, each a compare-and-set on the present status."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pymongo.database import Database
+from pymongo.errors import PyMongoError, WriteError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from shared.mongo import Document
+from shared.mongo import Document, is_document_error
 from shared.ordering import outbox_entry
 from shared.ordering.schema import COLLECTION
 from shared.ordering.status import FAIL, PROCESS, REDRIVE, Status, Transition
 from shared.resilience.breaker import Breaker
+from shared.telemetry import log
 
 BY = "order-processor"
 STUCK_AFTER = 5  # requeues; the document's field for their count is `rearmed`
 PAGE = 500
 
+logger = log.get(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """An order's status, and since when it has it."""
+    """An order's status, and since when it has it; None stands for what a document of another shape does not say."""
 
-    status: Status
-    since: datetime
+    status: Status | None
+    since: datetime | None
 
 
 class OrderTransitions:
@@ -46,9 +51,19 @@ class OrderTransitions:
         """Change those of `ids` that are PLACED to PROCESSED; return how many. `at` is in whole milliseconds."""
         return self._move(PROCESS, ids, at=at, extra=outbox_entry.remove() | {"$set": {"processed_at": at}})
 
-    def fail(self, ids: Sequence[str], *, at: datetime, reason: str) -> int:
-        """Change those of `ids` that are PLACED to FAILED; return how many. The buyer reads `reason`."""
-        return self._move(FAIL, ids, at=at, reason=reason, extra=outbox_entry.remove())
+    def fail(self, ids: Sequence[str], *, at: datetime, reason: str, by: str = BY) -> int:
+        """Change those of `ids` that are PLACED to FAILED; return how many. The buyer reads `reason`.
+
+        A single id may be a document of another shape, which the usual update cannot change. If MongoDB rejects that
+        update as well, the order is excluded (see `outbox_entry`) and the error raised.
+        """
+        try:
+            return self._move(FAIL, ids, at=at, by=by, reason=reason, extra=outbox_entry.remove())
+        except PyMongoError as error:
+            if len(ids) != 1 or not is_document_error(error):
+                raise
+        entry = {"status": FAIL.target, "at": at, "by": by, "reason": reason}
+        return self._change_any_shape(ids[0], {"status": FAIL.source}, _fail_any_shape(entry))
 
     def redrive(self, ids: Sequence[str], *, at: datetime, by: str, reason: str | None = None) -> int:
         """Change those of `ids` that are FAILED back to PLACED, to be published again; return how many."""
@@ -63,12 +78,10 @@ class OrderTransitions:
         """
         query, fields = {"_id": {"$in": list(ids)}}, {"status": True, "placed_at": True, "history": {"$slice": -1}}
         with self._breaker.guard():
-            states = {
-                d["_id"]: State(Status(d["status"]), d["history"][-1]["at"]) for d in self._orders.find(query, fields)
-            }
+            states = {document["_id"]: _state(document) for document in self._orders.find(query, fields)}
             if len(states) < len(set(ids)):
                 for document in self._local.find(query, fields):
-                    states.setdefault(document["_id"], State(Status.PLACED, document["placed_at"]))
+                    states.setdefault(document["_id"], State(Status.PLACED, document.get("placed_at")))
         return states
 
     def without_outbox_entry(self, *, limit: int, stuck: bool) -> list[str]:
@@ -83,10 +96,40 @@ class OrderTransitions:
             return [document["_id"] for document in found]
 
     def requeue(self, ids: Sequence[str]) -> int:
-        """Give those of `ids` that are still PLACED without outbox entry a new one, and count it; return how many."""
+        """Give those of `ids` that are still PLACED without outbox entry a new one, and count it; return how many.
+
+        A single id may be a document of another shape, as in `fail`.
+        """
+        try:
+            return self._restore(ids, outbox_entry.PUBLISHED, {"$inc": {"rearmed": 1}})
+        except PyMongoError as error:
+            if len(ids) != 1 or not is_document_error(error):
+                raise
+        requeue_count = {"$add": [{"$cond": [{"$isNumber": "$rearmed"}, "$rearmed", 0]}, 1]}
+        update: list[Document] = [{"$set": {"outbox": outbox_entry.RESTORED, "rearmed": requeue_count}}]
+        return self._change_any_shape(ids[0], outbox_entry.PUBLISHED, update)
+
+    def include(self, ids: Sequence[str]) -> int:
+        """Have those of `ids` that are excluded, and corrected since, published again; return how many."""
+        return self._restore(ids, outbox_entry.EXCLUDED, {})
+
+    def _restore(self, ids: Sequence[str], condition: Document, extra: Document) -> int:
         with self._breaker.guard():
-            update = outbox_entry.restore() | {"$inc": {"rearmed": 1}}
-            return self._orders.update_many({"_id": {"$in": list(ids)}} | outbox_entry.PUBLISHED, update).modified_count
+            query = {"_id": {"$in": list(ids)}} | condition
+            return self._orders.update_many(query, outbox_entry.restore() | extra).modified_count
+
+    def _change_any_shape(self, order_id: str, condition: Document, update: list[Document]) -> int:
+        """Change one order by an aggregation pipeline; if MongoDB rejects that, exclude it and raise the error."""
+        query = {"_id": order_id} | condition
+        try:
+            with self._breaker.guard():
+                return self._orders.update_one(query, update).modified_count
+        except PyMongoError as error:
+            if is_document_error(error):
+                logger.warning("order_excluded", order_id=order_id, error=type(error).__name__)
+                with self._breaker.guard(), suppress(WriteError):
+                    self._orders.update_one(query, outbox_entry.exclude())
+            raise
 
     def _move(
         self,
@@ -107,3 +150,22 @@ class OrderTransitions:
         with self._breaker.guard():
             query = {"_id": {"$in": list(ids)}, "status": transition.source}
             return self._orders.update_many(query, update).modified_count
+
+
+def _fail_any_shape(entry: Document) -> list[Document]:
+    """Return the update to FAILED that needs neither a version nor a history: it keeps them if they are usable."""
+    version = {"$cond": [{"$isNumber": "$version"}, "$version", 0]}
+    history: Document = {"$cond": [{"$isArray": "$history"}, "$history", []]}
+    fields = {
+        "status": FAIL.target,
+        "version": {"$add": [version, 1]},
+        "history": {"$concatArrays": [history, [{"$literal": entry}]]},
+    }
+    return [{"$set": fields}, {"$unset": "outbox"}]
+
+
+def _state(document: Document) -> State:
+    status, history = document.get("status"), document.get("history")
+    last = history[-1] if isinstance(history, list) and history else None
+    since = last.get("at") if isinstance(last, dict) else None
+    return State(Status(status) if status in tuple(Status) else None, since if isinstance(since, datetime) else None)
