@@ -72,6 +72,7 @@ class MongoDB:
             "net": {
                 "bindIp": HOST,
                 "port": port,
+                "compression": {"compressors": "snappy,zstd"},  # zlib reads memory before the login (CVE-2025-14847)
                 "unixDomainSocket": {"enabled": False},
                 "tls": {
                     "mode": "requireTLS",
@@ -81,7 +82,7 @@ class MongoDB:
                 },
             },
             "replication": {"replSetName": REPLICA_SET, "oplogSizeMB": 128},
-            "security": {"keyFile": str(self._key_file)},
+            "security": {"keyFile": str(self._key_file), "javascriptEnabled": False},
             "storage": {"dbPath": str(self._folders.data(name)), "wiredTiger": {"engineConfig": {"cacheSizeGB": 0.25}}},
             "setParameter": {
                 "diagnosticDataCollectionEnabled": False,
