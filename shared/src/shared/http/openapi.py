@@ -10,7 +10,8 @@ from shared.http.app import authentication
 from shared.http.problem import CONTENT_TYPE
 
 PAGE_POLICY = (
-    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'"
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
+    "frame-ancestors 'none'"
 )
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
