@@ -41,6 +41,10 @@ test: .venv/.ready ## Run every test on real MongoDB and real Kafka.
 test-fast: .venv/.ready ## Run the tests that need no server, on every core (FAST=tests/unit/shared: only those).
 	@exec $(BIN)/pytest --numprocesses auto --dist loadfile $(FAST) $(ARGS)
 
+.PHONY: test-abuse
+test-abuse: .venv/.ready ## Attack the proxies, on one machine and as in the chart, while a quiet user places orders (5 minutes).
+	@ABUSE_TESTS=1 exec $(BIN)/pytest tests/abuse $(ARGS)
+
 .PHONY: coverage
 coverage: .venv/.ready ## Report the branch coverage of services, shared and cli by the unit and API tests, and fail below the floor.
 	@exec $(BIN)/pytest --quiet --numprocesses auto --dist loadfile tests/unit tests/api --cov --cov-report=term $(ARGS)

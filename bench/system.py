@@ -19,6 +19,12 @@ USER, PASSWORD = "bench", "bench-correct-horse"
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 TOPIC = "bench.orders"
+# One user and one address make the whole load.
+NO_LIMIT = dict.fromkeys(("RATE_LIMIT_ORDERS", "RATE_LIMIT_READS"), "999999/999999")
+EXTRA = {
+    "order-api": {"LOG_LEVEL": "info", **NO_LIMIT},
+    "proxy": {"PROXY_REQUESTS_PER_ADDRESS": "9999", "PROXY_REQUESTS_PER_REPLICA": "9999"},
+}
 
 
 class System:
@@ -56,7 +62,7 @@ class System:
 @contextmanager
 def running(root: Path, peers: Iterable[Peer]) -> Iterator[System]:
     """Start everything, and stop it at the end; the folder `root` is the caller's to remove."""
-    options = StackOptions(root=root, ports="free", order_api=1, extra_env={"order-api": {"LOG_LEVEL": "info"}})
+    options = StackOptions(root=root, ports="free", order_api=1, extra_env=EXTRA)
     with ExitStack() as ends, Stack(options) as stack:
         _create_topic(stack.client("admin"))
         processes = {peer.name: ends.enter_context(_peer(peer, stack.client("admin"), root)) for peer in peers}

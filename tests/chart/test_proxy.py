@@ -29,4 +29,4 @@ def test_nginx_accepts_its_configuration(values: Path, tmp_path: Path) -> None:
 
     assert result.stderr == ""
     assert result.returncode == 0
-    assert set(config["data"]) == {"nginx.conf", "rules.conf"}
+    assert set(config["data"]) == {"nginx.conf", "limits.conf", "rules.conf"}

@@ -2,9 +2,13 @@
 
 import os
 import socket
+import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -12,21 +16,28 @@ from local_stack import proxy
 from local_stack.certificates import Authority
 from local_stack.options import Folders, StackOptions
 from local_stack.supervisor import Supervisor
+from support import wait
 from support.raw_https import HOST, Answer, FaultyService, RawHttpsClient
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawHttpsClient]:
     """A proxy in front of one order-api of two, and no auth-api."""
-    root = tmp_path_factory.mktemp("door")
+    with running(tmp_path_factory.mktemp("proxy"), {}) as client:
+        yield client
+
+
+@contextmanager
+def running(root: Path, environ: Mapping[str, str], *, with_auth_api: bool = False) -> Iterator[RawHttpsClient]:
     folders, ports = Folders(root), StackOptions(root=root).choose_ports()
     authority = Authority(folders.certificates)
-    upstreams = {"order-api": [ports.order_api, ports.order_api + 1], "auth-api": [ports.auth_api]}
+    auth_port = ports.order_api if with_auth_api else ports.auth_api  # where one service is both
+    upstreams = {"order-api": [ports.order_api, ports.order_api + 1], "auth-api": [auth_port]}
     lock = os.open(root / "lock", os.O_CREAT | os.O_RDWR)
     server = ThreadingHTTPServer(("127.0.0.1", ports.order_api), FaultyService)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     supervisor = Supervisor(lock=lock, file=root / "stack.json", on_change=lambda: None, say=print)
-    supervisor.add([proxy.part(folders, authority, port=ports.proxy, upstreams=upstreams)])
+    supervisor.add([proxy.part(folders, authority, port=ports.proxy, upstreams=upstreams, environ=environ)])
     supervisor.start("proxy")
     supervisor.await_ready("proxy", seconds=20)
     yield RawHttpsClient(ports.proxy, authority.certificate)
@@ -191,3 +202,57 @@ def test_slow_body_reaches_the_service_only_when_complete(client: RawHttpsClient
 
         assert connection.recv(12).endswith(b"503")
         assert FaultyService.deaths == before + 1
+
+
+def test_requests_beyond_what_a_replica_works_on_are_503_at_once(tmp_path: Path) -> None:
+    FaultyService.released.clear()
+    FaultyService.slow = 0
+    with (
+        running(tmp_path, {"PROXY_REQUESTS_PER_REPLICA": "2"}, with_auth_api=True) as client,
+        ThreadPoolExecutor() as pool,
+    ):
+        slow = [pool.submit(client.ask, "GET /api/slow HTTP/1.1") for _ in range(2)]
+        wait.until(lambda: FaultyService.slow == 2, "two requests at the service")
+
+        refused = client.ask("POST /api/users HTTP/1.1", "Content-Length: 2\r\n", b"{}")
+        FaultyService.released.set()
+
+        assert_problem(refused, 503)
+        assert refused.json()["type"] == "unavailable"
+        assert refused.headers["retry-after"] == "1"
+        assert [request.result().status for request in slow] == [200, 200]
+        assert client.ask("GET /api/x HTTP/1.1").status == 200
+
+
+def test_address_beyond_its_share_is_429_and_loses_its_connection(tmp_path: Path) -> None:
+    with running(tmp_path, {"PROXY_UNAUTHENTICATED_BURST": "2", "PROXY_UNAUTHENTICATED_PER_SECOND": "1"}) as client:
+        answers = [client.raw(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(5)]
+
+        assert [answer.status for answer in answers if answer][:3] == [200, 200, 200]
+        assert_problem(answers[-1], 429)
+        assert answers[-1]
+        assert answers[-1].headers["retry-after"] == "1"
+        assert answers[-1].headers["connection"] == "close"
+        assert client.ask("GET /x HTTP/1.1", "Authorization: Bearer a.b.c\r\n").status == 200
+
+
+def test_log_names_the_path_and_no_query(tmp_path: Path) -> None:
+    with running(tmp_path, {}) as client:
+        client.ask("GET /orderdetails?userid=ada HTTP/1.1")
+        client.ask("GET /\u00e9?userid=ada HTTP/1.1")
+        log = tmp_path / "log/proxy.log"
+        text = wait.until(lambda: t if (t := log.read_text()).count('"event":"request"') == 2 else None, "two lines")
+
+    assert '"method":"GET","path":"/orderdetails"' in text
+    assert "ada" not in text
+
+
+@pytest.mark.parametrize("cipher", ["ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES256-SHA"])
+def test_cipher_with_cbc_is_refused(client: RawHttpsClient, cipher: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers(cipher)
+
+    with socket.create_connection(("127.0.0.1", client._port), timeout=10) as plain, pytest.raises(ssl.SSLError):
+        context.wrap_socket(plain)

@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import threading
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from http.server import BaseHTTPRequestHandler
@@ -13,10 +14,15 @@ HOST = "Host: localhost\r\nConnection: close\r\n"
 
 
 class FaultyService(BaseHTTPRequestHandler):
-    """Returns the request as JSON; `/die…` counts the request and closes the connection without an answer."""
+    """Returns the request as JSON; `/die…` counts the request and closes the connection without an answer.
+
+    `/api/slow` is answered once `released` is set, 20 s later at most.
+    """
 
     protocol_version = "HTTP/1.1"
     deaths = 0
+    slow = 0
+    released = threading.Event()
 
     def do_GET(self) -> None:
         length = len(self.rfile.read(int(self.headers.get("Content-Length", 0))))
@@ -24,6 +30,9 @@ class FaultyService(BaseHTTPRequestHandler):
             FaultyService.deaths += 1
             self.close_connection = True
             return
+        if self.path == "/api/slow":
+            FaultyService.slow += 1
+            self.released.wait(20)
         answer = {"method": self.command, "path": self.path, "headers": dict(self.headers), "length": length}
         body = json.dumps(answer).encode()
         self.send_response(200)

@@ -22,7 +22,7 @@ from local_stack.ports import HIGHEST_OFFSET, REPLICAS
 from local_stack.stack import Stack
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# The variables of the caller that reach the services.
+# The variables of the caller that reach the services; those of the proxy are in proxy_limits.
 PASSED_ON = (
     "AUTH_SIGNING_KID",
     "HASH_SLOTS",
@@ -32,6 +32,9 @@ PASSED_ON = (
     "ORDERS_CURRENCIES",
     "ORDERS_REQUIRE_TOKEN",
     "PROCESSOR_REFUSED_ITEMS",
+    "RATE_LIMIT_INVALID_TOKENS",
+    "RATE_LIMIT_ORDERS",
+    "RATE_LIMIT_READS",
     "RECONCILE_INTERVAL_SECONDS",
 )
 
@@ -139,7 +142,7 @@ def _options(options: argparse.Namespace) -> StackOptions:
         order_api=options.order_api,
         auth_api=options.auth_api,
         order_processor=options.order_processor,
-        extra_env=dict.fromkeys(SERVICES, passed_on),
+        extra_env=dict.fromkeys(SERVICES, passed_on) | {"proxy": os.environ},
     )
 
 

@@ -19,7 +19,7 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", 
 class StackOptions:
     """`root` holds data, secrets and logs, and is kept. `ports` is an offset to the usual ports, or "free" ones.
 
-    `extra_env` has more variables for each service (`{"order-api": {"LOG_LEVEL": "debug"}}`).
+    `extra_env` has more variables for each service and the proxy (`{"order-api": {"LOG_LEVEL": "debug"}}`).
     `brokers` and `mongo_members` are 1 or 3, always the same for the same root.
     """
 

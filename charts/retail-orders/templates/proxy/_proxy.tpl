@@ -28,6 +28,7 @@ lifecycle:
     sleep: {seconds: 5}
 volumeMounts:
   - {name: proxy-config, mountPath: /etc/nginx/nginx.conf, subPath: nginx.conf, readOnly: true}
+  - {name: proxy-config, mountPath: /etc/nginx/limits.conf, subPath: limits.conf, readOnly: true}
   - {name: proxy-config, mountPath: /etc/nginx/rules.conf, subPath: rules.conf, readOnly: true}
   - {name: tls, mountPath: /etc/tls, readOnly: true}
   - {name: proxy-tmp, mountPath: /tmp}

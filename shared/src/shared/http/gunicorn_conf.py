@@ -34,6 +34,7 @@ limit_request_field_size = 16384  # 0 would mean 8190, which is less than nginx 
 forwarded_allow_ips = "*"  # TRUSTED_PROXIES decides, not gunicorn
 secure_scheme_headers: dict[str, str] = {}  # otherwise a client's X-Forwarded-Ssl could conflict with the proxy's
 forwarder_headers = ""
+header_map = "refuse"  # a name with an underscore: dropped in silence, Idempotency_Key would be no key
 proc_name = "retail-orders"
 control_socket_disable = True  # it would be in the home directory, one for all replicas
 accesslog = None

@@ -1,0 +1,34 @@
+"""What the proxy allows one client: the chart's own file and figures, each figure replaceable by a variable."""
+
+import re
+from collections.abc import Mapping
+
+import yaml
+
+from local_stack.errors import StackError
+from local_stack.options import REPOSITORY
+
+CHART = REPOSITORY / "charts" / "retail-orders"
+_FIGURE = re.compile(r"{{ \.Values\.proxy\.limits\.(\w+) }}")
+_DEFAULTS: Mapping[str, int] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))["proxy"]["limits"]
+VARIABLES: Mapping[str, str] = {
+    "PROXY_" + re.sub("(?=[A-Z])", "_", figure).upper(): figure for figure in _DEFAULTS
+}  # such as PROXY_REQUESTS_PER_ADDRESS
+
+
+def figures(environ: Mapping[str, str]) -> dict[str, int]:
+    """Return the figures by their names in values.yaml; StackError names a variable that is not a whole number > 0."""
+    changed = {}
+    for variable, figure in VARIABLES.items():
+        if variable in environ:
+            text = environ[variable]
+            if not re.fullmatch("[1-9][0-9]{0,6}", text):
+                raise StackError(f"{variable} must be a whole number from 1 to 9999999, not {text!r}")
+            changed[figure] = int(text)
+    return {**_DEFAULTS, **changed}
+
+
+def config(chosen: Mapping[str, int]) -> str:
+    """Return limits.conf with the figures in place."""
+    template = (CHART / "files" / "proxy" / "limits.conf").read_text(encoding="utf-8")
+    return _FIGURE.sub(lambda found: str(chosen[found[1]]), template)

@@ -1,0 +1,54 @@
+"""Clients that open many connections and send next to nothing on them."""
+
+from collections.abc import Callable
+
+from support.attacker import Outcome
+
+CONNECTIONS = 1100
+HEAD = (
+    "POST /order HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\nContent-Type: application/json\r\n"
+    "Content-Length: 65000\r\n\r\n"
+)
+POD_LIMIT_BYTES = 96 * 2**20
+PER_ADDRESS = 64  # the default of proxy.limits.requestsPerAddress
+
+
+def test_slow_bodies_of_one_address_are_refused(attack: Callable[..., Outcome]) -> None:
+    outcome = attack(connections=CONNECTIONS, first=HEAD, then="x", every=1.5, seconds=10)
+
+    assert outcome.ends["429"] >= CONNECTIONS - PER_ADDRESS
+    assert outcome.statuses() == {429}
+
+
+def test_slow_bodies_already_half_sent_are_refused(attack: Callable[..., Outcome]) -> None:
+    outcome = attack(connections=500, first=HEAD + "x" * 60_000, then="x", every=1.5, seconds=6)
+
+    assert outcome.ends["429"] >= 500 - PER_ADDRESS
+    assert outcome.statuses() == {429}
+
+
+def test_memory_suffices_for_slow_bodies_of_many_addresses(attack: Callable[..., Outcome]) -> None:
+    """None is refused, with few on each address: 840 of a pod's 1,024 connections hold nearly whole bodies."""
+    outcome = attack(connections=840, addresses=14, first=HEAD + "x" * 64_000, then="x", every=1.5, seconds=8)
+
+    assert outcome.ends == {"held": 840}
+    assert outcome.proxy_bytes < POD_LIMIT_BYTES
+
+
+def test_body_that_stands_still_is_closed(attack: Callable[..., Outcome]) -> None:
+    outcome = attack(connections=PER_ADDRESS // 2, first=HEAD, then="x", every=20, seconds=8)
+
+    assert outcome.ends["held"] <= PER_ADDRESS // 2
+    assert outcome.ends["closed"] + outcome.ends["408"] >= PER_ADDRESS // 2
+
+
+def test_slow_headers_are_closed(attack: Callable[..., Outcome]) -> None:
+    outcome = attack(connections=500, first="GET / HTTP/1.1\r\nHost: localhost\r\nX: ", then="x", every=1, seconds=8)
+
+    assert outcome.ends["closed"] + outcome.ends["408"] >= 500
+
+
+def test_slow_handshakes_are_closed(attack: Callable[..., Outcome]) -> None:
+    outcome = attack(connections=500, first="\x16\x03\x01", then="\x01", every=1, seconds=8, tls=False)
+
+    assert outcome.ends["closed"] >= 500

@@ -1,0 +1,26 @@
+"""Where an attack takes place."""
+
+from dataclasses import dataclass
+
+import psutil
+
+from support.quiet_user import QuietUser
+
+
+@dataclass(frozen=True)
+class Site:
+    """One form of the proxies: where orders and accounts are served, and a quiet user of it.
+
+    `proxy_pid` is the master process of the nginx in front of order-api.
+    """
+
+    order_port: int
+    auth_port: int
+    ca: str
+    quiet: QuietUser
+    proxy_pid: int
+
+    def proxies(self) -> list[psutil.Process]:
+        """Return the processes of the nginx in front of order-api."""
+        master = psutil.Process(self.proxy_pid)
+        return [master, *master.children()]

