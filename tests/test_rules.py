@@ -290,3 +290,11 @@ def test_installer_sets_no_python_version() -> None:
 
     assert "pip" not in settings
     assert "--python-version 3.11" in (ROOT / "locks/compile.sh").read_text(encoding="utf-8")
+
+
+def test_architecture_lists_at_most_14_existing_modules_for_an_order() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| \d+ \| `(.+?)` \|", text, re.MULTILINE)
+
+    assert 10 <= len(listed) <= 14
+    assert set(listed) <= {name(path) for path in SOURCES}
