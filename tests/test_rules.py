@@ -29,6 +29,7 @@ DOMAIN = (
     "order_api/orders.py",
     "order_api/params.py",
     "order_processor/rules.py",
+    "shared/ordering/document.py",
     "shared/ordering/status.py",
     "shared/ordering/events.py",
     "shared/ordering/outbox_entry.py",

@@ -109,7 +109,7 @@ def test_responses_match_their_schemas(service: OrderService, document: Schema) 
 
 
 def test_document_lists_the_status_of_every_problem(document: Schema) -> None:
-    examples = {"retry_after": 1.0, "document_id": "x", "pointer": "/x"}
+    examples = {"retry_after": 1.0, "order_id": "id", "document_id": "x", "pointer": "/x"}
     statuses = {make(type("Example", (), examples)()).status for make in PROBLEMS.values()}
 
     described = {int(s) for path in document["paths"].values() for o in path.values() for s in o["responses"]}

@@ -51,6 +51,7 @@ def _client(uri: str, *, ca_file: Path, app_name: str, pool: int) -> MongoClient
         tls=True,
         tlsCAFile=str(ca_file),
         tz_aware=True,
+        datetime_conversion="DATETIME_AUTO",  # one date that Python cannot hold must not fail a whole read
         w="majority",
         journal=True,
         retryWrites=True,

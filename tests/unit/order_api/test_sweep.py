@@ -4,7 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pymongo.errors import WriteError
 
+from order_api.orders import Document
 from order_api.outbox import BATCH, CLAIM
 from shared.resilience.breaker import MAX_PROBES, OPEN_SECONDS
 from support.relay import RelayHarness
@@ -160,4 +162,61 @@ def test_order_with_unreadable_event_does_not_block_others(harness: RelayHarness
     harness.step(3)
     harness.step(3)
 
+    assert harness.published() == [other]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"cost": "much"},
+        {"cost": 12.5},
+        {"placed_at": "yesterday"},
+        {"orderitems": ["apple"]},
+        {"outbox.attempts": "many"},
+        {"outbox.traceparent": 7},
+    ],
+    ids=str,
+)
+def test_order_that_cannot_be_published_fails_after_five_attempts(harness: RelayHarness, shape: Document) -> None:
+    guilty, other = (harness.place(enqueued=False)["_id"] for _ in range(2))
+    harness.change(guilty, shape)
+    harness.step(3)
+    for _ in range(3):
+        harness.step(CLAIM.total_seconds() + 1)
+    before = harness.servers.view[guilty]["status"]
+    harness.step(CLAIM.total_seconds() + 1)
+    harness.step(1)
+
+    assert before == "PLACED"
+    order = harness.servers.view[guilty]
+    assert (order["status"], "outbox" in order) == ("FAILED", False)
+    last = order["history"][-1]
+    assert (last["by"], last["reason"]) == (
+        "order-api",
+        f"could not be processed; contact the shop, reference {guilty}",
+    )
+    assert harness.published() == [other]
+
+
+def test_order_that_cannot_fail_is_excluded_from_sweep_and_backlog(
+    harness: RelayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guilty, other = (harness.place(enqueued=False)["_id"] for _ in range(2))
+    harness.change(guilty, {"cost": "much"})
+    update = harness.servers.update
+
+    def reject_failing(query: Any, change: Any, *, many: bool) -> int:
+        if "FAILED" in str(change):
+            raise WriteError("too large", 17419)
+        return update(query, change, many=many)
+
+    monkeypatch.setattr(harness.servers, "update", reject_failing)
+    harness.step(3)
+    for _ in range(5):
+        harness.step(CLAIM.total_seconds() + 1)
+
+    order = harness.servers.view[guilty]
+    assert (order["status"], order["outbox"]["due"]) == ("PLACED", "excluded")
+    assert harness.outboxes[0].backlog().pending == 0
+    assert harness.outboxes[0].find_due(harness.clock.now, 10) == []
     assert harness.published() == [other]

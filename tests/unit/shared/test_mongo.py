@@ -1,8 +1,11 @@
 """The MongoDB client's own rules."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+import bson
 import pytest
+from bson.datetime_ms import DatetimeMS
 
 from shared import mongo
 from shared.config.settings import SettingsError
@@ -23,3 +26,14 @@ def test_a_file_that_is_no_authority_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_text("nothing")
     with pytest.raises(SettingsError, match="MONGODB_CA_FILE"):
         mongo.connect("mongodb://a/", ca_file=tmp_path / "ca.crt", database="retail", app_name="tests", pool=1)
+
+
+def test_date_that_python_cannot_hold_does_not_fail_the_read(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_bytes(authority())
+    database = mongo.connect("mongodb://a/", ca_file=tmp_path / "ca.crt", database="retail", app_name="tests", pool=1)
+    stored = bson.encode({"bad": DatetimeMS(10**15), "good": DatetimeMS(0)})
+    found = bson.decode(stored, database.codec_options)
+    database.client.close()
+
+    assert isinstance(found["bad"], DatetimeMS)
+    assert found["good"] == datetime(1970, 1, 1, tzinfo=UTC)

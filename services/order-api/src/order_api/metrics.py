@@ -29,6 +29,11 @@ class OrderMetrics:
         )
         for path in ("fast", "sweep"):
             self.published.labels(path)  # initialised to 0, so that increase() sees the first event
+        self.malformed = Counter(
+            "retail_malformed_orders_total",
+            "Malformed orders met: left out of a list, not shown, or not published.",
+            registry=registry,
+        )
         self.producer_restarts = Counter(
             "retail_kafka_producer_restarts_total", "Producers replaced after a fatal error.", registry=registry
         )

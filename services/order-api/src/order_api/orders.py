@@ -1,7 +1,7 @@
 """The rules of an order: pure functions that get time, ids and randomness as arguments."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from order_api.models import (
 )
 from shared import usernames
 from shared.ordering import money, outbox_entry
+from shared.ordering.document import MalformedOrder, check
 from shared.ordering.events import Item, OrderPlaced
 from shared.ordering.money import Amount
 
@@ -136,7 +137,8 @@ def _item_record(item: OrderItem) -> Document:
 
 
 def build_event(record: Document) -> OrderPlaced:
-    """Return the event of an order's document."""
+    """Return the event of an order's document; raise MalformedOrder."""
+    check(record)
     return OrderPlaced(
         orderid=record["_id"],
         userid=record["userid"],
@@ -157,31 +159,50 @@ def to_summary(record: Document) -> OrderSummary:
     return OrderSummary(**_fields(record), processed_at=record.get("processed_at"))
 
 
-def to_page(records: Iterable[Document], limit: int) -> tuple[list[msgspec.Raw], str | None]:
+def to_page(
+    records: Iterable[Document], limit: int, on_malformed: Callable[[MalformedOrder], None]
+) -> tuple[list[msgspec.Raw], str | None]:
     """Return the orders of one page as JSON, and the id of its last order if there are more, otherwise None.
 
-    A page has at most `limit` orders and at most 256 KiB, but at least one order. What does not fit is not consumed,
-    except for the first order of it.
+    `records` are `limit` + 1 at most. A page has at most `limit` orders and at most 256 KiB, but at least one order.
+    What does not fit is not consumed, except for the first order of it. Malformed orders are left out.
     """
     page: list[msgspec.Raw] = []
-    last, size = "", 0
+    last, size, consumed = "", 0, 0
     for record in records:
-        encoded = msgspec.json.encode(to_summary(record))
+        consumed += 1
+        try:
+            encoded = msgspec.json.encode(to_summary(record))
+        except MalformedOrder as error:
+            on_malformed(error)
+            if is_order_id(error.order_id):
+                last = error.order_id
+            continue
         size += len(encoded)
         if len(page) == limit or (page and size > PAGE_BYTES):
             return page, last
         page.append(msgspec.Raw(encoded))
         last = record["_id"]
-    return page, None
+    return page, last if last and consumed > limit else None
+
+
+def is_order_id(text: str) -> bool:
+    """Return whether a text has the form of an order's id."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def to_details(record: Document) -> OrderDetails:
-    """Return the order with its history."""
-    history = [HistoryEntry(e["status"], e["at"], e["by"], e.get("reason")) for e in record["history"]]
-    return OrderDetails(**_fields(record), processed_at=record.get("processed_at"), history=history)
+    """Return the order with its history; raise MalformedOrder."""
+    fields = _fields(record)
+    history = [HistoryEntry(e["status"], e["at"], e["by"], e.get("reason")) for e in record.get("history") or ()]
+    return OrderDetails(**fields, processed_at=record.get("processed_at"), history=history)
 
 
 def _fields(record: Document) -> dict[str, Any]:
+    check(record)
     return {
         "order_reference": record["_id"],
         "orderid": record["_id"],

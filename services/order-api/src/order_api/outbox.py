@@ -7,14 +7,17 @@ from typing import NamedTuple
 from pymongo import WriteConcern
 from pymongo.collection import Collection
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from order_api.orders import Document
+from shared.mongo import is_document_error, truncate_to_milliseconds
 from shared.ordering import schema
+from shared.ordering.transitions import OrderTransitions, technical_failure
 from shared.resilience import crash
 from shared.resilience.breaker import Breaker
 from shared.resilience.outage import bisect
-from shared.store import errors_as_unavailable, run_guarded
+from shared.store import StoreUnavailable, errors_as_unavailable, run_guarded
 from shared.telemetry import log
 
 BATCH = 500
@@ -24,6 +27,8 @@ FIRST_BACK_OFF = timedelta(seconds=1)
 LONGEST_BACK_OFF = timedelta(seconds=20)
 BACKLOG_LIMIT = 100_000  # more could not be counted within the time limit of an operation
 REJECTED_LIMIT = 10_000
+MAX_FAILURES = 5
+BY = "order-api"
 Change = Document | list[Document]
 
 logger = log.get(__name__)
@@ -49,7 +54,9 @@ class Outbox:
         # A lost removal or release costs a duplicate or a delay, so it need not wait for a majority.
         self._fast = self._orders.with_options(write_concern=WriteConcern(w=1))
         self._breaker = breaker
+        self._transitions = OrderTransitions(database, breaker)
         self._rejected: dict[str, datetime] = {}  # ids of orders whose claim was rejected, and when
+        self._failures: dict[str, int] = {}  # of orders that cannot be claimed or published
 
     def sweep(self, *, claim: str, limit: int) -> list[Document]:
         """Claim up to `limit` due orders under the unique name `claim`, and return them to be published.
@@ -87,6 +94,25 @@ class Outbox:
         change = {"$set": {"outbox.due": now + CLAIM, "outbox.claim": claim}, "$inc": {"outbox.attempts": 1}}
         rejected = self._update(self._orders, ids, _due(now), change)
         self._rejected = self._rejected | dict.fromkeys(rejected[: REJECTED_LIMIT - len(self._rejected)], now)
+        for order_id in rejected:
+            self.record_failure(order_id)
+
+    def record_failure(self, order_id: str) -> None:
+        """Count a failure of this order alone; after 5 the order becomes FAILED, or is excluded."""
+        failures = self._failures.pop(order_id, 0) + 1
+        if failures < MAX_FAILURES:
+            if len(self._failures) < REJECTED_LIMIT:
+                self._failures[order_id] = failures
+            return
+        at = truncate_to_milliseconds(self.now())
+        try:
+            with errors_as_unavailable():
+                self._transitions.fail([order_id], at=at, by=BY, reason=technical_failure(order_id))
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, PyMongoError) and is_document_error(error.__cause__):
+                return  # the order is excluded
+            raise
+        logger.error("order_failed", order_id=order_id, cause="its event cannot be published")
 
     def find_claimed(self, ids: Sequence[str], claim: str) -> list[Document]:
         """Return those of `ids` that carry `claim`, without their history, from a majority read."""
@@ -115,7 +141,7 @@ class Outbox:
         """
         age = {"$dateDiff": {"startDate": "$placed_at", "endDate": "$$NOW", "unit": "millisecond"}}
         steps: list[Document] = [
-            {"$match": {"status": "PLACED", "outbox.due": {"$type": "date"}}},
+            {"$match": {"status": "PLACED", "outbox.due": {"$type": "date"}, "placed_at": {"$type": "date"}}},
             {"$limit": BACKLOG_LIMIT},
             {"$group": {"_id": None, "pending": {"$sum": 1}, "age": {"$max": age}}},
         ]

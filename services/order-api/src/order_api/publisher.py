@@ -51,6 +51,7 @@ class EventPublisher:
         self._backoff = Backoff(first=1.0, longest=20.0, jitter=jitter)
         self._delivered: list[Sent] = []
         self._failed: list[Sent] = []
+        self._unpublishable: list[Document] = []
         self._is_broken = False
         self._restarts = 0
         self._next_restart = 0.0
@@ -72,6 +73,8 @@ class EventPublisher:
             return
         except Exception:
             logger.exception("event_encode_failed", order_id=sent.order_id)
+            self._metrics.malformed.inc()
+            self._unpublishable.append(record)
             return
         on_delivery = partial(self._on_delivery, sent, permit)
         crash.point("before-produce")
@@ -95,6 +98,11 @@ class EventPublisher:
     def pop_failed(self) -> list[Sent]:
         """Return, once, the events that are not confirmed and will get no more reports."""
         popped, self._failed = self._failed, []
+        return popped
+
+    def pop_unpublishable(self) -> list[Document]:
+        """Return, once, the orders of which no event can be made."""
+        popped, self._unpublishable = self._unpublishable, []
         return popped
 
     def close(self, timeout: float) -> None:

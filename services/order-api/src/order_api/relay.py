@@ -86,6 +86,7 @@ class OutboxRelay:
         self._publish_queued(wait)
         self._publisher.poll()
         self._process_delivery_reports()
+        self._fail_unpublishable()
         if self._clock() >= self._next_sweep:
             self._sweep()
         if self._clock() >= self._next_gauges:
@@ -128,6 +129,11 @@ class OutboxRelay:
         self._release([sent for sent in self._publisher.pop_failed() if sent.claim])
         if self._published and (at_once or len(self._published) >= BATCH or self._clock() >= self._next_removal):
             self._remove_published()
+
+    def _fail_unpublishable(self) -> None:
+        for record in self._publisher.pop_unpublishable():
+            with suppress(StoreUnavailable):  # then the sweep brings it again
+                self._outbox.record_failure(record["_id"])
 
     def _remove_published(self) -> None:
         self._next_removal = self._clock() + REMOVAL_SECONDS

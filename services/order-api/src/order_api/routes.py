@@ -22,11 +22,14 @@ from order_api.store import OrderStore
 from order_api.token_verifier import View, public
 from shared.http.app import read_json
 from shared.http.problem import Problem, outcome_unknown, unavailable
+from shared.ordering.document import MalformedOrder
 from shared.store import OutcomeUnknown, StoreUnavailable, operation_deadline
+from shared.telemetry import log
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 MAX_WAIT = 30
+logger = log.get(__name__)
 
 PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     StoreUnavailable: lambda e: unavailable(
@@ -43,6 +46,7 @@ PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     IdempotencyKeyReused: lambda _: Problem(
         422, "This Idempotency-Key was already used for a different order", type="idempotency-key-reused"
     ),
+    MalformedOrder: lambda e: unavailable(f"The order cannot be shown; contact the shop, reference {e.order_id}.", 60),
     InvalidParameter: lambda e: Problem(400, str(e)),
     orders.OrderRejected: lambda e: Problem(422, f"{e.pointer}: {e}", errors=[(e.pointer, str(e))]),
 }
@@ -81,7 +85,7 @@ class Routes:
         with operation_deadline():
             record, replayed = self._place(payload, key)
         structlog.contextvars.bind_contextvars(order_id=record["_id"])
-        response = _json(orders.to_placed(record))
+        response = _json(self._shown(orders.to_placed, record))
         response.headers["Location"] = "/orderdetails?" + urlencode({"orderid": record["_id"]})
         response.set_etag(params.format_etag(record["_id"], 1))
         if replayed:
@@ -125,8 +129,9 @@ class Routes:
         if wait:
             is_gone = partial(is_closed, request.environ.get("gunicorn.socket"))
             record = self.long_poll.wait(record, lambda: self.store.find(order_id, user), wait, is_gone=is_gone)
+        details = self._shown(orders.to_details, record)
         tag = params.format_etag(order_id, record["version"])
-        response = _not_modified() if request.if_none_match.contains_weak(tag) else _json(orders.to_details(record))
+        response = _not_modified() if request.if_none_match.contains_weak(tag) else _json(details)
         response.set_etag(tag)
         return response
 
@@ -138,7 +143,11 @@ class Routes:
         after = params.decode_cursor(query["cursor"]) if "cursor" in query else None
         with operation_deadline():
             items, last = self.store.read_newest(
-                user, status=status, after=after, limit=limit + 1, read=partial(orders.to_page, limit=limit)
+                user,
+                status=status,
+                after=after,
+                limit=limit + 1,
+                read=partial(orders.to_page, limit=limit, on_malformed=self._note_malformed),
             )
         cursor = params.encode_cursor(last) if last else None
         response = _json(EncodedPage(items, cursor))
@@ -146,6 +155,17 @@ class Routes:
             next_query = {"userid": user, "limit": limit, "cursor": cursor} | ({"status": status} if status else {})
             response.headers["Link"] = f'</orderdetails?{urlencode(next_query)}>; rel="next"'
         return response
+
+    def _shown(self, to_response: Callable[[Document], msgspec.Struct], record: Document) -> msgspec.Struct:
+        try:
+            return to_response(record)
+        except MalformedOrder as error:
+            self._note_malformed(error)
+            raise
+
+    def _note_malformed(self, error: MalformedOrder) -> None:
+        self.placement.metrics.malformed.inc()
+        logger.error("order_malformed", order_id=error.order_id, detail=str(error))
 
 
 def _requested_id(query: Mapping[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from enum import Enum, auto
 from shared.kafka_message import Message, Partition
 from shared.ordering.dead_letter import DeadLetter
 from shared.ordering.events import OrderPlaced
+from shared.ordering.transitions import technical_failure
 
 MAX_ATTEMPTS = 5
 
@@ -55,9 +56,8 @@ class Record:
         if self.disposition is Disposition.FAIL:
             self.disposition = Disposition.DEAD_LETTER
         else:
-            reference = self.event.orderid if self.event else "unknown"
             self.disposition = Disposition.FAIL
-            self.reason = f"could not be processed; contact the shop, reference {reference}"
+            self.reason = technical_failure(self.event.orderid if self.event else "unknown")
 
     def to_dead_letter(self) -> DeadLetter:
         """Return the dead letter of a message that has failed."""

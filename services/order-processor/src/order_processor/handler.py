@@ -11,6 +11,7 @@ from order_processor.rules import Refused, comparable, decide
 from shared.kafka import KafkaError, KafkaException
 from shared.ordering import events
 from shared.ordering.dead_letter import DeadLetter
+from shared.ordering.document import MalformedOrder
 from shared.ordering.status import FAIL, PROCESS, Status, Transition
 from shared.ordering.transitions import OrderTransitions, State
 from shared.resilience.outage import bisect
@@ -24,10 +25,6 @@ logger = log.get(__name__)
 
 class UnknownOrder(LookupError):  # noqa: N818 - read as a state of the event
     """The event names an order that does not exist."""
-
-
-class MalformedOrder(ValueError):  # noqa: N818 - read as a state of the order
-    """The order's document has another shape."""
 
 
 class Handler:
@@ -113,7 +110,8 @@ class Handler:
                 record.dead_letter(UnknownOrder("there is no such order"), self._now())
         elif state.status is None:
             for record in group:
-                record.record_failure(MalformedOrder("the order has no known status"), self._now())
+                error = MalformedOrder(record.event and record.event.orderid, "the order has no known status")
+                record.record_failure(error, self._now())
         elif state.status is not Status.PLACED:
             for record in group:
                 record.disposition = Disposition.DONE

@@ -152,6 +152,11 @@ class OrderTransitions:
             return self._orders.update_many(query, update).modified_count
 
 
+def technical_failure(order_id: str) -> str:
+    """Return the reason that the buyer reads of an order that failed for another cause than a business rule."""
+    return f"could not be processed; contact the shop, reference {order_id}"
+
+
 def _fail_any_shape(entry: Document) -> list[Document]:
     """Return the update to FAILED that needs neither a version nor a history: it keeps them if they are usable."""
     version = {"$cond": [{"$isNumber": "$version"}, "$version", 0]}
