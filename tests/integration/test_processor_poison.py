@@ -58,6 +58,7 @@ def test_only_broken_messages_are_dead_lettered(seeded: SeededOrders) -> None:
         untouchable: "PLACED",
     }
     assert {found[order_id] for order_id in good} == {"PROCESSED"}
+    assert seeded.as_api.orders.find_one({"_id": untouchable})["outbox"]["due"] == "excluded"  # type: ignore[index]
     reasons = {
         order_id: seeded.as_api.orders.find_one({"_id": order_id})["history"][-1]["reason"]  # type: ignore[index]
         for order_id in (rejected, unprocessable)

@@ -66,14 +66,14 @@ def test_partitions_assigned_during_outage_are_paused(topic: FakeTopic) -> None:
     other, harness = ConsumerHarness(topic), ConsumerHarness(topic)
     harness.handler.before_handling = outage
     harness.poll()
-    in_hand = len(topic.partitions[1])
+    in_flight = len(topic.partitions[1])
     topic.leave(other.client)
 
     harness.poll(3)
 
     assert len(harness.client.assignment()) == 2
     assert harness.consumer._batch is not None
-    assert len(harness.consumer._batch.pending) == in_hand
+    assert len(harness.consumer._batch.pending) == in_flight
 
 
 def test_revoked_partition_is_left_to_its_new_owner(topic: FakeTopic) -> None:

@@ -84,8 +84,8 @@ def test_oversized_dead_letter_is_sent_without_value(*, refuses_itself: bool) ->
 
     assert errors == {}
     assert [record["value"] for record in producer.sent] == [b"?", None]
-    told = details(producer.sent[1]["headers"])
-    assert (told["value_length"], told["value_sha256"]) == ("20000", sha256(big).hexdigest())
+    own_headers = details(producer.sent[1]["headers"])
+    assert (own_headers["value_length"], own_headers["value_sha256"]) == ("20000", sha256(big).hexdigest())
     assert (producer.sent[1]["key"], producer.sent[1]["headers"][0]) == (b"k", ("ce_type", b"t"))
 
 

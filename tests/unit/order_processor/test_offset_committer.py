@@ -10,7 +10,7 @@ from shared.ordering.events import TOPIC
 
 
 class Broker:
-    """Takes committer, and answers when told to."""
+    """Receives commits, and replies when a test says so."""
 
     def __init__(self, committer: OffsetCommitter) -> None:
         self.committer = committer

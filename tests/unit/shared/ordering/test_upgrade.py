@@ -1,4 +1,4 @@
-"""Orders, events and dead letters that an earlier release wrote, in the hands of today's code."""
+"""Orders, events and dead letters that an earlier release wrote, and today's code."""
 
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
