@@ -299,3 +299,16 @@ def test_architecture_lists_at_most_14_existing_modules_for_an_order() -> None:
 
     assert 10 <= len(listed) <= 14
     assert set(listed) <= {name(path) for path in SOURCES}
+
+
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    names = re.findall(r"tests/[\w/]+\.py(?:::\w+)?", (ROOT / "docs/threat-model.md").read_text(encoding="utf-8"))
+    missing = []
+    for name in names:
+        path, _, function = name.partition("::")
+        file = ROOT / path
+        if not file.exists() or (f"def {function}(" not in file.read_text(encoding="utf-8") and function):
+            missing.append(name)
+
+    assert len(names) >= 25
+    assert missing == []

@@ -39,7 +39,7 @@ def assert_refused(answer: Answer, *, request_id: str | None = "abuse-1") -> Non
         "Content-Length: {length}\r\nContent-Length: {length}\r\n",
     ],
 )
-def test_repeated_header_line_is_400(client: RawHttpsClient, site: Site, headers: str) -> None:
+def test_repeated_header_line_returns_400(client: RawHttpsClient, site: Site, headers: str) -> None:
     # A header that nginx itself refuses ends the head: what follows, as the request id, is not read.
     assert_refused(place(client, site, "X-Request-ID: abuse-1\r\n" + headers))
 
