@@ -1,13 +1,16 @@
 """POST /api/users."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 
+from auth_api.throttle import RegistrationLimit
 from shared.store import OutcomeUnknown, StoreUnavailable
 from support.auth_api import PASSWORD, AuthService, write_key
+from support.wait import until
 
 
 @pytest.fixture
@@ -118,3 +121,42 @@ def test_too_many_registrations_at_once_are_503_and_log_ins_go_on(
 
     assert (answer.status_code, answer.get_json()["type"], auth.users.hashes) == (503, "unavailable", {})
     assert auth.register().status_code == 201
+
+
+def test_client_that_registers_many_users_at_once_gets_429_and_leaves_places(auth: AuthService) -> None:
+    """One address holds half of the places at most; a customer from elsewhere gets one."""
+    release = threading.Event()
+    hash_password = auth.passwords.hash
+
+    def slow_hash(password: str) -> str:
+        release.wait(30)
+        return hash_password(password)
+
+    def register(number: int, address: str) -> int:
+        body = {"username": f"user{number}", "password": PASSWORD}
+        answer = auth.client.application.test_client().post(
+            "/api/users", json=body, headers={"X-Forwarded-For": address}
+        )
+        return answer.status_code
+
+    share = auth.registration_slots.places // 2
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(40) as pool:
+        patch.setattr(auth.passwords, "hash", slow_hash)
+        patch.setattr(auth.registration_slots, "_wait", 30)
+        greedy = [pool.submit(register, number, "192.0.2.1") for number in range(share + 5)]
+        until(lambda: sum(answer.done() for answer in greedy) == 5, "the refusals")
+        customer = pool.submit(register, 99, "192.0.2.2")
+        release.set()
+
+    assert sorted(answer.result() for answer in greedy) == [201] * share + [429] * 5
+    assert customer.result() == 201
+
+
+def test_address_that_registered_too_many_users_gets_429_with_the_wait(auth: AuthService) -> None:
+    assert auth.failures is not None
+    for _ in range(300):
+        RegistrationLimit(auth.failures, 300).count("127.0.0.1")
+    answer = auth.register()
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "300")
+    assert auth.users.hashes == {}

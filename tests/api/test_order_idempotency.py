@@ -71,7 +71,7 @@ def test_orders_without_a_key_are_independent(service: OrderService) -> None:
 
 
 def test_rejected_request_does_not_use_up_its_key(service: OrderService) -> None:
-    refused = service.place(order(cost=0), key="k")
+    refused = service.place(order(cost=-1), key="k")
     accepted = service.place(key="k")
 
     assert [refused.status_code, accepted.status_code] == [422, 200]

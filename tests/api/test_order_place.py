@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fakes.replica_set import Failure
+from order_api import orders
 from order_api.orders import new_id
 from support.order_api import OrderService, order
 
@@ -63,7 +64,7 @@ def test_missing_field_returns_422(service: OrderService, missing: str) -> None:
         ("/userid", {"userid": ""}),
         ("/userid", {"userid": 7}),
         ("/cost", {"cost": {"$ne": None}}),
-        ("/cost", {"cost": 0}),
+        ("/cost", {"cost": "-0"}),
         ("/cost", {"cost": -1}),
         ("/cost", {"cost": "1.234"}),
         ("/cost", {"cost": "1e3"}),
@@ -83,7 +84,7 @@ def test_missing_field_returns_422(service: OrderService, missing: str) -> None:
         ("/orderitems/0/quantity", {"orderitems": [{"item": "pear", "quantity": 10_001}]}),
         ("/orderitems/0/quantity", {"orderitems": [{"item": "pear", "quantity": 1.5}]}),
         ("/orderitems/0/quantity", {"orderitems": [{"item": "pear", "quantity": "2"}]}),
-        ("/orderitems/0/price", {"orderitems": [{"item": "pear", "price": 0}]}),
+        ("/orderitems/0/price", {"orderitems": [{"item": "pear", "price": -1}]}),
         ("/currency", {"currency": "EUR"}),
         ("/currency", {"currency": "usd"}),
         ("/currency", {"currency": {"$ne": None}}),
@@ -155,6 +156,18 @@ def test_wrong_sum_of_prices_returns_422_with_both_amounts(service: OrderService
     assert "4.00" in refused.json["detail"]
     assert "4.30" in refused.json["detail"]
     assert accepted.status_code == 200
+
+
+@pytest.mark.parametrize("cost", [0, "0", "0.00", 0.0])
+def test_free_order_is_placed_and_read(service: OrderService, cost: Any) -> None:
+    placed = service.place(order(cost=cost, orderitems=[{"item": "sample", "price": 0}]), key="k")
+    again = service.place(order(cost="0.00", orderitems=[{"item": "sample", "price": "0"}]), key="k")
+
+    assert placed.status_code == 200
+    assert (placed.json["cost"], placed.json["orderitems"][0]["price"]) == ("0.00", "0.00")
+    assert again.data == placed.data
+    assert service.read(f"?orderid={placed.json['orderid']}").json["cost"] == "0.00"
+    assert [orders.build_event(document).cost for document in service.enqueued] == ["0.00"]
 
 
 def test_first_currency_is_the_default(tmp_path: Path) -> None:

@@ -211,12 +211,21 @@ def test_reached_limit_returns_the_time_to_wait(stores: Stores) -> None:
     stores.pass_time(WINDOW)
 
 
+def test_remembered_login_is_known_to_all_replicas(stores: Stores) -> None:
+    key = secrets.token_hex(8)
+    before = stores.failures[1].is_known(key)
+    for _ in range(2):
+        stores.failures[0].remember(key)
+
+    assert (before, stores.failures[1].is_known(key)) == (False, True)
+
+
 def test_expired_attempts_are_deleted_by_ttl(real: Stores, databases: list[Database[mongo.Document]]) -> None:
     (store, other) = real.failures
     assert isinstance(store, MongoFailures)
     assert isinstance(other, MongoFailures)
     for failures in (store, other, store):
-        failures.create_index()
+        failures.create_indexes()
     indexes: dict[str, Any] = {i["name"]: i for i in databases[2]["login_failures"].list_indexes()}
 
     assert set(indexes) == {"_id_", "changed_at_ttl"}

@@ -110,7 +110,7 @@ def test_parallel_starts_create_the_collection_once(database: Database[Document]
 
 
 def test_validator_rejects_a_malformed_document(real: StoreHarness) -> None:
-    changes: list[Document] = [{"cost": "1"}, {"cost": 0}, {"status": "LOST"}, {"orderitems": []}, {"history": None}]
+    changes: list[Document] = [{"cost": "1"}, {"cost": -1}, {"status": "LOST"}, {"orderitems": []}, {"history": None}]
     for change in changes:
         with pytest.raises(StoreUnavailable):
             real.store.insert(real.make() | change)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 from auth_api.store import NameTaken
-from auth_api.throttle import WINDOW, AttemptCount, Limit
+from auth_api.throttle import KNOWN_FOR, WINDOW, AttemptCount, Limit
 from shared.key_records import KeyRecord
 
 
@@ -46,6 +46,7 @@ class FakeFailures:
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.error: Exception | None = None
         self._attempts: dict[str, dict[str, datetime]] = {}
+        self._known: dict[str, datetime] = {}
         self._clock = clock
         self._lock = threading.Lock()
 
@@ -71,6 +72,16 @@ class FakeFailures:
                 raise self.error
             for key in keys:
                 self._attempts.get(key, {}).pop(attempt, None)
+
+    def is_known(self, key: str) -> bool:
+        if self.error:
+            raise self.error
+        return key in self._known and self._known[key] > self._clock() - KNOWN_FOR
+
+    def remember(self, key: str) -> None:
+        if self.error:
+            raise self.error
+        self._known[key] = self._clock()
 
     def _live(self, key: str, now: datetime) -> list[tuple[str, datetime]]:
         return [(id_, at) for id_, at in self._attempts.get(key, {}).items() if at > now - WINDOW]

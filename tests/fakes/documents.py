@@ -3,16 +3,13 @@
 tests/behaviour runs the stores on it and on a real server.
 """
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 
-T = TypeVar("T")
-Document = dict[str, Any]
+from fakes.expressions import ABSENT, ORDERINGS, Document, copied, evaluate, value_at
+
 Update = Mapping[str, Any] | Sequence[Mapping[str, Any]]
-
-_ABSENT = object()
 
 
 class NotApplicable(ValueError):  # noqa: N818
@@ -23,26 +20,12 @@ class NotApplicable(ValueError):  # noqa: N818
         self.code = code
 
 
-_ORDERINGS = {"$lt": operator.lt, "$lte": operator.le, "$gt": operator.gt, "$gte": operator.ge}
-
-
-def copied(value: T) -> T:
-    """Return a deep copy of a document or of a part of it."""
-    copy: Any = value
-    if isinstance(value, dict):
-        copy = {name: copied(part) for name, part in value.items()}
-    elif isinstance(value, list):
-        copy = [copied(part) for part in value]
-    result: T = copy
-    return result
-
-
 def matches(document: Document, query: Mapping[str, Any]) -> bool:
     """Return whether a document matches a query."""
     return all(
         any(matches(document, part) for part in condition)
         if path == "$or"
-        else _holds(value_at(document, path), condition)
+        else _holds(_values_at(document, path), condition)
         for path, condition in query.items()
     )
 
@@ -81,64 +64,48 @@ def projected(document: Document, projection: Mapping[str, Any] | None) -> Docum
     return copied(wanted)
 
 
-def evaluate(expression: Any, document: Document, now: datetime) -> Any:
-    """Return the value of an aggregation expression."""
-    if expression == "$$NOW":
-        return now
-    if isinstance(expression, str) and expression.startswith("$"):
-        value = value_at(document, expression[1:])
-        return None if value is _ABSENT else value
-    if isinstance(expression, list):
-        return [evaluate(part, document, now) for part in expression]
-    return _evaluate_object(expression, document, now) if isinstance(expression, Mapping) else expression
-
-
-def value_at(document: Document, path: str) -> Any:
-    """Return the value at a dotted path, or `_ABSENT`."""
+def _values_at(document: Document, path: str) -> list[Any]:
+    """Return every value at a dotted path, which may lead through arrays; `ABSENT` for none."""
     value: Any = document
-    for name in path.split("."):
+    names = path.split(".")
+    for place, name in enumerate(names):
+        if isinstance(value, list):
+            rest = ".".join(names[place:])
+            return [found for element in value for found in _values_at(element, rest)] or [ABSENT]
         if not isinstance(value, dict) or name not in value:
-            return _ABSENT
+            return [ABSENT]
         value = value[name]
-    return value
+    return [value]
 
 
-def _evaluate_object(expression: Mapping[str, Any], document: Document, now: datetime) -> Any:
-    if not any(name.startswith("$") for name in expression):
-        return {name: evaluate(part, document, now) for name, part in expression.items()}
-    ((name, argument),) = expression.items()
-    if name == "$literal":
-        return copied(argument)
-    if name == "$dateDiff":
-        return _date_difference({key: evaluate(part, document, now) for key, part in argument.items()})
-    return _EXPRESSIONS[name](evaluate(argument, document, now))
-
-
-def _holds(value: Any, condition: Any) -> bool:
+def _holds(values: list[Any], condition: Any) -> bool:
     if not (isinstance(condition, Mapping) and any(name.startswith("$") for name in condition)):
-        return _equals(value, condition)
-    return all(_operator_holds(value, name, argument) for name, argument in condition.items())
+        return any(_equals(value, condition) for value in values)
+    return all(
+        not _holds(values, argument)
+        if name in ("$not", "$ne")
+        else any(_operator_holds(value, name, argument) for value in values)
+        for name, argument in condition.items()
+    )
 
 
 def _operator_holds(value: Any, name: str, argument: Any) -> bool:
-    if name in _ORDERINGS:  # values of different types do not compare
-        return type(value) is type(argument) and bool(_ORDERINGS[name](value, argument))
+    if name in ORDERINGS:  # values of different types do not compare
+        return type(value) is type(argument) and bool(ORDERINGS[name](value, argument))
     match name:
         case "$eq":
             return _equals(value, argument)
         case "$in":
             return any(_equals(value, one) for one in argument)
-        case "$not":
-            return not _holds(value, argument)
         case "$exists":
-            return (value is not _ABSENT) is bool(argument)
+            return (value is not ABSENT) is bool(argument)
         case "$type" if argument in _TYPES:
             return isinstance(value, _TYPES[argument])
     raise NotImplementedError(name)
 
 
 def _equals(value: Any, wanted: Any) -> bool:
-    return (value is _ABSENT or value is None) if wanted is None else bool(value == wanted)
+    return (value is ABSENT or value is None) if wanted is None else bool(value == wanted)
 
 
 def _parent(document: Document, path: str) -> tuple[Document, str]:
@@ -156,7 +123,7 @@ def _set(document: Document, path: str, argument: Any, _: datetime) -> None:
 
 
 def _unset(document: Document, path: str, _argument: Any, _: datetime) -> None:
-    if value_at(document, path) is not _ABSENT:
+    if value_at(document, path) is not ABSENT:
         parent, name = _parent(document, path)
         del parent[name]
 
@@ -186,18 +153,6 @@ def _only(stage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return fields
 
 
-def _added(values: Sequence[Any]) -> Any:
-    times = [value for value in values if isinstance(value, datetime)]
-    numbers = sum(value for value in values if not isinstance(value, datetime))
-    return times[0] + timedelta(milliseconds=numbers) if times else numbers
-
-
-def _date_difference(parts: Mapping[str, Any]) -> int:
-    if parts["unit"] != "millisecond":
-        raise NotImplementedError(parts["unit"])
-    return int((parts["endDate"] - parts["startDate"]) / timedelta(milliseconds=1))
-
-
 _CHANGES: dict[str, Callable[[Document, str, Any, datetime], None]] = {
     "$set": _set,
     "$unset": _unset,
@@ -206,14 +161,3 @@ _CHANGES: dict[str, Callable[[Document, str, Any, datetime], None]] = {
     "$currentDate": _set_now,
 }
 _TYPES = {"date": datetime, "string": str}
-_EXPRESSIONS: dict[str, Callable[[Any], Any]] = {
-    "$add": _added,
-    "$multiply": lambda values: values[0] * values[1],
-    "$subtract": lambda values: values[0] - values[1],
-    "$pow": lambda values: values[0] ** values[1],
-    "$min": min,
-    "$cond": lambda values: values[1] if values[0] else values[2],
-    "$isNumber": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "$isArray": lambda value: isinstance(value, list),
-    "$concatArrays": lambda values: [one for value in values for one in value],
-}

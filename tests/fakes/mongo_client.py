@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, Self
 
 from bson.codec_options import CodecOptions
@@ -18,7 +19,8 @@ from pymongo.results import InsertOneResult, UpdateResult
 from pymongo.write_concern import WriteConcern
 
 from fakes import documents
-from fakes.documents import Document, Update
+from fakes.documents import Update
+from fakes.expressions import Document, copied, evaluate
 from fakes.replica_set import Failure, ReplicaSet
 
 
@@ -42,6 +44,13 @@ class FakeDatabase:
     @property
     def admin(self) -> "FakeDatabase":
         return self
+
+    @property
+    def codec_options(self) -> CodecOptions[Any]:
+        return CodecOptions(tz_aware=True)
+
+    def close(self) -> None:
+        """Do nothing, as the client of this database."""
 
     def command(self, name: str, *_: Any, codec_options: CodecOptions[Any] | None = None, **__: Any) -> Document:
         if name not in ("hello", "ping", "collMod"):
@@ -94,8 +103,13 @@ class FakeCollection:
                 self._servers.index([*index.document["key"]], index.document.get("partialFilterExpression", {}))
 
     def with_options(
-        self, *, read_concern: ReadConcern | None = None, write_concern: WriteConcern | None = None
+        self,
+        *,
+        codec_options: CodecOptions[Any] | None = None,
+        read_concern: ReadConcern | None = None,
+        write_concern: WriteConcern | None = None,
     ) -> "FakeCollection":
+        _ = codec_options
         local = self._local if read_concern is None else read_concern.level != "majority"
         majority = (
             self._majority if write_concern is None else write_concern.document.get("w", "majority") == "majority"
@@ -105,7 +119,7 @@ class FakeCollection:
 
     def find(
         self,
-        query: Mapping[str, Any],
+        query: Mapping[str, Any] = MappingProxyType({}),
         projection: Any = None,
         *,
         limit: int = 0,
@@ -126,31 +140,33 @@ class FakeCollection:
     ) -> Document | None:
         return next(iter(self.find(query, projection, limit=1, session=session)), None)
 
-    def aggregate(self, steps: Sequence[Mapping[str, Any]]) -> list[Document]:
-        """Run `$match`, `$limit` and a `$group` of all rows with `$sum: 1` and `$max`."""
-        match, most, group = steps
-        found, now = self.find(match["$match"]).limit(most["$limit"]), self._servers.now()
-        wanted = {name: how for name, how in group["$group"].items() if name != "_id"}
-        rows = [*found]
-        totals: Document = {"_id": None}
-        for name, how in wanted.items():
-            if how == {"$sum": 1}:
-                totals[name] = len(rows)
-            else:
-                totals[name] = max((documents.evaluate(how["$max"], row, now) for row in rows), default=None)
-        return [totals] if rows else []
+    def count_documents(self, query: Mapping[str, Any]) -> int:
+        return len([*self.find(query)])
+
+    def aggregate(self, steps: Sequence[Mapping[str, Any]]) -> "FakeCursor":
+        """Run a `$match`, an optional `$limit`, and a `$group` of all rows with `$sum`, `$min` and `$max`."""
+        match, *limits, group = steps
+        limit = limits[0]["$limit"] if limits else 0
+        rows, now = [*self.find(match["$match"]).limit(limit)], self._servers.now()
+        totals: Document = {"_id": group["$group"]["_id"]}
+        for name, accumulator in group["$group"].items():
+            if name != "_id":
+                ((how, expression),) = accumulator.items()
+                values = [evaluate(expression, row, now) for row in rows]
+                totals[name] = _ACCUMULATORS[how]([value for value in values if value is not None])
+        return FakeCursor([totals] if rows else [])
 
     def insert_one(self, document: Document) -> InsertOneResult:
         """Insert. Like the driver, retry once if the primary changes meanwhile and the write did not survive."""
-        copied = documents.copied(document)
-        self._send("insert", lambda: self._servers.insert(copied))
+        stored = copied(document)
+        self._send("insert", lambda: self._servers.insert(stored))
         try:
             self._servers.acknowledge(majority=self._majority)
         except AutoReconnect:
-            if self._servers.primary.get(copied["_id"]) != copied:
-                self._send("insert", lambda: self._servers.insert(copied))
+            if self._servers.primary.get(stored["_id"]) != stored:
+                self._send("insert", lambda: self._servers.insert(stored))
             self._servers.acknowledge(majority=self._majority)
-        return InsertOneResult(copied["_id"], acknowledged=True)
+        return InsertOneResult(stored["_id"], acknowledged=True)
 
     def update_one(self, query: Mapping[str, Any], update: Update) -> UpdateResult:
         return self._update(query, update, many=False)
@@ -189,6 +205,9 @@ class FakeCursor:
     def sort(self, name: str, direction: int) -> "FakeCursor":
         return FakeCursor(sorted(self._found, key=lambda document: document[name], reverse=direction < 0))
 
+    def to_list(self) -> list[Document]:
+        return self._found
+
     def __iter__(self) -> Iterator[Document]:
         return iter(self._found)
 
@@ -197,6 +216,13 @@ class FakeCursor:
 
     def __exit__(self, *_: object) -> None:
         self._found = []
+
+
+_ACCUMULATORS: dict[str, Callable[[list[Any]], Any]] = {
+    "$sum": sum,
+    "$min": lambda values: min(values, default=None),
+    "$max": lambda values: max(values, default=None),
+}
 
 
 def _raise_for(failure: Failure | None) -> None:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from pymongo.errors import AutoReconnect, DuplicateKeyError, WriteError
 
 from fakes import documents
-from fakes.documents import Document, Update
+from fakes.documents import Update
+from fakes.expressions import Document, copied, value_at
 
 DOCUMENT_VALIDATION = 121
 
@@ -102,7 +103,7 @@ class ReplicaSet:
         with self._lock:
             if document["_id"] in self.primary or any(self._collides(document, *index) for index in self._unique):
                 raise DuplicateKeyError("E11000 duplicate key error", 11000)
-            self._write(Write(document["_id"], None, documents.copied(document)))
+            self._write(Write(document["_id"], None, copied(document)))
 
     def update(self, query: Mapping[str, Any], update: Update, *, many: bool) -> int:
         """Update on the primary and return the count; raise WriteError at the first rejected document."""
@@ -137,7 +138,7 @@ class ReplicaSet:
         self.replicate()
 
     def _collides(self, document: Document, fields: list[str], part: Document) -> bool:
-        same = part | {field: documents.value_at(document, field) for field in fields}
+        same = part | {field: value_at(document, field) for field in fields}
         return documents.matches(document, part) and any(documents.matches(o, same) for o in self.primary.values())
 
     def _write(self, write: Write) -> None:

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from local_stack.stack import Stack
-from retail_cli.main import quiet
+from retail_cli.main import disable_logs
 from shared.ordering import schema
 from support.seeded_orders import SeededOrders
 from support.servers import database
@@ -25,6 +25,6 @@ def seeded(servers: Stack, tmp_path: Path) -> Iterator[SeededOrders]:
 @pytest.fixture
 def quiet_command() -> Iterator[None]:
     """Configure logging as the operator's command does, since it runs in this process, and restore it afterwards."""
-    quiet()
+    disable_logs()
     yield
     structlog.reset_defaults()

@@ -1,5 +1,6 @@
 """The operator's command on real MongoDB and real Kafka, as the user `operator`."""
 
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -7,14 +8,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from bson.datetime_ms import DatetimeMS
+from bson.objectid import ObjectId
 from pymongo.errors import OperationFailure
 
 from local_stack.stack import Stack
 from order_api import orders as rules
+from retail_cli.store import UNREADABLE, Filter
 from shared import kafka
 from shared.mongo import Document
 from shared.ordering import events, schema
-from shared.ordering.outbox_entry import PENDING, PUBLISHED
+from shared.ordering.outbox_entry import EPOCH, PENDING, PUBLISHED
+from shared.ordering.status import Status
 from support.operator import OrderSeeder, printed_json, publish, retail, send_dead_letter
 from support.servers import connection, database
 
@@ -35,7 +40,9 @@ def test_failed_order_is_listed_and_redriven_once(servers: Stack, seeder: OrderS
     listed = printed_json(retail(servers, "dead-letters", "list", "--json"))
     dry = printed_json(retail(servers, "dead-letters", "redrive", "--all", "--dry-run", "--json"))
 
-    first = printed_json(retail(servers, "dead-letters", "redrive", orderid, "--reason", "sold again", "--json"))
+    first = printed_json(
+        retail(servers, "dead-letters", "redrive", orderid, "--reason", "sold again", "--by", "ada", "--json")
+    )
     second = printed_json(retail(servers, "dead-letters", "redrive", orderid, "--json"))
 
     assert [f["reason"] for f in listed["failed_orders"] if f["orderid"] == orderid] == ["we do not sell apples"]
@@ -44,7 +51,11 @@ def test_failed_order_is_listed_and_redriven_once(servers: Stack, seeder: OrderS
     assert [(one["outcome"], one["detail"]) for one in second["orders"]] == [("nothing to do", "it is PLACED")]
     order = printed_json(retail(servers, "orders", "show", orderid, "--json"))["order"]
     assert (order["status"], order["version"]) == ("PLACED", 3)
-    assert [(h["status"], h["by"], h["reason"]) for h in order["history"]][-1] == ("PLACED", "operator", "sold again")
+    assert [(h["status"], h["by"], h["reason"]) for h in order["history"]][-1] == (
+        "PLACED",
+        "operator:ada",
+        "sold again",
+    )
     assert order["outbox"]["attempts"] == 0
 
 
@@ -133,7 +144,19 @@ def test_stuck_orders_are_counted_by_the_database_clock(servers: Stack, seeder: 
     assert after["oldest_seconds"] >= 400
 
 
-@pytest.mark.parametrize("query", [PENDING, PUBLISHED, {"status": "FAILED"}], ids=["pending", "published", "failed"])
+LISTS = [
+    Filter(),
+    Filter(userid="alice"),
+    Filter(userid="alice", status=Status.PLACED),
+    Filter(status=Status.FAILED),
+    Filter(status=Status.PLACED),
+    Filter(since=datetime(2026, 1, 1, tzinfo=UTC)),
+    Filter(userid="alice", status=Status.FAILED, until=datetime(2026, 1, 1, tzinfo=UTC)),
+]
+QUERIES = [PENDING, PUBLISHED, UNREADABLE, {"status": "FAILED"}, *(query for one in LISTS for query in one.queries())]
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=str)
 def test_no_query_scans_the_whole_collection(seeder: OrderSeeder, query: Document) -> None:
     seeder.insert()
 
@@ -141,6 +164,63 @@ def test_no_query_scans_the_whole_collection(seeder: OrderSeeder, query: Documen
 
     assert "IXSCAN" in str(plan)
     assert "COLLSCAN" not in str(plan)
+
+
+def test_list_by_user_status_and_time_finds_the_orders(servers: Stack, seeder: OrderSeeder) -> None:
+    old = seeder.insert(age=3 * 3600)
+    failed = seeder.insert_failed("no such item")
+    placed = seeder.insert()
+
+    def listed(*arguments: str) -> list[str]:
+        report = printed_json(retail(servers, "orders", "list", *arguments, "--limit", "1000", "--json"))
+        return [one["orderid"] for one in report["orders"] if one["orderid"] in {old, failed, placed}]
+
+    assert listed() == sorted([old, failed, placed], reverse=True)
+    assert listed("--user", "alice") == sorted([old, failed, placed], reverse=True)
+    assert listed("--status", "FAILED") == [failed]
+    assert listed("--status", "PLACED") == [placed, old]
+    assert listed("--status", "PLACED", "--since", "1h") == [placed]
+    assert listed("--user", "alice", "--until", "1h") == [old]
+    assert listed("--user", "nobody") == []
+
+
+def test_malformed_orders_are_found_and_do_not_hide_others(servers: Stack, seeder: OrderSeeder) -> None:
+    sound = seeder.insert(age=400)
+    malformed: list[tuple[Document, str]] = [
+        ({"_id": "0-double", "cost": 12.5}, "cost: is double 12.5, must be int or long"),
+        ({"_id": "0-entry", "outbox": {"due": 5, "attempts": 0}}, "outbox.due: is int 5, must be date or string"),
+        (
+            {"_id": "0-excluded", "outbox": {"due": "excluded", "attempts": 0}},
+            "outbox.due: is string excluded: no service",
+        ),
+        ({"_id": "0-early", "outbox": {"due": EPOCH, "attempts": 0}}, "outbox.due: is not after 1970"),
+        ({"_id": "0-far", "placed_at": DatetimeMS(1 << 60)}, "placed_at: is a date outside the years 1 to 9999"),
+        ({"_id": ObjectId("65a000000000000000000001")}, "_id: is objectId 65a000000000000000000001, must be string"),
+    ]
+    whole = seeder.orders.find_one({"_id": sound})
+    missing = {"_id": "0-missing", "userid": "alice", "status": "PLACED", "outbox": whole["outbox"]}
+    with database(servers, "admin") as as_admin:
+        for document in [*(whole | change for change, _ in malformed), missing]:
+            as_admin.orders.insert_one(document, bypass_document_validation=True)
+
+    checked = retail(servers, "orders", "check", "--limit", "1000", "--json")
+    found = {one["orderid"]: one["problems"] for one in json.loads(checked.stdout)["orders"]}
+    stuck = {one["orderid"]: one for one in printed_json(retail(servers, "orders", "stuck", "--json"))["orders"]}
+
+    assert checked.exit_code == 1
+    for change, problem in malformed:
+        order_id = str(change["_id"])
+        assert [text.startswith(problem) for text in found[order_id]] == [True]
+        shown = printed_json(retail(servers, "orders", "show", order_id, "--json"))["order"]
+        assert shown["problems"] == found[order_id]
+        assert stuck[order_id]["waits_for"].startswith("an operator: its document is malformed")
+    assert "cost: is missing" in found["0-missing"]
+    assert "history: is missing" in found["0-missing"]
+    assert sound not in found
+    assert stuck[sound]["waits_for"].startswith("Kafka")
+    assert retail(servers, "orders", "list", "--user", "alice").exit_code == 0
+    assert retail(servers, "outbox", "status").exit_code == 0
+    assert retail(servers, "dead-letters", "list").exit_code == 0
 
 
 def test_operator_cannot_insert_orders_or_write_events(servers: Stack) -> None:
@@ -175,7 +255,7 @@ def test_dead_mongodb_prints_one_error_and_exits_3(servers: Stack, dead_port: in
     result = retail(servers, "outbox", "status", MONGODB_URI=uri.replace(host, f"127.0.0.1:{dead_port}"))
 
     assert result.exit_code == 3
-    assert result.stderr.startswith("retail: MongoDB is away: ")
+    assert result.stderr.startswith("retail: MongoDB is unavailable: ")
     assert len(result.stderr.splitlines()) == 1
     assert uri.split("@")[0].split(":")[2] not in result.output
     assert time.monotonic() - begun < 10
@@ -189,7 +269,7 @@ def test_dead_kafka_prints_one_error_and_exits_3(servers: Stack, seeder: OrderSe
 
     assert result.exit_code == 3
     assert f"Order {orderid}" in result.stdout
-    assert "Kafka is away: 127.0.0.1:" in result.stderr
+    assert "Kafka is unavailable: 127.0.0.1:" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert time.monotonic() - begun < 10
 

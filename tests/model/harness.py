@@ -152,7 +152,7 @@ class HistoryHarness:
         def work() -> None:
             ids = [order_id for order_id, order in self.servers.view.items() if order["status"] == "FAILED"]
             try:
-                list(redrive(self, self._operator, ids, "fixed", dry_run=False))
+                list(redrive(self, self._operator, ids, by="operator", reason="fixed", dry_run=False))
             except (PyMongoError, CircuitOpen):
                 return
 

@@ -1,66 +1,78 @@
-"""`retail dead-letters`: what could not be handled, why, and once the cause is mended, another try."""
+"""`retail dead-letters`: events and orders that could not be processed, and redriving them."""
 
 import re
 from typing import Annotated
 
 import typer
 
-from retail_cli import presenters as views
-from retail_cli import redriving
-from retail_cli import rendering as tables
+from retail_cli import presenters, redriving, rendering
+from retail_cli.examples import examples
+from retail_cli.output import print_report, print_warning
 from retail_cli.reports import DeadLetters, Redriven, RedriveReport
-from retail_cli.session import Code, Json, Refused, Session, say, warn
-from retail_cli.topics import Found, KafkaAway, Record
+from retail_cli.session import ExitCode, Json, Refused, Session, os_user
+from retail_cli.topics import KafkaUnavailable, Record, SearchResult
 
-MOST_AT_ONCE = 50_000
-PLACE = re.compile(r"(\d{1,9}):(\d{1,18})", re.ASCII)
+REDRIVE_LIMIT = 50_000
+MAX_NAME = 64
+POSITION = re.compile(r"(\d{1,9}):(\d{1,18})", re.ASCII)
 
-app = typer.Typer(help="Broken events and broken orders: list, show, redrive.", no_args_is_help=True)
+app = typer.Typer(
+    help="Broken events and FAILED orders: list, show, redrive.",
+    epilog=examples("retail dead-letters list", "retail dead-letters redrive --all --dry-run"),
+    no_args_is_help=True,
+)
 
 
-@app.command("list")
+@app.command("list", epilog=examples("retail dead-letters list", "retail dead-letters list --limit 1000 --json"))
 def list_(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many of each kind.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many of each kind.")] = 100,
     as_json: Json = False,
 ) -> None:
     """List the events in the dead-letter topic and the orders that are FAILED, newest first."""
     session: Session = context.obj
-    records: Found[Record] = Found([], complete=True)
+    records: SearchResult[Record] = SearchResult([], complete=True)
     trouble = None
     try:
         records = session.topics.dead_letters(limit)
-    except KafkaAway as error:
-        trouble = f"the dead-letter topic could not be read: Kafka is away: {error}"
-    statuses = session.orders.statuses({orderid for record in records.items if (orderid := views.orderid(record))})
+    except KafkaUnavailable as error:
+        trouble = f"the dead-letter topic could not be read: Kafka is unavailable: {error}"
+    keys = {presenters.order_id(record) for record in records.items}
+    statuses = session.orders.statuses(key for key in keys if key)
     failed = session.orders.failed(limit + 1)
     report = DeadLetters(
-        events=[views.dead_letter(record, statuses) for record in records.items],
-        failed_orders=[views.failed(document) for document in failed[:limit]],
+        events=[presenters.dead_letter(record, statuses) for record in records.items],
+        failed_orders=[presenters.failed(document) for document in failed[:limit]],
         more=len(failed) > limit or not records.complete,
         trouble=trouble,
     )
-    say(report, tables.dead_letters, as_json=as_json)
+    print_report(report, rendering.dead_letters, as_json=as_json)
     if trouble:
-        warn(trouble)
-        raise typer.Exit(Code.AWAY)
+        print_warning(trouble)
+        raise typer.Exit(ExitCode.UNAVAILABLE)
 
 
-@app.command()
+@app.command(epilog=examples("retail dead-letters show 0:17", "retail dead-letters show 0:17 --json"))
 def show(
     context: typer.Context,
-    place: Annotated[str, typer.Argument(metavar="ID", help="PARTITION:OFFSET, as `list` shows it.")],
+    position: Annotated[str, typer.Argument(metavar="ID", help="PARTITION:OFFSET, as `list` shows it.")],
     as_json: Json = False,
 ) -> None:
-    """Show one dead letter whole: why it is there, where it came from, its headers and its value."""
+    """Show one dead letter: its error, where it came from, its headers and its value."""
     session: Session = context.obj
-    record = _record(session, place)
-    orderid = views.orderid(record)
-    statuses = session.orders.statuses([orderid] if orderid else [])
-    say(views.dead_letter_detail(record, statuses), tables.dead_letter, as_json=as_json)
+    record = _record(session, position)
+    order_id = presenters.order_id(record)
+    statuses = session.orders.statuses([order_id] if order_id else [])
+    print_report(presenters.dead_letter_detail(record, statuses), rendering.dead_letter, as_json=as_json)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "retail dead-letters redrive 01a20f78-994a-7bff-9538-c674dbaaed2b --reason 'anvils are sold again'",
+        "retail dead-letters redrive 0:17 --by ada",
+        "retail dead-letters redrive --all --dry-run",
+    )
+)
 def redrive(
     context: typer.Context,
     *,
@@ -68,50 +80,68 @@ def redrive(
         list[str] | None, typer.Argument(metavar="[ID]...", help="Order ids, or dead letters as PARTITION:OFFSET.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every order that is FAILED.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report what would be redriven.")] = False,
     reason: Annotated[
-        str, typer.Option(help="What was mended; goes into the order's history.")
+        str, typer.Option(help="What was fixed; is added to the order's history.")
     ] = "redriven by the operator",
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Your name for the order's history. Default: the name of the system's user."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Give FAILED orders another try: FAILED to PLACED, with a new event on its way. Mend the cause first.
+    """Redrive FAILED orders: FAILED to PLACED, and their event is published again. Fix the cause first.
 
-    A PLACED or PROCESSED order needs none, which is said; an order that does not exist is refused with exit code 1.
+    A PLACED or PROCESSED order is left as it is, and reported. An order that does not exist is refused (exit code 1).
     """
     session: Session = context.obj
     if everything == bool(targets):
         raise typer.BadParameter("name orders or dead letters, or give --all")
+    actor = _actor(by)
     if everything:
-        orderids = session.orders.failed_ids(MOST_AT_ONCE + 1)
-        if len(orderids) > MOST_AT_ONCE:
-            del orderids[MOST_AT_ONCE:]
-            warn(f"more than {MOST_AT_ONCE:,} orders are FAILED: these are the newest, repeat it for the others")
+        order_ids = [*session.orders.failed_ids(REDRIVE_LIMIT + 1)]
+        if len(order_ids) > REDRIVE_LIMIT:
+            del order_ids[REDRIVE_LIMIT:]
+            print_warning(f"more than {REDRIVE_LIMIT:,} orders are FAILED: only the newest are redriven, repeat it")
     else:
-        orderids = list(dict.fromkeys(_orderid(session, target) for target in targets or []))
+        order_ids = list(dict.fromkeys(_order_id(session, target) for target in targets or []))
     done: list[Redriven] = []
     try:
-        done.extend(redriving.redrive(session.orders, session.moves, orderids, reason, dry_run=dry_run))
-    finally:  # when MongoDB goes away in the middle, what was done is said all the same
-        say(RedriveReport(dry_run, done), tables.redriven, as_json=as_json)
+        outcomes = redriving.redrive(
+            session.orders, session.transitions, order_ids, by=actor, reason=reason, dry_run=dry_run
+        )
+        done.extend(outcomes)
+    finally:  # also when MongoDB becomes unavailable on the way: the finished orders are reported
+        print_report(RedriveReport(dry_run, done), rendering.redriven, as_json=as_json)
     if refused := [one.orderid for one in done if one.outcome == "refused"]:
         raise Refused(f"refused: {', '.join(refused)}")
 
 
-def _orderid(session: Session, target: str) -> str:
+def _actor(by: str | None) -> str:
+    """Return who redrives, for the history: `operator:NAME`, or `operator` where the user has no name."""
+    name = os_user() if by is None else by.strip()
+    if name is None:
+        return redriving.BY
+    if not name.isprintable() or not 1 <= len(name) <= MAX_NAME:
+        raise typer.BadParameter(f"--by must be 1 to {MAX_NAME} printable characters")
+    return f"{redriving.BY}:{name}"
+
+
+def _order_id(session: Session, target: str) -> str:
     """Return the order that `target` names: by its id, or by a dead letter of it."""
-    if not PLACE.fullmatch(target):
+    if not POSITION.fullmatch(target):
         return target
-    orderid = views.orderid(_record(session, target))
-    if orderid is None:
-        raise Refused(f"dead letter {target} names no order: it has no key that could be an id")
-    return orderid
+    order_id = presenters.order_id(_record(session, target))
+    if order_id is None:
+        raise Refused(f"dead letter {target} names no order: its key is not an id")
+    return order_id
 
 
-def _record(session: Session, place: str) -> Record:
-    found = PLACE.fullmatch(place)
+def _record(session: Session, position: str) -> Record:
+    found = POSITION.fullmatch(position)
     if not found:
-        raise typer.BadParameter(f"must be PARTITION:OFFSET, such as 0:17, not {place!r}")
+        raise typer.BadParameter(f"must be PARTITION:OFFSET, such as 0:17, not {position!r}")
     record = session.topics.dead_letter(int(found[1]), int(found[2]))
     if record is None:
-        raise Refused(f"there is no dead letter {place}")
+        raise Refused(f"there is no dead letter {position}")
     return record

@@ -1,8 +1,9 @@
-"""The command `retail`: its groups, where its settings come from, and what each kind of failure exits with."""
+"""The command `retail`: its groups, the source of its settings, and the exit code of each kind of failure."""
 
 import logging
 import os
-from importlib.metadata import entry_points
+import sys
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,50 +13,64 @@ from pymongo.errors import OperationFailure, PyMongoError
 from typer.core import TyperGroup
 
 from retail_cli import dead_letter_commands, order_commands, settings, status_commands
-from retail_cli.session import Code, Refused, Session, warn
-from retail_cli.topics import KafkaAway
+from retail_cli.examples import examples
+from retail_cli.output import accept_any_locale, print_warning, report_failed_output
+from retail_cli.session import ExitCode, Refused, Session
+from retail_cli.topics import KafkaUnavailable
 from shared.config.settings import SettingsError
 from shared.kafka import KafkaException
 from shared.resilience.breaker import CircuitOpen
 
 
-class _Operator(TyperGroup):
-    """Ends every foreseen failure with one sentence and its exit code."""
+class _Commands(TyperGroup):
+    """Turns every expected failure of a command into one sentence and its exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except Refused as error:
-            raise _end(Code.REFUSED, str(error)) from None
+            raise _failed(ExitCode.REFUSED, str(error)) from None
         except SettingsError as error:
-            raise _end(Code.USAGE, f"the settings are not usable\n{error}") from None
+            raise _failed(ExitCode.USAGE, f"the settings cannot be used\n{error}") from None
         except CircuitOpen as error:
-            raise _end(Code.AWAY, str(error)) from None
+            raise _failed(ExitCode.UNAVAILABLE, str(error)) from None
         except PyMongoError as error:
-            raise _end(Code.AWAY, f"MongoDB {explain(error)}") from None
-        except (KafkaAway, KafkaException) as error:
-            raise _end(Code.AWAY, f"Kafka is away: {error}") from None
+            raise _failed(ExitCode.UNAVAILABLE, f"MongoDB {explain(error)}") from None
+        except (KafkaUnavailable, KafkaException) as error:
+            raise _failed(ExitCode.UNAVAILABLE, f"Kafka is unavailable: {error}") from None
 
 
 app = typer.Typer(
-    cls=_Operator,
+    cls=_Commands,
     name="retail",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 done, 1 refused or not found, 2 usage or settings, 3 a dependency is away, "
-    "4 a promise was broken (load).",
+    epilog=examples(
+        "retail outbox status",
+        "retail orders list --status FAILED --since 2h",
+        "retail --env-file operator.env orders show 01a20f78-994a-7bff-9538-c674dbaaed2b",
+    )
+    + "\n\nExit codes: 0 done; 1 refused, not found, or the output cannot be written; 2 usage or settings; "
+    "3 MongoDB, Kafka or a replica is unavailable; 4 load saw a broken promise.",
 )
 app.add_typer(order_commands.app, name="orders")
 app.add_typer(dead_letter_commands.app, name="dead-letters")
 app.add_typer(status_commands.outbox, name="outbox")
-app.command()(status_commands.breakers)
-for plugin in entry_points(group="retail_cli.commands"):  # of developers' packages, in no image
-    app.command(plugin.name)(plugin.load())
+app.command(epilog=status_commands.BREAKERS_EXAMPLES)(status_commands.breakers)
+for plugin in entry_points(group="retail_cli.commands"):  # of packages for developers, which are in no image
+    plugin.load()(app)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"retail {version('retail-orders-cli')}")
+        raise typer.Exit
 
 
 @app.callback()
 def connect(
     context: typer.Context,
+    *,
     env_file: Annotated[
         Path | None,
         typer.Option(
@@ -64,6 +79,9 @@ def connect(
             f"the environment; without settings there, {settings.LOCAL_ENV_FILE} here or in a folder above.",
         ),
     ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """Look after Retail Orders: orders, dead letters, outbox, circuit breakers."""
     if context.obj is None:
@@ -72,22 +90,27 @@ def connect(
 
 
 def explain(error: PyMongoError) -> str:
-    """Say in one line what a MongoDB error means to a person."""
+    """Return one line that says what a MongoDB error means."""
     text = str(error).split(", Timeout:")[0].split(", full error:")[0].split(" (configured timeouts")[0]
-    return f"refuses: {text}" if isinstance(error, OperationFailure) else f"is away: {text}"
+    return f"refuses: {text}" if isinstance(error, OperationFailure) else f"is unavailable: {text}"
 
 
 def main() -> None:
     """Run the command."""
-    quiet()
-    app()
+    disable_logs()
+    accept_any_locale()
+    try:
+        app()
+    except OSError as error:
+        report_failed_output(error)
+        sys.exit(ExitCode.REFUSED)
 
 
-def quiet() -> None:
-    """Silence the log lines of the services' modules: a command says what it has to say in its report."""
+def disable_logs() -> None:
+    """Drop the log lines of the shared modules: a command reports what matters itself."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
-def _end(code: Code, sentence: str) -> typer.Exit:
-    warn(sentence)
+def _failed(code: ExitCode, sentence: str) -> typer.Exit:
+    print_warning(sentence)
     return typer.Exit(code)

@@ -1,23 +1,68 @@
-"""`retail orders`: one order with all that is known of it, the stuck ones, and reconciliation by hand."""
+"""`retail orders`: list and show orders, find stuck and malformed ones, requeue lost events."""
 
-from datetime import timedelta
+import re
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
+from pymongo.errors import PyMongoError
 
-from retail_cli import presenters as views
-from retail_cli import rendering as tables
-from retail_cli.reconciling import one_pass
-from retail_cli.reports import OrderReport, StuckReport
-from retail_cli.session import Code, Json, Refused, Session, say, warn
-from retail_cli.topics import KafkaAway
+from retail_cli import presenters, rendering
+from retail_cli.document_check import find_problems
+from retail_cli.examples import examples
+from retail_cli.output import print_report, print_warning
+from retail_cli.reconciling import run_pass
+from retail_cli.reports import CheckReport, MalformedOrder, OrderList, OrderReport, StuckReport
+from retail_cli.session import ExitCode, Json, Refused, Session
+from retail_cli.store import Filter
+from retail_cli.topics import KafkaUnavailable
+from shared.ordering.outbox_entry import EPOCH
+from shared.ordering.status import Status
 
 DEAD_LETTERS_SEARCHED = 10_000
+AGE = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+TIME = "a time such as 2026-11-24T21:31:00Z (UTC if no zone is given), or an age such as 90s, 30m, 2h or 7d"
+ID = "01a20f78-994a-7bff-9538-c674dbaaed2b"
 
-app = typer.Typer(help="Orders: show one, find the stuck ones, give lost events back.", no_args_is_help=True)
+app = typer.Typer(
+    help="Orders: list, show, find stuck and malformed ones, requeue lost events.",
+    epilog=examples("retail orders list --status FAILED --since 2h", f"retail orders show {ID}"),
+    no_args_is_help=True,
+)
 
 
-@app.command()
+@app.command(
+    "list",
+    epilog=examples(
+        "retail orders list --user ada",
+        "retail orders list --status FAILED --since 2h",
+        "retail orders list --since 2026-11-24 --until 2026-11-25 --limit 1000 --json",
+    ),
+)
+def list_(
+    context: typer.Context,
+    *,
+    user: Annotated[str | None, typer.Option(metavar="NAME", help="Only the orders of this user.")] = None,
+    status: Annotated[Status | None, typer.Option(case_sensitive=False, help="Only orders in this status.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help=f"Placed at or after {TIME}.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Placed before that time.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List orders, newest first, by user, status and time.
+
+    The time is the one in the order's id. Orders with ids of another kind are listed only without --since and --until.
+    """
+    session: Session = context.obj
+    wanted = Filter(user, status, _moment(session, since), _moment(session, until))
+    found = session.orders.search(wanted, limit + 1)
+    report = OrderList([presenters.summary(document) for document in found[:limit]], more=len(found) > limit)
+    print_report(report, rendering.orders, as_json=as_json)
+
+
+@app.command(epilog=examples(f"retail orders show {ID}", f"retail orders show {ID} --json"))
 def show(
     context: typer.Context,
     orderid: Annotated[str, typer.Argument(metavar="ID", help="The order's id (its reference).")],
@@ -28,57 +73,112 @@ def show(
     document = session.orders.find(orderid)
     if document is None:
         raise Refused(f"there is no order {orderid}")
-    order = views.order(document)
+    order = presenters.order(document)
     trouble: str | None
     try:
-        events = session.topics.events(orderid, order.placed_at)
+        events = session.topics.events(orderid, order.placed_at or EPOCH)
         letters = session.topics.dead_letters(DEAD_LETTERS_SEARCHED, orderid)
-    except KafkaAway as error:
-        trouble = f"the event was not looked for: Kafka is away: {error}"
-        say(OrderReport(order, [], [], complete=False, trouble=trouble), tables.order, as_json=as_json)
-        warn(trouble)
-        raise typer.Exit(Code.AWAY) from None
+    except KafkaUnavailable as error:
+        trouble = f"the topics could not be searched: Kafka is unavailable: {error}"
+        print_report(OrderReport(order, [], [], complete=False, trouble=trouble), rendering.order, as_json=as_json)
+        print_warning(trouble)
+        raise typer.Exit(ExitCode.UNAVAILABLE) from None
     complete = events.complete and letters.complete
-    trouble = None if complete else "the topics are too long to be read to their ends in the time of this command"
-    dead_letters = [views.dead_letter(record, {orderid: order.status}) for record in letters.items]
-    say(OrderReport(order, events.items, dead_letters, complete, trouble), tables.order, as_json=as_json)
+    trouble = None if complete else "the topics are too long to be searched completely within this command's time limit"
+    dead_letters = [presenters.dead_letter(record, {orderid: order.status or "?"}) for record in letters.items]
+    report = OrderReport(order, events.items, dead_letters, complete, trouble)
+    print_report(report, rendering.order, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=examples("retail orders stuck", "retail orders stuck --older-than 30 --json"))
 def stuck(
     context: typer.Context,
-    older_than: Annotated[float, typer.Option(min=0, help="Seconds that an order may be PLACED.")] = 180.0,
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    older_than: Annotated[float, typer.Option(min=0, help="How many seconds an order may be PLACED.")] = 180.0,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many.")] = 100,
     as_json: Json = False,
 ) -> None:
-    """List orders that should have left PLACED long ago, or whose event was lost five times, oldest first."""
+    """List orders that were PLACED too long ago, lost their event five times, or cannot be read; oldest first."""
     session: Session = context.obj
     now = session.orders.now()
     found = session.orders.stuck(now - timedelta(seconds=older_than), limit + 1)
-    report = StuckReport([views.stuck(document, now) for document in found[:limit]], more=len(found) > limit)
-    say(report, tables.stuck, as_json=as_json)
+    report = StuckReport([presenters.stuck(document, now) for document in found[:limit]], more=len(found) > limit)
+    print_report(report, rendering.stuck, as_json=as_json)
 
 
-@app.command("reconcile")
+@app.command(epilog=examples("retail orders check", "retail orders check --seconds 600 --json"))
+def check(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Stop after this many malformed orders.")] = 100,
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="Stop after this many seconds.")] = 60.0,
+    as_json: Json = False,
+) -> None:
+    """Read every order and list the documents that the services cannot handle, with what is wrong in each.
+
+    Exit code 1 if there is one, or if the time was too short to read all orders.
+    """
+    report = _check(context.obj, limit, seconds)
+    print_report(report, rendering.check, as_json=as_json)
+    if report.orders:
+        raise Refused(f"{len(report.orders)} orders are malformed: no service can handle them until they are repaired")
+    if not report.complete:
+        raise Refused(f"only {report.examined:,} orders were read in {seconds:g} s: raise --seconds")
+
+
+@app.command(
+    "reconcile", epilog=examples("retail orders reconcile --dry-run", "retail orders reconcile --seconds 300 --json")
+)
 def reconcile_(
     context: typer.Context,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what has lost its event, and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the orders whose event is lost.")] = False,
     seconds: Annotated[float, typer.Option(min=0, max=3600, help="How long to wait for the group.")] = 60.0,
     as_json: Json = False,
 ) -> None:
-    """Have the events that the log has lost published again: one pass of what the processors do by themselves.
+    """Requeue the orders whose event the topic has lost: one pass of what every order-processor does.
 
-    No clock decides: the group must first handle all that the topic holds now. If it does not, or if MongoDB refuses
-    to change an order, exit code 1.
+    Offsets decide, not clocks: the group must first handle all events that the topic holds now. If it does not, or if
+    MongoDB refuses to update an order, the exit code is 1.
     """
     session: Session = context.obj
-    report = one_pass(session.moves, session.orders, session.topics, dry_run=dry_run, seconds=seconds)
-    say(report, tables.reconcile, as_json=as_json)
+    report = run_pass(session.transitions, session.orders, session.topics, dry_run=dry_run, seconds=seconds)
+    print_report(report, rendering.reconcile, as_json=as_json)
     if report.outcome == "undecided":
         raise Refused(
-            f"the group has not come to the end of the topic in {seconds:g} s, {report.lag} events are left: "
+            f"the group has not reached the end of the topic in {seconds:g} s, {report.lag} events are left: "
             "is an order-processor running?"
         )
     if report.refused:
-        raise Refused(f"MongoDB refuses to change {report.refused} of the orders: an order-processor's log names them")
+        raise Refused(f"MongoDB refuses to update {report.refused} of the orders: an order-processor's log names them")
+
+
+def _check(session: Session, limit: int, seconds: float) -> CheckReport:
+    found: list[MalformedOrder] = []
+    examined = 0
+    complete = False
+    deadline = time.monotonic() + seconds
+    try:
+        for document in session.orders.scan(seconds):
+            examined += 1
+            if problems := find_problems(document):
+                found.append(MalformedOrder(str(document["_id"]), problems))
+            if len(found) > limit or time.monotonic() > deadline:
+                break
+        else:
+            complete = True
+    except PyMongoError as error:
+        if not (error.timeout and examined):
+            raise
+    return CheckReport(found[:limit], examined, complete, more=len(found) > limit)
+
+
+def _moment(session: Session, text: str | None) -> datetime | None:
+    """Parse a time, or an age before the database's present time."""
+    if text is None:
+        return None
+    if age := AGE.fullmatch(text):
+        return session.orders.now() - timedelta(**{UNITS[age[2]]: int(age[1])})
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"must be {TIME}, not {text!r}") from None

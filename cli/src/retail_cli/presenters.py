@@ -1,78 +1,90 @@
-"""From documents to shapes: pure."""
+"""From documents and records to reports: pure.
+
+A malformed document is shown as far as it can be read: what has the wrong type is null, and named in `problems`.
+"""
 
 import base64
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from retail_cli.reports import (
-    Change,
-    DeadLetter,
-    DeadLetterDetail,
-    FailedOrder,
-    Marker,
-    Order,
-    OutboxReport,
-    StuckOrder,
-)
+from retail_cli import reports
+from retail_cli.document_check import find_problems
 from retail_cli.topics import Record
 from shared.mongo import Document
+from shared.ordering import dead_letter as records
 from shared.ordering import money
-from shared.ordering.dead_letter import details
 from shared.ordering.transitions import STUCK_AFTER
 
 
-def order(document: Document) -> Order:
+def order(document: Document) -> reports.Order:
     """Show an order's document."""
-    marker = document.get("outbox")
-    return Order(
-        orderid=document["_id"],
-        userid=document["userid"],
-        status=document["status"],
-        version=document["version"],
-        cost=money.text(document["cost"]),
-        currency=document["currency"],
-        orderitems=[_item(item) for item in document["orderitems"]],
-        placed_at=document["placed_at"],
-        processed_at=document.get("processed_at"),
-        idempotency_key=(document.get("idempotency") or {}).get("key"),
-        outbox=Marker(marker["due"], marker.get("attempts", 0), marker.get("claim") is not None) if marker else None,
-        rearmed=document.get("rearmed", 0),
-        history=[Change(h["status"], h["at"], h.get("by"), h.get("reason")) for h in document["history"]],
+    return reports.Order(
+        orderid=str(document["_id"]),
+        userid=_string(document.get("userid")),
+        status=_string(document.get("status")),
+        version=_whole(document.get("version")),
+        cost=_amount(document.get("cost")),
+        currency=_string(document.get("currency")),
+        orderitems=[_item(item) for item in _entries(document.get("orderitems"))],
+        placed_at=_moment(document.get("placed_at")),
+        processed_at=_moment(document.get("processed_at")),
+        idempotency_key=_string(_fields(document.get("idempotency")).get("key")),
+        outbox=_outbox_entry(document.get("outbox")),
+        rearmed=_whole(document.get("rearmed")) or 0,
+        history=[_change(entry) for entry in _entries(document.get("history"))],
+        problems=find_problems(document),
     )
 
 
-def stuck(document: Document, now: datetime) -> StuckOrder:
-    """Show a PLACED order, and say what it waits for."""
-    rearmed = document.get("rearmed", 0)
-    attempts = document["outbox"].get("attempts", 0) if "outbox" in document else None
-    if attempts is not None:
+def summary(document: Document) -> reports.OrderSummary:
+    """Show an order in a list."""
+    return reports.OrderSummary(
+        orderid=str(document["_id"]),
+        userid=_string(document.get("userid")),
+        status=_string(document.get("status")),
+        cost=_amount(document.get("cost")),
+        currency=_string(document.get("currency")),
+        placed_at=_moment(document.get("placed_at")),
+        processed_at=_moment(document.get("processed_at")),
+    )
+
+
+def stuck(document: Document, now: datetime) -> reports.StuckOrder:
+    """Show a PLACED order, and what it waits for."""
+    shown = order(document)
+    since = shown.history[-1].at if shown.history else None
+    attempts = shown.outbox.attempts if shown.outbox else None
+    if shown.problems:
+        waits_for = f"an operator: its document is malformed ({shown.problems[0]})"
+    elif attempts is not None:
         waits_for = f"Kafka: its event is not published, {attempts} attempts"
-    elif rearmed >= STUCK_AFTER:
-        waits_for = "a cure: its event is lost again and again, or no consumer can handle it"
+    elif shown.rearmed >= STUCK_AFTER:
+        waits_for = "an operator: its event was lost repeatedly, or no consumer can handle it"
     else:
-        waits_for = "the processor: its event is published, and not handled"
-    return StuckOrder(
-        orderid=document["_id"],
-        userid=document["userid"],
-        placed_at=document["placed_at"],
-        age_seconds=int((now - document["history"][-1]["at"]).total_seconds()),
-        rearmed=rearmed,
+        waits_for = "the processor: its event is published, but not handled"
+    return reports.StuckOrder(
+        orderid=shown.orderid,
+        userid=shown.userid,
+        placed_at=shown.placed_at,
+        age_seconds=int((now - since).total_seconds()) if since else None,
+        rearmed=shown.rearmed,
         attempts=attempts,
         waits_for=waits_for,
     )
 
 
-def failed(document: Document) -> FailedOrder:
-    """Show a FAILED order by the entry of its history that says why."""
-    last = document["history"][-1]
-    return FailedOrder(document["_id"], document["userid"], last["at"], last.get("reason"))
+def failed(document: Document) -> reports.FailedOrder:
+    """Show a FAILED order with the last entry of its history, which has the reason."""
+    shown = order(document)
+    last = shown.history[-1] if shown.history else reports.Change(None, None, None, None)
+    return reports.FailedOrder(shown.orderid, shown.userid, last.at, last.reason)
 
 
-def outbox(counts: Document) -> OutboxReport:
+def outbox(counts: Document) -> reports.OutboxReport:
     """Show the outbox's counts."""
     oldest = counts["oldest"]
-    return OutboxReport(
+    return reports.OutboxReport(
         pending=counts["pending"],
         due=counts["due"],
         claimed=counts["claimed"],
@@ -82,60 +94,107 @@ def outbox(counts: Document) -> OutboxReport:
     )
 
 
-def orderid(record: Record) -> str | None:
-    """Return the order that a dead letter claims to be about: its key, if that is text."""
+def order_id(record: Record) -> str | None:
+    """Return the id of the order in a dead letter: its key, if that is text."""
     try:
         return record.message.key.decode() if record.message.key else None
     except UnicodeDecodeError:
         return None
 
 
-def dead_letter(record: Record, statuses: Mapping[str, str]) -> DeadLetter:
-    """Show a dead letter; `statuses` holds those of the orders that exist."""
-    said = details(record.message.headers)
-    claimed = orderid(record)
-    return DeadLetter(
+def dead_letter(record: Record, statuses: Mapping[str, str]) -> reports.DeadLetter:
+    """Show a dead letter; `statuses` has the status of each order that exists."""
+    details = records.details(record.message.headers)
+    key = order_id(record)
+    size = _number(details.get("value_length")) if record.message.value is None else len(record.message.value)
+    return reports.DeadLetter(
         id=f"{record.message.partition}:{record.message.offset}",
-        orderid=claimed,
-        order_status=statuses.get(claimed) if claimed else None,
-        source=f"{said.get('topic', '?')} {said.get('partition', '?')}:{said.get('offset', '?')}",
-        error=said.get("error_class", "?"),
-        message=said.get("error_message", ""),
-        attempts=_number(said.get("attempts")),
-        first_failed_at=_moment(said.get("first_failure")),
-        last_failed_at=_moment(said.get("last_failure")),
-        size=_number(said.get("value_length")) if record.message.value is None else len(record.message.value),
+        orderid=key,
+        order_status=statuses.get(key) if key else None,
+        source=f"{details.get('topic', '?')} {details.get('partition', '?')}:{details.get('offset', '?')}",
+        error=details.get("error_class", "?"),
+        message=details.get("error_message", ""),
+        attempts=_number(details.get("attempts")),
+        first_failed_at=_parsed_moment(details.get("first_failure")),
+        last_failed_at=_parsed_moment(details.get("last_failure")),
+        size=size,
     )
 
 
-def dead_letter_detail(record: Record, statuses: Mapping[str, str]) -> DeadLetterDetail:
+def dead_letter_detail(record: Record, statuses: Mapping[str, str]) -> reports.DeadLetterDetail:
     """Show a dead letter with its headers and value."""
     value, encoding = _text(record.message.value)
     headers = [(name, _text(value)[0] or "") for name, value in record.message.headers]
-    return DeadLetterDetail(dead_letter(record, statuses), headers, value, encoding)
+    return reports.DeadLetterDetail(dead_letter(record, statuses), headers, value, encoding)
+
+
+def _outbox_entry(value: Any) -> reports.OutboxEntry | None:
+    if value is None:
+        return None
+    entry = _fields(value)
+    return reports.OutboxEntry(
+        _moment(entry.get("due")), _whole(entry.get("attempts")), claimed=entry.get("claim") is not None
+    )
+
+
+def _change(value: Any) -> reports.Change:
+    entry = _fields(value)
+    return reports.Change(
+        _string(entry.get("status")), _moment(entry.get("at")), _string(entry.get("by")), _string(entry.get("reason"))
+    )
+
+
+def _item(value: Any) -> dict[str, Any]:
+    item = _fields(value)
+    return {
+        "item": _string(item.get("item")),
+        "quantity": _whole(item.get("quantity", 1)),
+        "price": _amount(item.get("price")),
+    }
+
+
+def _entries(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _fields(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _whole(value: Any) -> int | None:
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _amount(value: Any) -> str | None:
+    minor = _whole(value)
+    return None if minor is None else money.text(minor)
+
+
+def _moment(value: Any) -> datetime | None:
+    return value if isinstance(value, datetime) else None
 
 
 def _number(text: str | None) -> int | None:
     return int(text) if text and text.isdecimal() else None
 
 
-def _moment(text: str | None) -> datetime | None:
+def _parsed_moment(text: str | None) -> datetime | None:
     try:
-        return datetime.fromisoformat(text) if text else None
+        moment = datetime.fromisoformat(text) if text else None
     except ValueError:
         return None
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
 def _text(raw: bytes | None) -> tuple[str | None, str]:
-    """Return bytes as text and the encoding that it is in."""
+    """Return bytes as text, and the encoding of that text."""
     if raw is None:
         return None, "none"
     try:
         return raw.decode(), "utf-8"
     except UnicodeDecodeError:
         return base64.b64encode(raw).decode(), "base64"
-
-
-def _item(item: dict[str, Any]) -> dict[str, Any]:
-    price = item.get("price")
-    return {"item": item["item"], "quantity": item.get("quantity", 1), "price": price and money.text(price)}

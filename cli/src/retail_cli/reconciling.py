@@ -12,14 +12,14 @@ PAUSE_SECONDS = 0.5
 
 
 class Reader(Protocol):
-    """What a dry run needs of the orders."""
+    """The read that a dry run needs."""
 
-    def count_without_outbox_entry(self, orderids: Sequence[str]) -> int:
+    def count_without_outbox_entry(self, order_ids: Sequence[str]) -> int:
         """Count those of these orders that are PLACED without outbox entry."""
 
 
-class _Orders:
-    """Stands between reconciliation and the orders: counts what it finds, and in a dry run keeps it from writing."""
+class _CountingOrders:
+    """The orders of a pass: counts what reconciliation finds, and in a dry run replaces its updates by counting."""
 
     def __init__(self, orders: reconcile.Orders, reader: Reader | None) -> None:
         self._orders = orders
@@ -35,36 +35,37 @@ class _Orders:
         return self._reader.count_without_outbox_entry(ids) if self._reader else self._orders.requeue(ids)
 
 
-def one_pass(
+def run_pass(
     orders: reconcile.Orders,
     reader: Reader,
-    log: reconcile.OffsetReader,
+    offsets: reconcile.OffsetReader,
     *,
     dry_run: bool,
     seconds: float,
     pause: Callable[[float], None] = time.sleep,
 ) -> ReconcileReport:
-    """Make one pass, waiting up to `seconds` for the group to pass the ends of the topic as they are now."""
-    watched = _Orders(orders, reader if dry_run else None)
-    reconciler = Reconciler(watched, log)
+    """Run one pass; wait up to `seconds` until the group has passed the present ends of the topic."""
+    counting = _CountingOrders(orders, reader if dry_run else None)
+    reconciler = Reconciler(counting, offsets)
     deadline = time.monotonic() + seconds
     outcome = reconciler.step()
     while outcome in {Outcome.WAITING, Outcome.RESTARTED} and time.monotonic() < deadline:
         pause(PAUSE_SECONDS)
         outcome = reconciler.step()
-    lag = sum(offsets.lag for offsets in log.read().values())
+    lag = sum(partition.lag for partition in offsets.read().values())
     return ReconcileReport(
         dry_run=dry_run,
-        outcome=_said(outcome, reconciler),
-        examined=min(watched.found, PASS_LIMIT),
+        outcome=_outcome(outcome, reconciler),
+        examined=min(counting.found, PASS_LIMIT),
         rearmed=reconciler.requeued,
         lag=lag,
         refused=reconciler.refused,
-        more=watched.found >= PASS_LIMIT,
+        more=counting.found >= PASS_LIMIT,
     )
 
 
-def _said(outcome: Outcome, reconciler: Reconciler) -> str:
+def _outcome(outcome: Outcome, reconciler: Reconciler) -> str:
+    """Return the word in the report; scripts know `rearmed` since version 0.1."""
     if outcome in {Outcome.WAITING, Outcome.RESTARTED}:
         return "undecided"
     if reconciler.requeued:

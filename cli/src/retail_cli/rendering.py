@@ -1,7 +1,7 @@
-"""What a person sees: the shapes drawn as tables.
+"""Draws reports as tables for the terminal.
 
-Whatever came from outside is shown with its control characters spelled out, so that no item's name or poison event can
-write to the terminal.
+Text from outside is shown with its control characters escaped, so that neither an item's name nor a poison event can
+control the terminal.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from retail_cli import reports as shapes
+from retail_cli import reports
 
 STATUS_STYLES = {
     "PLACED": "yellow",
@@ -21,7 +21,7 @@ STATUS_STYLES = {
     "closed": "green",
     "half_open": "yellow",
     "open": "red",
-    "away": "red",
+    "unreachable": "red",
     "redriven": "green",
     "would redrive": "yellow",
     "refused": "red",
@@ -30,23 +30,26 @@ STATUS_STYLES = {
 Lines = Iterable[Table | Text]
 
 
-def order(report: shapes.OrderReport) -> Lines:
-    """Draw an order: document, items, history, event, dead letters."""
+def order(report: reports.OrderReport) -> Lines:
+    """Draw an order: document, problems, items, history, event, dead letters."""
     o = report.order
-    yield _line(f"Order {o.orderid}  ", o.status)
-    marker = "none: the event is published"
+    yield _line(f"Order {o.orderid}  ", o.status or "?")
+    entry = "none: the event is published"
     if o.outbox:
-        marker = f"due {when(o.outbox.due)}, {o.outbox.attempts} attempts{', claimed' if o.outbox.claimed else ''}"
+        claimed = ", claimed" if o.outbox.claimed else ""
+        entry = f"due {when(o.outbox.due) or '?'}, {o.outbox.attempts} attempts{claimed}"
     yield _pairs(
         ("user", o.userid),
-        ("cost", f"{o.cost} {o.currency}"),
+        ("cost", _amount(o)),
         ("placed", when(o.placed_at)),
         ("processed", when(o.processed_at)),
         ("version", o.version),
         ("idempotency key", o.idempotency_key),
-        ("outbox marker", marker if o.status == "PLACED" or o.outbox else None),
-        ("marker given back", f"{o.rearmed} times" if o.rearmed else None),
+        ("outbox entry", entry if o.status == "PLACED" or o.outbox else None),
+        ("requeued", f"{o.rearmed} times" if o.rearmed else None),
     )
+    if o.problems:
+        yield _table("Malformed document", ["problem"], [[problem] for problem in o.problems])
     yield _table(
         "Items",
         ["item", "quantity", "price"],
@@ -68,31 +71,50 @@ def order(report: shapes.OrderReport) -> Lines:
         yield _dead_letters(report.dead_letters)
 
 
-def stuck(report: shapes.StuckReport) -> Lines:
+def orders(report: reports.OrderList) -> Lines:
+    """Draw a list of orders."""
+    rows = [[o.orderid, o.userid, o.status, _amount(o), when(o.placed_at), when(o.processed_at)] for o in report.orders]
+    yield _table("Orders", ["order", "user", "status", "cost", "placed", "processed"], rows)
+    yield from _more(more=report.more)
+
+
+def check(report: reports.CheckReport) -> Lines:
+    """Draw the malformed orders, one problem per row."""
+    rows = [[order.orderid, problem] for order in report.orders for problem in order.problems]
+    yield _table("Malformed orders", ["order", "problem"], rows)
+    yield Text(f"\n{report.examined:,} orders examined")
+    yield from _more(more=report.more)
+
+
+def stuck(report: reports.StuckReport) -> Lines:
     """Draw the stuck orders."""
     yield _table(
         "Stuck orders",
-        ["order", "user", "placed", "age", "marker given back", "waits for"],
-        [[s.orderid, s.userid, when(s.placed_at), f"{s.age_seconds} s", s.rearmed, s.waits_for] for s in report.orders],
+        ["order", "user", "placed", "age", "requeued", "waits for"],
+        [
+            [s.orderid, s.userid, when(s.placed_at), _seconds(s.age_seconds), s.rearmed, s.waits_for]
+            for s in report.orders
+        ],
     )
     yield from _more(more=report.more)
 
 
-def reconcile(report: shapes.ReconcileReport) -> Lines:
+def reconcile(report: reports.ReconcileReport) -> Lines:
     """Draw the outcome of a pass of reconciliation."""
-    yield Text(f"Reconciliation{' (dry run)' if report.dry_run else ''}: {report.outcome}", style="bold")
+    outcome = "requeued" if report.outcome == "rearmed" else report.outcome
+    yield Text(f"Reconciliation{' (dry run)' if report.dry_run else ''}: {outcome}", style="bold")
     yield _pairs(
-        ("orders without marker", report.examined),
-        ("would get it back" if report.dry_run else "got it back", report.rearmed),
+        ("orders without outbox entry", report.examined),
+        ("would be requeued" if report.dry_run else "requeued", report.rearmed),
         ("refused by MongoDB", report.refused or None),
-        ("events still to be handled", report.lag),
+        ("events not yet handled", report.lag),
     )
     if report.more:
-        yield Text("The pass was full: there may be more orders. Repeat the command for the others.", style="yellow")
+        yield Text("The pass was full, so there may be more orders: repeat the command.", style="yellow")
 
 
-def dead_letters(report: shapes.DeadLetters) -> Lines:
-    """Draw broken events and broken orders."""
+def dead_letters(report: reports.DeadLetters) -> Lines:
+    """Draw broken events and FAILED orders."""
     yield _dead_letters(report.events)
     yield _table(
         "Failed orders",
@@ -102,7 +124,7 @@ def dead_letters(report: shapes.DeadLetters) -> Lines:
     yield from _more(more=report.more)
 
 
-def dead_letter(detail: shapes.DeadLetterDetail) -> Lines:
+def dead_letter(detail: reports.DeadLetterDetail) -> Lines:
     """Draw one dead letter with its headers and value."""
     letter = detail.dead_letter
     yield Text(f"Dead letter {letter.id}", style="bold")
@@ -118,15 +140,15 @@ def dead_letter(detail: shapes.DeadLetterDetail) -> Lines:
     )
     yield _table("Headers", ["header", "value"], detail.headers)
     yield Text(f"\nValue ({detail.encoding})", style="bold")
-    yield Text("  none" if detail.value is None else clean(detail.value))
+    yield Text("  none" if detail.value is None else escape(detail.value))
 
 
-def redriven(report: shapes.RedriveReport) -> Lines:
-    """Draw what became of each order."""
+def redriven(report: reports.RedriveReport) -> Lines:
+    """Draw the outcome for each order."""
     yield _table("Redrive", ["order", "outcome", "detail"], [[r.orderid, r.outcome, r.detail] for r in report.orders])
 
 
-def outbox(report: shapes.OutboxReport) -> Lines:
+def outbox(report: reports.OutboxReport) -> Lines:
     """Draw the outbox."""
     yield Text("Outbox", style="bold")
     yield _pairs(
@@ -139,12 +161,12 @@ def outbox(report: shapes.OutboxReport) -> Lines:
     )
 
 
-def breakers(report: shapes.BreakersReport) -> Lines:
+def breakers(report: reports.BreakersReport) -> Lines:
     """Draw every replica's breakers."""
     rows: list[list[Any]] = []
     for replica in report.replicas:
         if replica.trouble:
-            rows.append([replica.name, "", "away", "", "", "", "", replica.trouble])
+            rows.append([replica.name, "", "unreachable", "", "", "", "", replica.trouble])
         elif not replica.breakers:
             rows.append([replica.name, "none", "", "", "", "", "", ""])
         rows += [[replica.name, b.breaker, b.state, b.ok, b.failed, b.rejected, b.opened, ""] for b in replica.breakers]
@@ -158,12 +180,20 @@ def when(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(" ", "milliseconds").replace("+00:00", "Z") if moment else None
 
 
-def clean(text: str) -> str:
-    """Spell out what is not printable, such as the escape that begins a terminal's commands."""
+def escape(text: str) -> str:
+    """Escape what is not printable, such as the character that starts a terminal's control sequences."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def _dead_letters(letters: Sequence[shapes.DeadLetter]) -> Table | Text:
+def _amount(order: reports.Order | reports.OrderSummary) -> str | None:
+    return f"{order.cost} {order.currency}" if order.cost else None
+
+
+def _seconds(seconds: int | None) -> str | None:
+    return None if seconds is None else f"{seconds} s"
+
+
+def _dead_letters(letters: Sequence[reports.DeadLetter]) -> Table | Text:
     return _table(
         "Dead letters",
         ["id", "order", "order's status", "came from", "error", "message", "last failed"],
@@ -177,13 +207,13 @@ def _more(*, more: bool) -> Lines:
 
 
 def _line(label: str, status: str) -> Text:
-    return Text.assemble((clean(label), "bold"), _cell(status))
+    return Text.assemble((escape(label), "bold"), _cell(status))
 
 
 def _cell(value: Any) -> Text:
     if value is None or value == "":
         return Text("-" if value is None else "", style="dim")
-    return Text(clean(str(value)), style=STATUS_STYLES.get(str(value), ""))
+    return Text(escape(str(value)), style=STATUS_STYLES.get(str(value), ""))
 
 
 def _pairs(*pairs: tuple[str, Any]) -> Table:
@@ -206,7 +236,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) ->
         pad_edge=False,
     )
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in {"id", "order"})  # to be copied whole
+        table.add_column(column, overflow="fold", no_wrap=column in {"id", "order"})  # whole, so that it can be copied
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     return table

@@ -1,4 +1,4 @@
-"""The circuit breakers of running replicas, as their admin ports tell them."""
+"""The circuit breakers of running replicas, read from the metrics at their admin ports."""
 
 import http.client
 import urllib.request
@@ -23,15 +23,15 @@ def from_stack(path: Path | None) -> list[tuple[str, str]]:
     return [(f"{service.name}-{service.replica}", service.admin_url) for service in services]
 
 
-def ask(replicas: Sequence[tuple[str, str]]) -> BreakersReport:
-    """Ask all replicas, some at a time; each connect and read has 3 s. An unreachable replica is in the report too."""
+def read_breakers(replicas: Sequence[tuple[str, str]]) -> BreakersReport:
+    """Read all (name, admin URL), some at a time, 3 s per read. The report has the error of an unreachable replica."""
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        return BreakersReport(list(pool.map(lambda replica: _ask(*replica), replicas)))
+        return BreakersReport(list(pool.map(lambda replica: _read_replica(*replica), replicas)))
 
 
-def _ask(name: str, admin_url: str) -> Replica:
+def _read_replica(name: str, admin_url: str) -> Replica:
     try:
-        return Replica(name, admin_url, None, read(_get(f"{admin_url.rstrip('/')}/metrics")))
+        return Replica(name, admin_url, None, parse_breakers(_get(f"{admin_url.rstrip('/')}/metrics")))
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Replica(name, admin_url, str(error).splitlines()[0] if str(error) else type(error).__name__, [])
 
@@ -47,8 +47,8 @@ def _get(url: str) -> str:
     return page.decode()
 
 
-def read(metrics: str) -> list[Breaker]:
-    """Find the breakers in a page of metrics in Prometheus's text format; raise ValueError if it is none."""
+def parse_breakers(metrics: str) -> list[Breaker]:
+    """Return the breakers in a page of metrics in Prometheus's text format; raise ValueError for another format."""
     samples = [sample for family in text_string_to_metric_families(metrics) for sample in family.samples]
     states = {
         s.labels["breaker"]: s.labels["state"]

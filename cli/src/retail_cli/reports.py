@@ -1,7 +1,7 @@
-"""What the command says, as typed models: the tables are drawn from them, and `--json` writes them as they are.
+"""The reports of the commands, as typed models: tables are drawn from them, and `--json` writes them as they are.
 
 Scripts rely on these names: a field may be added, none is renamed or removed without a major version. Times are
-RFC 3339 in UTC, amounts decimal strings, what is not there is null.
+RFC 3339 in UTC, amounts are decimal strings. What is absent, or cannot be read in a malformed document, is null.
 """
 
 from datetime import datetime
@@ -13,39 +13,75 @@ from msgspec import Struct
 class Change(Struct, frozen=True):
     """One entry of an order's history."""
 
-    status: str
-    at: datetime
+    status: str | None
+    at: datetime | None
     by: str | None
     reason: str | None
 
 
-class Marker(Struct, frozen=True):
-    """The outbox marker: there while the order's event is not known to be published."""
+class OutboxEntry(Struct, frozen=True):
+    """The order's outbox entry, which exists while its event is not known to be published."""
 
-    due: datetime
-    attempts: int
+    due: datetime | None
+    attempts: int | None
     claimed: bool
 
 
 class Order(Struct, frozen=True):
-    """An order as MongoDB holds it."""
+    """An order as MongoDB holds it. `problems` says what is wrong with the document; it is empty for a sound one."""
 
     orderid: str
-    userid: str
-    status: str
-    version: int
-    cost: str
-    currency: str
+    userid: str | None
+    status: str | None
+    version: int | None
+    cost: str | None
+    currency: str | None
     orderitems: list[dict[str, Any]]
-    placed_at: datetime
+    placed_at: datetime | None
     processed_at: datetime | None
     idempotency_key: str | None
-    outbox: Marker | None
+    outbox: OutboxEntry | None
     rearmed: int
     history: list[Change]
+    problems: list[str]
 
 
-class Copy(Struct, frozen=True):
+class OrderSummary(Struct, frozen=True):
+    """An order in a list."""
+
+    orderid: str
+    userid: str | None
+    status: str | None
+    cost: str | None
+    currency: str | None
+    placed_at: datetime | None
+    processed_at: datetime | None
+
+
+class OrderList(Struct, frozen=True):
+    """`retail orders list`: the newest first; `more`: the limit cut the list."""
+
+    orders: list[OrderSummary]
+    more: bool
+
+
+class MalformedOrder(Struct, frozen=True):
+    """A document that the services cannot handle, and why."""
+
+    orderid: str
+    problems: list[str]
+
+
+class CheckReport(Struct, frozen=True):
+    """`retail orders check`. `complete` is false when time ended the check, `more` true when the limit did."""
+
+    orders: list[MalformedOrder]
+    examined: int
+    complete: bool
+    more: bool
+
+
+class EventCopy(Struct, frozen=True):
     """One copy of an order's event in the topic; `handled`: the group's committed offset has passed it."""
 
     topic: str
@@ -58,7 +94,7 @@ class Copy(Struct, frozen=True):
 class DeadLetter(Struct, frozen=True):
     """One record of the dead-letter topic; `id` is its partition and offset there.
 
-    `orderid` is the record's key, and so only a claim; `order_status` is null for an order that does not exist.
+    `orderid` is the record's key, which nobody checked; `order_status` is null for an order that does not exist.
     """
 
     id: str
@@ -74,7 +110,7 @@ class DeadLetter(Struct, frozen=True):
 
 
 class DeadLetterDetail(Struct, frozen=True):
-    """A dead letter with all that came with it; a value or header that is no UTF-8 is written in base64."""
+    """A dead letter with its headers and value; bytes that are not UTF-8 are written in base64."""
 
     dead_letter: DeadLetter
     headers: list[tuple[str, str]]
@@ -86,40 +122,40 @@ class OrderReport(Struct, frozen=True):
     """`retail orders show`. `complete` is false when the topics could not be read to their ends; `trouble` says why."""
 
     order: Order
-    events: list[Copy]
+    events: list[EventCopy]
     dead_letters: list[DeadLetter]
     complete: bool
     trouble: str | None
 
 
 class StuckOrder(Struct, frozen=True):
-    """A PLACED order that should have left that status long ago, and what it waits for.
+    """An order that has been PLACED for too long, and what it waits for.
 
     `age_seconds` counts from when it last became PLACED: when it was placed, or redriven.
     """
 
     orderid: str
-    userid: str
-    placed_at: datetime
-    age_seconds: int
+    userid: str | None
+    placed_at: datetime | None
+    age_seconds: int | None
     rearmed: int
     attempts: int | None
     waits_for: str
 
 
 class StuckReport(Struct, frozen=True):
-    """`retail orders stuck`: the oldest first; `more` tells that the limit cut the list."""
+    """`retail orders stuck`: the oldest first; `more`: the limit cut the list."""
 
     orders: list[StuckOrder]
     more: bool
 
 
 class ReconcileReport(Struct, frozen=True):
-    """`retail orders reconcile`: `examined` orders waited without marker, and `rearmed` of them got it back (or would).
+    """`retail orders reconcile`: `examined` orders had no outbox entry, `rearmed` of them were requeued (or would be).
 
-    `outcome` is `nothing to do`, `rearmed`, `refused` (MongoDB refuses what is left to do), or `undecided`: the group
-    has still `lag` events to handle before the events of these orders can be called lost. `refused` orders could not
-    be changed; `more` tells that the pass was full, so that there may be others.
+    `outcome` is `nothing to do`, `rearmed` (requeued), `refused` (MongoDB refuses the updates that are left), or
+    `undecided`: the group still has `lag` events to handle before the events of these orders count as lost. `refused`
+    orders could not be updated; `more`: the pass was full, so there may be others.
     """
 
     dry_run: bool
@@ -132,16 +168,16 @@ class ReconcileReport(Struct, frozen=True):
 
 
 class FailedOrder(Struct, frozen=True):
-    """An order in FAILED, and why."""
+    """A FAILED order, and why it failed."""
 
     orderid: str
-    userid: str
-    failed_at: datetime
+    userid: str | None
+    failed_at: datetime | None
     reason: str | None
 
 
 class DeadLetters(Struct, frozen=True):
-    """`retail dead-letters list`: broken events from the topic, and broken orders, each newest first."""
+    """`retail dead-letters list`: broken events from the topic, and FAILED orders, each newest first."""
 
     events: list[DeadLetter]
     failed_orders: list[FailedOrder]
@@ -150,7 +186,7 @@ class DeadLetters(Struct, frozen=True):
 
 
 class Redriven(Struct, frozen=True):
-    """What became of one order: `redriven`, `would redrive`, `nothing to do`, `refused` or `unknown`."""
+    """The outcome for one order: `redriven`, `would redrive`, `nothing to do`, `refused` or `unknown`."""
 
     orderid: str
     outcome: str
@@ -167,7 +203,7 @@ class RedriveReport(Struct, frozen=True):
 class OutboxReport(Struct, frozen=True):
     """`retail outbox status`: orders whose event is not known to be published, by the database's clock.
 
-    `due`: to be published now; `claimed`: in a replica's hands; `awaiting_processing`: published, not yet processed.
+    `due`: to be published now; `claimed`: a replica is publishing it; `awaiting_processing`: published, not processed.
     """
 
     pending: int
@@ -179,7 +215,7 @@ class OutboxReport(Struct, frozen=True):
 
 
 class Breaker(Struct, frozen=True):
-    """One circuit breaker of one replica, with its counts since that process began."""
+    """One circuit breaker of one replica, with its counts since that process started."""
 
     breaker: str
     state: str
@@ -190,7 +226,7 @@ class Breaker(Struct, frozen=True):
 
 
 class Replica(Struct, frozen=True):
-    """One replica's breakers, or why they could not be asked."""
+    """One replica's breakers, or why they could not be read."""
 
     name: str
     admin_url: str

@@ -1,18 +1,15 @@
-"""What every command has at hand: the connections, made when first used, and one way to say things."""
+"""The connections of one command, made when first used, and its exit codes."""
 
-import sys
+import getpass
 from collections.abc import Callable
 from enum import IntEnum
 from functools import cached_property
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-import msgspec
 import typer
 from prometheus_client import CollectorRegistry
 from pymongo.database import Database
-from rich.console import Console
 
-from retail_cli.rendering import Lines, clean
 from retail_cli.settings import OperatorSettings
 from retail_cli.store import OrderReader
 from retail_cli.topics import Topics
@@ -23,17 +20,15 @@ from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON for scripts instead of tables.")]
-WIDTH_OF_A_FILE = 160
-R = TypeVar("R", bound=msgspec.Struct)
 
 
-class Code(IntEnum):
-    """What the exit code says."""
+class ExitCode(IntEnum):
+    """The exit codes, documented in docs/operations.md."""
 
     OK = 0
     REFUSED = 1
     USAGE = 2
-    AWAY = 3
+    UNAVAILABLE = 3
     BROKEN_PROMISE = 4
 
 
@@ -54,7 +49,7 @@ class Session:
 
     @cached_property
     def database(self) -> Database[Document]:
-        """The operator's view of the database."""
+        """The database, as the user `operator`."""
         s = self.settings
         return mongo.connect(
             s.mongodb_uri, ca_file=s.mongodb_ca_file, database=s.mongodb_database, app_name="retail", pool=2
@@ -62,7 +57,7 @@ class Session:
 
     @cached_property
     def kafka(self) -> kafka.Connection:
-        """Where Kafka is, and the operator's name there."""
+        """The brokers' addresses and the operator's credentials."""
         s = self.settings
         return kafka.Connection(
             bootstrap_servers=s.kafka_bootstrap_servers,
@@ -74,42 +69,31 @@ class Session:
 
     @cached_property
     def orders(self) -> OrderReader:
-        """The orders, to be read."""
+        """Reads orders."""
         return OrderReader(self.database)
 
     @cached_property
-    def moves(self) -> OrderTransitions:
-        """The changes of an order's status."""
-        metrics = BreakerMetrics(CollectorRegistry())  # nobody scrapes a command
+    def transitions(self) -> OrderTransitions:
+        """Changes the status of orders."""
+        metrics = BreakerMetrics(CollectorRegistry())  # a command is not scraped
         return OrderTransitions(self.database, Breaker("mongodb", metrics, is_failure=mongo.is_failure))
 
     @cached_property
     def topics(self) -> Topics:
-        """The topics, to be read."""
+        """Reads the topics."""
         return Topics(self.kafka)
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close the connections that were opened."""
         if "topics" in self.__dict__:
             self.topics.close()
         if "database" in self.__dict__:
             self.database.client.close()
 
 
-def say(report: R, draw: Callable[[R], Lines], *, as_json: bool) -> None:
-    """Write a report to standard output: its JSON, or the tables that `draw` makes of it."""
-    if as_json:
-        text = msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
-        sys.stdout.write(text + "\n")
-        return
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
-    with console.capture() as drawn:
-        for line in draw(report):
-            console.print(line)
-    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
-
-
-def warn(sentence: str) -> None:
-    """Tell a person something beside the report, on standard error."""
-    lines = map(clean, f"retail: {sentence}".split("\n"))  # what comes from outside commands no terminal
-    typer.echo("\n".join(lines), err=True)
+def os_user() -> str | None:
+    """Return the name of the operating system's user, None if it has no name (as in a container)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # OSError from Python 3.13 on
+        return None

@@ -5,25 +5,33 @@ from typing import Annotated
 
 import typer
 
-from retail_cli import presenters as views
-from retail_cli import rendering as tables
-from retail_cli import replicas
+from retail_cli import presenters, rendering, replicas
+from retail_cli.examples import examples
 from retail_cli.local_files import LOCAL_STACK, find_local
-from retail_cli.session import Code, Json, Session, say, warn
+from retail_cli.output import print_report, print_warning
+from retail_cli.session import ExitCode, Json, Session
 
-outbox = typer.Typer(help="Events that are not known to be published.", no_args_is_help=True)
+BREAKERS_EXAMPLES = examples(
+    "retail breakers", "retail breakers --admin http://10.244.1.7:9090 --admin http://10.244.2.4:9090 --json"
+)
+
+outbox = typer.Typer(
+    help="Events that are not known to be published.",
+    epilog=examples("retail outbox status", "retail outbox status --json"),
+    no_args_is_help=True,
+)
 
 
 @outbox.callback()
 def _group() -> None:
-    """Keep `status` a command of its own: a group of one would swallow its name."""
+    """Keep `status` a command of its own: typer merges a group with its only command."""
 
 
-@outbox.command()
+@outbox.command(epilog=examples("retail outbox status", "retail outbox status --json"))
 def status(context: typer.Context, as_json: Json = False) -> None:
     """Count the orders whose event is not known to be published, and those that wait to be processed."""
     session: Session = context.obj
-    say(views.outbox(session.orders.outbox()), tables.outbox, as_json=as_json)
+    print_report(presenters.outbox(session.orders.outbox()), rendering.outbox, as_json=as_json)
 
 
 def breakers(
@@ -37,10 +45,9 @@ def breakers(
     as_json: Json = False,
 ) -> None:
     """Show every circuit breaker of every replica, from the replicas' own metrics."""
-    report = replicas.ask(
-        [(url, url) for url in admin] if admin else replicas.from_stack(stack or find_local(LOCAL_STACK))
-    )
-    say(report, tables.breakers, as_json=as_json)
-    if away := [replica.name for replica in report.replicas if replica.trouble]:
-        warn(f"no answer from {', '.join(away)}")
-        raise typer.Exit(Code.AWAY)
+    found = [(url, url) for url in admin] if admin else replicas.from_stack(stack or find_local(LOCAL_STACK))
+    report = replicas.read_breakers(found)
+    print_report(report, rendering.breakers, as_json=as_json)
+    if unreachable := [replica.name for replica in report.replicas if replica.trouble]:
+        print_warning(f"no answer from {', '.join(unreachable)}")
+        raise typer.Exit(ExitCode.UNAVAILABLE)

@@ -1,61 +1,130 @@
-"""What the operator reads from MongoDB, at majority, each read bounded in time and size."""
+"""What the operator reads from MongoDB, at majority, each read bounded in time and size.
 
-from collections.abc import Iterable, Sequence
+Documents are read as they are: a date that Python cannot represent is returned as DatetimeMS, and bytes that are not
+UTF-8 are replaced, so that a malformed document can be shown.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import pymongo
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.objectid import ObjectId
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
 from shared.mongo import Document
-from shared.ordering.outbox_entry import PENDING, PUBLISHED
+from shared.ordering.outbox_entry import EPOCH, PENDING, PUBLISHED
 from shared.ordering.schema import COLLECTION
 from shared.ordering.status import Status
 from shared.ordering.transitions import STUCK_AFTER
 
 READ_SECONDS = 8.0
+TOLERANT: CodecOptions[Document] = CodecOptions(
+    tz_aware=True,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler="replace",
+)
+# PLACED orders whose outbox entry cannot be read: the sweep and reconciliation both miss them.
+UNREADABLE: dict[str, Any] = {"status": Status.PLACED, "outbox.due": {"$ne": None, "$not": {"$gt": EPOCH}}}
+PLACED_KINDS = (PUBLISHED, PENDING, UNREADABLE)  # each is served by the index on `outbox.due`
+SUMMARY = {"history": False, "orderitems": False, "idempotency": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which orders to list. `since` and `until` are compared with the time in the order's id (a UUIDv7)."""
+
+    userid: str | None = None
+    status: Status | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def query(self) -> dict[str, Any]:
+        """Return the query. It is served by an index, unless `status` is PLACED without `userid`."""
+        query: dict[str, Any] = {}
+        if self.userid is not None:
+            query["userid"] = self.userid
+        if self.status is not None:
+            query["status"] = self.status
+        bounds = {"$gte": self.since, "$lt": self.until}
+        if ids := {operator: first_id(moment) for operator, moment in bounds.items() if moment is not None}:
+            query["_id"] = ids
+        return query
+
+    def queries(self) -> list[dict[str, Any]]:
+        """Return queries that an index serves and that together find the orders."""
+        if self.status is Status.PLACED and self.userid is None:
+            return [self.query() | kind for kind in PLACED_KINDS]
+        return [self.query()]
+
+
+def first_id(moment: datetime) -> str:
+    """Return a string that sorts before every id made at `moment` or later, and after every earlier id."""
+    digits = f"{max(0, int(moment.timestamp() * 1000)):012x}"
+    return f"{digits[:8]}-{digits[8:]}"
 
 
 class OrderReader:
-    """Reads the orders; shared.ordering.transitions changes them."""
+    """Reads orders; `shared.ordering.transitions` changes them."""
 
     def __init__(self, database: Database[Document]) -> None:
         self._database = database
-        self._orders = database[COLLECTION].with_options(read_concern=ReadConcern("majority"))
+        self._orders = database.get_collection(COLLECTION, codec_options=TOLERANT, read_concern=ReadConcern("majority"))
 
     def now(self) -> datetime:
-        """Return the database's clock, by which everything here counts."""
+        """Return the database's clock, by which all ages are computed."""
         now: datetime = self._database.command("hello", codec_options=self._database.codec_options)["localTime"]
         return now
 
-    def find(self, orderid: str) -> Document | None:
-        """Return an order's document."""
-        return self._orders.find_one({"_id": orderid})
+    def find(self, order_id: str) -> Document | None:
+        """Return an order's document. 24 hexadecimal digits also find an ObjectId."""
+        ids: list[Any] = [order_id]
+        if ObjectId.is_valid(order_id):
+            ids.append(ObjectId(order_id))
+        return self._orders.find_one({"_id": {"$in": ids}})
 
-    def statuses(self, orderids: Iterable[str]) -> dict[str, str]:
-        """Return the status of each of these orders that exists."""
-        found = self._orders.find({"_id": {"$in": list(orderids)}}, {"status": True})
-        return {document["_id"]: document["status"] for document in found}
-
-    def failed(self, limit: int) -> list[Document]:
-        """Return FAILED orders, newest first."""
-        return self._failed(limit)
-
-    def failed_ids(self, limit: int) -> list[str]:
-        """Return the ids of FAILED orders, newest first."""
-        return [document["_id"] for document in self._failed(limit, {"_id": True})]
-
-    def stuck(self, since: datetime, limit: int) -> list[Document]:
-        """Return orders that last became PLACED before `since`, or whose event was lost often, oldest first."""
-        unwell = {"$or": [{"history.at": {"$not": {"$gte": since}}}, {"rearmed": {"$gte": STUCK_AFTER}}]}
+    def search(self, wanted: Filter, limit: int) -> list[Document]:
+        """Return summaries of orders, newest first."""
         with pymongo.timeout(READ_SECONDS):
-            both = [self._oldest(kind | unwell, limit) for kind in (PUBLISHED, PENDING)]
-        return sorted((order for orders in both for order in orders), key=lambda order: order["_id"])[:limit]
+            found = [self._newest(query, limit, SUMMARY) for query in wanted.queries()]
+        return sorted((order for orders in found for order in orders), key=_sort_key, reverse=True)[:limit]
 
-    def count_without_outbox_entry(self, orderids: Sequence[str]) -> int:
+    def statuses(self, order_ids: Iterable[str]) -> dict[str, str]:
+        """Return the status of each of these orders that exists."""
+        found = self._orders.find({"_id": {"$in": [*order_ids]}}, {"status": True})
+        return {document["_id"]: str(document.get("status")) for document in found}
+
+    def failed(self, limit: int) -> Sequence[Document]:
+        """Return FAILED orders, newest first."""
+        with pymongo.timeout(READ_SECONDS):
+            return self._newest({"status": Status.FAILED}, limit)
+
+    def failed_ids(self, limit: int) -> Sequence[str]:
+        """Return the ids of FAILED orders, newest first."""
+        with pymongo.timeout(READ_SECONDS):
+            return [order["_id"] for order in self._newest({"status": Status.FAILED}, limit, {"_id": True})]
+
+    def stuck(self, since: datetime, limit: int) -> Sequence[Document]:
+        """Return orders that no consumer or sweep brings to PROCESSED, oldest first.
+
+        They became PLACED before `since`, or their event was lost often, or their outbox entry cannot be read.
+        """
+        late = {"$or": [{"history.at": {"$not": {"$gte": since}}}, {"rearmed": {"$gte": STUCK_AFTER}}]}
+        with pymongo.timeout(READ_SECONDS):
+            found = [self._oldest(query, limit) for query in (PUBLISHED | late, PENDING | late, UNREADABLE)]
+        return sorted((order for orders in found for order in orders), key=_sort_key)[:limit]
+
+    def scan(self, seconds: float) -> Iterator[Document]:
+        """Yield every order, sorted by id, whatever type the id has. Raise PyMongoError `seconds` after the call."""
+        with pymongo.timeout(seconds):
+            yield from self._orders.find().sort("_id", 1)
+
+    def count_without_outbox_entry(self, order_ids: Sequence[str]) -> int:
         """Count those of these orders that are PLACED without outbox entry."""
-        return self._orders.count_documents({"_id": {"$in": list(orderids)}} | PUBLISHED)
+        return self._orders.count_documents({"_id": {"$in": [*order_ids]}} | PUBLISHED)
 
     def outbox(self) -> Document:
         """Count the orders whose event is not known to be published: pending, due, claimed, oldest, most attempts."""
@@ -66,22 +135,26 @@ class OrderReader:
         counts = groups[0] if groups else {"pending": 0, "due": 0, "claimed": 0, "oldest": None, "most_attempts": 0}
         return counts | {"now": now, "awaiting_processing": published}
 
-    def _failed(self, limit: int, fields: dict[str, bool] | None = None) -> list[Document]:
-        with pymongo.timeout(READ_SECONDS):
-            return list(self._orders.find({"status": Status.FAILED}, fields).sort("_id", -1).limit(limit))
+    def _newest(self, query: dict[str, Any], limit: int, fields: dict[str, bool] | None = None) -> Sequence[Document]:
+        return self._orders.find(query, fields).sort("_id", -1).limit(limit).to_list()
 
     def _oldest(self, query: dict[str, Any], limit: int) -> Sequence[Document]:
-        return list(self._orders.find(query).sort("_id", 1).limit(limit))
+        return self._orders.find(query).sort("_id", 1).limit(limit).to_list()
+
+
+def _sort_key(order: Document) -> str:
+    return str(order["_id"])
 
 
 def _counts(now: datetime) -> dict[str, Any]:
     is_due = {"$lte": ["$outbox.due", now]}
     has_claim = {"$gt": ["$outbox.claim", None]}
+    is_date = {"$eq": [{"$type": "$placed_at"}, "date"]}
     return {
         "_id": None,
         "pending": {"$sum": 1},
         "due": {"$sum": {"$cond": [is_due, 1, 0]}},
         "claimed": {"$sum": {"$cond": [{"$and": [has_claim, {"$not": [is_due]}]}, 1, 0]}},
-        "oldest": {"$min": "$placed_at"},
-        "most_attempts": {"$max": "$outbox.attempts"},
+        "oldest": {"$min": {"$cond": [is_date, "$placed_at", None]}},
+        "most_attempts": {"$max": {"$cond": [{"$isNumber": "$outbox.attempts"}, "$outbox.attempts", None]}},
     }

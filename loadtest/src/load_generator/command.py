@@ -1,15 +1,16 @@
 """`retail load`: places orders with a ledger and checks what became of each. For developers, in no image."""
 
-import json
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
+from retail_cli.examples import examples
 from retail_cli.local_files import LOCAL_STACK, StackAddress, find_local, read_stack
-from retail_cli.session import Code, Json, warn
+from retail_cli.output import print_json, print_warning
+from retail_cli.session import ExitCode, Json
 
 if TYPE_CHECKING:
     from load_generator import Summary
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
 LEDGERS = Path(".local/ledgers")
 DEFAULT_SECONDS = 60.0
 START_SECONDS = 5.0  # a system that does not answer for so long is reported as unavailable
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `retail`."""
+    app.command(
+        epilog=examples(
+            "retail load --count 1000 --rate 100",
+            "retail load --duration 60 --users 8 --items 5 --json",
+            "retail load --url https://localhost:8443 --ca .local/certificates/ca.pem --count 10",
+        )
+    )(load)
 
 
 def load(
@@ -52,10 +64,10 @@ def load(
         allow_remote=allow_remote,
         **chosen,
     )
-    warn(f"the ledger is {chosen['ledger']}")
+    print_warning(f"the ledger is {chosen['ledger']}")
     if as_json:
-        sys.stdout.write(json.dumps(summary.as_dict(), indent=2) + "\n")
-    raise typer.Exit(Code.OK if summary.ok else Code.BROKEN_PROMISE)
+        print_json(msgspec.json.encode(summary.as_dict()))
+    raise typer.Exit(ExitCode.OK if summary.ok else ExitCode.BROKEN_PROMISE)
 
 
 def _run(**chosen: Any) -> "Summary":
@@ -68,8 +80,8 @@ def _run(**chosen: Any) -> "Summary":
     except InvalidOptions as error:
         raise typer.BadParameter(str(error)) from None
     except SystemUnavailable as error:
-        warn(f"could not register a user at {chosen['base_url']}: {error}")
-        raise typer.Exit(Code.AWAY) from None
+        print_warning(f"could not register a user at {chosen['base_url']}: {error}")
+        raise typer.Exit(ExitCode.UNAVAILABLE) from None
     except OSError as error:
         files = " or ".join(str(chosen[name]) for name in ("ledger", "ca_file") if chosen[name])
         raise typer.BadParameter(f"{files}: {error}") from None

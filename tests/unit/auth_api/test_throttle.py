@@ -4,7 +4,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from auth_api.throttle import Attempt, Throttle, TooManyFailures, limits_for
+from auth_api.throttle import (
+    KNOWN_FOR,
+    MAX_FROM_NEW_ADDRESSES,
+    MAX_PER_USER,
+    MAX_PER_USER_AND_ADDRESS,
+    Attempt,
+    RegistrationLimit,
+    Throttle,
+    TooManyFailures,
+    TooManyRegistrations,
+    limits_for,
+)
 from fakes.auth import FakeFailures
 from support.clock import Clock
 
@@ -129,5 +140,66 @@ def test_keys_neither_collide_nor_grow_nor_show_the_user() -> None:
         limit.key for pair in [("a", "b"), ("b", "a"), ("a\0b", ""), ("x" * 9000, "b")] for limit in limits_for(*pair)
     ]
 
-    assert len(set(keys)) == 4 + 3 + 4  # the address b occurs twice
+    assert len(set(keys)) == 4 + 3 + 4 + 1  # the address b occurs twice, the limit of all users in each
     assert {len(key) for key in keys} == {64}
+
+
+STRANGERS = [f"192.0.2.{n}" for n in range(20)]
+
+
+def test_known_address_passes_while_strangers_exhaust_the_limit_of_the_user(throttle: Throttle) -> None:
+    throttle.remember("alice", "198.51.100.1")
+    guesses = taken(throttle, [("alice", address) for address in STRANGERS for _ in range(10)])
+
+    assert guesses == MAX_PER_USER
+    assert taken(throttle, [("alice", "198.51.100.1")]) == 1
+    assert taken(throttle, [("alice", "198.51.100.2")]) == 0
+
+
+def test_known_address_is_limited_itself(throttle: Throttle) -> None:
+    throttle.remember("alice", "198.51.100.1")
+
+    assert taken(throttle, [("alice", "198.51.100.1")] * 12) == MAX_PER_USER_AND_ADDRESS
+
+
+def test_known_address_of_another_user_is_not_exempt(throttle: Throttle) -> None:
+    throttle.remember("mallory", "192.0.2.200")
+    taken(throttle, [("alice", address) for address in STRANGERS for _ in range(10)])
+
+    assert taken(throttle, [("alice", "192.0.2.200")]) == 0
+
+
+def test_spray_over_many_users_and_addresses_is_bounded(throttle: Throttle) -> None:
+    throttle.remember("alice", "198.51.100.1")
+    spray = [(f"user{n}", f"203.0.113.{n % 60}") for n in range(6_000)]
+
+    assert taken(throttle, spray) == MAX_FROM_NEW_ADDRESSES
+    assert taken(throttle, [("alice", "198.51.100.1")]) == 1
+    assert taken(throttle, [("bob", "198.51.100.1")]) == 0
+
+
+def test_address_is_known_for_30_days(throttle: Throttle, clock: Clock) -> None:
+    throttle.remember("alice", "198.51.100.1")
+    taken(throttle, [("alice", address) for address in STRANGERS for _ in range(10)])
+    clock.advance(seconds=KNOWN_FOR.total_seconds() - 1)
+    taken(throttle, [("alice", address) for address in STRANGERS for _ in range(10)])
+    is_taken_before = taken(throttle, [("alice", "198.51.100.1")]) == 1
+    clock.advance(seconds=1)
+
+    assert is_taken_before
+    assert taken(throttle, [("alice", "198.51.100.1")]) == 0
+
+
+def test_registrations_of_one_address_are_limited(clock: Clock) -> None:
+    failures = FakeFailures(clock)
+    one, other = RegistrationLimit(failures, 3), RegistrationLimit(failures, 3)
+    for limit in (one, other, one):
+        limit.count("192.0.2.1")
+    clock.advance(seconds=100)
+
+    with pytest.raises(TooManyRegistrations) as refusal:
+        other.count("192.0.2.1")
+    assert refusal.value.retry_after == 200
+    other.count("192.0.2.2")
+    clock.advance(seconds=200)
+    other.count("192.0.2.1")

@@ -28,7 +28,7 @@ def retail(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["breakers", *arguments])
 
 
-def test_it_shows_the_state_and_counts_of_each_breaker(replica: tuple[str, Breaker]) -> None:
+def test_breakers_shows_the_state_and_counts_of_each(replica: tuple[str, Breaker]) -> None:
     url, breaker = replica
     breaker.acquire().ok()
     for _ in range(5):
@@ -58,17 +58,26 @@ def test_replicas_are_found_in_the_local_stack_file(replica: tuple[str, Breaker]
     assert "order-api-1 mongodb closed" in " ".join(result.stdout.split())
 
 
-def test_a_replica_that_is_away_is_shown_and_exits_with_3(replica: tuple[str, Breaker]) -> None:
+def test_unreachable_replica_is_shown_and_exits_with_3(replica: tuple[str, Breaker]) -> None:
     result = retail("--admin", replica[0], "--admin", "http://127.0.0.1:1")
 
     assert result.exit_code == 3
     assert "closed" in result.stdout
-    assert "away" in result.stdout
+    assert "unreachable" in result.stdout
     assert "no answer from http://127.0.0.1:1" in result.stderr
 
 
-@pytest.mark.parametrize("content", [None, "[]", "{", '{"services": [{"name": "x"}]}'])
-def test_a_stack_file_that_is_missing_or_none_exits_with_2(content: str | None, tmp_path: Path) -> None:
+DAMAGED = [
+    "[]",
+    "{",
+    "\xff",
+    '{"services": [{"name": "x"}]}',
+    '{"services": [{"name": "x", "replica": 0, "admin_url": 5}]}',
+]
+
+
+@pytest.mark.parametrize("content", [None, *DAMAGED])
+def test_missing_or_damaged_stack_file_exits_with_2(content: str | None, tmp_path: Path) -> None:
     stack = tmp_path / "stack.json"
     if content is not None:
         stack.write_text(content)
@@ -77,3 +86,27 @@ def test_a_stack_file_that_is_missing_or_none_exits_with_2(content: str | None, 
 
     assert result.exit_code == 2
     assert str(stack) in result.stderr
+
+
+def test_stack_file_is_found_in_a_folder_above(
+    replica: tuple[str, Breaker], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = [{"name": "order-api", "replica": 1, "admin_url": replica[0]}]
+    (tmp_path / ".local").mkdir()
+    (tmp_path / ".local/stack.json").write_text(json.dumps({"services": services}))
+    (tmp_path / "docs/deep").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "docs/deep")
+
+    result = retail("--json")
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["replicas"][0]["name"] == "order-api-1"
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1", "nonsense"])
+def test_address_that_is_not_http_is_reported_as_unreachable(url: str) -> None:
+    result = retail("--admin", url, "--json")
+
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["replicas"][0]["breakers"] == []
+    assert "is not an HTTP address" in json.loads(result.stdout)["replicas"][0]["trouble"]

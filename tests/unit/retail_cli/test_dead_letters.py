@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from fakes.operator import NOW, FakeOrders, FakeSession, FakeTopics, order
 from retail_cli import dead_letter_commands
 from retail_cli.main import app
-from retail_cli.session import warn
+from retail_cli.output import print_warning
 from retail_cli.topics import Record
 from shared.kafka_message import Message
 
@@ -23,7 +23,7 @@ def retail(session: FakeSession, *arguments: str) -> Result:
     return CliRunner().invoke(app, ("dead-letters", *arguments), obj=session)
 
 
-def said(result: Result) -> Any:
+def printed_json(result: Result) -> Any:
     return json.loads(result.stdout)
 
 
@@ -42,20 +42,20 @@ def letter(offset: int, key: bytes | None, value: bytes | None = b"{}", **own: s
     return Record(Message("orders.placed.dlq", 0, offset, key, value, [("ce_type", b"\xff"), *headers]), NOW)
 
 
-def failed(orderid: str) -> dict[str, Any]:
+def failed(order_id: str) -> dict[str, Any]:
     history = [
         {"status": "PLACED", "at": NOW, "by": "order-api", "reason": None},
         {"status": "FAILED", "at": NOW + timedelta(seconds=1), "by": "order-processor", "reason": REASON},
     ]
-    return order(orderid, "FAILED", history=history)
+    return order(order_id, "FAILED", history=history)
 
 
 def outcomes(result: Result) -> dict[str, str]:
-    return {one["orderid"]: one["outcome"] for one in said(result)["orders"]}
+    return {one["orderid"]: one["outcome"] for one in printed_json(result)["orders"]}
 
 
-def go_away(orders: FakeOrders, *, when: Callable[[Sequence[str]], bool]) -> None:
-    """Have a redrive of such orders get no answer."""
+def lose_reply(orders: FakeOrders, *, when: Callable[[Sequence[str]], bool]) -> None:
+    """Raise AutoReconnect from a redrive of such orders."""
     move = orders.redrive
 
     def redrive(ids: Sequence[str], **how: Any) -> int:
@@ -66,13 +66,13 @@ def go_away(orders: FakeOrders, *, when: Callable[[Sequence[str]], bool]) -> Non
     orders.redrive = redrive  # type: ignore[method-assign]
 
 
-def test_list_shows_broken_events_and_broken_orders() -> None:
+def test_list_shows_broken_events_and_failed_orders() -> None:
     session = FakeSession(
         FakeOrders(failed("o1"), order("o2", "PROCESSED")),
         FakeTopics(letters=[letter(7, b"o2"), letter(8, None), letter(9, b"\xff")]),
     )
 
-    report = said(retail(session, "list", "--json"))
+    report = printed_json(retail(session, "list", "--json"))
 
     assert [(e["id"], e["orderid"], e["order_status"]) for e in report["events"]] == [
         ("0:7", "o2", "PROCESSED"),
@@ -87,8 +87,8 @@ def test_list_shows_broken_events_and_broken_orders() -> None:
     assert (report["more"], report["trouble"]) == (False, None)
 
 
-def test_list_without_kafka_shows_the_broken_orders_and_exits_with_3() -> None:
-    session = FakeSession(FakeOrders(failed("o1")), FakeTopics(away="connection refused"))
+def test_list_without_kafka_shows_failed_orders_and_exits_with_3() -> None:
+    session = FakeSession(FakeOrders(failed("o1")), FakeTopics(unavailable="connection refused"))
 
     result = retail(session, "list")
 
@@ -97,34 +97,34 @@ def test_list_without_kafka_shows_the_broken_orders_and_exits_with_3() -> None:
     assert "connection refused" in result.stderr
 
 
-def test_show_tells_headers_and_value_whatever_bytes_they_are() -> None:
+def test_show_writes_bytes_that_are_not_utf8_as_base64() -> None:
     session = FakeSession(FakeOrders(), FakeTopics(letters=[letter(7, b"o9", b"\xff\x00")]))
 
-    detail = said(retail(session, "show", "0:7", "--json"))
+    detail = printed_json(retail(session, "show", "0:7", "--json"))
 
     assert (detail["value"], detail["encoding"]) == ("/wA=", "base64")
     assert ["ce_type", "/w=="] in detail["headers"]
     assert detail["dead_letter"]["size"] == 2
 
 
-def test_show_of_a_value_that_was_too_large_tells_its_size() -> None:
+def test_show_without_a_value_reports_its_original_size() -> None:
     session = FakeSession(FakeOrders(), FakeTopics(letters=[letter(7, b"o9", None, value_length="3000000")]))
 
     result = retail(session, "show", "0:7")
 
     assert "no such order" in result.stdout
-    assert said(retail(session, "show", "0:7", "--json"))["dead_letter"]["size"] == 3_000_000
+    assert printed_json(retail(session, "show", "0:7", "--json"))["dead_letter"]["size"] == 3_000_000
 
 
-def test_show_of_nothing_exits_with_1_and_of_nonsense_with_2() -> None:
+def test_show_exits_with_1_if_absent_and_2_if_invalid() -> None:
     assert retail(FakeSession(FakeOrders()), "show", "0:7").exit_code == 1
     assert retail(FakeSession(FakeOrders()), "show", "seven").exit_code == 2
 
 
-def test_redrive_of_a_failed_order_moves_it_and_writes_who_and_why() -> None:
+def test_redrive_records_who_redrove_the_order_and_why() -> None:
     session = FakeSession(FakeOrders(failed("o1")))
 
-    result = retail(session, "redrive", "o1", "--reason", "the item is sold again", "--json")
+    result = retail(session, "redrive", "o1", "--reason", "the item is sold again", "--by", "ada", "--json")
 
     assert (result.exit_code, outcomes(result)) == (0, {"o1": "redriven"})
     document = session.orders.documents["o1"]
@@ -132,12 +132,12 @@ def test_redrive_of_a_failed_order_moves_it_and_writes_who_and_why() -> None:
     assert document["history"][-1] | {"at": None} == {
         "status": "PLACED",
         "at": None,
-        "by": "operator",
+        "by": "operator:ada",
         "reason": "the item is sold again",
     }
 
 
-def test_redrive_of_a_placed_or_processed_order_does_nothing_and_says_so() -> None:
+def test_redrive_leaves_placed_and_processed_orders_unchanged() -> None:
     session = FakeSession(FakeOrders(order("o1"), order("o2", "PROCESSED")))
 
     result = retail(session, "redrive", "o1", "o2")
@@ -147,7 +147,7 @@ def test_redrive_of_a_placed_or_processed_order_does_nothing_and_says_so() -> No
     assert "it is PROCESSED" in result.stdout
 
 
-def test_redrive_of_an_unknown_order_is_refused_with_1_and_the_others_are_done() -> None:
+def test_redrive_of_an_unknown_order_exits_with_1_after_the_others() -> None:
     session = FakeSession(FakeOrders(failed("o1")))
 
     result = retail(session, "redrive", "o9", "o1", "--json")
@@ -156,14 +156,14 @@ def test_redrive_of_an_unknown_order_is_refused_with_1_and_the_others_are_done()
     assert result.stderr == "retail: refused: o9\n"
 
 
-def test_redrive_takes_a_dead_letter_for_its_order() -> None:
+def test_redrive_accepts_a_dead_letter_in_place_of_its_order() -> None:
     session = FakeSession(FakeOrders(failed("o1")), FakeTopics(letters=[letter(7, b"o1"), letter(8, None)]))
 
     assert outcomes(retail(session, "redrive", "0:7", "--json")) == {"o1": "redriven"}
     assert retail(session, "redrive", "0:8").exit_code == 1
 
 
-def test_redrive_all_takes_every_failed_order_and_a_second_time_finds_none() -> None:
+def test_redrive_all_redrives_every_failed_order_once() -> None:
     session = FakeSession(FakeOrders(*(failed(f"o{n}") for n in range(1100)), order("p1", "PROCESSED")))
 
     first = outcomes(retail(session, "redrive", "--all", "--json"))
@@ -173,7 +173,7 @@ def test_redrive_all_takes_every_failed_order_and_a_second_time_finds_none() -> 
     assert outcomes(retail(session, "redrive", "--all", "--json")) == {}
 
 
-def test_a_dry_run_changes_nothing() -> None:
+def test_dry_run_changes_nothing() -> None:
     session = FakeSession(FakeOrders(failed("o1")))
 
     result = retail(session, "redrive", "--all", "--dry-run", "--json")
@@ -182,13 +182,13 @@ def test_a_dry_run_changes_nothing() -> None:
     assert session.orders.documents["o1"]["status"] == "FAILED"
 
 
-def test_what_a_person_is_warned_of_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    warn("refused: \x1b]0;owned\x07\nand more")
+def test_warnings_escape_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    print_warning("refused: \x1b]0;owned\x07\nand more")
 
     assert capsys.readouterr().err == "retail: refused: \\x1b]0;owned\\x07\nand more\n"
 
 
-def test_an_order_that_the_validator_refuses_stays_behind_alone() -> None:
+def test_only_the_order_that_the_validator_refuses_stays_failed() -> None:
     session = FakeSession(FakeOrders(failed("o1"), failed("o2"), failed("o3")))
     session.orders.refused = {"o2"}
     session.orders.refusal = WriteError("Document failed validation", 121)
@@ -199,28 +199,28 @@ def test_an_order_that_the_validator_refuses_stays_behind_alone() -> None:
     assert outcomes(result) == {"o1": "redriven", "o2": "refused", "o3": "redriven"}
 
 
-def test_orders_whose_change_gets_no_answer_are_told_as_unknown_and_exit_with_3() -> None:
+def test_orders_without_a_reply_are_unknown_and_exit_with_3() -> None:
     session = FakeSession(FakeOrders(*(failed(f"o{n:04}") for n in range(1100))))
-    go_away(session.orders, when=lambda ids: "o0300" in ids)  # the newest come first, 500 at a time
+    lose_reply(session.orders, when=lambda ids: "o0300" in ids)  # the newest come first, 500 at a time
 
     result = retail(session, "redrive", "--all", "--json")
 
-    told = outcomes(result)
+    reported = outcomes(result)
     assert result.exit_code == 3
-    assert {orderid for orderid, outcome in told.items() if outcome == "unknown"} == {
+    assert {orderid for orderid, outcome in reported.items() if outcome == "unknown"} == {
         f"o{n:04}" for n in range(100, 600)
     }
-    assert {orderid for orderid, outcome in told.items() if outcome == "redriven"} == {
+    assert {orderid for orderid, outcome in reported.items() if outcome == "redriven"} == {
         f"o{n:04}" for n in range(600, 1100)
     }
 
 
-def test_when_mongodb_goes_away_while_the_refused_one_is_looked_for_those_left_are_unknown_too() -> None:
-    """The change of all together may have moved some of them before it was refused."""
+def test_orders_left_after_an_outage_while_bisecting_are_unknown() -> None:
+    """The update of the whole page may have changed some of them before MongoDB refused it."""
     session = FakeSession(FakeOrders(failed("o1"), failed("o2"), failed("o3"), failed("o4")))
     session.orders.refused = {"o2"}
     session.orders.refusal = WriteError("Document failed validation", 121)
-    go_away(session.orders, when=lambda ids: ids == ["o3", "o4"])
+    lose_reply(session.orders, when=lambda ids: ids == ["o3", "o4"])
 
     result = retail(session, "redrive", "o1", "o2", "o3", "o4", "--json")
 
@@ -228,8 +228,8 @@ def test_when_mongodb_goes_away_while_the_refused_one_is_looked_for_those_left_a
     assert outcomes(result) == {"o1": "redriven", "o2": "refused", "o3": "unknown", "o4": "unknown"}
 
 
-def test_redrive_all_says_when_it_leaves_some_for_another_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dead_letter_commands, "MOST_AT_ONCE", 2)
+def test_redrive_all_reports_orders_beyond_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letter_commands, "REDRIVE_LIMIT", 2)
     session = FakeSession(FakeOrders(failed("o1"), failed("o2"), failed("o3")))
 
     first = retail(session, "redrive", "--all", "--json")
@@ -240,9 +240,36 @@ def test_redrive_all_says_when_it_leaves_some_for_another_time(monkeypatch: pyte
     assert (outcomes(second), second.stderr) == ({"o1": "redriven"}, "")
 
 
-def test_redrive_wants_orders_or_all_and_not_both() -> None:
+def test_redrive_requires_either_orders_or_all() -> None:
     session = FakeSession(FakeOrders(failed("o1")))
 
     assert retail(session, "redrive").exit_code == 2
     assert retail(session, "redrive", "--all", "o1").exit_code == 2
+    assert session.orders.documents["o1"]["status"] == "FAILED"
+
+
+def test_redrive_records_the_name_of_the_systems_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "grace")
+    session = FakeSession(FakeOrders(failed("o1")))
+
+    assert retail(session, "redrive", "o1").exit_code == 0
+    assert session.orders.documents["o1"]["history"][-1]["by"] == "operator:grace"
+
+
+def test_redrive_by_a_user_without_a_name_records_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_name() -> str:
+        raise KeyError("getpwuid(): uid not found: 10001")
+
+    monkeypatch.setattr("getpass.getuser", no_name)
+    session = FakeSession(FakeOrders(failed("o1")))
+
+    assert retail(session, "redrive", "o1").exit_code == 0
+    assert session.orders.documents["o1"]["history"][-1]["by"] == "operator"
+
+
+@pytest.mark.parametrize("name", ["", " ", "a" * 65, "a\x1bb"])
+def test_redrive_rejects_an_invalid_name_with_2(name: str) -> None:
+    session = FakeSession(FakeOrders(failed("o1")))
+
+    assert retail(session, "redrive", "o1", "--by", name).exit_code == 2
     assert session.orders.documents["o1"]["status"] == "FAILED"

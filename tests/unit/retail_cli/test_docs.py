@@ -1,4 +1,4 @@
-"""docs/operations.md tells scripts what they may rely on: it must say what the command does say."""
+"""docs/operations.md documents the reports and commands that scripts rely on."""
 
 from pathlib import Path
 
@@ -6,20 +6,20 @@ import msgspec
 import pytest
 from typer.main import get_command
 
-from retail_cli import reports as shapes
+from retail_cli import reports
 from retail_cli.main import app
 
 TEXT = (Path(__file__).parents[3] / "docs/operations.md").read_text(encoding="utf-8")
-SHAPES = [kind for kind in vars(shapes).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
+REPORTS = [kind for kind in vars(reports).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
 
 
 @pytest.mark.parametrize(
-    "shape", [kind for kind in SHAPES if kind is not msgspec.Struct], ids=lambda kind: kind.__name__
+    "report", [kind for kind in REPORTS if kind is not msgspec.Struct], ids=lambda kind: kind.__name__
 )
-def test_every_field_of_every_document_is_described(shape: type[msgspec.Struct]) -> None:
+def test_every_field_of_every_document_is_described(report: type[msgspec.Struct]) -> None:
     rows = "".join(line for line in TEXT.splitlines() if line.startswith("| `") and "{" in line)
 
-    assert [field for field in shape.__struct_fields__ if field not in rows] == []
+    assert [field for field in report.__struct_fields__ if field not in rows] == []
 
 
 def test_every_command_is_described() -> None:

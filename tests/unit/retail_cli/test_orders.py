@@ -1,29 +1,32 @@
 """`retail orders`, `retail outbox`: what a person and a script see, and the exit codes."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bson.datetime_ms import DatetimeMS
 from pymongo.errors import OperationFailure, ServerSelectionTimeoutError
 from typer.testing import CliRunner, Result
 
-from fakes.operator import NOW, FakeOrders, FakeSession, FakeTopics, marker, order
+from fakes.operator import NOW, FakeOrders, FakeSession, FakeTopics, order, outbox_entry
 from retail_cli.main import app
-from retail_cli.reports import Copy
+from retail_cli.reports import EventCopy
+from retail_cli.store import first_id
 
 
 def retail(session: FakeSession, *arguments: str) -> Result:
     return CliRunner().invoke(app, arguments, obj=session)
 
 
-def said(result: Result) -> Any:
+def printed_json(result: Result) -> Any:
     return json.loads(result.stdout)
 
 
-def test_show_tells_document_history_event_and_offset() -> None:
+def test_show_prints_document_history_event_and_offset() -> None:
     session = FakeSession(FakeOrders(order("o1", "PROCESSED", processed_at=NOW)))
-    session.topics.copies["o1"] = [Copy("orders.placed", 3, 17, NOW, handled=True)]
+    session.topics.copies["o1"] = [EventCopy("orders.placed", 3, 17, NOW, handled=True)]
 
     result = retail(session, "orders", "show", "o1")
 
@@ -34,9 +37,9 @@ def test_show_tells_document_history_event_and_offset() -> None:
 
 
 def test_show_in_json_has_the_documented_shape() -> None:
-    session = FakeSession(FakeOrders(order("o1", outbox=marker(attempts=2, claim="c"))))
+    session = FakeSession(FakeOrders(order("o1", outbox=outbox_entry(attempts=2, claim="c"))))
 
-    report = said(retail(session, "orders", "show", "o1", "--json"))
+    report = printed_json(retail(session, "orders", "show", "o1", "--json"))
 
     assert report["order"]["cost"] == "12.50"
     assert report["order"]["outbox"] == {"due": "2026-01-02T03:04:05Z", "attempts": 2, "claimed": True}
@@ -53,18 +56,20 @@ def test_show_of_an_unknown_order_exits_with_1() -> None:
     assert result.stderr == "retail: there is no order o1\n"
 
 
-def test_show_without_kafka_tells_what_mongodb_knows_and_exits_with_3() -> None:
-    session = FakeSession(FakeOrders(order("o1")), FakeTopics(away="connection refused"))
+def test_show_without_kafka_prints_the_order_and_exits_with_3() -> None:
+    session = FakeSession(FakeOrders(order("o1")), FakeTopics(unavailable="connection refused"))
 
     result = retail(session, "orders", "show", "o1", "--json")
 
     assert result.exit_code == 3
-    assert said(result)["order"]["orderid"] == "o1"
-    assert said(result)["trouble"] == "the event was not looked for: Kafka is away: connection refused"
+    assert printed_json(result)["order"]["orderid"] == "o1"
+    assert (
+        printed_json(result)["trouble"] == "the topics could not be searched: Kafka is unavailable: connection refused"
+    )
     assert "connection refused" in result.stderr
 
 
-def test_an_item_cannot_write_to_the_terminal() -> None:
+def test_control_characters_in_an_item_are_escaped() -> None:
     items = [{"item": "\x1b[2Jevil [red]", "quantity": 1}]
 
     result = retail(FakeSession(FakeOrders(order("o1", orderitems=items))), "orders", "show", "o1")
@@ -73,27 +78,27 @@ def test_an_item_cannot_write_to_the_terminal() -> None:
     assert "\\x1b[2Jevil [red]" in result.stdout
 
 
-def test_stuck_lists_what_is_placed_for_long_and_what_lost_its_event_often() -> None:
+def test_stuck_lists_old_placed_orders_and_repeatedly_lost_events() -> None:
     orders = FakeOrders(
-        order("o1", age=500, outbox=marker(attempts=7)),
+        order("o1", age=500, outbox=outbox_entry(attempts=7)),
         order("o2", age=400),
         order("o3", age=10, rearmed=5),
         order("o4", age=10),
         order("o5", "PROCESSED", age=900),
     )
 
-    report = said(retail(FakeSession(orders), "orders", "stuck", "--json"))
+    report = printed_json(retail(FakeSession(orders), "orders", "stuck", "--json"))
 
     assert {one["orderid"]: one["waits_for"] for one in report["orders"]} == {
         "o1": "Kafka: its event is not published, 7 attempts",
-        "o2": "the processor: its event is published, and not handled",
-        "o3": "a cure: its event is lost again and again, or no consumer can handle it",
+        "o2": "the processor: its event is published, but not handled",
+        "o3": "an operator: its event was lost repeatedly, or no consumer can handle it",
     }
     assert report["orders"][0]["age_seconds"] == 500
     assert report["more"] is False
 
 
-def test_stuck_says_when_the_limit_cut_the_list() -> None:
+def test_stuck_reports_a_list_cut_by_the_limit() -> None:
     session = FakeSession(FakeOrders(order("o1", age=500), order("o2", age=400)))
 
     result = retail(session, "orders", "stuck", "--limit", "1")
@@ -103,29 +108,29 @@ def test_stuck_says_when_the_limit_cut_the_list() -> None:
     assert "raise --limit" in result.stdout
 
 
-def test_the_age_from_which_an_order_is_stuck_can_be_set() -> None:
+def test_stuck_uses_the_age_in_older_than() -> None:
     session = FakeSession(FakeOrders(order("o1", age=20)))
 
-    assert said(retail(session, "orders", "stuck", "--json"))["orders"] == []
-    assert len(said(retail(session, "orders", "stuck", "--older-than", "10", "--json"))["orders"]) == 1
+    assert printed_json(retail(session, "orders", "stuck", "--json"))["orders"] == []
+    assert len(printed_json(retail(session, "orders", "stuck", "--older-than", "10", "--json"))["orders"]) == 1
 
 
-def test_a_redriven_order_is_as_old_as_its_redrive() -> None:
+def test_age_of_a_redriven_order_counts_from_its_redrive() -> None:
     again = {"status": "PLACED", "at": NOW - timedelta(seconds=20), "by": "operator", "reason": None}
     session = FakeSession(FakeOrders(order("o1", age=500)))
     session.orders.documents["o1"]["history"].append(again)
 
-    assert said(retail(session, "orders", "stuck", "--json"))["orders"] == []
-    (stuck,) = said(retail(session, "orders", "stuck", "--older-than", "10", "--json"))["orders"]
+    assert printed_json(retail(session, "orders", "stuck", "--json"))["orders"] == []
+    (stuck,) = printed_json(retail(session, "orders", "stuck", "--older-than", "10", "--json"))["orders"]
     assert stuck["age_seconds"] == 20
 
 
 def test_outbox_status_counts() -> None:
-    orders = FakeOrders(order("o1", age=90, outbox=marker(attempts=3)), order("o2"), order("o3", "PROCESSED"))
+    orders = FakeOrders(order("o1", age=90, outbox=outbox_entry(attempts=3)), order("o2"), order("o3", "PROCESSED"))
 
     result = retail(FakeSession(orders), "outbox", "status", "--json")
 
-    assert said(result) == {
+    assert printed_json(result) == {
         "pending": 1,
         "due": 1,
         "claimed": 0,
@@ -135,7 +140,7 @@ def test_outbox_status_counts() -> None:
     }
 
 
-def test_an_empty_outbox_is_said_to_be_empty() -> None:
+def test_empty_outbox_has_no_oldest_entry() -> None:
     result = retail(FakeSession(FakeOrders()), "outbox", "status")
 
     assert result.exit_code == 0
@@ -147,7 +152,7 @@ def test_an_empty_outbox_is_said_to_be_empty() -> None:
     [
         (
             ServerSelectionTimeoutError("db:27017: refused (configured timeouts: x), Timeout: 2.0s, Topology: y"),
-            "retail: MongoDB is away: db:27017: refused\n",
+            "retail: MongoDB is unavailable: db:27017: refused\n",
         ),
         (
             OperationFailure("not authorized, full error: {'ok': 0.0}", 13),
@@ -155,7 +160,7 @@ def test_an_empty_outbox_is_said_to_be_empty() -> None:
         ),
     ],
 )
-def test_mongodb_away_or_refusing_is_one_sentence_and_exit_code_3(
+def test_mongodb_failure_is_one_sentence_and_exit_code_3(
     error: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_self: FakeOrders) -> None:
@@ -173,3 +178,140 @@ def test_mongodb_away_or_refusing_is_one_sentence_and_exit_code_3(
 )
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert retail(FakeSession(FakeOrders()), *arguments).exit_code == 2
+
+
+MALFORMED = [
+    ({"cost": 12.5}, "cost: is double 12.5, must be int or long"),
+    ({"cost": True}, "cost: is bool True, must be int or long"),
+    ({"userid": None}, "userid: is null, must be string"),
+    ({"status": "SENT"}, "status: is string SENT, must be PLACED or PROCESSED or FAILED"),
+    ({"version": 0}, "version: is 0, must be at least 1"),
+    ({"placed_at": DatetimeMS(1 << 60)}, "placed_at: is a date outside the years 1 to 9999"),
+    ({"orderitems": []}, "orderitems: is empty"),
+    ({"orderitems": ["apple"]}, "orderitems.0: is string apple, must be object"),
+    ({"orderitems": [{"item": "apple", "quantity": "2"}]}, "orderitems.0.quantity: is string 2, must be int or long"),
+    ({"history": []}, "history: is empty"),
+    ({"outbox": {"due": 5, "attempts": 0}}, "outbox.due: is int 5, must be date or string"),
+    (
+        {"outbox": {"due": "excluded", "attempts": 0}},
+        "outbox.due: is string excluded: no service publishes or fails this order",
+    ),
+    ({"outbox": "soon"}, "outbox: is string soon, must be object"),
+    ({"idempotency": {"key": "k"}}, "idempotency.fingerprint: is missing"),
+    ({"status": "PROCESSED"}, "status: is PROCESSED, but the last entry of history is PLACED"),
+]
+
+
+@pytest.mark.parametrize(("change", "problem"), MALFORMED, ids=[problem for _, problem in MALFORMED])
+def test_malformed_order_is_checked_shown_and_listed(change: dict[str, Any], problem: str) -> None:
+    session = FakeSession(FakeOrders(order("o1"), order("o2") | change))
+
+    checked = retail(session, "orders", "check", "--json")
+    shown = retail(session, "orders", "show", "o2", "--json")
+    listed = retail(session, "orders", "list", "--json")
+
+    assert checked.exit_code == 1
+    assert printed_json(checked) == {
+        "orders": [{"orderid": "o2", "problems": [problem]}],
+        "examined": 2,
+        "complete": True,
+        "more": False,
+    }
+    assert (shown.exit_code, printed_json(shown)["order"]["problems"]) == (0, [problem])
+    assert len(printed_json(listed)["orders"]) == 2
+    assert problem in retail(session, "orders", "show", "o2").stdout
+    assert "o2" in retail(session, "orders", "check").stdout
+
+
+@pytest.mark.parametrize("field", ["userid", "cost", "currency", "orderitems", "version", "placed_at", "history"])
+def test_missing_field_is_named_by_check_show_and_stuck(field: str) -> None:
+    document = order("o2", age=500)
+    del document[field]
+    session = FakeSession(FakeOrders(document))
+
+    stuck = printed_json(retail(session, "orders", "stuck", "--json"))["orders"]
+
+    assert printed_json(retail(session, "orders", "show", "o2", "--json"))["order"]["problems"] == [
+        f"{field}: is missing"
+    ]
+    assert [one["waits_for"] for one in stuck] == [f"an operator: its document is malformed ({field}: is missing)"]
+    assert retail(session, "orders", "stuck").exit_code == 0
+    assert f"{field}: is missing" in retail(session, "orders", "check").stdout
+
+
+def test_double_amount_is_not_shown_as_an_amount() -> None:
+    session = FakeSession(FakeOrders(order("o1", cost=1205.0)))
+
+    result = retail(session, "orders", "show", "o1")
+
+    assert "12.0" not in result.stdout.replace("double 1205.0", "")
+    assert "cost: is double 1205.0" in result.stdout
+
+
+def test_check_of_sound_orders_exits_with_0() -> None:
+    session = FakeSession(FakeOrders(order("o1", outbox=outbox_entry()), order("o2", "PROCESSED", processed_at=NOW)))
+
+    result = retail(session, "orders", "check")
+
+    assert result.exit_code == 0
+    assert "Malformed orders: none" in result.stdout
+    assert "2 orders examined" in result.stdout
+
+
+def test_check_stops_at_the_limit() -> None:
+    session = FakeSession(FakeOrders(*(order(f"o{n}", cost=1.5) for n in range(3))))
+
+    report = printed_json(retail(session, "orders", "check", "--limit", "2", "--json"))
+
+    assert [one["orderid"] for one in report["orders"]] == ["o0", "o1"]
+    assert (report["more"], report["complete"]) == (True, False)
+
+
+def test_check_without_time_is_incomplete_and_exits_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter([0.0, 100.0])
+    monkeypatch.setattr("retail_cli.order_commands.time", SimpleNamespace(monotonic=lambda: next(moments)))
+
+    result = retail(FakeSession(FakeOrders(order("o1"), order("o2"))), "orders", "check", "--json")
+
+    assert result.exit_code == 1
+    assert (printed_json(result)["examined"], printed_json(result)["complete"]) == (1, False)
+    assert "only 1 orders were read in 60 s: raise --seconds" in result.stderr
+
+
+def placed_at(moment: datetime, number: int) -> str:
+    return f"{first_id(moment)}-7000-8000-{number:012x}"
+
+
+def test_list_filters_by_user_status_and_time() -> None:
+    old, new = placed_at(NOW - timedelta(hours=3), 1), placed_at(NOW - timedelta(minutes=5), 2)
+    session = FakeSession(FakeOrders(order(old), order(new, "FAILED"), order("o3", userid="bob")))
+
+    def listed(*arguments: str) -> list[str]:
+        report = printed_json(retail(session, "orders", "list", *arguments, "--json"))
+        return [one["orderid"] for one in report["orders"]]
+
+    assert listed("--user", "alice") == [new, old]
+    assert listed("--status", "failed") == [new]
+    assert listed("--user", "alice", "--since", "1h") == [new]
+    assert listed("--user", "alice", "--until", "2026-01-02T02:04:05Z") == [old]
+    assert listed("--until", "2026-01-02T02:00+01:00") == [old]
+    assert listed("--since", "2026-01-03") == ["o3"]  # sorts after every time: no UUIDv7
+    assert listed("--user", "nobody") == []
+
+
+def test_list_prints_rows_and_reports_a_cut_list() -> None:
+    session = FakeSession(FakeOrders(order("o1"), order("o2", "PROCESSED", processed_at=NOW)))
+
+    result = retail(session, "orders", "list", "--limit", "1")
+
+    assert result.exit_code == 0
+    assert "o2 alice PROCESSED 12.50 USD 2026-01-02" in " ".join(result.stdout.split())
+    assert "o1" not in result.stdout
+    assert "raise --limit" in result.stdout
+
+
+@pytest.mark.parametrize("moment", ["yesterday", "2026-13-01", "5 h", ""])
+def test_list_rejects_an_unreadable_time_with_2(moment: str) -> None:
+    result = retail(FakeSession(FakeOrders()), "orders", "list", "--since", moment)
+
+    assert result.exit_code == 2

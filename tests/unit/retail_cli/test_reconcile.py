@@ -8,18 +8,18 @@ import structlog
 from pymongo.errors import WriteError
 from typer.testing import CliRunner, Result
 
-from fakes.operator import FakeOrders, FakeSession, FakeTopics, marker, order
+from fakes.operator import FakeOrders, FakeSession, FakeTopics, order, outbox_entry
 from retail_cli import reconciling
-from retail_cli.main import app, quiet
-from retail_cli.reconciling import one_pass
+from retail_cli.main import app, disable_logs
+from retail_cli.reconciling import run_pass
 from shared.ordering import reconcile
 from shared.ordering.offsets import Offsets
 
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
-    """Run as the command itself does, whose output holds no log lines."""
-    quiet()
+    """Drop log lines, as the command does."""
+    disable_logs()
     yield
     structlog.reset_defaults()
 
@@ -29,10 +29,11 @@ def retail(session: FakeSession, *arguments: str) -> Result:
 
 
 def lost(*orderids: str) -> FakeOrders:
-    return FakeOrders(*(order(one) for one in orderids), order("marked", outbox=marker()), order("done", "PROCESSED"))
+    others = order("pending", outbox=outbox_entry()), order("done", "PROCESSED")
+    return FakeOrders(*(order(one) for one in orderids), *others)
 
 
-def test_orders_whose_event_is_lost_get_their_marker_back() -> None:
+def test_orders_with_a_lost_event_are_requeued() -> None:
     session = FakeSession(lost("o1", "o2"))
 
     result = retail(session, "--json")
@@ -52,7 +53,7 @@ def test_orders_whose_event_is_lost_get_their_marker_back() -> None:
 
 
 @pytest.mark.parametrize(("orderids", "outcome"), [(["o1"], "refused"), (["o1", "o2"], "rearmed")])
-def test_an_order_that_mongodb_refuses_to_change_is_told_and_exits_with_1(orderids: list[str], outcome: str) -> None:
+def test_order_that_mongodb_refuses_to_update_exits_with_1(orderids: list[str], outcome: str) -> None:
     session = FakeSession(lost(*orderids))
     session.orders.refused = {"o1"}
     session.orders.refusal = WriteError("Document failed validation", 121)
@@ -61,11 +62,11 @@ def test_an_order_that_mongodb_refuses_to_change_is_told_and_exits_with_1(orderi
 
     report = json.loads(result.stdout)
     assert (result.exit_code, report["outcome"], report["refused"]) == (1, outcome, 1)
-    assert "refuses to change 1 of the orders" in result.stderr
+    assert "refuses to update 1 of the orders" in result.stderr
     assert "refused by MongoDB" in retail(session).stdout
 
 
-def test_a_pass_that_is_full_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_pass_reports_that_there_may_be_more(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (reconcile, reconciling):
         monkeypatch.setattr(module, "PASS_LIMIT", 2)
 
@@ -75,23 +76,23 @@ def test_a_pass_that_is_full_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "there may be more" in retail(FakeSession(lost("o1", "o2", "o3"))).stdout
 
 
-def test_a_dry_run_counts_and_writes_nothing() -> None:
+def test_dry_run_counts_and_writes_nothing() -> None:
     session = FakeSession(lost("o1", "o2"))
 
     result = retail(session, "--dry-run")
 
     assert result.exit_code == 0
-    assert "would get it back 2" in " ".join(result.stdout.replace("  ", " ").split())
+    assert "would be requeued 2" in " ".join(result.stdout.replace("  ", " ").split())
     assert "outbox" not in session.orders.documents["o1"]
 
 
-def test_with_no_order_without_marker_there_is_nothing_to_do() -> None:
+def test_no_order_without_outbox_entry_means_nothing_to_do() -> None:
     result = retail(FakeSession(lost()), "--json")
 
     assert (result.exit_code, json.loads(result.stdout)["outcome"]) == (0, "nothing to do")
 
 
-def test_a_group_that_does_not_come_to_the_end_leaves_all_as_it_is_and_exits_with_1() -> None:
+def test_group_that_is_behind_changes_nothing_and_exits_with_1() -> None:
     session = FakeSession(lost("o1"), FakeTopics(offsets={0: Offsets(0, 9, 4), 1: Offsets(0, 3, None)}))
 
     result = retail(session, "--seconds", "0", "--json")
@@ -102,18 +103,18 @@ def test_a_group_that_does_not_come_to_the_end_leaves_all_as_it_is_and_exits_wit
     assert "outbox" not in session.orders.documents["o1"]
 
 
-def test_it_waits_for_the_group_to_come_to_the_end() -> None:
+def test_pass_waits_until_the_group_reaches_the_end() -> None:
     orders, topics = lost("o1"), FakeTopics(offsets={0: Offsets(0, 9, 4)})
 
     def catch_up(_seconds: float) -> None:
         topics.offsets = {0: Offsets(0, 12, 9)}
 
-    report = one_pass(orders, orders, topics, dry_run=False, seconds=60, pause=catch_up)
+    report = run_pass(orders, orders, topics, dry_run=False, seconds=60, pause=catch_up)
 
     assert (report.outcome, report.rearmed, report.lag) == ("rearmed", 1, 3)
 
 
-def test_without_kafka_it_exits_with_3() -> None:
-    result = retail(FakeSession(lost("o1"), FakeTopics(away="connection refused")))
+def test_reconcile_without_kafka_exits_with_3() -> None:
+    result = retail(FakeSession(lost("o1"), FakeTopics(unavailable="connection refused")))
 
-    assert (result.exit_code, result.stderr) == (3, "retail: Kafka is away: connection refused\n")
+    assert (result.exit_code, result.stderr) == (3, "retail: Kafka is unavailable: connection refused\n")

@@ -38,29 +38,28 @@ def write(path: Path, lines: dict[str, str]) -> Path:
     return path
 
 
-def test_a_file_is_read_and_values_may_hold_equal_signs(tmp_path: Path, lines: dict[str, str]) -> None:
+def test_values_in_a_settings_file_may_contain_equal_signs(tmp_path: Path, lines: dict[str, str]) -> None:
     read = settings.parse(write(tmp_path / "operator.env", lines))
 
     assert read == lines
     assert load(settings.OperatorSettings, read).mongodb_database == "retail"
 
 
-def test_the_file_that_is_named_wins_over_the_environment(tmp_path: Path, lines: dict[str, str]) -> None:
+def test_named_settings_file_overrides_the_environment(tmp_path: Path, lines: dict[str, str]) -> None:
     path = write(tmp_path / "operator.env", lines)
 
     assert settings.choose(path, {"KAFKA_USERNAME": "another"}, tmp_path) == lines
 
 
-def test_the_local_stack_is_the_default_only_when_the_environment_is_silent(
-    tmp_path: Path, lines: dict[str, str]
-) -> None:
+def test_local_stack_is_used_only_without_settings_in_the_environment(tmp_path: Path, lines: dict[str, str]) -> None:
     write(tmp_path / LOCAL_ENV_FILE, lines)
 
     assert settings.choose(None, {"HOME": "/"}, tmp_path) == lines
+    assert settings.choose(None, {}, tmp_path / "docs/decisions") == lines
     assert settings.choose(None, {"MONGODB_URI_FILE": "/x"}, tmp_path) == {"MONGODB_URI_FILE": "/x"}
 
 
-def test_a_bad_line_is_named_by_its_number_and_not_shown(tmp_path: Path) -> None:
+def test_invalid_line_is_named_by_number_and_not_shown(tmp_path: Path) -> None:
     path = tmp_path / "operator.env"
     path.write_text(f"A=1\n{PASSWORD}\n")
 
@@ -70,7 +69,7 @@ def test_a_bad_line_is_named_by_its_number_and_not_shown(tmp_path: Path) -> None
     assert PASSWORD not in str(caught.value)
 
 
-def test_every_missing_setting_is_named_and_exits_with_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_settings_exit_with_2_and_name_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
     result = CliRunner().invoke(app, ["orders", "show", "o1"])
@@ -78,10 +77,11 @@ def test_every_missing_setting_is_named_and_exits_with_2(tmp_path: Path, monkeyp
     assert result.exit_code == 2
     assert "MONGODB_URI: is missing" in result.stderr
     assert "KAFKA_CA_FILE: is missing" in result.stderr
+    assert "--env-file FILE" in result.stderr
 
 
 @pytest.mark.parametrize("uri", [f"http://operator:{PASSWORD}@x", f"mongodb://operator:{PASSWORD}@a:b:c/"])
-def test_an_unusable_address_is_refused_without_being_shown(tmp_path: Path, lines: dict[str, str], uri: str) -> None:
+def test_unusable_address_is_rejected_without_being_shown(tmp_path: Path, lines: dict[str, str], uri: str) -> None:
     path = write(tmp_path / "operator.env", lines | {"MONGODB_URI": uri})
 
     result = CliRunner().invoke(app, ["--env-file", str(path), "outbox", "status"])

@@ -13,12 +13,12 @@ from pymongo.database import Database
 from auth_api import openapi, routes, tokens
 from auth_api.login import Login, Users
 from auth_api.metrics import AuthMetrics
-from auth_api.passwords import Passwords, Slots
-from auth_api.routes import NewUsers
+from auth_api.passwords import AddressShare, Passwords, Slots
+from auth_api.registration import NewUsers, Registrar
 from auth_api.settings import Settings
 from auth_api.signing_keys import SigningKeys, SigningKeysUnavailable
 from auth_api.store import MongoFailures, MongoUsers
-from auth_api.throttle import Failures, Throttle
+from auth_api.throttle import Failures, RegistrationLimit, Throttle
 from shared import mongo, store
 from shared.http.app import init_app, register_problems
 from shared.http.openapi import serve_document
@@ -34,6 +34,7 @@ from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, HttpMet
 SPARE_CONNECTIONS = 4
 LOGIN_SLOTS_PER_REGISTRATION_SLOT = 4
 REGISTRATION_WAITERS = 4  # few: each occupies a thread that a login could use
+ADDRESS_SHARE = 2  # of the places for registrations, one address may occupy one in so many
 
 
 class UserStore(Users, NewUsers, Protocol):
@@ -63,11 +64,18 @@ def create_app(
     register_problems(app, routes.PROBLEMS)
     tokens.configure(app, issuer=settings.issuer, audience=settings.audience)
     login = Login(users, Throttle(failures), passwords, slots)
+    registrar = Registrar(
+        users,
+        passwords,
+        registration_slots,
+        AddressShare(max(1, registration_slots.places // ADDRESS_SHARE)),
+        RegistrationLimit(failures, settings.registrations_per_address),
+        now,
+    )
     app.register_blueprint(
         routes.blueprint(
-            users=users,
             login=login,
-            slots=registration_slots,
+            registrar=registrar,
             keys=keys,
             cache_seconds=settings.jwks_cache_seconds,
             metrics=AuthMetrics(registry),
@@ -115,7 +123,7 @@ def wsgi() -> Flask:
     )
     certificates.watch(CertificateMetrics(registry), {"mongodb-ca": settings.mongodb_ca_file})
     keys.start()
-    indexes = StartupTask(failures.create_index)
+    indexes = StartupTask(failures.create_indexes)
     admin = AdminServer(
         settings.admin_bind,
         registry,

@@ -50,6 +50,7 @@ class Login:
             if not self.passwords.verify(stored, normalized) or stored is None:
                 raise WrongCredentials
             _try("login_count_reset_failed", lambda: self.throttle.discard(attempt))
+            _try("login_address_not_recorded", lambda: self.throttle.remember(name, address))
             if self.passwords.is_outdated(stored):
                 new = self.passwords.hash(normalized)
                 _try("password_rehash_failed", lambda: self.users.replace_hash(name, stored, new))

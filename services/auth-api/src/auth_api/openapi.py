@@ -30,6 +30,7 @@ _REGISTER: dict[str, Any] = {
                 413: "The body is above 64 KiB.",
                 415: "The body is not `application/json` in UTF-8.",
                 422: "The name or the password breaks a rule; `errors` has each.",
+                429: "The address registers too many users; by default more than 300 in 5 minutes.",
                 503: _UNAVAILABLE + " For `outcome-unknown`, ask for a token, or register again.",
             }
         ),
@@ -37,8 +38,9 @@ _REGISTER: dict[str, Any] = {
 }
 _TOKEN: dict[str, Any] = {
     "summary": "Get an access token",
-    "description": "After 10 failed attempts in 5 minutes for a user from one address (100 for a user, 100 for an "
-    "address) further ones are answered 429.",
+    "description": "After 10 failed attempts in 5 minutes for a user from one address, or 100 from an address, further "
+    "ones are answered 429. So are logins from an address that is new to the user, after 100 such failures for the "
+    "user or 1,000 for all users.",
     "operationId": "token",
     "tags": ["tokens"],
     "security": [{"basic": []}],

@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,8 +22,9 @@ class Slots:
     """At most `count` concurrent holders; up to `waiters` more may wait, each for up to 1 s. Thread-safe."""
 
     def __init__(self, count: int, *, waiters: int, wait: float = WAIT_SECONDS) -> None:
+        self.places = count + waiters
         self._free = threading.BoundedSemaphore(count)
-        self._places = threading.BoundedSemaphore(count + waiters)
+        self._places = threading.BoundedSemaphore(self.places)
         self._wait = wait
 
     @contextmanager
@@ -39,6 +41,34 @@ class Slots:
                 self._free.release()
         finally:
             self._places.release()
+
+
+class AddressBusy(Exception):  # noqa: N818 - a state, not a defect
+    """The address already has its share of the requests in flight; nothing was done."""
+
+
+class AddressShare:
+    """At most `limit` concurrent requests of each address, so that one client cannot occupy all slots. Thread-safe."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._in_flight: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def hold(self, address: str) -> Iterator[None]:
+        """Count the block as one request of the address, or raise AddressBusy."""
+        with self._lock:
+            if self._in_flight[address] >= self._limit:
+                raise AddressBusy
+            self._in_flight[address] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_flight[address] -= 1
+                if not self._in_flight[address]:
+                    del self._in_flight[address]
 
 
 class Passwords:

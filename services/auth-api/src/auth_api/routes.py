@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, jsonify, request
@@ -12,10 +12,11 @@ from auth_api import accounts
 from auth_api.accounts import InvalidAccount, MalformedCredentials, Registration
 from auth_api.login import Login, WrongCredentials
 from auth_api.metrics import AuthMetrics
-from auth_api.passwords import Busy, Slots
+from auth_api.passwords import AddressBusy, Busy
+from auth_api.registration import Registrar
 from auth_api.signing_keys import SigningKeys, SigningKeysUnavailable
 from auth_api.store import NameTaken
-from auth_api.throttle import TooManyFailures
+from auth_api.throttle import TooManyFailures, TooManyRegistrations
 from auth_api.tokens import issue_token
 from shared.http.app import authentication, read_json
 from shared.http.problem import Problem, outcome_unknown, seconds, unavailable
@@ -25,37 +26,23 @@ CHALLENGE = {"WWW-Authenticate": 'Basic realm="retail-orders", charset="UTF-8"'}
 RETRY_SECONDS = 1.0
 
 
-class NewUsers(Protocol):
-    """The users, as a registration needs them."""
-
-    def add(self, name: str, password_hash: str, now: datetime) -> None:
-        """Store a user; raise NameTaken, StoreUnavailable or OutcomeUnknown."""
-
-
 def blueprint(
     *,
-    users: NewUsers,
     login: Login,
-    slots: Slots,
+    registrar: Registrar,
     keys: SigningKeys,
     cache_seconds: int,
     metrics: AuthMetrics,
     now: Callable[[], datetime],
 ) -> Blueprint:
-    """Return the routes; each declares its authentication. Registrations have their own hashing `slots`.
-
-    The public keys may be cached for `cache_seconds`.
-    """
+    """Return the routes; each declares its authentication. The public keys may be cached for `cache_seconds`."""
     routes = Blueprint("auth", __name__)
 
     @routes.post("/api/users")
     @authentication("none")
     def register() -> tuple[Response, int]:
         registration = read_json(Registration)
-        password = accounts.validate(registration)
-        with slots.hold():
-            password_hash = login.passwords.hash(password)  # also for a taken name, so that both take the same time
-        users.add(registration.username, password_hash, now())
+        registrar.register(registration, request.remote_addr or "")
         return jsonify(username=registration.username), 201
 
     @routes.get("/api/token")
@@ -108,6 +95,12 @@ PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     TooManyFailures: lambda error: Problem(
         429, "Too many failed logins; retry later", headers={"Retry-After": seconds(error.retry_after)}
     ),
+    TooManyRegistrations: lambda error: Problem(
+        429,
+        "Too many registrations from this address; retry later",
+        headers={"Retry-After": seconds(error.retry_after)},
+    ),
+    AddressBusy: lambda _: Problem(429, "Too many concurrent registrations from this address; retry"),
     Busy: lambda _: unavailable("Too many concurrent logins or registrations; nothing was changed", RETRY_SECONDS),
     SigningKeysUnavailable: lambda _: unavailable("Signing keys are not loaded yet; retry", RETRY_SECONDS),
     StoreUnavailable: lambda error: unavailable(

@@ -42,6 +42,12 @@ class Settings(HttpSettings):
     )
     issuer: str = env("AUTH_ISSUER", default="retail-orders", help="`iss` of the tokens")
     audience: str = env("AUTH_AUDIENCE", default="retail-orders", help="`aud` of the tokens")
+    registrations_per_address: int = env(
+        "AUTH_REGISTRATIONS_PER_ADDRESS",
+        integer(1, 1_000),
+        default="300",
+        help="users that one address may register in 5 minutes, over all replicas",
+    )
     hash_slots: int = env(
         "HASH_SLOTS",
         hash_slots,

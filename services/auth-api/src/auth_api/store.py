@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pymongo import ReadPreference, UpdateOne, WriteConcern
@@ -9,7 +10,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
-from auth_api.throttle import WINDOW, AttemptCount, Limit
+from auth_api.throttle import KNOWN_FOR, WINDOW, AttemptCount, Limit
 from shared.mongo import Document
 from shared.resilience.breaker import Breaker
 from shared.store import insert_guarded, run_guarded
@@ -63,14 +64,19 @@ class MongoFailures:
         self._failures = database.get_collection(
             "login_failures", read_preference=ReadPreference.PRIMARY, write_concern=WriteConcern(w=1)
         )
+        self._known = database.get_collection(
+            "login_addresses", read_preference=ReadPreference.PRIMARY, write_concern=WriteConcern(w=1)
+        )
         self._breaker = breaker
 
-    def create_index(self) -> None:
-        """Create the TTL index that removes old documents. Idempotent; no rule depends on it."""
-        name = "changed_at_ttl"
-        run_guarded(
-            self._breaker, lambda: self._failures.create_index("changed_at", name=name, expireAfterSeconds=TTL_SECONDS)
-        )
+    def create_indexes(self) -> None:
+        """Create the TTL indexes that remove old documents. Idempotent; no rule depends on them."""
+        for collection, field, seconds in (
+            (self._failures, "changed_at", TTL_SECONDS),
+            (self._known, "at", int(KNOWN_FOR.total_seconds())),
+        ):
+            create = partial(collection.create_index, field, name=f"{field}_ttl", expireAfterSeconds=seconds)
+            run_guarded(self._breaker, create)
 
     def read(self, keys: Sequence[str]) -> list[AttemptCount]:
         """Return the counts of the keys."""
@@ -90,6 +96,17 @@ class MongoFailures:
         """Remove the attempt under each key."""
         query, change = {"_id": {"$in": list(keys)}}, {"$pull": {"attempts": {"id": attempt}}}
         run_guarded(self._breaker, lambda: self._failures.update_many(query, change))
+
+    def is_known(self, key: str) -> bool:
+        """Return whether `remember` was called for the key in the last 30 days."""
+        since = {"$subtract": ["$$NOW", int(KNOWN_FOR.total_seconds() * 1000)]}
+        query = {"_id": key, "$expr": {"$gt": ["$at", since]}}
+        return run_guarded(self._breaker, lambda: self._known.find_one(query, {"_id": 1})) is not None
+
+    def remember(self, key: str) -> None:
+        """Record a successful login under the key."""
+        change = {"$currentDate": {"at": True}}
+        run_guarded(self._breaker, lambda: self._known.update_one({"_id": key}, change, upsert=True))
 
 
 _IN_WINDOW: Document = {

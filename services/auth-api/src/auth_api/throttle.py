@@ -1,4 +1,8 @@
-"""Login throttling: attempts are counted before the password is checked, across all replicas."""
+"""Throttling of logins and registrations, across all replicas.
+
+An attempt to log in is counted before the password is checked. An address from which the user logged in lately is
+exempt from the limits that strangers can exhaust: nobody can lock a user out by guessing from elsewhere.
+"""
 
 import hashlib
 import ipaddress
@@ -12,14 +16,24 @@ from typing import Protocol
 WINDOW = timedelta(minutes=5)
 MAX_PER_USER_AND_ADDRESS = 10
 MAX_PER_ADDRESS = 100
-MAX_PER_USER = 100
+MAX_PER_USER = 100  # from addresses that are new to the user
+MAX_FROM_NEW_ADDRESSES = 1_000  # for all users together: one password tried on many names from many addresses
+KNOWN_FOR = timedelta(days=30)  # after a login
 
 
 class TooManyFailures(Exception):  # noqa: N818 - a state of the client
-    """A limit is reached; a retry makes sense after `retry_after` seconds."""
+    """A limit on failed logins is reached; a retry makes sense after `retry_after` seconds."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__("too many failed logins")
+        self.retry_after = retry_after
+
+
+class TooManyRegistrations(Exception):  # noqa: N818 - a state of the client
+    """An address registers too many users; a retry makes sense after `retry_after` seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("too many registrations")
         self.retry_after = retry_after
 
 
@@ -52,6 +66,12 @@ class Failures(Protocol):
     def remove(self, keys: Sequence[str], attempt: str) -> None:
         """Remove the attempt under each key."""
 
+    def is_known(self, key: str) -> bool:
+        """Return whether `remember` was called for the key in the last 30 days."""
+
+    def remember(self, key: str) -> None:
+        """Record a successful login under the key."""
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -69,13 +89,13 @@ class Throttle:
 
     def check(self, user: str, address: str) -> None:
         """Raise TooManyFailures if an attempt would be rejected now. Counts nothing."""
-        max_attempts = {limit.key: limit.max_attempts for limit in limits_for(user, address)}
+        max_attempts = {limit.key: limit.max_attempts for limit in self._limits(user, address)}
         counts = self._failures.read(list(max_attempts))
         _reject_if([count for count in counts if len(count.attempts) >= max_attempts[count.key]])
 
     def begin(self, user: str, address: str) -> Attempt:
         """Count an attempt, or raise TooManyFailures."""
-        limits = limits_for(user, address)
+        limits = self._limits(user, address)
         attempt = Attempt(secrets.token_hex(8), tuple(limit.key for limit in limits))
         try:
             counts = self._failures.add(limits, attempt.id)
@@ -83,37 +103,75 @@ class Throttle:
             with suppress(Exception):  # the write may have landed although no password was tried
                 self.discard(attempt)
             raise
-        exceeded = [count for count in counts if all(id_ != attempt.id for id_, _ in count.attempts)]
+        exceeded = _without(counts, attempt.id)
         if exceeded:
             self.discard(attempt)
         _reject_if(exceeded)
         return attempt
+
+    def remember(self, user: str, address: str) -> None:
+        """Record that the user logged in from the address."""
+        self._failures.remember(_known_key(user, address))
+
+    def _limits(self, user: str, address: str) -> tuple[Limit, ...]:
+        return limits_for(user, address, is_known=self._failures.is_known(_known_key(user, address)))
 
     def discard(self, attempt: Attempt) -> None:
         """Remove an attempt from the counts: it did not fail."""
         self._failures.remove(attempt.keys, attempt.id)
 
 
-def limits_for(user: str, address: str) -> tuple[Limit, ...]:
-    """Return the limits that an attempt counts against.
+class RegistrationLimit:
+    """Limits how many users an address may register in 5 minutes, across all replicas."""
 
-    Keys are hashes: of fixed length, and without the names and addresses of those who log in. An IPv6 address counts
-    by its first 64 bits, since one customer commonly has all of them.
+    def __init__(self, failures: Failures, max_registrations: int) -> None:
+        self._failures = failures
+        self._max = max_registrations
+
+    def count(self, address: str) -> None:
+        """Count a registration, or raise TooManyRegistrations."""
+        attempt = secrets.token_hex(8)
+        counts = self._failures.add([Limit(_key("registration", _place(address)), self._max)], attempt)
+        exceeded = _without(counts, attempt)
+        if exceeded:
+            raise TooManyRegistrations(max(map(_seconds_until_free, exceeded)))
+
+
+def limits_for(user: str, address: str, *, is_known: bool = False) -> tuple[Limit, ...]:
+    """Return the limits that an attempt counts against; `is_known`: the user logged in from the address lately.
+
+    Keys are hashes: of fixed length, and without the names and addresses of those who log in.
     """
-    place = address
+    place = _place(address)
+    limits = (
+        Limit(_key("user and address", user, place), MAX_PER_USER_AND_ADDRESS),
+        Limit(_key("address", place), MAX_PER_ADDRESS),
+    )
+    if is_known:
+        return limits
+    return (*limits, Limit(_key("user", user), MAX_PER_USER), Limit(_key("new addresses"), MAX_FROM_NEW_ADDRESSES))
+
+
+def _place(address: str) -> str:
+    """Return what counts as one address: of IPv6 the first 64 bits, since one customer commonly has all of them."""
     with suppress(ValueError):
         ip = ipaddress.ip_address(address)
         if isinstance(ip, ipaddress.IPv6Address):
-            place = str(ip.ipv4_mapped or ipaddress.IPv6Network((ip, 64), strict=False))
-    return (
-        Limit(_key("user and address", user, place), MAX_PER_USER_AND_ADDRESS),
-        Limit(_key("address", place), MAX_PER_ADDRESS),
-        Limit(_key("user", user), MAX_PER_USER),
-    )
+            return str(ip.ipv4_mapped or ipaddress.IPv6Network((ip, 64), strict=False))
+    return address
+
+
+def _known_key(user: str, address: str) -> str:
+    return _key("known", user, _place(address))
 
 
 def _key(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _without(counts: list[AttemptCount], attempt: str) -> list[AttemptCount]:
+    """Return the counts that did not accept the attempt: their limit is reached."""
+    return [count for count in counts if all(id_ != attempt for id_, _ in count.attempts)]
 
 
 def _reject_if(exceeded: list[AttemptCount]) -> None:

@@ -11,9 +11,9 @@ from shared.http.openapi import PROBLEM_SCHEMA, problems
 from shared.ordering.money import Amount
 
 _AMOUNT: Document = {
-    "description": "An exact amount above zero with at most two decimals, as a number or a string.",
+    "description": "An exact amount of zero or more with at most two decimals, as a number or a string.",
     "oneOf": [
-        {"type": "number", "exclusiveMinimum": 0, "maximum": 9999999999.99},
+        {"type": "number", "minimum": 0, "maximum": 9999999999.99},
         {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?$"},
     ],
     "examples": ["12.50", 12.5],

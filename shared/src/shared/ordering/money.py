@@ -8,7 +8,7 @@ _FORM = re.compile(r"(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?", re.ASCII)
 
 
 class Amount(int):
-    """An amount above zero in minor units of a currency with two decimals."""
+    """An amount of zero or more in minor units of a currency with two decimals."""
 
     __slots__ = ()
 
@@ -23,10 +23,7 @@ class Amount(int):
                 "must be a plain decimal such as 12.50: at most 10 digits before the point, 2 after, no exponent"
             )
         whole, _, fraction = text.partition(".")
-        minor = int(whole) * 100 + int(fraction.ljust(2, "0") or "0")
-        if minor == 0:
-            raise ValueError("must be above zero")
-        return cls(minor)
+        return cls(int(whole) * 100 + int(fraction.ljust(2, "0") or "0"))
 
 
 def text(minor: int) -> str:

@@ -1,0 +1,41 @@
+"""A registration: from a name and a password to a stored user or an exception."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from auth_api.accounts import Registration, validate
+from auth_api.passwords import AddressShare, Passwords, Slots
+from auth_api.throttle import RegistrationLimit
+
+
+class NewUsers(Protocol):
+    """The users, as a registration needs them."""
+
+    def add(self, name: str, password_hash: str, now: datetime) -> None:
+        """Store a user; raise NameTaken, StoreUnavailable or OutcomeUnknown."""
+
+
+@dataclass(frozen=True)
+class Registrar:
+    """Stores users. Registrations have their own hashing `slots`, of which one address gets its `share` at most."""
+
+    users: NewUsers
+    passwords: Passwords
+    slots: Slots
+    share: AddressShare
+    limit: RegistrationLimit
+    now: Callable[[], datetime]
+
+    def register(self, registration: Registration, address: str) -> None:
+        """Store the user; raise InvalidAccount, NameTaken, AddressBusy, TooManyRegistrations, Busy or a store's error.
+
+        A taken name takes as long as a free one: its password is hashed too.
+        """
+        password = validate(registration)
+        with self.share.hold(address):
+            self.limit.count(address)
+            with self.slots.hold():
+                password_hash = self.passwords.hash(password)
+        self.users.add(registration.username, password_hash, self.now())
