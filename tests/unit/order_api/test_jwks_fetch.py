@@ -61,8 +61,8 @@ def test_invalid_key_set_is_a_failed_fetch(body: bytes) -> None:
 
 
 @dataclass
-class Door:
-    """An HTTPS server that answers as it is told."""
+class JwksServer:
+    """An HTTPS server with a configurable answer."""
 
     url: str
     ca: Path
@@ -73,65 +73,67 @@ class Door:
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[Door]:
-    told = Door("", tmp_path / "ca.pem")
+def jwks_server(tmp_path: Path) -> Iterator[JwksServer]:
+    jwks_server = JwksServer("", tmp_path / "ca.pem")
     authority = Authority(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority.issue("edge"))
+    context.load_cert_chain(authority.issue("jwks-server"))
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if told.silence.is_set():
+            if jwks_server.silence.is_set():
                 self.connection.settimeout(5)
                 self.rfile.read(1)
                 return
-            self.send_response_only(told.status)
-            for name, value in told.headers.items():
+            self.send_response_only(jwks_server.status)
+            for name, value in jwks_server.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(told.body)))
+            self.send_header("Content-Length", str(len(jwks_server.body)))
             self.end_headers()
-            self.wfile.write(told.body)
+            self.wfile.write(jwks_server.body)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         server.daemon_threads = True
-        told.url = f"https://localhost:{server.server_port}/jwks.json"
+        jwks_server.url = f"https://localhost:{server.server_port}/jwks.json"
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield told
+        yield jwks_server
         server.shutdown()
 
 
-def test_key_set_is_fetched_over_tls(door: Door) -> None:
-    assert set(make_fetcher(door.url, door.ca)()) == {"a"}
+def test_key_set_is_fetched_over_tls(jwks_server: JwksServer) -> None:
+    assert set(make_fetcher(jwks_server.url, jwks_server.ca)()) == {"a"}
 
 
-def test_server_of_unknown_authority_is_rejected(door: Door, tmp_path: Path) -> None:
+def test_server_of_unknown_authority_is_rejected(jwks_server: JwksServer, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     Authority(other)
 
     with pytest.raises(JwksFetchFailed):
-        make_fetcher(door.url, other / "ca.pem")()
+        make_fetcher(jwks_server.url, other / "ca.pem")()
 
 
 @pytest.mark.parametrize(
     ("status", "body"), [(503, b"{}"), (404, b"{}"), (301, key_set(jwk("a"))), (200, b" " * (keys.MAX_BYTES + 1))]
 )
-def test_other_response_is_a_failed_fetch(door: Door, status: int, body: bytes) -> None:
-    door.status, door.body, door.headers = status, body, {"Location": door.url}
+def test_other_response_is_a_failed_fetch(jwks_server: JwksServer, status: int, body: bytes) -> None:
+    jwks_server.status, jwks_server.body, jwks_server.headers = status, body, {"Location": jwks_server.url}
 
     with pytest.raises(JwksFetchFailed):
-        make_fetcher(door.url, door.ca)()
+        make_fetcher(jwks_server.url, jwks_server.ca)()
 
 
-def test_silent_server_is_a_failed_fetch_after_a_timeout(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_server_is_a_failed_fetch_after_a_timeout(
+    jwks_server: JwksServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(keys, "FETCH_SECONDS", 0.3)
-    door.silence.set()
+    jwks_server.silence.set()
 
     with pytest.raises(JwksFetchFailed):
-        make_fetcher(door.url, door.ca)()
+        make_fetcher(jwks_server.url, jwks_server.ca)()
 
 
-def test_closed_port_is_a_failed_fetch(door: Door) -> None:
+def test_closed_port_is_a_failed_fetch(jwks_server: JwksServer) -> None:
     with pytest.raises(JwksFetchFailed):
-        make_fetcher("https://localhost:1/jwks.json", door.ca)()
+        make_fetcher("https://localhost:1/jwks.json", jwks_server.ca)()

@@ -13,7 +13,7 @@ from shared.ordering.reconcile import Outcome, Reconciler
 from support.handler import TAKEN_AT, HandlerHarness, document
 
 
-class Log:
+class FakeOffsets:
     """Offsets as a test sets them."""
 
     def __init__(self, **partitions: Offsets) -> None:
@@ -26,62 +26,63 @@ class Log:
         self.reading[partition] = replace(self.reading[partition], **changes)  # type: ignore[arg-type]
 
 
-class Case:
-    def __init__(self, harness: HandlerHarness, log: Log) -> None:
+class ReconcilerHarness:
+    def __init__(self, handler: HandlerHarness, offsets: FakeOffsets) -> None:
         self.seconds = 0.0
-        self.harness = harness
+        self.handler = handler
         self.reconciler = Reconciler(
-            harness.orders,
-            log,
-            on_requeued=harness.metrics.requeued.inc,
-            on_stuck=harness.metrics.stuck.set,
+            handler.orders,
+            offsets,
+            on_requeued=handler.metrics.requeued.inc,
+            on_stuck=handler.metrics.stuck.set,
             clock=lambda: self.seconds,
         )
 
     def has_outbox_entry(self, order_id: str) -> bool:
-        return "outbox" in self.harness.servers.view[order_id]
+        return "outbox" in self.handler.servers.view[order_id]
 
 
 def test_order_without_outbox_entry_is_requeued_after_all_ends() -> None:
-    log = Log(p0=Offsets(0, 10, 9), p1=Offsets(0, 4, 4))
-    case = Case(
-        HandlerHarness(document("lost"), document("pending", marked=True), document("done", status="PROCESSED")), log
+    offsets = FakeOffsets(p0=Offsets(0, 10, 9), p1=Offsets(0, 4, 4))
+    harness = ReconcilerHarness(
+        HandlerHarness(document("lost"), document("pending", marked=True), document("done", status="PROCESSED")),
+        offsets,
     )
 
-    assert case.reconciler.step() is Outcome.WAITING
-    assert not case.has_outbox_entry("lost")
-    log.set(0, committed=10)
-    assert case.reconciler.step() is Outcome.REQUEUED
+    assert harness.reconciler.step() is Outcome.WAITING
+    assert not harness.has_outbox_entry("lost")
+    offsets.set(0, committed=10)
+    assert harness.reconciler.step() is Outcome.REQUEUED
 
-    order = case.harness.servers.view["lost"]
+    order = harness.handler.servers.view["lost"]
     assert order["outbox"] == {"due": TAKEN_AT, "attempts": 0, "claim": None, "traceparent": None}
-    assert (order["rearmed"], case.reconciler.requeued) == (1, 1)
-    assert case.harness.servers.view["pending"]["rearmed"] == 0
-    assert case.harness.count("retail_outbox_requeued_total") == 1
-    assert case.reconciler.step() is Outcome.IDLE
+    assert (order["rearmed"], harness.reconciler.requeued) == (1, 1)
+    assert harness.handler.servers.view["pending"]["rearmed"] == 0
+    assert harness.handler.count("retail_outbox_requeued_total") == 1
+    assert harness.reconciler.step() is Outcome.IDLE
 
 
 def test_newer_events_do_not_delay_a_pass() -> None:
-    log = Log(p0=Offsets(0, 10, 3))
-    case = Case(HandlerHarness(document("lost")), log)
-    case.reconciler.step()
+    offsets = FakeOffsets(p0=Offsets(0, 10, 3))
+    harness = ReconcilerHarness(HandlerHarness(document("lost")), offsets)
+    harness.reconciler.step()
 
-    log.set(0, end=1_000_000, committed=10)
+    offsets.set(0, end=1_000_000, committed=10)
 
-    assert case.reconciler.step() is Outcome.REQUEUED
+    assert harness.reconciler.step() is Outcome.REQUEUED
 
 
 def test_order_processed_during_a_pass_is_unchanged() -> None:
-    log = Log(p0=Offsets(0, 10, 3))
-    case = Case(HandlerHarness(document("1")), log)
-    case.reconciler.step()
-    case.harness.orders.process(["1"], at=TAKEN_AT)
-    log.set(0, committed=10)
+    offsets = FakeOffsets(p0=Offsets(0, 10, 3))
+    harness = ReconcilerHarness(HandlerHarness(document("1")), offsets)
+    harness.reconciler.step()
+    harness.handler.orders.process(["1"], at=TAKEN_AT)
+    offsets.set(0, committed=10)
 
-    assert case.reconciler.step() is Outcome.REQUEUED
+    assert harness.reconciler.step() is Outcome.REQUEUED
 
-    assert case.reconciler.requeued == 0
-    assert case.harness.status("1") == "PROCESSED"
+    assert harness.reconciler.requeued == 0
+    assert harness.handler.status("1") == "PROCESSED"
 
 
 @pytest.mark.parametrize(
@@ -98,85 +99,92 @@ def test_order_processed_during_a_pass_is_unchanged() -> None:
     ],
 )
 def test_partition_is_passed_by_committed_or_expired_offsets(offsets: Offsets, *, passed: bool) -> None:
-    case = Case(HandlerHarness(document("1")), Log(p0=offsets))
+    harness = ReconcilerHarness(HandlerHarness(document("1")), FakeOffsets(p0=offsets))
 
-    assert (case.reconciler.step() is Outcome.REQUEUED) is passed
+    assert (harness.reconciler.step() is Outcome.REQUEUED) is passed
 
 
 def test_shorter_topic_restarts_the_pass() -> None:
-    log = Log(p0=Offsets(0, 10, 3))
-    case = Case(HandlerHarness(document("1")), log)
-    case.reconciler.step()
+    offsets = FakeOffsets(p0=Offsets(0, 10, 3))
+    harness = ReconcilerHarness(HandlerHarness(document("1")), offsets)
+    harness.reconciler.step()
 
-    log.reading = {0: Offsets(0, 2, 10)}  # recreated, with a stale committed offset
-    assert case.reconciler.step() is Outcome.RESTARTED
-    assert case.reconciler.step() is Outcome.WAITING  # 10 is beyond the present end and counts as 0
-    log.set(0, committed=2)
+    offsets.reading = {0: Offsets(0, 2, 10)}  # recreated, with a stale committed offset
+    assert harness.reconciler.step() is Outcome.RESTARTED
+    assert harness.reconciler.step() is Outcome.WAITING  # 10 is beyond the present end and counts as 0
+    offsets.set(0, committed=2)
 
-    assert case.reconciler.step() is Outcome.REQUEUED
+    assert harness.reconciler.step() is Outcome.REQUEUED
 
 
 def test_missing_partition_restarts_the_pass() -> None:
-    log = Log(p0=Offsets(0, 1, 0), p1=Offsets(0, 1, 1))
-    case = Case(HandlerHarness(document("1")), log)
-    case.reconciler.step()
+    offsets = FakeOffsets(p0=Offsets(0, 1, 0), p1=Offsets(0, 1, 1))
+    harness = ReconcilerHarness(HandlerHarness(document("1")), offsets)
+    harness.reconciler.step()
 
-    del log.reading[1]
+    del offsets.reading[1]
 
-    assert case.reconciler.step() is Outcome.RESTARTED
+    assert harness.reconciler.step() is Outcome.RESTARTED
 
 
 def test_stuck_order_is_requeued_every_ten_minutes_only() -> None:
-    log = Log(p0=Offsets(0, 0, None))
-    case = Case(HandlerHarness(document("1", rearmed=5)), log)
+    offsets = FakeOffsets(p0=Offsets(0, 0, None))
+    harness = ReconcilerHarness(HandlerHarness(document("1", rearmed=5)), offsets)
 
     def lose_again() -> None:
-        order = case.harness.servers.primary["1"]
-        case.harness.servers.primary["1"] = case.harness.servers.view["1"] = {
+        order = harness.handler.servers.primary["1"]
+        harness.handler.servers.primary["1"] = harness.handler.servers.view["1"] = {
             name: value for name, value in order.items() if name != "outbox"
         }
 
-    assert case.reconciler.step() is Outcome.REQUEUED  # the first look of a new process
+    assert harness.reconciler.step() is Outcome.REQUEUED  # the first look of a new process
     lose_again()
-    case.seconds = 590.0
-    assert case.reconciler.step() is Outcome.IDLE
-    assert case.harness.count("retail_orders_stuck") == 1
-    case.seconds = 601.0
-    assert case.reconciler.step() is Outcome.REQUEUED
+    harness.seconds = 590.0
+    assert harness.reconciler.step() is Outcome.IDLE
+    assert harness.handler.count("retail_orders_stuck") == 1
+    harness.seconds = 601.0
+    assert harness.reconciler.step() is Outcome.REQUEUED
 
-    assert case.harness.servers.view["1"]["rearmed"] == 7
-    assert case.harness.status("1") == "PLACED"
+    assert harness.handler.servers.view["1"]["rearmed"] == 7
+    assert harness.handler.status("1") == "PLACED"
 
 
 def test_rejected_order_does_not_stop_the_others() -> None:
-    case = Case(HandlerHarness(*(document(str(n)) for n in range(3))), Log(p0=Offsets(0, 0, None)))
-    case.harness.servers.rejected_ids = {"1"}
+    harness = ReconcilerHarness(
+        HandlerHarness(*(document(str(n)) for n in range(3))), FakeOffsets(p0=Offsets(0, 0, None))
+    )
+    harness.handler.servers.rejected_ids = {"1"}
 
-    assert case.reconciler.step() is Outcome.REQUEUED
+    assert harness.reconciler.step() is Outcome.REQUEUED
 
-    assert [case.has_outbox_entry(str(n)) for n in range(3)] == [True, False, True]
-    assert case.reconciler.refused == 1
-    assert case.reconciler.step() is Outcome.REQUEUED
-    assert (case.reconciler.requeued, case.reconciler.refused) == (0, 1)  # counted for each pass alone
+    assert [harness.has_outbox_entry(str(n)) for n in range(3)] == [True, False, True]
+    assert harness.reconciler.refused == 1
+    assert harness.reconciler.step() is Outcome.REQUEUED
+    assert (harness.reconciler.requeued, harness.reconciler.refused) == (
+        0,
+        1,
+    )  # counted for each pass alone
 
 
 def test_pass_continues_after_outage() -> None:
-    case = Case(HandlerHarness(document("1")), Log(p0=Offsets(0, 0, None)))
-    case.harness.servers.before_operation = lambda operation: Failure.NO_PRIMARY if operation == "update" else None
+    harness = ReconcilerHarness(HandlerHarness(document("1")), FakeOffsets(p0=Offsets(0, 0, None)))
+    harness.handler.servers.before_operation = lambda operation: Failure.NO_PRIMARY if operation == "update" else None
     with pytest.raises(PyMongoError):
-        case.reconciler.step()
-    case.harness.servers.before_operation = lambda operation: pytest.fail("read again") if operation == "find" else None
+        harness.reconciler.step()
+    harness.handler.servers.before_operation = lambda operation: (
+        pytest.fail("read again") if operation == "find" else None
+    )
 
-    assert case.reconciler.step() is Outcome.REQUEUED
+    assert harness.reconciler.step() is Outcome.REQUEUED
 
 
 def test_two_reconcilers_requeue_an_order_once() -> None:
-    log = Log(p0=Offsets(0, 10, 3))
+    offsets = FakeOffsets(p0=Offsets(0, 10, 3))
     harness = HandlerHarness(document("1"))
-    one, other = Case(harness, log), Case(harness, log)
+    one, other = ReconcilerHarness(harness, offsets), ReconcilerHarness(harness, offsets)
     one.reconciler.step()
     other.reconciler.step()
-    log.set(0, committed=10)
+    offsets.set(0, committed=10)
 
     one.reconciler.step()
     other.reconciler.step()
