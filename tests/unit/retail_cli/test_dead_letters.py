@@ -6,15 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pymongo.errors import AutoReconnect, WriteError
+from pymongo.errors import AutoReconnect
 from typer.testing import CliRunner, Result
 
-from fakes.operator import NOW, FakeOrders, FakeSession, FakeTopics, order
+from fakes.operator import NOW, FakeSession, FakeTopics, order
 from retail_cli import dead_letter_commands
 from retail_cli.main import app
 from retail_cli.output import print_warning
 from retail_cli.topics import Record
 from shared.kafka_message import Message
+from shared.ordering.transitions import OrderTransitions
 
 REASON = "no such item"
 
@@ -54,22 +55,23 @@ def outcomes(result: Result) -> dict[str, str]:
     return {one["orderid"]: one["outcome"] for one in printed_json(result)["orders"]}
 
 
-def lose_reply(orders: FakeOrders, *, when: Callable[[Sequence[str]], bool]) -> None:
+def lose_reply(transitions: OrderTransitions, *, when: Callable[[Sequence[str]], bool]) -> None:
     """Raise AutoReconnect from a redrive of such orders."""
-    move = orders.redrive
+    move = transitions.redrive
 
     def redrive(ids: Sequence[str], **how: Any) -> int:
         if when(ids):
             raise AutoReconnect("gone")
         return move(ids, **how)
 
-    orders.redrive = redrive  # type: ignore[method-assign]
+    transitions.redrive = redrive  # type: ignore[method-assign]
 
 
 def test_list_shows_broken_events_and_failed_orders() -> None:
     session = FakeSession(
-        FakeOrders(failed("o1"), order("o2", "PROCESSED")),
-        FakeTopics(letters=[letter(7, b"o2"), letter(8, None), letter(9, b"\xff")]),
+        failed("o1"),
+        order("o2", "PROCESSED"),
+        topics=FakeTopics(letters=[letter(7, b"o2"), letter(8, None), letter(9, b"\xff")]),
     )
 
     report = printed_json(retail(session, "list", "--json"))
@@ -88,7 +90,7 @@ def test_list_shows_broken_events_and_failed_orders() -> None:
 
 
 def test_list_without_kafka_shows_failed_orders_and_exits_with_3() -> None:
-    session = FakeSession(FakeOrders(failed("o1")), FakeTopics(unavailable="connection refused"))
+    session = FakeSession(failed("o1"), topics=FakeTopics(unavailable="connection refused"))
 
     result = retail(session, "list")
 
@@ -98,7 +100,7 @@ def test_list_without_kafka_shows_failed_orders_and_exits_with_3() -> None:
 
 
 def test_show_writes_bytes_that_are_not_utf8_as_base64() -> None:
-    session = FakeSession(FakeOrders(), FakeTopics(letters=[letter(7, b"o9", b"\xff\x00")]))
+    session = FakeSession(topics=FakeTopics(letters=[letter(7, b"o9", b"\xff\x00")]))
 
     detail = printed_json(retail(session, "show", "0:7", "--json"))
 
@@ -108,7 +110,7 @@ def test_show_writes_bytes_that_are_not_utf8_as_base64() -> None:
 
 
 def test_show_without_a_value_reports_its_original_size() -> None:
-    session = FakeSession(FakeOrders(), FakeTopics(letters=[letter(7, b"o9", None, value_length="3000000")]))
+    session = FakeSession(topics=FakeTopics(letters=[letter(7, b"o9", None, value_length="3000000")]))
 
     result = retail(session, "show", "0:7")
 
@@ -117,17 +119,17 @@ def test_show_without_a_value_reports_its_original_size() -> None:
 
 
 def test_show_exits_with_1_if_absent_and_2_if_invalid() -> None:
-    assert retail(FakeSession(FakeOrders()), "show", "0:7").exit_code == 1
-    assert retail(FakeSession(FakeOrders()), "show", "seven").exit_code == 2
+    assert retail(FakeSession(), "show", "0:7").exit_code == 1
+    assert retail(FakeSession(), "show", "seven").exit_code == 2
 
 
 def test_redrive_records_who_redrove_the_order_and_why() -> None:
-    session = FakeSession(FakeOrders(failed("o1")))
+    session = FakeSession(failed("o1"))
 
     result = retail(session, "redrive", "o1", "--reason", "the item is sold again", "--by", "ada", "--json")
 
     assert (result.exit_code, outcomes(result)) == (0, {"o1": "redriven"})
-    document = session.orders.documents["o1"]
+    document = session.order("o1")
     assert (document["status"], document["version"]) == ("PLACED", 2)
     assert document["history"][-1] | {"at": None} == {
         "status": "PLACED",
@@ -138,7 +140,7 @@ def test_redrive_records_who_redrove_the_order_and_why() -> None:
 
 
 def test_redrive_leaves_placed_and_processed_orders_unchanged() -> None:
-    session = FakeSession(FakeOrders(order("o1"), order("o2", "PROCESSED")))
+    session = FakeSession(order("o1"), order("o2", "PROCESSED"))
 
     result = retail(session, "redrive", "o1", "o2")
 
@@ -148,7 +150,7 @@ def test_redrive_leaves_placed_and_processed_orders_unchanged() -> None:
 
 
 def test_redrive_of_an_unknown_order_exits_with_1_after_the_others() -> None:
-    session = FakeSession(FakeOrders(failed("o1")))
+    session = FakeSession(failed("o1"))
 
     result = retail(session, "redrive", "o9", "o1", "--json")
 
@@ -157,14 +159,14 @@ def test_redrive_of_an_unknown_order_exits_with_1_after_the_others() -> None:
 
 
 def test_redrive_accepts_a_dead_letter_in_place_of_its_order() -> None:
-    session = FakeSession(FakeOrders(failed("o1")), FakeTopics(letters=[letter(7, b"o1"), letter(8, None)]))
+    session = FakeSession(failed("o1"), topics=FakeTopics(letters=[letter(7, b"o1"), letter(8, None)]))
 
     assert outcomes(retail(session, "redrive", "0:7", "--json")) == {"o1": "redriven"}
     assert retail(session, "redrive", "0:8").exit_code == 1
 
 
 def test_redrive_all_redrives_every_failed_order_once() -> None:
-    session = FakeSession(FakeOrders(*(failed(f"o{n}") for n in range(1100)), order("p1", "PROCESSED")))
+    session = FakeSession(*(failed(f"o{n}") for n in range(1100)), order("p1", "PROCESSED"))
 
     first = outcomes(retail(session, "redrive", "--all", "--json"))
 
@@ -174,12 +176,12 @@ def test_redrive_all_redrives_every_failed_order_once() -> None:
 
 
 def test_dry_run_changes_nothing() -> None:
-    session = FakeSession(FakeOrders(failed("o1")))
+    session = FakeSession(failed("o1"))
 
     result = retail(session, "redrive", "--all", "--dry-run", "--json")
 
     assert outcomes(result) == {"o1": "would redrive"}
-    assert session.orders.documents["o1"]["status"] == "FAILED"
+    assert session.order("o1")["status"] == "FAILED"
 
 
 def test_warnings_escape_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,9 +191,8 @@ def test_warnings_escape_control_characters(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_only_the_order_that_the_validator_refuses_stays_failed() -> None:
-    session = FakeSession(FakeOrders(failed("o1"), failed("o2"), failed("o3")))
-    session.orders.refused = {"o2"}
-    session.orders.refusal = WriteError("Document failed validation", 121)
+    session = FakeSession(failed("o1"), failed("o2"), failed("o3"))
+    session.servers.rejected_ids = {"o2"}
 
     result = retail(session, "redrive", "o1", "o2", "o3", "--json")
 
@@ -200,8 +201,8 @@ def test_only_the_order_that_the_validator_refuses_stays_failed() -> None:
 
 
 def test_orders_without_a_reply_are_unknown_and_exit_with_3() -> None:
-    session = FakeSession(FakeOrders(*(failed(f"o{n:04}") for n in range(1100))))
-    lose_reply(session.orders, when=lambda ids: "o0300" in ids)  # the newest come first, 500 at a time
+    session = FakeSession(*(failed(f"o{n:04}") for n in range(1100)))
+    lose_reply(session.transitions, when=lambda ids: "o0300" in ids)  # the newest come first, 500 at a time
 
     result = retail(session, "redrive", "--all", "--json")
 
@@ -217,10 +218,9 @@ def test_orders_without_a_reply_are_unknown_and_exit_with_3() -> None:
 
 def test_orders_left_after_an_outage_while_bisecting_are_unknown() -> None:
     """The update of the whole page may have changed some of them before MongoDB refused it."""
-    session = FakeSession(FakeOrders(failed("o1"), failed("o2"), failed("o3"), failed("o4")))
-    session.orders.refused = {"o2"}
-    session.orders.refusal = WriteError("Document failed validation", 121)
-    lose_reply(session.orders, when=lambda ids: ids == ["o3", "o4"])
+    session = FakeSession(failed("o1"), failed("o2"), failed("o3"), failed("o4"))
+    session.servers.rejected_ids = {"o2"}
+    lose_reply(session.transitions, when=lambda ids: ids == ["o3", "o4"])
 
     result = retail(session, "redrive", "o1", "o2", "o3", "o4", "--json")
 
@@ -230,7 +230,7 @@ def test_orders_left_after_an_outage_while_bisecting_are_unknown() -> None:
 
 def test_redrive_all_reports_orders_beyond_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dead_letter_commands, "REDRIVE_LIMIT", 2)
-    session = FakeSession(FakeOrders(failed("o1"), failed("o2"), failed("o3")))
+    session = FakeSession(failed("o1"), failed("o2"), failed("o3"))
 
     first = retail(session, "redrive", "--all", "--json")
     second = retail(session, "redrive", "--all", "--json")
@@ -241,19 +241,19 @@ def test_redrive_all_reports_orders_beyond_its_limit(monkeypatch: pytest.MonkeyP
 
 
 def test_redrive_requires_either_orders_or_all() -> None:
-    session = FakeSession(FakeOrders(failed("o1")))
+    session = FakeSession(failed("o1"))
 
     assert retail(session, "redrive").exit_code == 2
     assert retail(session, "redrive", "--all", "o1").exit_code == 2
-    assert session.orders.documents["o1"]["status"] == "FAILED"
+    assert session.order("o1")["status"] == "FAILED"
 
 
 def test_redrive_records_the_name_of_the_systems_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("getpass.getuser", lambda: "grace")
-    session = FakeSession(FakeOrders(failed("o1")))
+    session = FakeSession(failed("o1"))
 
     assert retail(session, "redrive", "o1").exit_code == 0
-    assert session.orders.documents["o1"]["history"][-1]["by"] == "operator:grace"
+    assert session.order("o1")["history"][-1]["by"] == "operator:grace"
 
 
 def test_redrive_by_a_user_without_a_name_records_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,15 +261,15 @@ def test_redrive_by_a_user_without_a_name_records_the_operator(monkeypatch: pyte
         raise KeyError("getpwuid(): uid not found: 10001")
 
     monkeypatch.setattr("getpass.getuser", no_name)
-    session = FakeSession(FakeOrders(failed("o1")))
+    session = FakeSession(failed("o1"))
 
     assert retail(session, "redrive", "o1").exit_code == 0
-    assert session.orders.documents["o1"]["history"][-1]["by"] == "operator"
+    assert session.order("o1")["history"][-1]["by"] == "operator"
 
 
 @pytest.mark.parametrize("name", ["", " ", "a" * 65, "a\x1bb"])
 def test_redrive_rejects_an_invalid_name_with_2(name: str) -> None:
-    session = FakeSession(FakeOrders(failed("o1")))
+    session = FakeSession(failed("o1"))
 
     assert retail(session, "redrive", "o1", "--by", name).exit_code == 2
-    assert session.orders.documents["o1"]["status"] == "FAILED"
+    assert session.order("o1")["status"] == "FAILED"

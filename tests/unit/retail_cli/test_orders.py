@@ -10,10 +10,10 @@ from bson.datetime_ms import DatetimeMS
 from pymongo.errors import OperationFailure, ServerSelectionTimeoutError
 from typer.testing import CliRunner, Result
 
-from fakes.operator import NOW, FakeOrders, FakeSession, FakeTopics, order, outbox_entry
+from fakes.operator import NOW, FakeSession, FakeTopics, order, outbox_entry
 from retail_cli.main import app
 from retail_cli.reports import EventCopy
-from retail_cli.store import first_id
+from retail_cli.store import OrderReader, first_id
 
 
 def retail(session: FakeSession, *arguments: str) -> Result:
@@ -25,7 +25,7 @@ def printed_json(result: Result) -> Any:
 
 
 def test_show_prints_document_history_event_and_offset() -> None:
-    session = FakeSession(FakeOrders(order("o1", "PROCESSED", processed_at=NOW)))
+    session = FakeSession(order("o1", "PROCESSED", processed_at=NOW))
     session.topics.copies["o1"] = [EventCopy("orders.placed", 3, 17, NOW, handled=True)]
 
     result = retail(session, "orders", "show", "o1")
@@ -37,7 +37,7 @@ def test_show_prints_document_history_event_and_offset() -> None:
 
 
 def test_show_in_json_has_the_documented_shape() -> None:
-    session = FakeSession(FakeOrders(order("o1", outbox=outbox_entry(attempts=2, claim="c"))))
+    session = FakeSession(order("o1", outbox=outbox_entry(attempts=2, claim="c")))
 
     report = printed_json(retail(session, "orders", "show", "o1", "--json"))
 
@@ -50,14 +50,14 @@ def test_show_in_json_has_the_documented_shape() -> None:
 
 
 def test_show_of_an_unknown_order_exits_with_1() -> None:
-    result = retail(FakeSession(FakeOrders()), "orders", "show", "o1")
+    result = retail(FakeSession(), "orders", "show", "o1")
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "retail: there is no order o1\n"
 
 
 def test_show_without_kafka_prints_the_order_and_exits_with_3() -> None:
-    session = FakeSession(FakeOrders(order("o1")), FakeTopics(unavailable="connection refused"))
+    session = FakeSession(order("o1"), topics=FakeTopics(unavailable="connection refused"))
 
     result = retail(session, "orders", "show", "o1", "--json")
 
@@ -72,22 +72,22 @@ def test_show_without_kafka_prints_the_order_and_exits_with_3() -> None:
 def test_control_characters_in_an_item_are_escaped() -> None:
     items = [{"item": "\x1b[2Jevil [red]", "quantity": 1}]
 
-    result = retail(FakeSession(FakeOrders(order("o1", orderitems=items))), "orders", "show", "o1")
+    result = retail(FakeSession(order("o1", orderitems=items)), "orders", "show", "o1")
 
     assert "\x1b" not in result.stdout
     assert "\\x1b[2Jevil [red]" in result.stdout
 
 
 def test_stuck_lists_old_placed_orders_and_repeatedly_lost_events() -> None:
-    orders = FakeOrders(
+    orders = [
         order("o1", age=500, outbox=outbox_entry(attempts=7)),
         order("o2", age=400),
         order("o3", age=10, rearmed=5),
         order("o4", age=10),
         order("o5", "PROCESSED", age=900),
-    )
+    ]
 
-    report = printed_json(retail(FakeSession(orders), "orders", "stuck", "--json"))
+    report = printed_json(retail(FakeSession(*orders), "orders", "stuck", "--json"))
 
     assert {one["orderid"]: one["waits_for"] for one in report["orders"]} == {
         "o1": "Kafka: its event is not published, 7 attempts",
@@ -99,7 +99,7 @@ def test_stuck_lists_old_placed_orders_and_repeatedly_lost_events() -> None:
 
 
 def test_stuck_reports_a_list_cut_by_the_limit() -> None:
-    session = FakeSession(FakeOrders(order("o1", age=500), order("o2", age=400)))
+    session = FakeSession(order("o1", age=500), order("o2", age=400))
 
     result = retail(session, "orders", "stuck", "--limit", "1")
 
@@ -109,7 +109,7 @@ def test_stuck_reports_a_list_cut_by_the_limit() -> None:
 
 
 def test_stuck_uses_the_age_in_older_than() -> None:
-    session = FakeSession(FakeOrders(order("o1", age=20)))
+    session = FakeSession(order("o1", age=20))
 
     assert printed_json(retail(session, "orders", "stuck", "--json"))["orders"] == []
     assert len(printed_json(retail(session, "orders", "stuck", "--older-than", "10", "--json"))["orders"]) == 1
@@ -117,8 +117,8 @@ def test_stuck_uses_the_age_in_older_than() -> None:
 
 def test_age_of_a_redriven_order_counts_from_its_redrive() -> None:
     again = {"status": "PLACED", "at": NOW - timedelta(seconds=20), "by": "operator", "reason": None}
-    session = FakeSession(FakeOrders(order("o1", age=500)))
-    session.orders.documents["o1"]["history"].append(again)
+    session = FakeSession(order("o1", age=500))
+    session.order("o1")["history"].append(again)
 
     assert printed_json(retail(session, "orders", "stuck", "--json"))["orders"] == []
     (stuck,) = printed_json(retail(session, "orders", "stuck", "--older-than", "10", "--json"))["orders"]
@@ -126,9 +126,9 @@ def test_age_of_a_redriven_order_counts_from_its_redrive() -> None:
 
 
 def test_outbox_status_counts() -> None:
-    orders = FakeOrders(order("o1", age=90, outbox=outbox_entry(attempts=3)), order("o2"), order("o3", "PROCESSED"))
+    orders = [order("o1", age=90, outbox=outbox_entry(attempts=3)), order("o2"), order("o3", "PROCESSED")]
 
-    result = retail(FakeSession(orders), "outbox", "status", "--json")
+    result = retail(FakeSession(*orders), "outbox", "status", "--json")
 
     assert printed_json(result) == {
         "pending": 1,
@@ -141,7 +141,7 @@ def test_outbox_status_counts() -> None:
 
 
 def test_empty_outbox_has_no_oldest_entry() -> None:
-    result = retail(FakeSession(FakeOrders()), "outbox", "status")
+    result = retail(FakeSession(), "outbox", "status")
 
     assert result.exit_code == 0
     assert "pending 0 due now 0 claimed 0 oldest - " in " ".join(result.stdout.split())
@@ -163,12 +163,12 @@ def test_empty_outbox_has_no_oldest_entry() -> None:
 def test_mongodb_failure_is_one_sentence_and_exit_code_3(
     error: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_self: FakeOrders) -> None:
+    def fail(_self: OrderReader) -> None:
         raise error
 
-    monkeypatch.setattr(FakeOrders, "outbox", fail)
+    monkeypatch.setattr(OrderReader, "outbox", fail)
 
-    result = retail(FakeSession(FakeOrders()), "outbox", "status")
+    result = retail(FakeSession(), "outbox", "status")
 
     assert (result.exit_code, result.stderr) == (3, sentence)
 
@@ -177,7 +177,7 @@ def test_mongodb_failure_is_one_sentence_and_exit_code_3(
     "arguments", [[], ["orders"], ["orders", "show"], ["orders", "stuck", "--limit", "0"], ["nonsense"]]
 )
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
-    assert retail(FakeSession(FakeOrders()), *arguments).exit_code == 2
+    assert retail(FakeSession(), *arguments).exit_code == 2
 
 
 MALFORMED = [
@@ -204,7 +204,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize(("change", "problem"), MALFORMED, ids=[problem for _, problem in MALFORMED])
 def test_malformed_order_is_checked_shown_and_listed(change: dict[str, Any], problem: str) -> None:
-    session = FakeSession(FakeOrders(order("o1"), order("o2") | change))
+    session = FakeSession(order("o1"), order("o2") | change)
 
     checked = retail(session, "orders", "check", "--json")
     shown = retail(session, "orders", "show", "o2", "--json")
@@ -227,7 +227,7 @@ def test_malformed_order_is_checked_shown_and_listed(change: dict[str, Any], pro
 def test_missing_field_is_named_by_check_show_and_stuck(field: str) -> None:
     document = order("o2", age=500)
     del document[field]
-    session = FakeSession(FakeOrders(document))
+    session = FakeSession(document)
 
     stuck = printed_json(retail(session, "orders", "stuck", "--json"))["orders"]
 
@@ -240,7 +240,7 @@ def test_missing_field_is_named_by_check_show_and_stuck(field: str) -> None:
 
 
 def test_double_amount_is_not_shown_as_an_amount() -> None:
-    session = FakeSession(FakeOrders(order("o1", cost=1205.0)))
+    session = FakeSession(order("o1", cost=1205.0))
 
     result = retail(session, "orders", "show", "o1")
 
@@ -249,7 +249,7 @@ def test_double_amount_is_not_shown_as_an_amount() -> None:
 
 
 def test_check_of_sound_orders_exits_with_0() -> None:
-    session = FakeSession(FakeOrders(order("o1", outbox=outbox_entry()), order("o2", "PROCESSED", processed_at=NOW)))
+    session = FakeSession(order("o1", outbox=outbox_entry()), order("o2", "PROCESSED", processed_at=NOW))
 
     result = retail(session, "orders", "check")
 
@@ -259,7 +259,7 @@ def test_check_of_sound_orders_exits_with_0() -> None:
 
 
 def test_check_stops_at_the_limit() -> None:
-    session = FakeSession(FakeOrders(*(order(f"o{n}", cost=1.5) for n in range(3))))
+    session = FakeSession(*(order(f"o{n}", cost=1.5) for n in range(3)))
 
     report = printed_json(retail(session, "orders", "check", "--limit", "2", "--json"))
 
@@ -271,7 +271,7 @@ def test_check_without_time_is_incomplete_and_exits_with_1(monkeypatch: pytest.M
     moments = iter([0.0, 100.0])
     monkeypatch.setattr("retail_cli.order_commands.time", SimpleNamespace(monotonic=lambda: next(moments)))
 
-    result = retail(FakeSession(FakeOrders(order("o1"), order("o2"))), "orders", "check", "--json")
+    result = retail(FakeSession(order("o1"), order("o2")), "orders", "check", "--json")
 
     assert result.exit_code == 1
     assert (printed_json(result)["examined"], printed_json(result)["complete"]) == (1, False)
@@ -284,7 +284,7 @@ def placed_at(moment: datetime, number: int) -> str:
 
 def test_list_filters_by_user_status_and_time() -> None:
     old, new = placed_at(NOW - timedelta(hours=3), 1), placed_at(NOW - timedelta(minutes=5), 2)
-    session = FakeSession(FakeOrders(order(old), order(new, "FAILED"), order("o3", userid="bob")))
+    session = FakeSession(order(old), order(new, "FAILED"), order("o3", userid="bob"))
 
     def listed(*arguments: str) -> list[str]:
         report = printed_json(retail(session, "orders", "list", *arguments, "--json"))
@@ -300,7 +300,7 @@ def test_list_filters_by_user_status_and_time() -> None:
 
 
 def test_list_prints_rows_and_reports_a_cut_list() -> None:
-    session = FakeSession(FakeOrders(order("o1"), order("o2", "PROCESSED", processed_at=NOW)))
+    session = FakeSession(order("o1"), order("o2", "PROCESSED", processed_at=NOW))
 
     result = retail(session, "orders", "list", "--limit", "1")
 
@@ -312,6 +312,6 @@ def test_list_prints_rows_and_reports_a_cut_list() -> None:
 
 @pytest.mark.parametrize("moment", ["yesterday", "2026-13-01", "5 h", ""])
 def test_list_rejects_an_unreadable_time_with_2(moment: str) -> None:
-    result = retail(FakeSession(FakeOrders()), "orders", "list", "--since", moment)
+    result = retail(FakeSession(), "orders", "list", "--since", moment)
 
     assert result.exit_code == 2

@@ -16,10 +16,10 @@ from retail_cli.main import app
 
 PROGRAM = """
 import sys
-from fakes.operator import FakeOrders, FakeSession, order
+from fakes.operator import FakeSession, order
 from retail_cli import main, settings
 
-main.Session = lambda load: FakeSession(FakeOrders(order("o1", userid="J\\u00f3zef \\u2603", status="FAILED")))
+main.Session = lambda load: FakeSession(order("o1", userid="J\\u00f3zef \\u2603", status="FAILED"))
 main.main()
 """
 TESTS = Path(__file__).parents[2]

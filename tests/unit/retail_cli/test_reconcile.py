@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from pymongo.errors import WriteError
 from typer.testing import CliRunner, Result
 
-from fakes.operator import FakeOrders, FakeSession, FakeTopics, order, outbox_entry
+from fakes.operator import FakeSession, FakeTopics, order, outbox_entry
 from retail_cli import reconciling
 from retail_cli.main import app, disable_logs
 from retail_cli.reconciling import run_pass
+from shared.mongo import Document
 from shared.ordering import reconcile
 from shared.ordering.offsets import Offsets
 
@@ -28,13 +28,13 @@ def retail(session: FakeSession, *arguments: str) -> Result:
     return CliRunner().invoke(app, ("orders", "reconcile", *arguments), obj=session)
 
 
-def lost(*orderids: str) -> FakeOrders:
+def lost(*orderids: str) -> list[Document]:
     others = order("pending", outbox=outbox_entry()), order("done", "PROCESSED")
-    return FakeOrders(*(order(one) for one in orderids), *others)
+    return [*(order(one) for one in orderids), *others]
 
 
 def test_orders_with_a_lost_event_are_requeued() -> None:
-    session = FakeSession(lost("o1", "o2"))
+    session = FakeSession(*lost("o1", "o2"))
 
     result = retail(session, "--json")
 
@@ -48,15 +48,14 @@ def test_orders_with_a_lost_event_are_requeued() -> None:
         "refused": 0,
         "more": False,
     }
-    assert "outbox" in session.orders.documents["o1"]
-    assert session.orders.documents["o2"]["rearmed"] == 1
+    assert "outbox" in session.order("o1")
+    assert session.order("o2")["rearmed"] == 1
 
 
 @pytest.mark.parametrize(("orderids", "outcome"), [(["o1"], "refused"), (["o1", "o2"], "rearmed")])
 def test_order_that_mongodb_refuses_to_update_exits_with_1(orderids: list[str], outcome: str) -> None:
-    session = FakeSession(lost(*orderids))
-    session.orders.refused = {"o1"}
-    session.orders.refusal = WriteError("Document failed validation", 121)
+    session = FakeSession(*lost(*orderids))
+    session.servers.rejected_ids = {"o1"}
 
     result = retail(session, "--json")
 
@@ -70,51 +69,52 @@ def test_full_pass_reports_that_there_may_be_more(monkeypatch: pytest.MonkeyPatc
     for module in (reconcile, reconciling):
         monkeypatch.setattr(module, "PASS_LIMIT", 2)
 
-    report = json.loads(retail(FakeSession(lost("o1", "o2", "o3")), "--json").stdout)
+    report = json.loads(retail(FakeSession(*lost("o1", "o2", "o3")), "--json").stdout)
 
     assert (report["examined"], report["more"]) == (2, True)
-    assert "there may be more" in retail(FakeSession(lost("o1", "o2", "o3"))).stdout
+    assert "there may be more" in retail(FakeSession(*lost("o1", "o2", "o3"))).stdout
 
 
 def test_dry_run_counts_and_writes_nothing() -> None:
-    session = FakeSession(lost("o1", "o2"))
+    session = FakeSession(*lost("o1", "o2"))
 
     result = retail(session, "--dry-run")
 
     assert result.exit_code == 0
     assert "would be requeued 2" in " ".join(result.stdout.replace("  ", " ").split())
-    assert "outbox" not in session.orders.documents["o1"]
+    assert "outbox" not in session.order("o1")
 
 
 def test_no_order_without_outbox_entry_means_nothing_to_do() -> None:
-    result = retail(FakeSession(lost()), "--json")
+    result = retail(FakeSession(*lost()), "--json")
 
     assert (result.exit_code, json.loads(result.stdout)["outcome"]) == (0, "nothing to do")
 
 
 def test_group_that_is_behind_changes_nothing_and_exits_with_1() -> None:
-    session = FakeSession(lost("o1"), FakeTopics(offsets={0: Offsets(0, 9, 4), 1: Offsets(0, 3, None)}))
+    session = FakeSession(*lost("o1"), topics=FakeTopics(offsets={0: Offsets(0, 9, 4), 1: Offsets(0, 3, None)}))
 
     result = retail(session, "--seconds", "0", "--json")
 
     assert result.exit_code == 1
     assert json.loads(result.stdout)["outcome"] == "undecided"
     assert "8 events are left: is an order-processor running?" in result.stderr
-    assert "outbox" not in session.orders.documents["o1"]
+    assert "outbox" not in session.order("o1")
 
 
 def test_pass_waits_until_the_group_reaches_the_end() -> None:
-    orders, topics = lost("o1"), FakeTopics(offsets={0: Offsets(0, 9, 4)})
+    topics = FakeTopics(offsets={0: Offsets(0, 9, 4)})
+    session = FakeSession(*lost("o1"), topics=topics)
 
     def catch_up(_seconds: float) -> None:
         topics.offsets = {0: Offsets(0, 12, 9)}
 
-    report = run_pass(orders, orders, topics, dry_run=False, seconds=60, pause=catch_up)
+    report = run_pass(session.transitions, session.orders, topics, dry_run=False, seconds=60, pause=catch_up)
 
     assert (report.outcome, report.rearmed, report.lag) == ("rearmed", 1, 3)
 
 
 def test_reconcile_without_kafka_exits_with_3() -> None:
-    result = retail(FakeSession(lost("o1"), FakeTopics(unavailable="connection refused")))
+    result = retail(FakeSession(*lost("o1"), topics=FakeTopics(unavailable="connection refused")))
 
     assert (result.exit_code, result.stderr) == (3, "retail: Kafka is unavailable: connection refused\n")
