@@ -1,5 +1,7 @@
 """Hashes, and the bound on hashing."""
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -122,3 +124,29 @@ def test_a_slot_comes_free_after_an_error() -> None:
 
     with slots.hold():
         pass
+
+
+STORM = """
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from auth_api.passwords import Passwords
+
+def resident_mib():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+passwords = Passwords(threads=2)
+stored = passwords.hash("a password")
+before = resident_mib()
+with ThreadPoolExecutor(16) as clients:
+    assert not any(clients.map(lambda _: passwords.verify(stored, "another password"), range(96)))
+    print(resident_mib() - before)
+"""
+
+
+def test_memory_after_a_login_storm_is_bounded_by_the_hashing_threads() -> None:
+    """16 client threads with an arena each keep 300 MiB; two hashing threads keep 19 MiB each, or none."""
+    command = [sys.executable, "-c", STORM]
+    kept = float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout)
+
+    assert kept < 3 * 19 + 10, f"{kept:.0f} MiB stay resident"

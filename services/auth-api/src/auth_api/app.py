@@ -109,16 +109,17 @@ def wsgi() -> Flask:
         cache_seconds=settings.jwks_cache_seconds,
         signing_kid=settings.signing_kid,
     )
+    slots = login_slots(settings)
+    registration_count = max(1, settings.hash_slots // LOGIN_SLOTS_PER_REGISTRATION_SLOT)
+    passwords = Passwords(threads=slots.count + registration_count)
     app = create_app(
         settings,
         users=MongoUsers(database, breaker),
         failures=failures,
         keys=keys,
-        passwords=Passwords(),
-        slots=login_slots(settings),
-        registration_slots=Slots(
-            max(1, settings.hash_slots // LOGIN_SLOTS_PER_REGISTRATION_SLOT), waiters=REGISTRATION_WAITERS
-        ),
+        passwords=passwords,
+        slots=slots,
+        registration_slots=Slots(registration_count, waiters=REGISTRATION_WAITERS),
         registry=registry,
     )
     certificates.watch(CertificateMetrics(registry), {"mongodb-ca": settings.mongodb_ca_file})
@@ -135,6 +136,7 @@ def wsgi() -> Flask:
         admin.close()
         indexes.close()
         keys.close()
+        passwords.close()
         database.client.close()
 
     app.extensions["shutdown"] = shutdown
