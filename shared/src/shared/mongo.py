@@ -1,5 +1,6 @@
 """The MongoDB client with its fixed options, and what its errors mean."""
 
+import ssl
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -39,9 +40,13 @@ def connect(uri: str, *, ca_file: Path, database: str, app_name: str, pool: int)
     password, so it is not shown.
     """
     try:
+        ssl.create_default_context(cafile=ca_file)
+    except (OSError, ValueError):
+        raise SettingsError(f"MONGODB_CA_FILE: {str(ca_file)!r} contains no valid CA certificate") from None
+    try:
         return _client(uri, ca_file=ca_file, app_name=app_name, pool=pool)[database]
     except (ValueError, OSError, ConfigurationError):
-        raise SettingsError("MONGODB_URI or MONGODB_CA_FILE is not usable") from None
+        raise SettingsError("MONGODB_URI: cannot be used; check its host names and options") from None
 
 
 def _client(uri: str, *, ca_file: Path, app_name: str, pool: int) -> MongoClient[Document]:

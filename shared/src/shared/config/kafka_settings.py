@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from shared import kafka
-from shared.config.settings import env, file, settings
+from shared.config.settings import env, file, servers, settings
 
 
 @settings
 class KafkaSettings:
     """Brokers and credentials; the protocol is always SASL_SSL with SCRAM-SHA-512."""
 
-    kafka_bootstrap_servers: str = env("KAFKA_BOOTSTRAP_SERVERS", help="brokers as host:port, comma-separated")
+    kafka_bootstrap_servers: str = env("KAFKA_BOOTSTRAP_SERVERS", servers, help="brokers as host:port, comma-separated")
     kafka_username: str = env("KAFKA_USERNAME", help="Kafka user name")
     kafka_password: str = env("KAFKA_PASSWORD", secret=True, help="Kafka password")
     kafka_ca_file: Path = env("KAFKA_CA_FILE", file, help="CA bundle used to verify the brokers")

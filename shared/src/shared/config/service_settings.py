@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from shared.config.settings import address, env, file, integer, settings
+from shared.config.mongo_uri import mongo_uri
+from shared.config.settings import address, database_name, env, file, integer, settings
 from shared.telemetry import log
 
 
@@ -10,9 +11,11 @@ from shared.telemetry import log
 class MongoSettings:
     """Server and credentials; the connection always uses TLS."""
 
-    mongodb_uri: str = env("MONGODB_URI", secret=True, help="MongoDB connection string with user name and password")
+    mongodb_uri: str = env(
+        "MONGODB_URI", mongo_uri, secret=True, help="MongoDB connection string with user and password"
+    )
     mongodb_ca_file: Path = env("MONGODB_CA_FILE", file, help="CA bundle used to verify MongoDB")
-    mongodb_database: str = env("MONGODB_DATABASE", default="retail", help="database name")
+    mongodb_database: str = env("MONGODB_DATABASE", database_name, default="retail", help="database name")
 
 
 @settings

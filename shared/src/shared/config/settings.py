@@ -1,12 +1,14 @@
 """Typed settings from environment variables; one error names every problem."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
+_DATABASE = re.compile(r"[A-Za-z0-9_-]{1,63}", re.ASCII)
 
 
 class SettingsError(ValueError):
@@ -51,12 +53,22 @@ def _value(metadata: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
     if metadata["secret"] and f"{name}_FILE" in environ:
         if text is not None:
             raise ValueError(f"set either {name} or {name}_FILE, not both")
-        text = Path(environ[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
+        text = _read_secret(Path(environ[f"{name}_FILE"].strip()))
+    text = (text or "").strip()
     if not text:
         text = metadata["default"]
     if text is None:
         raise ValueError(f"is missing ({metadata['help']})")
     return metadata["parse"](text)
+
+
+def _read_secret(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"cannot read the file {str(path)!r}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"the file {str(path)!r} is not UTF-8 text") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +116,23 @@ def integer(low: int, high: int) -> Callable[[str], int]:
 def words(text: str) -> tuple[str, ...]:
     """Parse a comma-separated list; empty entries are dropped."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def database_name(text: str) -> str:
+    """Parse the name of a MongoDB database."""
+    if not _DATABASE.fullmatch(text):
+        raise ValueError(f"must be 1 to 63 letters, digits, - and _, not {text!r}")
+    return text
+
+
+def servers(text: str) -> str:
+    """Parse a comma-separated list of `host:port`; blanks around the commas are dropped."""
+    addresses = [part.strip() for part in text.split(",")]
+    for one in addresses:
+        if not one:
+            raise ValueError("must be a list of host:port without empty entries")
+        address(one)
+    return ",".join(addresses)
 
 
 def file(text: str) -> Path:
