@@ -105,3 +105,19 @@ def test_jar_lock_has_kafka_and_a_hash_for_each_jar() -> None:
 
     assert ("org.apache.kafka", "kafka_2.13", jars.KAFKA_VERSION) in {(j.group, j.artifact, j.version) for j in locked}
     assert all(len(jar.sha256) == 64 for jar in locked)
+
+
+def test_changed_lock_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(jars, "_download", lambda _jars, _folder: None)
+    first = jars.kafka_jars()
+    monkeypatch.setattr(jars, "_lock", lambda: "# another lock")
+
+    assert jars.kafka_jars() != first
+    assert first.is_dir()
+
+
+def test_jackson_is_at_least_the_version_without_known_holes() -> None:
+    version = next(jar.version for jar in jars._locked() if jar.artifact == "jackson-databind")
+
+    assert tuple(map(int, version.split("."))) >= (2, 21, 5)

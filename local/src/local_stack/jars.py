@@ -56,9 +56,10 @@ def cache() -> Path:
 def kafka_jars() -> Path:
     """Return the folder of Kafka's jars. The first call downloads them (about 85 MB, with a progress bar).
 
-    The folder appears complete or not at all, so that two starts at once, or an interrupted one, are harmless.
+    A changed lock has a folder of its own. The folder appears complete or not at all, so that two starts at once, or an
+    interrupted one, are harmless.
     """
-    target = cache() / f"kafka-{KAFKA_VERSION}"
+    target = cache() / f"kafka-{KAFKA_VERSION}-{hashlib.sha256(_lock().encode()).hexdigest()[:12]}"
     if not target.is_dir():
         unfinished = Path(tempfile.mkdtemp(prefix="kafka-", dir=target.parent))
         try:
@@ -69,8 +70,12 @@ def kafka_jars() -> Path:
     return target
 
 
+def _lock() -> str:
+    return files("local_stack").joinpath("kafka-jars.txt").read_text(encoding="utf-8")
+
+
 def _locked() -> list[Jar]:
-    lines = files("local_stack").joinpath("kafka-jars.txt").read_text(encoding="utf-8").splitlines()
+    lines = _lock().splitlines()
     return [Jar(*line.replace(":", " ").split()) for line in lines if line and not line.startswith("#")]
 
 
