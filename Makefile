@@ -6,7 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 MEMBERS := shared $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)) local cli loadtest
 SOURCES := shared services local cli loadtest bench tests
-SCRIPTS := .ci/fresh .ci/run k8s/kind-up.sh k8s/secrets.sh locks/compile.sh locks/install.sh
+SCRIPTS := $(wildcard .ci/* k8s/*.sh locks/*.sh)
 FAST := tests/unit tests/api tests/model tests/test_rules.py
 # What runs the system is a part of what tests it: `make run` installs the part, and keeps the whole where it is.
 RUN_READY := $(if $(wildcard .venv/.ready),.venv/.ready,.venv/.ready-run)

@@ -62,7 +62,7 @@ class System:
 @contextmanager
 def running(root: Path, peers: Iterable[Peer]) -> Iterator[System]:
     """Start everything, and stop it at the end; the folder `root` is the caller's to remove."""
-    options = StackOptions(root=root, ports="free", order_api=1, extra_env=EXTRA)
+    options = StackOptions(root=root, ports="free", counts={"order-api": 1}, extra_env=EXTRA)
     with ExitStack() as ends, Stack(options) as stack:
         _create_topic(stack.client("admin"))
         processes = {peer.name: ends.enter_context(_peer(peer, stack.client("admin"), root)) for peer in peers}

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from local_stack.catalog import SERVICES
 from local_stack.stack import Stack, StackOptions
 from support.customer import Customer, https
 
@@ -14,7 +15,7 @@ from support.customer import Customer, https
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """MongoDB and Kafka with their users, topics and rights, without services."""
     root = tmp_path_factory.mktemp("servers")
-    with Stack(StackOptions(root=root, ports="free", order_api=0, auth_api=0, order_processor=0)) as stack:
+    with Stack(StackOptions(root=root, ports="free", counts=dict.fromkeys(SERVICES, 0))) as stack:
         yield stack
 
 

@@ -31,16 +31,16 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawHttpsClient]
 def running(root: Path, environ: Mapping[str, str], *, with_auth_api: bool = False) -> Iterator[RawHttpsClient]:
     folders, ports = Folders(root), StackOptions(root=root).choose_ports()
     authority = Authority(folders.certificates)
-    auth_port = ports.order_api if with_auth_api else ports.auth_api  # where one service is both
-    upstreams = {"order-api": [ports.order_api, ports.order_api + 1], "auth-api": [auth_port]}
+    auth_port = ports["order-api"] if with_auth_api else ports["auth-api"]  # where one service is both
+    upstreams = {"order-api": [ports["order-api"], ports["order-api"] + 1], "auth-api": [auth_port]}
     lock = os.open(root / "lock", os.O_CREAT | os.O_RDWR)
-    server = ThreadingHTTPServer(("127.0.0.1", ports.order_api), FaultyService)
+    server = ThreadingHTTPServer(("127.0.0.1", ports["order-api"]), FaultyService)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     supervisor = Supervisor(lock=lock, file=root / "stack.json", on_change=lambda: None, say=print)
-    supervisor.add([proxy.part(folders, authority, port=ports.proxy, upstreams=upstreams, environ=environ)])
+    supervisor.add([proxy.part(folders, authority, port=ports["proxy"], upstreams=upstreams, environ=environ)])
     supervisor.start("proxy")
     supervisor.await_ready("proxy", seconds=20)
-    yield RawHttpsClient(ports.proxy, authority.certificate)
+    yield RawHttpsClient(ports["proxy"], authority.certificate)
     supervisor.close()
     server.shutdown()
     server.server_close()

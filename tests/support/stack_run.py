@@ -85,7 +85,7 @@ class StackRun:
 
 def free_offset() -> int:
     """Return an offset at which all usual ports are free."""
-    usual = [getattr(ports.fixed(), name) + n for name in ports.Ports.__slots__ for n in range(3)]
+    usual = [port + n for port in ports.USUAL.values() for n in range(3)]
     return wait.until(
         lambda: next((o for o in range(1000, 12_000, 137) if not any(ports.in_use(p + o) for p in usual)), None),
         "free ports",

@@ -79,7 +79,7 @@ class Kafka:
     @property
     def bootstrap(self) -> str:
         """The addresses for clients."""
-        return ",".join(f"{HOST}:{self._ports.kafka + n}" for n in self._nodes)
+        return ",".join(f"{HOST}:{self._ports['kafka'] + n}" for n in self._nodes)
 
     def parts(self) -> list[Part]:
         """Return the brokers as parts, named kafka-0 and so on. New data folders are formatted."""
@@ -110,7 +110,7 @@ class Kafka:
 
     def prepare(self) -> None:
         """Create or update the users, their rights and the topics, as the files say. The brokers must be ready."""
-        bootstrap = ",".join(f"{HOST}:{self._ports.kafka_internal + n}" for n in self._nodes)
+        bootstrap = ",".join(f"{HOST}:{self._ports['kafka-internal'] + n}" for n in self._nodes)
         client = kafka_admin.connect(
             bootstrap, ca=self._authority.certificate, certificate=self._authority.issue(ADMIN)
         )
@@ -122,7 +122,7 @@ class Kafka:
             command=command,
             environment=environment(**LOCALE),
             log=self._folders.log / f"{name}.log",
-            ready=lambda: listening(self._ports.kafka + node),
+            ready=lambda: listening(self._ports["kafka"] + node),
         )
 
     def _cluster_id(self) -> str:
@@ -135,9 +135,9 @@ class Kafka:
         name = f"kafka-{node}"
         ports = self._ports
         listeners = {
-            "CLIENT": ports.kafka + node,
-            "INTERNAL": ports.kafka_internal + node,
-            "CONTROLLER": ports.kafka_controller + node,
+            "CLIENT": ports["kafka"] + node,
+            "INTERNAL": ports["kafka-internal"] + node,
+            "CONTROLLER": ports["kafka-controller"] + node,
         }
         addresses = {listener: f"{listener}://{HOST}:{port}" for listener, port in listeners.items()}
         replication = len(self._nodes)
@@ -145,7 +145,7 @@ class Kafka:
         settings = SETTINGS | {
             "node.id": node,
             "log.dirs": self._folders.data(name),
-            "controller.quorum.voters": ",".join(f"{n}@{HOST}:{ports.kafka_controller + n}" for n in self._nodes),
+            "controller.quorum.voters": ",".join(f"{n}@{HOST}:{ports['kafka-controller'] + n}" for n in self._nodes),
             "listeners": ",".join(addresses.values()),
             "advertised.listeners": f"{addresses['CLIENT']},{addresses['INTERNAL']}",
             "ssl.keystore.location": self._authority.issue(name),

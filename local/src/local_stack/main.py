@@ -16,8 +16,9 @@ import httpx
 from rich.console import Console
 
 from local_stack import lock, report, smoke_test
+from local_stack.catalog import SERVICES
 from local_stack.errors import StackError
-from local_stack.options import REPOSITORY, SERVICES, StackOptions
+from local_stack.options import REPOSITORY, StackOptions
 from local_stack.ports import HIGHEST_OFFSET, REPLICAS
 from local_stack.stack import Stack
 
@@ -109,11 +110,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"add this to every usual port, 0 to {HIGHEST_OFFSET} (stacks 1000 apart share no port)",
     )
-    for service, replicas in zip(SERVICES, (2, 1, 1), strict=True):
+    for name, service in SERVICES.items():
         run_parser.add_argument(
-            f"--{service}",
+            f"--{name}",
             type=int,
-            default=replicas,
+            default=service.replicas,
             metavar="N",
             choices=range(1, REPLICAS + 1),
             help=f"how many replicas, {REPLICAS} at most",
@@ -139,9 +140,7 @@ def _options(options: argparse.Namespace) -> StackOptions:
     return StackOptions(
         root=options.root,
         ports=options.port_offset,
-        order_api=options.order_api,
-        auth_api=options.auth_api,
-        order_processor=options.order_processor,
+        counts={name: getattr(options, name.replace("-", "_")) for name in SERVICES},
         extra_env=dict.fromkeys(SERVICES, passed_on) | {"proxy": os.environ},
     )
 

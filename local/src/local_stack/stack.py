@@ -9,11 +9,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from local_stack import checks, lock, proxy, secret_files
+from local_stack.catalog import APIS, CONSUMERS, SERVICES
 from local_stack.certificates import Authority, signing_key
 from local_stack.errors import StackError
 from local_stack.kafka import Kafka
 from local_stack.mongod import MongoDB
-from local_stack.options import SERVICES, Folders, StackOptions
+from local_stack.options import Folders, StackOptions
 from local_stack.process import Part
 from local_stack.services import Wiring
 from local_stack.supervisor import Supervisor
@@ -25,8 +26,8 @@ CLIENTS = (*SERVICES, "operator", "admin")
 # The order in which parts stop, and the seconds that each kind has before it is killed: 29 in all.
 STOP_ORDER = (
     (("proxy",), 3),
-    (("order-api", "auth-api"), 11),
-    (("order-processor",), 7),
+    (APIS, 11),
+    (CONSUMERS, 7),
     (("kafka",), 5),
     (("mongodb",), 3),
 )
@@ -142,7 +143,7 @@ class Stack:
         self._ports = options.choose_ports()
         self._authority = authority = Authority(folders.certificates)
         signing_key(folders.keys)
-        self._mongodb = MongoDB(folders, authority, port=self._ports.mongodb, members=options.mongo_members)
+        self._mongodb = MongoDB(folders, authority, port=self._ports["mongodb"], members=options.mongo_members)
         self._kafka = Kafka(folders, authority, ports=self._ports, brokers=options.brokers)
         self._wiring = Wiring(
             folders=folders,
@@ -166,12 +167,12 @@ class Stack:
             self.await_ready(*mongodb)
             self._mongodb.prepare()
             self._say("MongoDB is ready")
-        self._launch([*self._proxy(), *self._replicas("auth-api"), *self._replicas("order-api")])
+        self._launch([*self._proxy(), *self._replicas(APIS)])
         if kafka:
             self.await_ready(*kafka)
             self._kafka.prepare()
             self._say("Kafka is ready")
-        self._launch(self._replicas("order-processor"))
+        self._launch(self._replicas(CONSUMERS))
         self.await_ready(*self._names)
         self._complete = True
         self._write_file()
@@ -185,18 +186,22 @@ class Stack:
         return names
 
     def _proxy(self) -> Iterable[Part]:
-        if self._options.order_api or self._options.auth_api:
+        counts = {service: self._options.replicas(service) for service in APIS}
+        if any(counts.values()):
             upstreams = {
-                "order-api": range(self._ports.order_api, self._ports.order_api + max(1, self._options.order_api)),
-                "auth-api": range(self._ports.auth_api, self._ports.auth_api + max(1, self._options.auth_api)),
+                service: range(self._ports[service], self._ports[service] + max(1, count))
+                for service, count in counts.items()
             }
             environ = self._options.extra_env.get("proxy", {})
-            port = self._ports.proxy
+            port = self._ports["proxy"]
             yield proxy.part(self._folders, self._authority, port=port, upstreams=upstreams, environ=environ)
 
-    def _replicas(self, service: str) -> Iterable[Part]:
-        extra = self._options.extra_env.get(service, {})
-        return [self._wiring.part(service, replica, extra) for replica in range(self._options.replicas(service))]
+    def _replicas(self, services: Iterable[str]) -> Iterable[Part]:
+        return [
+            self._wiring.part(service, replica, self._options.extra_env.get(service, {}))
+            for service in services
+            for replica in range(self._options.replicas(service))
+        ]
 
     def _stop(self) -> None:
         """Stop in order whatever was started, and leave only data, secrets and logs."""

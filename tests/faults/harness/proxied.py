@@ -30,8 +30,8 @@ class ProxiedKafka(Kafka):
 
     def __init__(self, *arguments: Any, ports: Any, brokers: int, **options: Any) -> None:
         super().__init__(*arguments, ports=ports, brokers=brokers, **options)
-        self._first = ports.kafka
-        self.proxies = [Proxy(ports.kafka + n) for n in range(brokers)]
+        self._first = ports["kafka"]
+        self.proxies = [Proxy(ports["kafka"] + n) for n in range(brokers)]
 
     @property
     def bootstrap(self) -> str:

@@ -235,7 +235,7 @@ class System:
     def primary(self) -> str:
         """Return the name of the part that is MongoDB's primary."""
         address = wait.until(lambda: self.mongo.primary, "a primary", seconds=60)
-        return f"mongodb-{(address[1] or 0) - self.stack._ports.mongodb}"
+        return f"mongodb-{(address[1] or 0) - self.stack._ports['mongodb']}"
 
     def _services(self) -> list[str]:
         return [part for service in SERVICES for part in self.parts(service)]

@@ -10,10 +10,10 @@ from local_stack.options import StackOptions
 
 SEED = int(os.environ.get("SEED", "20261124"))
 SHAPES: dict[str, dict[str, Any]] = {
-    "small": {"order_processor": 3},
+    "small": {"counts": {"order-processor": 3}},
     "tight": {},
-    "proxied": {"order_processor": 2},
-    "cluster": {"brokers": 3, "mongo_members": 3, "order_processor": 2},
+    "proxied": {"counts": {"order-processor": 2}},
+    "cluster": {"brokers": 3, "mongo_members": 3, "counts": {"order-processor": 2}},
 }
 
 

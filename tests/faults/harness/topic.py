@@ -112,7 +112,7 @@ def _administrator(stack: Stack) -> Any:
     """Return Kafka's administrator, which uses the brokers' internal listener and may do everything."""
     ports, brokers = stack._ports, stack._options.brokers
     return kafka_admin.connect(
-        ",".join(f"127.0.0.1:{ports.kafka_internal + n}" for n in range(brokers)),
+        ",".join(f"127.0.0.1:{ports['kafka-internal'] + n}" for n in range(brokers)),
         ca=stack._authority.certificate,
         certificate=stack._authority.issue("kafka-admin"),
     )

@@ -9,14 +9,12 @@ from local_stack import main, ports
 from local_stack.errors import StackError
 from local_stack.options import StackOptions
 
-ROOM = {"proxy": 1, "mongodb": 3, "kafka": 3, "kafka_controller": 3, "kafka_internal": 3}
+ROOM = {"proxy": 1, "mongodb": 3, "kafka": 3, "kafka-controller": 3, "kafka-internal": 3}
 
 
 def used(offset: int) -> set[int]:
     """Return every port of the largest stack at the offset."""
-    usual = ports.fixed(offset)
-    firsts = {name: getattr(usual, name) for name in ports.Ports.__slots__}
-    return {first + n for name, first in firsts.items() for n in range(ROOM.get(name, ports.REPLICAS))}
+    return {first + n for name, first in ports.fixed(offset).items() for n in range(ROOM.get(name, ports.REPLICAS))}
 
 
 def test_each_part_has_ports_of_its_own() -> None:
@@ -47,4 +45,4 @@ def test_port_in_use_advises_another_offset_as_it_is_typed(tmp_path: Path) -> No
         options = StackOptions(root=tmp_path, ports=2000)
 
         with pytest.raises(StackError, match=rf"port {port}, which proxy needs, .*: make run PORT_OFFSET=3000"):
-            options.check_ports(ports.Ports(*[port] + [0] * (len(ports.Ports.__slots__) - 1)))
+            options.check_ports(dict.fromkeys(ports.USUAL, 0) | {"proxy": port})
