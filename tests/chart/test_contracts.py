@@ -22,7 +22,7 @@ from support.manifests import of_kind
 KIND = helm.CHART / "ci/kind-values.yaml"
 EVERYTHING = helm.CHART / "ci/everything-values.yaml"
 CERT_MANAGERS = {"certmanager_certificate_expiration_timestamp_seconds"}  # from its own documentation
-PACKAGES = {path.name: path.name.replace("-", "_") for path in sorted((helm.ROOT / "services").glob("*"))}
+PACKAGES = {service: service.replace("-", "_") for service in helm.SERVICES}
 METRICS = (
     metrics,
     *(importlib.import_module(f"{p}.metrics") for p in PACKAGES.values() if importlib.util.find_spec(f"{p}.metrics")),

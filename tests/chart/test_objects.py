@@ -8,7 +8,7 @@ from support import helm, manifests
 from support.manifests import Pod, of_kind, selects
 
 EXAMPLES = sorted((helm.CHART / "ci").glob("*-values.yaml"))
-COMPONENTS = {"order-api", "auth-api", "order-processor"}
+COMPONENTS = set(helm.SERVICES)
 
 
 @pytest.fixture(params=EXAMPLES, ids=lambda path: path.stem)

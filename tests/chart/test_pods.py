@@ -9,7 +9,7 @@ from support import helm, manifests
 from support.manifests import Pod
 
 EXAMPLES = sorted((helm.CHART / "ci").glob("*-values.yaml"))
-SERVICE = re.compile("Deployment/.*-(order-api|auth-api|order-processor)")
+SERVICE = re.compile(f"Deployment/.*-({'|'.join(helm.SERVICES)})")
 VOLUMES = {"configMap", "secret", "projected", "emptyDir", "persistentVolumeClaim"}
 
 
@@ -33,11 +33,11 @@ def pod(request: pytest.FixtureRequest) -> Pod:
 
 
 def test_there_are_pods_to_look_at() -> None:
-    """Three Deployments and a test pod for each example, an operator for two; MongoDB and its Job on kind."""
+    """For each example one per service and a test pod; the operator in two; MongoDB and its Job on kind."""
     services = [name for name in PODS if SERVICE.search(name)]
 
-    assert len(services) == 3 * len(EXAMPLES)
-    assert len(PODS) == 4 * len(EXAMPLES) + 4
+    assert len(services) == len(helm.SERVICES) * len(EXAMPLES)
+    assert len(PODS) == (len(helm.SERVICES) + 1) * len(EXAMPLES) + 4
 
 
 def test_pod_is_restricted(pod: Pod) -> None:

