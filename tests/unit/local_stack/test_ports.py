@@ -18,7 +18,7 @@ def used(offset: int) -> set[int]:
 
 
 def test_each_part_has_ports_of_its_own() -> None:
-    assert len(used(0)) == 13 + 5 * ports.REPLICAS
+    assert len(used(0)) == 13 + len(ports.OF_SERVICES) * ports.REPLICAS
 
 
 @pytest.mark.parametrize("offset", range(1000, ports.HIGHEST_OFFSET + 1, 1000))
