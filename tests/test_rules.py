@@ -40,10 +40,12 @@ DOMAIN = (
 )
 WIRING = {"wsgi", "create_app", "main", "run"}
 # The only modules that read the environment of the process.
-READS_ENVIRONMENT = {
-    "auth_api/app.py",
-    "order_api/app.py",
-    "order_processor/main.py",
+ENTRY_POINTS = {
+    f"{path.parent.name}/{path.name}"
+    for path in ROOT.glob("services/*/src/*/*.py")
+    if path.name in {"app.py", "main.py"}
+}
+READS_ENVIRONMENT = ENTRY_POINTS | {
     "retail_cli/main.py",
     "shared/resilience/crash.py",
     "shared/http/gunicorn_conf.py",
