@@ -38,8 +38,8 @@ test: .venv/.ready ## Run every test on real MongoDB and real Kafka.
 	@exec $(BIN)/pytest $(ARGS)
 
 .PHONY: test-fast
-test-fast: .venv/.ready ## Run the tests that need no server, on every core (FAST=tests/unit/shared: only those).
-	@exec $(BIN)/pytest --numprocesses auto --dist loadfile $(FAST) $(ARGS)
+test-fast: .venv/.ready ## Run the tests that need no server, on up to 8 cores (FAST=tests/unit/shared: only those).
+	@exec $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadfile $(FAST) $(ARGS)
 
 .PHONY: test-abuse
 test-abuse: .venv/.ready ## Attack the proxies, on one machine and as in the chart, while a quiet user places orders (5 minutes).
