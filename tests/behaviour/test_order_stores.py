@@ -9,6 +9,7 @@ from pymongo.database import Database
 from order_api.orders import Document
 from order_api.store import LIST_BATCH, DuplicateOrder, OrderStore
 from shared.ordering import schema
+from shared.ordering.indexes import IndexConflict
 from shared.store import StoreUnavailable
 from support.order_stores import StoreHarness, new_breaker
 
@@ -107,6 +108,27 @@ def test_parallel_starts_create_the_collection_once(database: Database[Document]
     assert all(store.indexes_ready for store in stores)
     assert set(indexes) == {"_id_"} | {index.document["name"] for index in schema.INDEXES}
     assert indexes["one_order_per_key"]["unique"]
+
+
+def test_unique_index_under_another_name_is_accepted(database: Database[Document], admin: Database[Document]) -> None:
+    by_hand = schema.INDEXES[0].document
+    options = {"unique": True, "partialFilterExpression": by_hand["partialFilterExpression"]}
+    admin[schema.COLLECTION].create_index([*by_hand["key"].items()], name="made_by_hand", **options)
+    store = OrderStore(database, new_breaker(), new_breaker())
+    store.prepare()
+
+    assert store.indexes_ready
+    assert "one_order_per_key" not in database[schema.COLLECTION].index_information()
+
+
+def test_conflicting_unique_index_is_named(database: Database[Document], admin: Database[Document]) -> None:
+    fields = [*schema.INDEXES[0].document["key"].items()]
+    admin[schema.COLLECTION].create_index(fields, name="one_order_per_key")
+    store = OrderStore(database, new_breaker(), new_breaker())
+
+    with pytest.raises(IndexConflict, match=r"one_order_per_key of orders cannot be created"):
+        store.prepare()
+    assert not store.indexes_ready
 
 
 def test_validator_rejects_a_malformed_document(real: StoreHarness) -> None:

@@ -96,6 +96,9 @@ class FakeCollection:
     def codec_options(self) -> CodecOptions[Any]:
         return CodecOptions(tz_aware=True)
 
+    def list_indexes(self) -> list[Document]:
+        return []
+
     def create_indexes(self, indexes: Sequence[IndexModel]) -> None:
         """Enforce the unique indexes and ignore the others."""
         for index in indexes:

@@ -161,14 +161,14 @@ def readiness_error(store: OrderStore, keys: JwksCache | None) -> str | None:
 
     `keys` is None if orders are placed without a token. Kafka is not checked: orders are accepted without it.
     """
-    if not store.indexes_ready:
-        return "the indexes in MongoDB are not confirmed yet"
+    if error := store.preparation_error:
+        return error
     if keys is not None and not keys.is_ready:
         return "JWKS not fetched yet"
     try:
         store.ping()
-    except StoreUnavailable as error:
-        return str(error)
+    except StoreUnavailable as unavailable:
+        return str(unavailable)
     return None
 
 

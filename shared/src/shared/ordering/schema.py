@@ -6,6 +6,7 @@ from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
 from shared.mongo import Document
+from shared.ordering import indexes
 from shared.ordering.status import Status
 
 COLLECTION = "orders"
@@ -96,6 +97,7 @@ def ensure(orders: Collection[Document]) -> None:
 
     The validation level is moderate: orders that do not satisfy the validator can still be changed. A validator of this
     or a later version stays as it is: a replica of an older release must not narrow what a newer one has widened.
+    Raise IndexConflict or PyMongoError.
     """
     shape: Document = {"validator": VALIDATOR, "validationLevel": "moderate", "validationAction": "error"}
     try:
@@ -106,7 +108,7 @@ def ensure(orders: Collection[Document]) -> None:
         if _present_version(orders) < VERSION:
             orders.database.command("collMod", orders.name, **shape)
     with pymongo.timeout(BUILD_SECONDS):
-        orders.create_indexes(INDEXES)
+        indexes.ensure(orders, INDEXES)
 
 
 def _present_version(orders: Collection[Document]) -> int:

@@ -23,6 +23,9 @@ class Orders:
     def create_collection(self, *_: Any, **__: Any) -> None:
         self.limits["create_collection"] = _csot.remaining()
 
+    def list_indexes(self) -> list[Any]:
+        return []
+
     def create_indexes(self, _: Any) -> None:
         self.limits["create_indexes"] = _csot.remaining()
 
