@@ -47,6 +47,33 @@ def test_order_is_readable_at_its_location_with_history(service: OrderService) -
     assert answer.headers["ETag"] == f'"{placed.json["orderid"]}.2"'
 
 
+def test_upper_case_id_is_found(service: OrderService) -> None:
+    placed = service.place()
+    upper = placed.json["orderid"].upper()
+    in_query, in_body = service.read(f"?orderid={upper}"), service.read(body={"orderid": upper})
+
+    assert [answer.json["orderid"] for answer in (in_query, in_body)] == [placed.json["orderid"]] * 2
+    assert in_query.headers["ETag"] == placed.headers["ETag"]
+
+
+@pytest.mark.parametrize("sent", ["bob+shop@example.com", "bob%2Bshop@example.com"])
+def test_plus_in_a_userid_needs_no_escape(service: OrderService, sent: str) -> None:
+    user = "bob+shop@example.com"
+    placed = service.place(order(userid=user), user=user)
+    answer = service.read(f"?userid={sent}", user=user)
+
+    assert [item["orderid"] for item in answer.json["items"]] == [placed.json["orderid"]]
+
+
+def test_head_returns_the_headers_of_a_read(service: OrderService) -> None:
+    placed = service.place()
+    address = f"/orderdetails?orderid={placed.json['orderid']}"
+    answer = service.client.head(address, headers=service.bearer())
+
+    assert (answer.status_code, answer.data) == (200, b"")
+    assert answer.headers["ETag"] == placed.headers["ETag"]
+
+
 def test_id_is_accepted_in_a_json_body(service: OrderService) -> None:
     placed = service.place()
     one = service.read(body={"orderid": placed.json["orderid"]})

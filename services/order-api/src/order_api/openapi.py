@@ -30,7 +30,7 @@ _REASONS = {
     401: "The access token is missing or invalid.",
     403: "userid does not match the token's subject.",
     404: "The order does not exist or belongs to another user.",
-    413: "The body is larger than 64 KiB.",
+    413: "The body is larger than 64 KiB as sent; an escape such as \\u00e9 counts as six bytes.",
     415: "The body is not declared as application/json in UTF-8.",
     422: "The order breaks a rule, or the Idempotency-Key was used for a different order.",
     429: "The user, or the address, sends too many requests.",

@@ -11,6 +11,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21\x23-\x7e]{1,255}", re.ASCII)
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII
 )  # W3C Trace Context
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _CURSOR_VERSION = b"\x01"
 _SHOWN = 64  # characters of a client's own text that an error repeats
 
@@ -51,6 +52,16 @@ def parse_number(params: Mapping[str, str], name: str, low: int, high: int, *, d
 def format_etag(order_id: str, version: int) -> str:
     """Return an entity tag's opaque part. It names the order: one address serves several, by an id in the body."""
     return f"{order_id}.{version}"
+
+
+def normalize_order_id(text: str) -> str:
+    """Return a UUID in lower case, as it is stored: RFC 9562 ignores case on input. Any other text stays as it is."""
+    return text.lower() if _UUID.fullmatch(text) else text
+
+
+def normalize_userid(text: str) -> str:
+    """Return a userid from a query, in which an unescaped + was decoded to a blank: no user name contains blanks."""
+    return text.replace(" ", "+")
 
 
 def parse_idempotency_key(header: str) -> str:

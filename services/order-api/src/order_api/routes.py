@@ -112,7 +112,7 @@ class Routes:
         if "orderid" in requested:
             params.reject_unless_with("userid", query, "limit", "cursor", "status")
             wait = params.parse_number(query, "wait", 0, MAX_WAIT, default=0)
-            return self._read_order(user, requested["orderid"], wait=wait)
+            return self._read_order(user, params.normalize_order_id(requested["orderid"]), wait=wait)
         params.reject_unless_with("orderid", query, "wait")
         if requested["userid"] != user:
             raise Problem(403, "userid must match the token's subject")
@@ -171,6 +171,8 @@ class Routes:
 def _requested_id(query: Mapping[str, str]) -> dict[str, str]:
     """Return the one id that the query or the body contains."""
     in_query = {name: query[name] for name in ("orderid", "userid") if name in query}
+    if "userid" in in_query:
+        in_query["userid"] = params.normalize_userid(in_query["userid"])
     in_body = _ids_in_body()
     if in_query and in_body:
         raise Problem(400, "Pass the id in the query or the body, not both")
