@@ -6,6 +6,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from fakes.auth import FakeKeyRecords
 from fakes.mongo_client import FakeDatabase
 from fakes.replica_set import ReplicaSet
 from retail_cli.reports import EventCopy
@@ -88,6 +89,7 @@ class FakeSession:
         self.orders = OrderReader(database)
         self.transitions = OrderTransitions(database, Breaker("mongodb", metrics, is_failure=mongo.is_failure))
         self.topics = topics or FakeTopics()
+        self.key_records = FakeKeyRecords()
         self.closed = False
 
     def order(self, order_id: str) -> Document:

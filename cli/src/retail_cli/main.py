@@ -12,7 +12,7 @@ import typer
 from pymongo.errors import OperationFailure, PyMongoError
 from typer.core import TyperGroup
 
-from retail_cli import dead_letter_commands, order_commands, settings, status_commands
+from retail_cli import dead_letter_commands, key_commands, order_commands, settings, status_commands
 from retail_cli.examples import examples
 from retail_cli.output import accept_any_locale, print_warning, report_failed_output
 from retail_cli.session import ExitCode, Refused, Session
@@ -20,6 +20,7 @@ from retail_cli.topics import KafkaUnavailable
 from shared.config.settings import SettingsError
 from shared.kafka import KafkaException
 from shared.resilience.breaker import CircuitOpen
+from shared.store import StoreUnavailable
 
 
 class _Commands(TyperGroup):
@@ -32,6 +33,10 @@ class _Commands(TyperGroup):
             raise _failed(ExitCode.REFUSED, str(error)) from None
         except SettingsError as error:
             raise _failed(ExitCode.USAGE, f"the settings cannot be used\n{error}") from None
+        except StoreUnavailable as error:
+            cause = error.__cause__
+            sentence = f"MongoDB {explain(cause)}" if isinstance(cause, PyMongoError) else str(error)
+            raise _failed(ExitCode.UNAVAILABLE, sentence) from None
         except CircuitOpen as error:
             raise _failed(ExitCode.UNAVAILABLE, str(error)) from None
         except PyMongoError as error:
@@ -56,6 +61,7 @@ app = typer.Typer(
 app.add_typer(order_commands.app, name="orders")
 app.add_typer(dead_letter_commands.app, name="dead-letters")
 app.add_typer(status_commands.outbox, name="outbox")
+app.add_typer(key_commands.app, name="keys")
 app.command(epilog=status_commands.BREAKERS_EXAMPLES)(status_commands.breakers)
 for plugin in entry_points(group="retail_cli.commands"):  # of packages for developers, which are in no image
     plugin.load()(app)

@@ -49,17 +49,17 @@ def order(report: reports.OrderReport) -> Lines:
         ("requeued", f"{o.rearmed} times" if o.rearmed else None),
     )
     if o.problems:
-        yield _table("Malformed document", ["problem"], [[problem] for problem in o.problems])
-    yield _table(
+        yield table("Malformed document", ["problem"], [[problem] for problem in o.problems])
+    yield table(
         "Items",
         ["item", "quantity", "price"],
         [[i.get(k) for k in ("item", "quantity", "price")] for i in o.orderitems],
     )
-    yield _table(
+    yield table(
         "History", ["status", "at", "by", "reason"], [[c.status, when(c.at), c.by, c.reason] for c in o.history]
     )
     if report.events or report.complete:
-        yield _table(
+        yield table(
             "Event in the topic",
             ["topic", "partition", "offset", "published", "handled"],
             [
@@ -74,21 +74,21 @@ def order(report: reports.OrderReport) -> Lines:
 def orders(report: reports.OrderList) -> Lines:
     """Draw a list of orders."""
     rows = [[o.orderid, o.userid, o.status, _amount(o), when(o.placed_at), when(o.processed_at)] for o in report.orders]
-    yield _table("Orders", ["order", "user", "status", "cost", "placed", "processed"], rows)
+    yield table("Orders", ["order", "user", "status", "cost", "placed", "processed"], rows)
     yield from _more(more=report.more)
 
 
 def check(report: reports.CheckReport) -> Lines:
     """Draw the malformed orders, one problem per row."""
     rows = [[order.orderid, problem] for order in report.orders for problem in order.problems]
-    yield _table("Malformed orders", ["order", "problem"], rows)
+    yield table("Malformed orders", ["order", "problem"], rows)
     yield Text(f"\n{report.examined:,} orders examined")
     yield from _more(more=report.more)
 
 
 def stuck(report: reports.StuckReport) -> Lines:
     """Draw the stuck orders."""
-    yield _table(
+    yield table(
         "Stuck orders",
         ["order", "user", "placed", "age", "requeued", "waits for"],
         [
@@ -116,7 +116,7 @@ def reconcile(report: reports.ReconcileReport) -> Lines:
 def dead_letters(report: reports.DeadLetters) -> Lines:
     """Draw broken events and FAILED orders."""
     yield _dead_letters(report.events)
-    yield _table(
+    yield table(
         "Failed orders",
         ["order", "user", "failed", "reason"],
         [[f.orderid, f.userid, when(f.failed_at), f.reason] for f in report.failed_orders],
@@ -138,14 +138,14 @@ def dead_letter(detail: reports.DeadLetterDetail) -> Lines:
         ("first failed", when(letter.first_failed_at)),
         ("last failed", when(letter.last_failed_at)),
     )
-    yield _table("Headers", ["header", "value"], detail.headers)
+    yield table("Headers", ["header", "value"], detail.headers)
     yield Text(f"\nValue ({detail.encoding})", style="bold")
     yield Text("  none" if detail.value is None else escape(detail.value))
 
 
 def redriven(report: reports.RedriveReport) -> Lines:
     """Draw the outcome for each order."""
-    yield _table("Redrive", ["order", "outcome", "detail"], [[r.orderid, r.outcome, r.detail] for r in report.orders])
+    yield table("Redrive", ["order", "outcome", "detail"], [[r.orderid, r.outcome, r.detail] for r in report.orders])
 
 
 def outbox(report: reports.OutboxReport) -> Lines:
@@ -170,7 +170,7 @@ def breakers(report: reports.BreakersReport) -> Lines:
         elif not replica.breakers:
             rows.append([replica.name, "none", "", "", "", "", "", ""])
         rows += [[replica.name, b.breaker, b.state, b.ok, b.failed, b.rejected, b.opened, ""] for b in replica.breakers]
-    yield _table(
+    yield table(
         "Circuit breakers", ["replica", "breaker", "state", "ok", "failed", "rejected", "opened", "trouble"], rows
     )
 
@@ -194,7 +194,7 @@ def _seconds(seconds: int | None) -> str | None:
 
 
 def _dead_letters(letters: Sequence[reports.DeadLetter]) -> Table | Text:
-    return _table(
+    return table(
         "Dead letters",
         ["id", "order", "order's status", "came from", "error", "message", "last failed"],
         [[d.id, d.orderid, d.order_status, d.source, d.error, d.message, when(d.last_failed_at)] for d in letters],
@@ -224,10 +224,11 @@ def _pairs(*pairs: tuple[str, Any]) -> Table:
     return grid
 
 
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table | Text:
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table | Text:
+    """Draw a table; without rows one line that says `none`."""
     if not rows:
         return Text.assemble((f"\n{title}", "bold"), ": none")
-    table = Table(
+    drawn = Table(
         title=f"\n{title}",
         title_justify="left",
         title_style="bold",
@@ -236,7 +237,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) ->
         pad_edge=False,
     )
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in {"id", "order"})  # whole, so that it can be copied
+        drawn.add_column(column, overflow="fold", no_wrap=column in {"id", "order"})  # whole, so that it can be copied
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    return table
+        drawn.add_row(*(_cell(value) for value in row))
+    return drawn

@@ -14,6 +14,7 @@ from retail_cli.settings import OperatorSettings
 from retail_cli.store import OrderReader
 from retail_cli.topics import Topics
 from shared import kafka, mongo
+from shared.key_records import KeyRecords
 from shared.mongo import Document
 from shared.ordering.transitions import OrderTransitions
 from shared.resilience.breaker import Breaker
@@ -75,8 +76,17 @@ class Session:
     @cached_property
     def transitions(self) -> OrderTransitions:
         """Changes the status of orders."""
+        return OrderTransitions(self.database, self._breaker)
+
+    @cached_property
+    def key_records(self) -> KeyRecords:
+        """Reads and revokes signing keys."""
+        return KeyRecords(self.database, self._breaker)
+
+    @cached_property
+    def _breaker(self) -> Breaker:
         metrics = BreakerMetrics(CollectorRegistry())  # a command is not scraped
-        return OrderTransitions(self.database, Breaker("mongodb", metrics, is_failure=mongo.is_failure))
+        return Breaker("mongodb", metrics, is_failure=mongo.is_failure)
 
     @cached_property
     def topics(self) -> Topics:

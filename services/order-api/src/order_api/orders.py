@@ -194,10 +194,15 @@ def is_order_id(text: str) -> bool:
         return False
 
 
+def _role(by: str) -> str:
+    """Return who changed an order without an operator's name (`operator:NAME`), which buyers do not see."""
+    return by.partition(":")[0]
+
+
 def to_details(record: Document) -> OrderDetails:
     """Return the order with its history; raise MalformedOrder."""
     fields = _fields(record)
-    history = [HistoryEntry(e["status"], e["at"], e["by"], e.get("reason")) for e in record.get("history") or ()]
+    history = [HistoryEntry(e["status"], e["at"], _role(e["by"]), e.get("reason")) for e in record.get("history") or ()]
     return OrderDetails(**fields, processed_at=record.get("processed_at"), history=history)
 
 

@@ -1,0 +1,37 @@
+"""The reports of `retail keys`, and their tables; see `reports` for the rules."""
+
+from msgspec import Struct
+
+from retail_cli.rendering import Lines, table
+
+
+class SigningKey(Struct, frozen=True):
+    """A key that signs tokens; `age_seconds` counts from its first publication."""
+
+    kid: str
+    age_seconds: int
+    revoked: bool
+
+
+class KeyList(Struct, frozen=True):
+    """`retail keys list`."""
+
+    keys: list[SigningKey]
+
+
+class Revocation(Struct, frozen=True):
+    """`retail keys revoke`; `outcome` is `revoked`, or `nothing to do` if the key was revoked before."""
+
+    kid: str
+    outcome: str
+
+
+def key_list(report: KeyList) -> Lines:
+    """Draw the keys."""
+    rows = [[key.kid, f"{key.age_seconds} s", "revoked" if key.revoked else "in use"] for key in report.keys]
+    yield table("Signing keys", ["id", "age", "state"], rows)
+
+
+def revocation(report: Revocation) -> Lines:
+    """Draw the outcome for the key."""
+    yield table("Revocation", ["id", "outcome"], [[report.kid, report.outcome]])
