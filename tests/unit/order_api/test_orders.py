@@ -149,3 +149,12 @@ def test_page_leaves_malformed_orders_out_and_continues_behind_them() -> None:
     assert [msgspec.json.decode(item)["orderid"] for item in page] == [ids[0], ids[2]]
     assert (named, last) == ([ids[1], ids[3]], ids[3])
     assert (len(rest), end) == (1, None)
+
+
+def test_details_hide_the_name_of_the_operator() -> None:
+    entry = {"status": "PLACED", "at": NOW, "by": "operator:ada", "reason": None}
+    order = orders.Order("ann", Amount(100), "USD", (OrderItem("tea", 1, None),))
+    record = orders.build_document(order, order_id="o1", now=NOW)
+    record["history"].append(entry)
+
+    assert [change.by for change in orders.to_details(record).history] == ["order-api", "operator"]
