@@ -1,4 +1,4 @@
-"""Headers that claim to be somebody or somewhere: no influence on identity, limits, links or logs."""
+"""Spoofed headers change no identity, limit, link or log line."""
 
 from pathlib import Path
 from typing import Any

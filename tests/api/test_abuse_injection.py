@@ -1,4 +1,4 @@
-"""Two hundred operators, queries and paths in every field of both APIs: none is ever more than a text."""
+"""Two hundred operators, queries and paths in every field of both APIs are treated as plain text."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Bodies that are no good JSON, at every endpoint that takes one: refused in words, never an error of ours."""
+"""Malformed bodies at every endpoint that accepts one: a clear 4xx, never an internal error."""
 
 import gzip
 import json

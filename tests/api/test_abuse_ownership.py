@@ -1,4 +1,4 @@
-"""Other people's orders: as absent as those that were never placed, byte for byte."""
+"""Orders of other users look absent, byte for byte."""
 
 from itertools import product
 from pathlib import Path

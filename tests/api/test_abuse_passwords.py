@@ -1,4 +1,4 @@
-"""Odd passwords, long passwords, and a hundred logins at once."""
+"""Unusual passwords, long passwords, and a hundred concurrent logins."""
 
 import threading
 import unicodedata
@@ -82,7 +82,7 @@ def test_password_is_case_sensitive(auth: AuthService) -> None:
 
 
 class SlowPasswords(Passwords):
-    """Hashes that take until they are let go; `most` were in hand at one time."""
+    """Hashes that wait until they are released; `most` ran at one time."""
 
     def __init__(self) -> None:
         super().__init__(**CHEAP)

@@ -1,4 +1,4 @@
-"""Canary secrets in every field of every request: none comes up in logs, metrics, tracebacks or answers."""
+"""Canary secrets in every field of every request appear in no log, metric, traceback or response."""
 
 import json
 import subprocess

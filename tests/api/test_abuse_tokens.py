@@ -1,4 +1,4 @@
-"""Forty-five and more hostile tokens at both calls that need one: 401 with a challenge, and nothing done."""
+"""Hostile tokens at both calls that need one: 401 with a challenge, and nothing stored."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Requests that no client library would send, to auth-api under gunicorn: refused, and believed in nothing."""
+"""Raw requests that no client library sends, to auth-api under gunicorn: rejected, and never trusted."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Idempotency-Key: one order per user and key, whatever is repeated."""
+"""Idempotency-Key: one order per user and key, however often a request is repeated."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -118,8 +118,8 @@ def test_failed_lookup_of_a_duplicate_returns_unavailable_with_retry_after(
 
 def test_duplicate_id_is_answered_from_the_earlier_attempt(service: OrderService) -> None:
     service.place()
-    twin = OrderService(service.folder, service.servers, service.server, clock=service.clock)
-    answer = twin.place()
+    replica = OrderService(service.folder, service.servers, service.server, clock=service.clock)
+    answer = replica.place()
 
     assert answer.status_code == 200
     assert "Idempotent-Replayed" not in answer.headers
@@ -130,8 +130,8 @@ def test_uncommitted_duplicate_id_returns_outcome_unknown(service: OrderService)
     service.fail_next("insert", Failure.UNANSWERED)
     reference = service.place().json["order_reference"]
     service.servers.on_majority_wait = service.servers.fail_over
-    twin = OrderService(service.folder, service.servers, service.server, clock=service.clock)
-    answer = twin.place()
+    replica = OrderService(service.folder, service.servers, service.server, clock=service.clock)
+    answer = replica.place()
 
     assert (answer.status_code, answer.json["type"]) == (503, "outcome-unknown")
     assert answer.json["order_reference"] == reference

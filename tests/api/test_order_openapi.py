@@ -1,4 +1,4 @@
-"""The description of order-api, held against its routes, its models and its answers."""
+"""The OpenAPI document of order-api matches its routes, models and responses."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who may ask: access tokens, and what becomes of bad ones."""
+"""Access tokens: which are accepted, and how invalid ones are answered."""
 
 import json
 from base64 import urlsafe_b64encode

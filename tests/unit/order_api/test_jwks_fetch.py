@@ -1,4 +1,4 @@
-"""Key sets (RFC 7517): what is taken from one, and how it is fetched."""
+"""Key sets (RFC 7517): parsing and fetching."""
 
 import json
 import ssl

@@ -1,4 +1,4 @@
-"""What the markers in MongoDB tell, beyond what every outbox does (tests/behaviour)."""
+"""The outbox in MongoDB, beyond the behaviour that tests/behaviour covers."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

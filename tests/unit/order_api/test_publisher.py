@@ -1,4 +1,4 @@
-"""Publishing in trouble: a producer that refuses feeds the breaker, a broken one is replaced, and no event is lost."""
+"""Producer failures: errors open the breaker, a broken producer is replaced, and no event is lost."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The publisher: fast path, markers, gauges, and how its thread begins, goes on and ends."""
+"""The outbox relay: fast path, outbox entries, gauges, and the life of its thread."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The variables of order-api."""
+"""The environment variables of order-api."""
 
 from pathlib import Path
 

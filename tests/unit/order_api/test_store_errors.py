@@ -1,4 +1,4 @@
-"""What each error of MongoDB means for the order that was being stored or read."""
+"""How errors of MongoDB map to the outcome of an insert or a read."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The sweep: what the fast path missed is claimed by one replica, published, and tried again when that failed."""
+"""The sweep: one replica claims what the fast path missed, publishes it, and retries after a failure."""
 
 from datetime import timedelta
 from typing import Any
