@@ -126,6 +126,7 @@ HOSTILE: dict[str, Forge] = {
     "type claim missing": with_claims(type=None),
     "expired": with_claims(exp=int(NOW.timestamp()) - 60),
     "never expires": with_claims(exp=None),
+    "lives longer than any issued token": with_claims(exp=int(NOW.timestamp()) + 901),
     "expiry as text": with_claims(exp="tomorrow"),
     "expiry infinite": lambda server: signed(
         server, HEADER, json.dumps(claims()).encode().replace(b"}", b', "exp": 1e999}')

@@ -56,7 +56,7 @@ def test_the_token_has_every_claim_and_header_of_the_contract(auth: AuthService)
     header, payload = jwt.get_unverified_header(token), claims(auth, token)
 
     assert header == {"alg": "EdDSA", "typ": "at+jwt", "kid": "a"}
-    assert not contract.is_incomplete(header, payload)
+    assert not contract.is_foreign(header, payload)
     assert (payload["sub"], payload["iss"], payload["aud"], payload["type"]) == (
         "alice",
         "retail-orders",

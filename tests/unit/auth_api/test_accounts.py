@@ -136,3 +136,9 @@ def test_no_header_makes_it_fail_otherwise(text: str) -> None:
         except MalformedCredentials:
             continue
         assert ":" not in name
+
+
+@pytest.mark.parametrize("password", ["alice.smith", "Alice.Smith"])
+def test_the_own_user_name_is_rejected_as_password(password: str) -> None:
+    assert pointers("alice.smith", password) == ["/password"]
+    assert validate(Registration("bob.smith", password)) == password

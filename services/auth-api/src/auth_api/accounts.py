@@ -49,6 +49,8 @@ def validate(registration: Registration) -> str:
         errors.append(("/password", f"password must be {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters"))
     elif password.casefold() in COMMON_PASSWORDS:
         errors.append(("/password", "this password is too common"))
+    elif password.casefold() == registration.username.casefold():
+        errors.append(("/password", "password must differ from the username"))
     if errors or password is None:
         raise InvalidAccount(errors)
     return password

@@ -14,6 +14,7 @@ from auth_api.login import Login, WrongCredentials
 from auth_api.metrics import AuthMetrics
 from auth_api.passwords import AddressBusy, Busy
 from auth_api.registration import Registrar
+from auth_api.security_log import security_event
 from auth_api.signing_keys import SigningKeys, SigningKeysUnavailable
 from auth_api.store import NameTaken
 from auth_api.throttle import TooManyFailures, TooManyRegistrations
@@ -42,7 +43,8 @@ def blueprint(
     @authentication("none")
     def register() -> tuple[Response, int]:
         registration = read_json(Registration)
-        registrar.register(registration, request.remote_addr or "")
+        with security_event("registration", registration.username, request.remote_addr):
+            registrar.register(registration, request.remote_addr or "")
         return jsonify(username=registration.username), 201
 
     @routes.get("/api/token")
@@ -51,7 +53,8 @@ def blueprint(
         with _counted(metrics):
             name, password = accounts.parse_basic_auth(request.headers.get("Authorization"))
             signing_keys = keys.current()
-            login.check(name, password, request.remote_addr or "")
+            with security_event("login", name, request.remote_addr):
+                login.check(name, password, request.remote_addr or "")
             access_token = issue_token(name, signing_keys, now())
         return jsonify(msgspec.to_builtins(access_token))
 

@@ -117,7 +117,7 @@ def _verify(token: str) -> _Verified:
         header = jwt.get_unverified_header(token)
         claims = jwt.decode(token, options={"verify_signature": False})
         verified = _Verified(claims["sub"], header["kid"], float(claims["exp"]))
-        complete = not access_token.is_incomplete(header, claims)
+        complete = not access_token.is_foreign(header, claims)
     except JwksUnavailable:
         raise
     except Exception:  # noqa: BLE001 - for a forged token the libraries raise far more than their own errors

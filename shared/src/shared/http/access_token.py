@@ -15,7 +15,7 @@ REQUIRED_CLAIMS = ("exp", "iat", "jti", "sub", "type")
 def configure(app: Flask, *, issuer: str, audience: str) -> JWTManager:
     """Configure flask-jwt-extended for these tokens: Authorization header only, one algorithm, issuer and audience.
 
-    The extension alone accepts tokens without exp, iat, jti or type: a verifier must also call `is_incomplete`.
+    The extension alone accepts tokens without exp, iat, jti or type: a verifier must also call `is_foreign`.
     """
     app.config.update(
         JWT_TOKEN_LOCATION=["headers"],
@@ -33,6 +33,8 @@ def configure(app: Flask, *, issuer: str, audience: str) -> JWTManager:
     return JWTManager(app)
 
 
-def is_incomplete(header: dict[str, Any], claims: dict[str, Any]) -> bool:
-    """Return whether a verified token lacks a claim, or the type, that every issued token has."""
-    return header.get("typ") != TYPE or claims.get("type") != "access" or any(c not in claims for c in REQUIRED_CLAIMS)
+def is_foreign(header: dict[str, Any], claims: dict[str, Any]) -> bool:
+    """Return whether a verified token lacks a claim or the type that every issued token has, or lives longer."""
+    if header.get("typ") != TYPE or claims.get("type") != "access" or any(c not in claims for c in REQUIRED_CLAIMS):
+        return True
+    return float(claims["exp"]) - float(claims["iat"]) > LIFETIME_SECONDS
