@@ -79,6 +79,8 @@ class FakeTopic:
         self.name = name
         self.partitions: list[list[FakeMessage]] = [[] for _ in range(partitions)]
         self.committed: dict[int, int] = {}
+        self.returned: set[tuple[int, int]] = set()  # partition and offset of what a member has read
+        self.was_recreated = False
         self.members: list[FakeConsumer] = []
         self.all_keys: set[str] = set()  # of all messages that were ever in the log
         self.on_call: Callable[[str], None] = lambda _: None  # called before an operation; it may raise
@@ -94,6 +96,8 @@ class FakeTopic:
     def recreate(self, *, keep_committed: bool) -> None:
         """Delete the topic and create it again, empty: every member loses its partitions and gets new ones."""
         self.partitions = [[] for _ in self.partitions]
+        self.returned.clear()
+        self.was_recreated = True
         if not keep_committed:
             self.committed.clear()
         for member in self.members:
@@ -175,6 +179,7 @@ class FakeConsumer:
                 self._position[number] = 0  # out of range: auto.offset.reset=earliest
             taken = log[self._position[number] :][: count - len(events)]
             self._position[number] += len(taken)
+            self._topic.returned |= {(number, event.offset()) for event in taken}
             events += [event for event in taken if event is not CONTROL_RECORD]
             position = self._position[number]
             if position == len(log) and self._ends.get(number) != position:

@@ -63,8 +63,10 @@ def check_dead_letters(harness: HistoryHarness) -> None:
     for number, events in enumerate(harness.topic.partitions):
         for event in events[: harness.topic.committed.get(number, 0)]:
             place = (str(number).encode(), str(event.offset()).encode())
+            # Offsets committed for a topic that was deleted skip events of its successor: nobody has seen those.
+            is_seen = not harness.topic.was_recreated or (number, event.offset()) in harness.topic.returned
             _require(
-                event.value() != BROKEN_VALUE or place in kept,
+                event.value() != BROKEN_VALUE or not is_seen or place in kept,
                 f"lost: the broken event at {place} has no dead letter",
             )
 
