@@ -25,7 +25,7 @@ class Peer:
 
 
 def gunicorn(module: str, port: int) -> tuple[str, ...]:
-    """Return the command line that ours uses as well: one worker, threads, keep-alive."""
+    """Return gunicorn's command line; as in order-api: one worker, threads, keep-alive."""
     return (
         *(str(BIN / "gunicorn"), "--workers", "1", "--worker-class", "gthread", "--threads", THREADS),
         *("--keep-alive", "65", "--bind", f"127.0.0.1:{port}", f"bench.peers.{module}:app"),

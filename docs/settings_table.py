@@ -30,7 +30,7 @@ def table() -> str:
 
 
 def filled(readme: str) -> str:
-    """Return the README with the table of today."""
+    """Return the README with the current table."""
     head, begin, rest = readme.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not (begin and end):

@@ -1,6 +1,7 @@
 """Print the chart's README: README.md.head, then a table of every value with its default and its comment.
 
-A comment that begins with `# --` belongs to the next key; a key without one is an error unless it only groups others.
+A comment that begins with `# --` belongs to the next key. A key without one is an error, unless it
+only groups others or is below a key that has one.
 """
 
 import re

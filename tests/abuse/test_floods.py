@@ -16,7 +16,7 @@ BAD_TOKEN = "GET /orderdetails?orderid=x HTTP/1.1\r\nHost: localhost\r\nAuthoriz
 
 @pytest.fixture
 def greedy(site: Site) -> Iterator[Customer]:
-    """A user with a token who wants everything."""
+    """A user with a token who sends far too many requests."""
     with https(f"https://localhost:{site.auth_port}", site.ca) as http:
         yield Customer(http)
 
@@ -64,10 +64,10 @@ def test_flood_without_token_is_limited_by_the_proxy(attack: Callable[..., Outco
     outcome = attack(connections=64, then=NO_TOKEN)
 
     assert outcome.statuses() == {401, 429}
-    assert outcome.ends["401"] <= 100 + 20 * 10  # the default burst, and the rate for as long as it can have lasted
+    assert outcome.ends["401"] <= 100 + 20 * 10  # the default burst, and 20 per second for at most 10 s
 
 
-def test_bearer_header_opens_no_way_around_the_limit_of_accounts(attack: Callable[..., Outcome], site: Site) -> None:
+def test_bearer_header_does_not_bypass_the_limit_of_registrations(attack: Callable[..., Outcome], site: Site) -> None:
     body = '{"username": "!", "password": "x"}'
     register = (
         "POST /api/users HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\n"
@@ -87,7 +87,7 @@ def test_flood_of_logins_is_limited(attack: Callable[..., Outcome], site: Site) 
     outcome = attack(port=site.auth_port, connections=32, then=login)
 
     assert 429 in outcome.statuses()
-    assert outcome.statuses() <= {401, 429, 503}  # 503: more of these than can be hashed at once
+    assert outcome.statuses() <= {401, 429, 503}  # 503: more passwords than can be hashed at once
 
 
 def test_client_that_ignores_the_answers_is_bounded(attack: Callable[..., Outcome]) -> None:

@@ -1,4 +1,4 @@
-"""Headers that mean two things at once, or nothing: refused, whichever server would have seen which."""
+"""Ambiguous and malformed headers are rejected, by nginx or by the service behind it."""
 
 import json
 from pathlib import Path
@@ -66,8 +66,8 @@ def test_odd_request_line_is_400_and_keeps_the_request_id(
     assert detail in answer.json()["detail"]
 
 
-def test_connection_outlives_what_is_announced(client: RawHttpsClient) -> None:
-    """A client that reuses a connection until the announced second never meets a closing one."""
+def test_connection_stays_open_longer_than_announced(client: RawHttpsClient) -> None:
+    """A client may reuse a connection for as long as announced; nginx keeps it open 10 s longer."""
     announced = client.raw(b"GET /docs HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
     assert announced

@@ -20,7 +20,7 @@ def test_slow_bodies_of_one_address_are_refused(attack: Callable[..., Outcome]) 
     assert outcome.statuses() == {429}
 
 
-def test_slow_bodies_already_half_sent_are_refused(attack: Callable[..., Outcome]) -> None:
+def test_half_sent_slow_bodies_are_refused(attack: Callable[..., Outcome]) -> None:
     outcome = attack(connections=500, first=HEAD + "x" * 60_000, then="x", every=1.5, seconds=6)
 
     assert outcome.ends["429"] >= 500 - PER_ADDRESS
@@ -35,7 +35,7 @@ def test_memory_suffices_for_slow_bodies_of_many_addresses(attack: Callable[...,
     assert outcome.proxy_bytes < POD_LIMIT_BYTES
 
 
-def test_body_that_stands_still_is_closed(attack: Callable[..., Outcome]) -> None:
+def test_connection_of_a_stalled_body_is_closed(attack: Callable[..., Outcome]) -> None:
     outcome = attack(connections=PER_ADDRESS // 2, first=HEAD, then="x", every=20, seconds=8)
 
     assert outcome.ends["held"] <= PER_ADDRESS // 2

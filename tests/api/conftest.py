@@ -1,4 +1,4 @@
-"""What every test of an HTTP API checks besides its own claim."""
+"""What every test of an HTTP API checks in addition."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 @pytest.fixture(autouse=True)
 def no_defect_was_swallowed() -> Iterator[None]:
-    """An error that nobody foresaw is answered politely; here it fails the test that met it."""
+    """A service answers an unexpected error with 503; fail the test in which that happens."""
     with capture_logs() as lines:
         yield
 

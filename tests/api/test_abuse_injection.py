@@ -63,7 +63,7 @@ ALL: list[Any] = [*STRUCTURES, *TEXTS]
 
 
 class Watched(BothApis):
-    """Both services, with an order of alice's that mallory wants; no store may ever be asked with more than a text."""
+    """Both services, with an order of alice's that mallory tries to read; stores must be called with plain values."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -93,7 +93,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     assert {d["userid"] for d in both.orders.documents.values()} <= {"alice", "mallory"}
 
 
-def test_injection_payloads_number_at_least_200() -> None:
+def test_there_are_at_least_200_injection_payloads() -> None:
     assert len(ALL) >= 200
 
 

@@ -100,7 +100,7 @@ CONTENT_TYPES = [
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> BothApis:
-    """One for all: nothing here is ever stored."""
+    """Both services, shared by all tests that store nothing."""
     return BothApis(tmp_path_factory.mktemp("both"))
 
 
@@ -115,7 +115,7 @@ def good(target: Target) -> bytes:
 
 
 def test_valid_body_is_accepted(tmp_path: Path, target: Target) -> None:
-    """Else the tests below would prove nothing."""
+    """Otherwise the tests below would prove nothing."""
     assert BothApis(tmp_path).send(target, good(target)).status_code in {200, 201}
 
 

@@ -38,7 +38,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Output:
 
 
 def test_requests_were_answered_and_logged(output: Output) -> None:
-    """Else the tests below would prove nothing."""
+    """Otherwise the tests below would prove nothing."""
     lines = [json.loads(line) for line in output.log.splitlines()]
     statuses = {line["status"] for line in lines if line["event"] == "request"}
 

@@ -43,7 +43,7 @@ def part(value: Any) -> str:
 
 
 def signed(server: FakeJwksServer, header: Any, payload: Any, key: Ed25519PrivateKey | None = None) -> str:
-    """Sign whatever it is, by hand: libraries would refuse to."""
+    """Sign any header and payload, valid or not; libraries refuse invalid ones."""
     signing_input = f"{part(header)}.{part(payload)}"
     return f"{signing_input}.{part((key or server.private['k1']).sign(signing_input.encode()))}"
 
@@ -71,7 +71,7 @@ def hmac_with_public_key(encoding: Encoding, form: PublicFormat) -> Forge:
 
 
 def by_an_own_key(**header: Any) -> Forge:
-    """Signed by a key of the attacker's, which the header offers for the verification."""
+    """Sign with a key of the attacker's own, which the header offers for verification."""
     own = Ed25519PrivateKey.generate()
     jwk = {"kty": "OKP", "crv": "Ed25519", "x": part(own.public_key().public_bytes_raw())}
     filled = {name: jwk if value == "jwk" else value for name, value in header.items()}
@@ -181,12 +181,12 @@ def ask(both: BothApis, token: str, method: str) -> TestResponse:
     return both.orders.client.get("/orderdetails?userid=alice", headers=headers)
 
 
-def test_hostile_tokens_number_at_least_45() -> None:
+def test_there_are_at_least_45_hostile_tokens() -> None:
     assert len(HOSTILE) >= 45
 
 
 def test_same_token_without_flaw_is_accepted(tmp_path: Path) -> None:
-    """Signed by the same hand as the hostile ones: else these would prove nothing."""
+    """It is signed as the hostile tokens are: otherwise their rejection would prove nothing."""
     both = BothApis(tmp_path)
     token = signed(both.orders.server, HEADER, claims())
 

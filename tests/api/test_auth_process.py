@@ -33,7 +33,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def admin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """Set the variables; return the address of the admin port to be."""
+    """Set the environment variables; return the URL at which the admin port will listen."""
     (tmp_path / "keys").mkdir()
     (tmp_path / "ca.pem").write_bytes(authority(END))
     port = free_port()

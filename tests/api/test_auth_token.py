@@ -37,7 +37,7 @@ def claims(auth: AuthService, token: str) -> dict[str, Any]:
         algorithms=["EdDSA"],
         audience="retail-orders",
         issuer="retail-orders",
-        options={"verify_exp": False, "verify_iat": False},  # the service's clock stands in 2030
+        options={"verify_exp": False, "verify_iat": False},  # the service's clock is set to 2030
     )
 
 

@@ -129,7 +129,7 @@ def test_what_the_server_refuses_by_itself_is_logged_under_the_id_that_its_clien
     assert [(line["request_id"], line["status"]) for line in lines] == [(told["request_id"], 400)]
 
 
-def test_only_the_last_forwarded_hop_is_believed(client: FlaskClient) -> None:
+def test_only_the_last_forwarded_hop_is_trusted(client: FlaskClient) -> None:
     answer = client.post("/things", json={"name": "a"}, headers={"X-Forwarded-For": "6.6.6.6, 10.0.0.7"})
 
     assert answer.get_json()["client"] == "10.0.0.7"

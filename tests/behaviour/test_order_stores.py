@@ -139,7 +139,7 @@ def test_validator_rejects_a_malformed_document(real: StoreHarness) -> None:
 
 
 def test_parallel_inserts_report_each_order_its_own_error(real: StoreHarness) -> None:
-    """Orders that share a write: a duplicate key or a refused document is no matter of the others."""
+    """Orders that share a write: a duplicate key or a rejected document does not affect the others."""
     real.place(key="taken")
     records = [
         real.make(key="taken") if n % 3 == 1 else real.make() | ({"cost": "1"} if n % 3 == 2 else {}) for n in range(90)

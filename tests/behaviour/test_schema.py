@@ -14,7 +14,7 @@ def present_validator(database: Database[Document]) -> Document:
     return validator
 
 
-def test_replica_widens_the_first_release_and_never_narrows(
+def test_older_validator_is_replaced_and_newer_one_is_kept(
     database: Database[Document], admin: Database[Document]
 ) -> None:
     first, later = deepcopy(schema.VALIDATOR), deepcopy(schema.VALIDATOR)

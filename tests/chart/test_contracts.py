@@ -1,4 +1,4 @@
-"""Names that stand both in the chart or k8s/ and in code are the same names."""
+"""Names that the chart, k8s/ and the code share are the same everywhere."""
 
 import importlib
 import importlib.util
@@ -35,7 +35,7 @@ SETTINGS = {
 @pytest.mark.parametrize("service", SETTINGS)
 @pytest.mark.parametrize("values", [KIND, EVERYTHING], ids=lambda path: path.stem)
 def test_a_pod_gets_the_variables_that_its_service_reads(service: str, values: Path) -> None:
-    """None that it does not know, and every mandatory one; secrets as files."""
+    """Every mandatory one, and none that the service does not know; secrets come as files."""
     known = {variable.name: variable for variable in variables(SETTINGS[service])}
     pod = next(p for p in manifests.pods(helm.rendered(values)) if p.owner.endswith(service))
     given = {item["name"] for item in pod.spec["containers"][0]["env"]} - {"EXAMPLE"}

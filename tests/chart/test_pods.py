@@ -73,14 +73,14 @@ def test_containers_have_requests_and_limits(pod: Pod) -> None:
 
 
 def test_images_have_a_tag_that_stays(pod: Pod) -> None:
-    """Never the implicit one."""
+    """Never `latest`, the default."""
     for container in pod.containers:
         assert re.fullmatch(r"[a-z0-9./-]+:[A-Za-z0-9_.-]+", container["image"])
         assert not container["image"].endswith(":latest")
 
 
 def test_no_secret_stands_in_a_manifest(pod: Pod) -> None:
-    """What sounds like a secret is a file's name or a reference; and no variable is named twice."""
+    """A variable whose name suggests a secret holds a file's name or a reference; no variable occurs twice."""
     for container in pod.containers:
         env = container.get("env", [])
         for variable in env:
@@ -113,7 +113,7 @@ def test_services_are_probed(pod: Pod) -> None:
 
 @services_pods
 def test_services_stop_without_dropping_a_request(pod: Pod) -> None:
-    """A pause for the entry to forget the pod, then 30 s for what is in hand; the proxy goes first."""
+    """A pause until the gateway sends the pod nothing more, then 30 s for requests in flight; the proxy stops first."""
     pauses = [container["lifecycle"]["preStop"]["sleep"]["seconds"] for container in pod.spec["containers"]]
 
     assert min(pauses) >= 5
@@ -124,7 +124,7 @@ def test_services_stop_without_dropping_a_request(pod: Pod) -> None:
 
 @services_pods
 def test_services_are_spread_over_nodes(pod: Pod) -> None:
-    """Of each revision, over hosts and zones, as far as it goes."""
+    """The pods of each revision, over hosts and zones, as evenly as possible."""
     keys = [constraint["topologyKey"] for constraint in pod.spec["topologySpreadConstraints"]]
 
     assert keys == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]

@@ -27,7 +27,7 @@ def healed(stack: Stack) -> Iterator[None]:
 
 def test_orders_are_accepted_while_kafka_is_down(stack: Stack, customer: Customer) -> None:
     """Orders are accepted as fast as before while Kafka is down, and processed after it recovers."""
-    customers = [Customer(customer.http) for _ in range(8)]  # none places more than one user may
+    customers = [Customer(customer.http) for _ in range(8)]  # so that each stays within the limit of orders per user
     _latencies(customers, 50)
     before = _latencies(customers, 200)
     stack.stop("kafka-0")

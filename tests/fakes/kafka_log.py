@@ -131,7 +131,7 @@ class FakeTopic:
 
 
 class FakeConsumer:
-    """A member of the group, in the eyes of `consumer.Loop` (incremental assignment).
+    """A member of the group, as `consumer.Loop` sees it (incremental assignment).
 
     The answer to a commit comes with the next `consume`.
     """

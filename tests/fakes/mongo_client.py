@@ -50,7 +50,7 @@ class FakeDatabase:
         return CodecOptions(tz_aware=True)
 
     def close(self) -> None:
-        """Do nothing, as the client of this database."""
+        """Do nothing: there is no connection to close."""
 
     def command(self, name: str, *_: Any, codec_options: CodecOptions[Any] | None = None, **__: Any) -> Document:
         if name not in ("hello", "ping", "collMod"):

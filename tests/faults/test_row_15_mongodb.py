@@ -109,7 +109,7 @@ def test_row_18_mongodb_down(small: System, figures: dict[str, Any]) -> None:
         "goodput_within_30_s": round(after, 1),
     }
     small.prove(run, figures=figures, healed_at=healed_at, within=60)
-    assert figures["rejected_median_ms"] <= pick(5, 50)  # a request that asked MongoDB would take 2,000
+    assert figures["rejected_median_ms"] <= pick(5, 50)  # one that waited for MongoDB would take 2,000 ms
     assert after >= 0.9 * before
 
 

@@ -173,7 +173,7 @@ def test_next_start_has_the_data_and_ctrl_c_stops_everything(root: Path, kept: t
             assert token.status_code == 200
         family = second.family()
 
-        os.killpg(second.shell.pid, signal.SIGINT)  # as a terminal does it: to the shell and the command at once
+        os.killpg(second.shell.pid, signal.SIGINT)  # as Ctrl-C in a terminal: to the shell and its command
 
         second.shell.wait(30)
         wait.until(lambda: all(gone(process) for process in family), "all to be gone", seconds=5)

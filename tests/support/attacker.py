@@ -1,7 +1,7 @@
-"""A hostile client as a process of its own: `python -m support.attacker`, its orders (a JSON object) on standard input.
+"""A hostile client as a process of its own: `python -m support.attacker`, its options as JSON on standard input.
 
-It prints how often each end came: a status, "closed" (by the other side, without an answer), or "held" (still open
-when the time was over).
+It prints how often connections or requests ended in each way: with a status, "closed" (by the other side, without an
+answer), or "held" (still open when the time was over).
 """
 
 import asyncio

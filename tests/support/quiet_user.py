@@ -15,7 +15,7 @@ PAUSE_SECONDS = 0.1
 
 @dataclass
 class QuietTime:
-    """What a quiet user was answered: statuses (or names of errors) and, of what was answered, milliseconds."""
+    """The answers to a quiet user, counted by status or by the error's name, and the time of each response in ms."""
 
     answers: Counter[int | str] = field(default_factory=Counter)
     milliseconds: list[float] = field(default_factory=list)
@@ -41,7 +41,7 @@ class QuietUser:
             return http.post("/order", json={"userid": self.name, **ORDER}, headers=self.headers)
 
     def shop_for(self, seconds: float) -> QuietTime:
-        """Place orders for so long."""
+        """Place orders for this many seconds."""
         quiet = QuietTime()
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -172,7 +172,7 @@ def _check(session: Session, limit: int, seconds: float) -> CheckReport:
 
 
 def _moment(session: Session, text: str | None) -> datetime | None:
-    """Parse a time, or an age before the database's present time."""
+    """Parse a time, or an age, which counts back from the database's current time."""
     if text is None:
         return None
     if age := AGE.fullmatch(text):

@@ -15,7 +15,7 @@ class Reader(Protocol):
     """The read that a dry run needs."""
 
     def count_without_outbox_entry(self, order_ids: Sequence[str]) -> int:
-        """Count those of these orders that are PLACED without outbox entry."""
+        """Return how many of these orders are PLACED and have no outbox entry."""
 
 
 class _CountingOrders:
@@ -44,7 +44,7 @@ def run_pass(
     seconds: float,
     pause: Callable[[float], None] = time.sleep,
 ) -> ReconcileReport:
-    """Run one pass; wait up to `seconds` until the group has passed the present ends of the topic."""
+    """Run one pass; wait up to `seconds` until the group has passed the current ends of the topic."""
     counting = _CountingOrders(orders, reader if dry_run else None)
     reconciler = Reconciler(counting, offsets)
     deadline = time.monotonic() + seconds

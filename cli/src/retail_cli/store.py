@@ -123,7 +123,7 @@ class OrderReader:
             yield from self._orders.find().sort("_id", 1)
 
     def count_without_outbox_entry(self, order_ids: Sequence[str]) -> int:
-        """Count those of these orders that are PLACED without outbox entry."""
+        """Return how many of these orders are PLACED and have no outbox entry."""
         return self._orders.count_documents({"_id": {"$in": [*order_ids]}} | PUBLISHED)
 
     def outbox(self) -> Document:

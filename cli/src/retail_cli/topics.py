@@ -152,7 +152,7 @@ class Topics:
 
 
 class _Scan(Iterable[Record]):
-    """Reads partitions from the given offsets to their present ends, for at most SEARCH_SECONDS."""
+    """Reads partitions from the given offsets to their current ends, for at most SEARCH_SECONDS."""
 
     def __init__(self, consumer: kafka.Consumer, starts: list[kafka.TopicPartition]) -> None:
         self._consumer = consumer

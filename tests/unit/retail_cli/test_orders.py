@@ -125,7 +125,7 @@ def test_age_of_a_redriven_order_counts_from_its_redrive() -> None:
     assert stuck["age_seconds"] == 20
 
 
-def test_outbox_status_counts() -> None:
+def test_outbox_status_prints_counts_and_the_oldest_age() -> None:
     orders = [order("o1", age=90, outbox=outbox_entry(attempts=3)), order("o2"), order("o3", "PROCESSED")]
 
     result = retail(FakeSession(*orders), "outbox", "status", "--json")

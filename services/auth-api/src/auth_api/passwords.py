@@ -102,5 +102,5 @@ class Passwords:
         self._pool.shutdown()
 
     def is_outdated(self, stored: str) -> bool:
-        """Return whether the hash was created with other parameters than the present ones."""
+        """Return whether the hash was created with other parameters than the current ones."""
         return self._hasher.check_needs_rehash(stored)

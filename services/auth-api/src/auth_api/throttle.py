@@ -153,7 +153,10 @@ def limits_for(user: str, address: str, *, is_known: bool = False) -> tuple[Limi
 
 
 def _place(address: str) -> str:
-    """Return what counts as one address: of IPv6 the first 64 bits, since one customer commonly has all of them."""
+    """Return what is limited as one address: an IPv4 address, or the /64 network of an IPv6 address.
+
+    One customer usually has a whole /64 network, and could send each attempt from another address of it.
+    """
     with suppress(ValueError):
         ip = ipaddress.ip_address(address)
         if isinstance(ip, ipaddress.IPv6Address):

@@ -40,7 +40,7 @@ RELAY_STALLED_SECONDS = 45.0  # longer than a run in which MongoDB times out, un
 
 
 def utc_now() -> datetime:
-    """Return the present time, aware, in UTC."""
+    """Return the current time in UTC, with its time zone."""
     return datetime.now(UTC)
 
 

@@ -121,7 +121,7 @@ class JwksCache:
             self._lock.release()
 
     def refresh(self) -> float:
-        """Fetch once, and keep the present keys if that fails; return the seconds until the next refresh is due."""
+        """Fetch once, and keep the current keys if that fails; return the seconds until the next refresh is due."""
         with self._lock:
             self._refresh()
             return self._backoff.pause(self._failures) if self._failures else self._refresh_seconds

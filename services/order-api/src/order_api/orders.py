@@ -150,7 +150,7 @@ def build_event(record: Document) -> OrderPlaced:
 
 
 def to_placed(record: Document) -> PlacedOrder:
-    """Return the response to the POST that stored `record`, regardless of the order's present status."""
+    """Return the response to the POST that stored `record`, regardless of the order's current status."""
     return PlacedOrder(**_fields(record) | {"status": "PLACED"})
 
 

@@ -1,4 +1,4 @@
-"""How far the topic goes and how far the group is, read from Kafka."""
+"""The ends of a topic's partitions and the offsets that a group has committed, read from Kafka."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Offsets:
     def position(self) -> int:
         """The offset before which the group has certainly handled everything.
 
-        No committed offset, or one beyond the present end (left over from a topic that was deleted), counts as 0.
+        No committed offset, or one beyond the current end (left over from a topic that was deleted), counts as 0.
         """
         committed = self.committed if self.committed is not None and self.committed <= self.end else 0
         return max(committed, self.beginning)

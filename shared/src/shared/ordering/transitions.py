@@ -1,4 +1,4 @@
-"""Changes of an order's status in MongoDB, each a compare-and-set on the present status."""
+"""Changes of an order's status in MongoDB, each a compare-and-set on the current status."""
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress

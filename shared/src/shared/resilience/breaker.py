@@ -154,7 +154,7 @@ class Breaker(CircuitBreakerListener):
         with self._lock:
             self._metrics.calls.labels(self.name, "ok" if ok else "failed").inc()
             if permit.epoch != self._epoch:
-                return  # admitted before the last change of state, so it does not count for the present one
+                return  # admitted before the last change of state, so it does not count for the current one
             if self._machine.current_state == STATE_HALF_OPEN:
                 self._probes -= 1
             else:

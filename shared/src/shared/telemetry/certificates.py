@@ -14,7 +14,7 @@ logger = log.get(__name__)
 
 
 def watch(metrics: CertificateMetrics, files: Mapping[str, Path]) -> None:
-    """Export, for each name, when the first certificate in its PEM file expires, as Unix time.
+    """Export, for each name, the earliest expiry of a certificate in its PEM file, as Unix time.
 
     The file is read at each scrape, so a renewed one shows without a restart. A file that cannot be read, or contains
     no CA certificate, shows as 0, so that every expiry alert fires. The operating system's CA store is left out:
@@ -27,7 +27,7 @@ def watch(metrics: CertificateMetrics, files: Mapping[str, Path]) -> None:
 
 
 def expiry(path: Path) -> float:
-    """Return when the first CA certificate in a PEM file expires, as Unix time; raise OSError or ValueError."""
+    """Return the earliest expiry of a CA certificate in a PEM file, as Unix time; raise OSError or ValueError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cafile=path)
     ends = [ssl.cert_time_to_seconds(str(c["notAfter"])) for c in context.get_ca_certs()]

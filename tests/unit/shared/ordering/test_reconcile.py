@@ -111,7 +111,7 @@ def test_shorter_topic_restarts_the_pass() -> None:
 
     offsets.reading = {0: Offsets(0, 2, 10)}  # recreated, with a stale committed offset
     assert harness.reconciler.step() is Outcome.RESTARTED
-    assert harness.reconciler.step() is Outcome.WAITING  # 10 is beyond the present end and counts as 0
+    assert harness.reconciler.step() is Outcome.WAITING  # 10 is beyond the current end and counts as 0
     offsets.set(0, committed=2)
 
     assert harness.reconciler.step() is Outcome.REQUEUED

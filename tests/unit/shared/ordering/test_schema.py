@@ -34,7 +34,7 @@ def test_only_index_builds_may_take_long() -> None:
     orders: Any = Orders()
     schema.ensure(orders)
 
-    assert orders.limits["create_collection"] is None  # the client's own limit
+    assert orders.limits["create_collection"] is None  # no limit of its own: the client's applies
     assert orders.limits["create_indexes"] > 500
 
 

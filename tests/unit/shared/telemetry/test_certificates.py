@@ -1,4 +1,4 @@
-"""When certificates end, as the metric shows it."""
+"""The metric that shows when certificates expire."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,14 +13,14 @@ from support.pki import authority
 SOON, LATE = datetime(2031, 1, 1, tzinfo=UTC), datetime(2041, 1, 1, tzinfo=UTC)
 
 
-def test_the_first_end_in_the_file_counts(tmp_path: Path) -> None:
+def test_earliest_expiry_in_the_file_is_used(tmp_path: Path) -> None:
     path = tmp_path / "ca.pem"
     path.write_bytes(authority(LATE) + authority(SOON))
 
     assert expiry(path) == SOON.timestamp()
 
 
-def test_a_renewed_file_shows_without_a_restart(tmp_path: Path) -> None:
+def test_renewed_file_is_shown_without_a_restart(tmp_path: Path) -> None:
     path, registry = tmp_path / "ca.pem", CollectorRegistry()
     path.write_bytes(authority(SOON))
     watch(CertificateMetrics(registry), {"mongodb-ca": path})
@@ -33,7 +33,7 @@ def test_a_renewed_file_shows_without_a_restart(tmp_path: Path) -> None:
     assert shown() == LATE.timestamp()
 
 
-def test_the_systems_own_store_is_not_watched() -> None:
+def test_ca_store_of_the_operating_system_is_not_watched() -> None:
     registry = CollectorRegistry()
     watch(CertificateMetrics(registry), {"mongodb-ca": SYSTEM_STORE})
 
@@ -41,7 +41,7 @@ def test_the_systems_own_store_is_not_watched() -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"junk"])
-def test_a_file_that_cannot_be_read_shows_as_ended(tmp_path: Path, content: bytes | None) -> None:
+def test_unreadable_file_is_shown_as_expired(tmp_path: Path, content: bytes | None) -> None:
     path, registry = tmp_path / "ca.pem", CollectorRegistry()
     if content is not None:
         path.write_bytes(content)
