@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import time
 from typing import Any
@@ -127,12 +128,12 @@ if pick(full=True, short=False):
 def _rotation(system: System, *, out: str | None) -> None:
     """Have the proxy send new requests to all replicas but `out`, as an orchestrator does before it stops one."""
     file = system.folder / "config" / "proxy" / "nginx.conf"
-    text = file.read_text(encoding="utf-8").replace(" down;", " max_fails=0;")
+    text = file.read_text(encoding="utf-8").replace(" down;", ";")
     urls = {f"{s['name']}-{s['replica']}": s["url"] for s in system.stack.file["services"] if s["name"] == "order-api"}
     if out in urls:
         address = urls[out].removeprefix("http://")
-        text = text.replace(f"server {address} max_fails=0;", f"server {address} down;")
-        assert " down;" in text
+        text, count = re.subn(rf"(server {re.escape(address)} [^;]*);", r"\1 down;", text)
+        assert count == 1
     elif out:
         return
     file.write_text(text, encoding="utf-8")
