@@ -5,6 +5,8 @@ from http import HTTPStatus
 from typing import Any
 
 CONTENT_TYPE = "application/problem+json"
+# RFC 9110's names of statuses that Python before 3.13 calls otherwise: a title must not depend on the Python.
+TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
 
 class Problem(Exception):  # noqa: N818 - the RFC's term
@@ -27,7 +29,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's term
         self.headers = dict(headers or {})
         self.document: dict[str, Any] = {
             "type": type,
-            "title": title or HTTPStatus(status).phrase,
+            "title": title or TITLES.get(status) or HTTPStatus(status).phrase,
             "status": status,
             "detail": detail,
             **extensions,

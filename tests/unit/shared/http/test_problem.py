@@ -1,0 +1,13 @@
+"""Problem documents."""
+
+import pytest
+
+from shared.http.problem import Problem
+
+
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [(400, "Bad Request"), (413, "Content Too Large"), (422, "Unprocessable Content"), (429, "Too Many Requests")],
+)
+def test_title_is_the_same_on_every_python(status: int, title: str) -> None:
+    assert Problem(status, "detail").document["title"] == title
