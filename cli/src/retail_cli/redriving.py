@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Protocol
 
 from retail_cli.reports import Redriven
-from shared.mongo import halves, is_document_error
+from shared.mongo import is_document_error
 from shared.ordering.status import Status
 from shared.ordering.transitions import State
+from shared.resilience.outage import bisect
 
 BY = "operator"
 PAGE = 500
@@ -47,40 +48,36 @@ def redrive(
         if dry_run:
             yield from (Redriven(order_id, "would redrive", "it is FAILED") for order_id in failed)
         elif failed:
-            yield from _complete(failed, _redrive_page(clock.now(), transitions, failed, by, reason))
-
-
-def _complete(order_ids: Sequence[str], outcomes: Iterator[Redriven]) -> Iterator[Redriven]:
-    """Yield the outcomes; when they end with an error, yield the remaining orders as unknown before raising it."""
-    left = dict.fromkeys(order_ids)
-    try:
-        for outcome in outcomes:
-            del left[outcome.orderid]
-            yield outcome
-    except Exception:
-        yield from (Redriven(order_id, "unknown", NO_REPLY) for order_id in left)
-        raise
+            yield from _redrive_page(clock.now(), transitions, failed, by, reason)
 
 
 def _redrive_page(
     at: datetime, transitions: Transitions, failed: Sequence[str], by: str, reason: str
 ) -> Iterator[Redriven]:
-    try:
-        changed = transitions.redrive(failed, at=at, by=by, reason=reason)
-    except Exception as error:
-        if not is_document_error(error):
+    """Redrive orders; one that MongoDB rejects stays FAILED, and does not stop the others."""
+    outcomes: dict[str, Redriven] = {}
+
+    def apply(ids: Sequence[str]) -> None:
+        try:
+            changed = transitions.redrive(ids, at=at, by=by, reason=reason)
+        except Exception as error:
+            if len(ids) == 1 and is_document_error(error):
+                outcomes[ids[0]] = Redriven(ids[0], "refused", f"MongoDB refuses the update: {error}")
             raise
-        if len(failed) == 1:
-            yield Redriven(failed[0], "refused", f"MongoDB refuses the update: {error}")
-            return
-        for half in halves(failed):  # MongoDB refuses one of them: find it, so that only that one stays FAILED
-            yield from _redrive_page(at, transitions, half, by, reason)
-        return
-    states = {} if changed == len(failed) else transitions.states(failed)
-    for order_id in failed:
-        state = states.get(order_id)
-        was_redriven = changed == len(failed) or (state is not None and state.since == at)
-        yield Redriven(order_id, "redriven", EVENT_QUEUED) if was_redriven else _unchanged(order_id, state)
+        states = {} if changed == len(ids) else transitions.states(ids)
+        for order_id in ids:
+            state = states.get(order_id)
+            was_redriven = changed == len(ids) or (state is not None and state.since == at)
+            outcomes[order_id] = (
+                Redriven(order_id, "redriven", EVENT_QUEUED) if was_redriven else _unchanged(order_id, state)
+            )
+
+    try:
+        for _, error in bisect(failed, apply):
+            if not is_document_error(error):
+                raise error
+    finally:  # also after an error: what is not known to be finished is reported as unknown
+        yield from (outcomes.get(order_id, Redriven(order_id, "unknown", NO_REPLY)) for order_id in failed)
 
 
 def _unchanged(order_id: str, state: State | None) -> Redriven:

@@ -1,10 +1,9 @@
 """The MongoDB client with its fixed options, and what its errors mean."""
 
 import ssl
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from bson.errors import BSONError
 from pymongo import MongoClient
@@ -20,7 +19,6 @@ from pymongo.errors import (
 from shared.config.settings import SettingsError
 
 Document = dict[str, Any]
-T = TypeVar("T")
 
 OPERATION_SECONDS = 2.0
 DUPLICATE_KEY = 11000
@@ -80,11 +78,6 @@ def is_document_error(error: Exception) -> bool:
     if isinstance(error, OperationFailure):
         return error.code in RECORD_CODES
     return isinstance(error, DocumentTooLarge | BSONError | OverflowError)
-
-
-def halves(batch: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
-    """Return both halves of a batch; retried, they isolate the record that MongoDB rejects."""
-    return batch[: len(batch) // 2], batch[len(batch) // 2 :]
 
 
 def is_failure(error: Exception) -> bool:

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from shared.mongo import halves
 from shared.ordering.offsets import Reading
-from shared.resilience.outage import is_outage
+from shared.resilience.outage import bisect
 from shared.telemetry import log
 
 PASS_LIMIT = 50_000  # ids in memory
@@ -106,20 +105,20 @@ class Reconciler:
         return _Pass(ids)
 
     def _requeue(self, ids: Sequence[str]) -> int:
-        try:
-            requeued = self._orders.requeue(ids)
-        except Exception as error:
-            if is_outage(error):
-                raise
-            if len(ids) > 1:  # one rejected order must not stop the others
-                return sum(map(self._requeue, halves(ids)))
+        """Requeue orders; one that MongoDB rejects is counted, and does not stop the others."""
+        counts: list[int] = []
+
+        def apply(part: Sequence[str]) -> None:
+            requeued = self._orders.requeue(part)
+            if requeued:
+                counts.append(requeued)
+                self._on_requeued(requeued)
+                logger.warning("orders_requeued", count=requeued)
+
+        for order_id, error in bisect(ids, apply):
             self.refused += 1
-            logger.warning("order_requeue_failed", order_id=ids[0], error=type(error).__name__)
-            return 0
-        if requeued:
-            self._on_requeued(requeued)
-            logger.warning("orders_requeued", count=requeued)
-        return requeued
+            logger.warning("order_requeue_failed", order_id=order_id, error=type(error).__name__)
+        return sum(counts)
 
 
 def _chunks(ids: list[str]) -> Iterator[list[str]]:
