@@ -14,6 +14,7 @@ from flask_jwt_extended import decode_token
 from order_api.jwks import JwksCache, JwksUnavailable
 from order_api.rate_limit import RateLimiter
 from shared.http import access_token
+from shared.http.app import authentication
 from shared.http.problem import Problem
 
 CACHE_LIMIT = 10_000
@@ -55,11 +56,11 @@ class TokenVerifier:
     def required(self, view: View) -> View:
         """Call `view` with the token's subject as its first argument, or answer 401; raise JwksUnavailable."""
 
+        @authentication("bearer")
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             return view(self._authenticate(), *args, **kwargs)
 
-        guarded.authentication = "bearer"  # type: ignore[attr-defined]  # what the rule tests read
         return guarded
 
     def _authenticate(self) -> str:
@@ -96,17 +97,6 @@ class TokenVerifier:
         if key is None:
             raise jwt.InvalidTokenError("unknown key")
         return key
-
-
-def public(view: View) -> View:
-    """Mark a view that needs no token."""
-
-    @wraps(view)
-    def opened(*args: Any, **kwargs: Any) -> Any:
-        return view(*args, **kwargs)
-
-    opened.authentication = "none"  # type: ignore[attr-defined]
-    return opened
 
 
 def _verify(token: str) -> _Verified:
