@@ -40,11 +40,11 @@ def hold(answer: TestResponse, path: str, method: str) -> None:
     jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(answer.get_json())
 
 
-def test_the_document_is_valid_openapi_3_1() -> None:
+def test_document_is_valid_openapi_3_1() -> None:
     validate_document(DOCUMENT, cls=OpenAPIV31SpecValidator)
 
 
-def test_it_names_every_route_and_no_other(auth: AuthService) -> None:
+def test_document_has_exactly_the_served_routes(auth: AuthService) -> None:
     described = {(path, method.upper()) for path, item in DOCUMENT["paths"].items() for method in item}
     rules = [r for r in auth.client.application.url_map.iter_rules() if r.endpoint.startswith("auth.")]
     served = {(rule.rule, method) for rule in rules for method in (rule.methods or set()) - {"HEAD"}}
@@ -52,7 +52,7 @@ def test_it_names_every_route_and_no_other(auth: AuthService) -> None:
     assert described == served
 
 
-def test_its_schemas_have_the_fields_of_the_models() -> None:
+def test_schemas_have_the_fields_of_the_models() -> None:
     for schema, model in (("Registration", Registration), ("AccessToken", AccessToken)):
         fields = {field.encode_name for field in msgspec.structs.fields(model)}
         assert set(SCHEMAS[schema]["properties"]) == set(SCHEMAS[schema]["required"]) == fields
@@ -62,7 +62,7 @@ def test_its_schemas_have_the_fields_of_the_models() -> None:
     ("name", "password"),
     [("alice", PASSWORD), ("Alice", PASSWORD), ("a" * 65, PASSWORD), ("alice", "short"), ("alice", "x" * 129)],
 )
-def test_its_schema_of_a_registration_agrees_with_the_rules(name: str, password: str) -> None:
+def test_registration_schema_accepts_what_the_rules_accept(name: str, password: str) -> None:
     validator = jsonschema.Draft202012Validator(SCHEMAS["Registration"])
     try:
         validate(Registration(name, password))
@@ -73,7 +73,7 @@ def test_its_schema_of_a_registration_agrees_with_the_rules(name: str, password:
     assert validator.is_valid({"username": name, "password": password}) is taken
 
 
-def test_every_answer_to_a_registration_is_declared(auth: AuthService) -> None:
+def test_document_declares_every_response_to_a_registration(auth: AuthService) -> None:
     answers = [auth.register(), auth.register(), auth.register("bob", "short"), auth.client.post("/api/users")]
     answers += [
         auth.client.post("/api/users", data=b"{", content_type="application/json"),
@@ -87,7 +87,7 @@ def test_every_answer_to_a_registration_is_declared(auth: AuthService) -> None:
         hold(answer, "/api/users", "post")
 
 
-def test_every_answer_to_a_login_is_declared(auth: AuthService) -> None:
+def test_document_declares_every_response_to_a_login(auth: AuthService) -> None:
     auth.register()
     answers = [auth.token(), *(auth.token(password=f"wrong guess {n}") for n in range(11))]
     auth.users.error = StoreUnavailable()
@@ -98,7 +98,7 @@ def test_every_answer_to_a_login_is_declared(auth: AuthService) -> None:
         hold(answer, "/api/token", "get")
 
 
-def test_every_answer_with_keys_is_declared(auth: AuthService, tmp_path: Path) -> None:
+def test_document_declares_every_response_with_keys(auth: AuthService, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     answer = auth.client.get("/.well-known/jwks.json")
     answers = [
@@ -112,7 +112,7 @@ def test_every_answer_with_keys_is_declared(auth: AuthService, tmp_path: Path) -
         hold(each, "/.well-known/jwks.json", "get")
 
 
-def test_document_and_page_are_served_from_here_alone(auth: AuthService) -> None:
+def test_api_page_loads_nothing_from_other_hosts(auth: AuthService) -> None:
     document = auth.client.get("/api/openapi.json")
     moved = auth.client.get("/api/docs")
     page = auth.client.get(moved.headers["Location"], headers={"Host": "evil.example"})

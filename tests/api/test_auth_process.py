@@ -83,7 +83,7 @@ def test_metrics_show_the_breaker_and_the_certificate(admin: str) -> None:
     assert expiry == {("mongodb-ca",): END.timestamp()}
 
 
-def test_without_mongodb_it_answers_503_and_soon_at_once(app: Flask, tmp_path: Path) -> None:
+def test_mongodb_outage_returns_503_and_soon_without_waiting(app: Flask, tmp_path: Path) -> None:
     write_key(tmp_path / "keys", "a")
 
     def attempt(_: int) -> tuple[int, str, bool]:
@@ -99,7 +99,7 @@ def test_without_mongodb_it_answers_503_and_soon_at_once(app: Flask, tmp_path: P
     assert time.perf_counter() - started < mongo.OPERATION_SECONDS / 2
 
 
-def test_after_shutdown_no_thread_and_no_port_is_left(admin: str) -> None:
+def test_shutdown_leaves_no_thread_and_no_open_port(admin: str) -> None:
     before = set(threading.enumerate())
     wsgi().extensions["shutdown"]()
 

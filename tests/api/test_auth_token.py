@@ -41,7 +41,7 @@ def claims(auth: AuthService, token: str) -> dict[str, Any]:
     )
 
 
-def test_a_login_is_answered_with_a_token_and_its_end(auth: AuthService) -> None:
+def test_login_returns_a_token_and_its_expiry(auth: AuthService) -> None:
     answer = auth.token()
     body = answer.get_json()
 
@@ -51,7 +51,7 @@ def test_a_login_is_answered_with_a_token_and_its_end(auth: AuthService) -> None
     assert datetime.fromisoformat(body["expiry"]).timestamp() == claims(auth, body["access_token"])["exp"]
 
 
-def test_the_token_has_every_claim_and_header_of_the_contract(auth: AuthService) -> None:
+def test_token_has_every_claim_and_header_of_the_contract(auth: AuthService) -> None:
     token = auth.token().get_json()["access_token"]
     header, payload = jwt.get_unverified_header(token), claims(auth, token)
 
@@ -67,7 +67,7 @@ def test_the_token_has_every_claim_and_header_of_the_contract(auth: AuthService)
     assert set(payload) == {"sub", "iss", "aud", "exp", "iat", "jti", "type", "fresh"}
 
 
-def test_every_token_has_an_id_of_its_own(auth: AuthService) -> None:
+def test_every_token_has_a_unique_id(auth: AuthService) -> None:
     ids = {claims(auth, auth.token().get_json()["access_token"])["jti"] for _ in range(5)}
 
     assert len(ids) == 5
@@ -88,7 +88,7 @@ def published_kids(auth: AuthService) -> list[str]:
     return [key["kid"] for key in auth.client.get("/.well-known/jwks.json").get_json()["keys"]]
 
 
-def test_new_key_is_published_at_once_and_signs_when_caches_expired(auth: AuthService) -> None:
+def test_new_key_is_published_immediately_and_signs_after_cache_expiry(auth: AuthService) -> None:
     former = auth.token().get_json()["access_token"]
     write_key(auth.folder, "b")
     at_once = (published_kids(later(auth, 1)), kid_of_a_new_token(auth))
@@ -100,7 +100,7 @@ def test_new_key_is_published_at_once_and_signs_when_caches_expired(auth: AuthSe
     assert claims(auth, former)["sub"] == claims(auth, latter)["sub"] == "alice"
 
 
-def test_replica_that_starts_later_knows_how_long_a_key_was_published(auth: AuthService) -> None:
+def test_new_replica_knows_when_a_key_was_first_published(auth: AuthService) -> None:
     write_key(auth.folder, "b")
     later(auth, 1)
     auth.clock.advance(seconds=CACHE_SECONDS)
@@ -108,7 +108,7 @@ def test_replica_that_starts_later_knows_how_long_a_key_was_published(auth: Auth
     assert kid_of_a_new_token(auth.replica()) == "b"
 
 
-def test_revoked_key_is_unpublished_and_its_successor_signs_at_once(auth: AuthService) -> None:
+def test_revoked_key_is_unpublished_and_the_next_signs_immediately(auth: AuthService) -> None:
     write_key(auth.folder, "b")
     later(auth, 1)
     assert auth.key_records is not None
@@ -118,7 +118,7 @@ def test_revoked_key_is_unpublished_and_its_successor_signs_at_once(auth: AuthSe
     assert (published_kids(auth), kid_of_a_new_token(auth)) == (["b"], "b")
 
 
-def test_without_an_unrevoked_key_nothing_is_published_or_signed(auth: AuthService) -> None:
+def test_endpoints_return_503_when_every_key_is_revoked(auth: AuthService) -> None:
     assert auth.key_records is not None
     auth.key_records.revoke("a")
     later(auth, RECORDS_SECONDS)
@@ -127,7 +127,7 @@ def test_without_an_unrevoked_key_nothing_is_published_or_signed(auth: AuthServi
     assert auth.token().status_code == 503
 
 
-def test_the_public_keys_are_cacheable(auth: AuthService) -> None:
+def test_public_keys_are_cacheable(auth: AuthService) -> None:
     answer = auth.client.get("/.well-known/jwks.json")
     again = auth.client.get("/.well-known/jwks.json", headers={"If-None-Match": answer.headers["ETag"]})
 
@@ -138,7 +138,7 @@ def test_the_public_keys_are_cacheable(auth: AuthService) -> None:
 @pytest.mark.parametrize(
     ("name", "password"), [("alice", "another password"), ("nobody", PASSWORD), ("Alice", PASSWORD)]
 )
-def test_wrong_password_and_unknown_user_get_the_same_answer(auth: AuthService, name: str, password: str) -> None:
+def test_wrong_password_and_unknown_user_get_the_same_response(auth: AuthService, name: str, password: str) -> None:
     answer = auth.token(name, password)
     document = answer.get_json()
     del document["request_id"]
@@ -158,28 +158,28 @@ def test_wrong_password_and_unknown_user_get_the_same_answer(auth: AuthService, 
     "header",
     [None, "Basic", "Basic !", "Bearer x", "Basic " + base64.b64encode(b"alice").decode(), "Basic /////w=="],
 )
-def test_missing_or_malformed_credentials_are_401(auth: AuthService, header: str | None) -> None:
+def test_missing_or_malformed_credentials_return_401(auth: AuthService, header: str | None) -> None:
     answer = auth.client.get("/api/token", headers={"Authorization": header} if header else {})
 
     assert (answer.status_code, answer.content_type) == (401, "application/problem+json")
     assert answer.headers["WWW-Authenticate"].startswith("Basic ")
 
 
-def test_a_password_may_be_typed_in_another_normal_form(auth: AuthService) -> None:
+def test_password_in_another_unicode_form_is_accepted(auth: AuthService) -> None:
     assert auth.register("bob", NFD_PASSWORD).status_code == 201
 
     assert auth.token("bob", NFC_PASSWORD).status_code == 200
     assert auth.token("bob", NFD_PASSWORD).status_code == 200
 
 
-def test_an_over_long_password_is_refused_unhashed(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overlong_password_is_refused_without_hashing(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth.passwords, "verify", lambda *_: pytest.fail("hashed"))
 
     assert auth.token(password="x" * 129).status_code == 401
     assert auth.token(password="x" * 5000).status_code == 401
 
 
-def test_an_unknown_user_costs_one_hash(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_login_of_an_unknown_user_costs_one_hash(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
     verify = Mock(wraps=auth.passwords.verify)
     monkeypatch.setattr(auth.passwords, "verify", verify)
     auth.token("nobody")
@@ -187,7 +187,7 @@ def test_an_unknown_user_costs_one_hash(auth: AuthService, monkeypatch: pytest.M
     verify.assert_called_once_with(None, PASSWORD)
 
 
-def test_the_eleventh_guess_is_429_before_hashing_on_every_replica(
+def test_eleventh_guess_returns_429_without_hashing_on_every_replica(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = auth.replica()
@@ -201,7 +201,7 @@ def test_the_eleventh_guess_is_429_before_hashing_on_every_replica(
     assert auth.logins("throttled") == other.logins("throttled") == 1
 
 
-def test_another_address_is_not_throttled_and_the_window_ends(auth: AuthService) -> None:
+def test_login_limit_spares_other_addresses_and_expires(auth: AuthService) -> None:
     for n in range(10):
         auth.token(password=f"wrong guess {n}")
     assert auth.token(address="192.0.2.2").status_code == 200
@@ -210,12 +210,12 @@ def test_another_address_is_not_throttled_and_the_window_ends(auth: AuthService)
     assert auth.token().status_code == 200
 
 
-def test_right_logins_are_never_throttled(auth: AuthService) -> None:
+def test_successful_logins_are_never_limited(auth: AuthService) -> None:
     assert {auth.token().status_code for _ in range(30)} == {200}
 
 
 @pytest.mark.parametrize("dependency", ["users", "failures"])
-def test_without_mongodb_nobody_gets_in(auth: AuthService, dependency: str) -> None:
+def test_login_returns_503_without_mongodb(auth: AuthService, dependency: str) -> None:
     getattr(auth, dependency).error = StoreUnavailable()
     answer = auth.token()
 
@@ -225,7 +225,7 @@ def test_without_mongodb_nobody_gets_in(auth: AuthService, dependency: str) -> N
     assert auth.token().status_code == 200
 
 
-def test_attempts_that_mongodb_spoils_are_no_guesses(auth: AuthService) -> None:
+def test_attempts_during_a_mongodb_outage_are_not_counted(auth: AuthService) -> None:
     auth.users.error = StoreUnavailable()
     answers = {auth.token().status_code for _ in range(30)}
     auth.users.error = None
@@ -234,7 +234,7 @@ def test_attempts_that_mongodb_spoils_are_no_guesses(auth: AuthService) -> None:
     assert auth.token().status_code == 200
 
 
-def test_a_login_stands_even_if_its_attempt_cannot_be_taken_off(
+def test_login_succeeds_even_if_its_attempt_cannot_be_removed(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def remove(*_: object) -> None:
@@ -245,7 +245,7 @@ def test_a_login_stands_even_if_its_attempt_cannot_be_taken_off(
     assert auth.token().status_code == 200
 
 
-def test_a_login_renews_a_hash_with_former_parameters(auth: AuthService) -> None:
+def test_login_replaces_a_hash_with_old_parameters(auth: AuthService) -> None:
     auth.users.hashes["alice"] = Passwords(memory_kib=16, passes=1).hash(PASSWORD)
 
     assert auth.token().status_code == 200
@@ -253,14 +253,14 @@ def test_a_login_renews_a_hash_with_former_parameters(auth: AuthService) -> None
     assert auth.token().status_code == 200
 
 
-def test_a_wrong_password_renews_nothing(auth: AuthService) -> None:
+def test_wrong_password_does_not_replace_the_hash(auth: AuthService) -> None:
     auth.users.hashes["alice"] = former = Passwords(memory_kib=16, passes=1).hash(PASSWORD)
     auth.token(password="another password")
 
     assert auth.users.hashes["alice"] == former
 
 
-def test_without_keys_it_is_503_until_they_come(tmp_path: Path) -> None:
+def test_endpoints_return_503_until_a_key_exists(tmp_path: Path) -> None:
     auth = AuthService(tmp_path, passwords=Passwords(**CHEAP))
     auth.register()
     answers = [auth.token(), auth.client.get("/.well-known/jwks.json")]

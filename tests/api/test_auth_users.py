@@ -19,21 +19,21 @@ def auth(tmp_path: Path) -> AuthService:
     return AuthService(tmp_path)
 
 
-def test_a_user_is_registered_and_can_log_in(auth: AuthService) -> None:
+def test_registered_user_can_log_in(auth: AuthService) -> None:
     answer = auth.register("alice")
 
     assert (answer.status_code, answer.get_json()) == (201, {"username": "alice"})
     assert auth.token("alice").status_code == 200
 
 
-def test_only_a_hash_is_stored(auth: AuthService) -> None:
+def test_only_the_password_hash_is_stored(auth: AuthService) -> None:
     auth.register("alice")
 
     assert auth.users.hashes["alice"].startswith("$argon2id$")
     assert PASSWORD not in auth.users.hashes["alice"]
 
 
-def test_a_taken_name_is_409_and_keeps_its_password(auth: AuthService) -> None:
+def test_taken_name_returns_409_and_keeps_its_password(auth: AuthService) -> None:
     auth.register("alice")
     answer = auth.register("alice", "another long password")
 
@@ -41,7 +41,7 @@ def test_a_taken_name_is_409_and_keeps_its_password(auth: AuthService) -> None:
     assert auth.token("alice").status_code == 200
 
 
-def test_a_taken_name_costs_a_hash_as_a_free_one_does(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_taken_and_free_names_each_cost_one_hash(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
     hashed = Mock(wraps=auth.passwords.hash)
     monkeypatch.setattr(auth.passwords, "hash", hashed)
     auth.register("alice")
@@ -64,21 +64,21 @@ def test_a_taken_name_costs_a_hash_as_a_free_one_does(auth: AuthService, monkeyp
         ([], [""]),
     ],
 )
-def test_what_the_rules_refuse_is_422_with_pointers(auth: AuthService, body: object, pointers: list[str]) -> None:
+def test_invalid_registration_returns_422_with_pointers(auth: AuthService, body: object, pointers: list[str]) -> None:
     answer = auth.client.post("/api/users", json=body)
 
     assert (answer.status_code, [e["pointer"] for e in answer.get_json()["errors"]]) == (422, pointers)
     assert auth.users.hashes == {}
 
 
-def test_an_over_long_password_is_refused_unhashed(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overlong_password_is_refused_without_hashing(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth.passwords, "hash", lambda _: pytest.fail("hashed"))
 
     assert auth.register("alice", "x" * 129).status_code == 422
     assert auth.register("alice", "x" * 60_000).status_code == 422
 
 
-def test_of_parallel_registrations_of_a_name_exactly_one_wins(auth: AuthService) -> None:
+def test_only_one_of_several_parallel_registrations_succeeds(auth: AuthService) -> None:
     replicas = [auth, auth.replica()]
 
     def register(number: int) -> int:
@@ -99,9 +99,7 @@ def test_of_parallel_registrations_of_a_name_exactly_one_wins(auth: AuthService)
         (StoreUnavailable(3.2), "unavailable"),
     ],
 )
-def test_without_mongodb_it_is_503_and_says_whether_something_was_done(
-    auth: AuthService, error: Exception, kind: str
-) -> None:
+def test_failed_write_returns_unavailable_or_outcome_unknown(auth: AuthService, error: Exception, kind: str) -> None:
     auth.users.error = error
     answer = auth.register()
 
@@ -109,7 +107,7 @@ def test_without_mongodb_it_is_503_and_says_whether_something_was_done(
     assert answer.headers["Retry-After"] == ("4" if getattr(error, "retry_after", 1) > 1 else "1")
 
 
-def test_too_many_registrations_at_once_are_503_and_log_ins_go_on(
+def test_too_many_parallel_registrations_return_503_and_logins_continue(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     auth.users.hashes["bob"] = auth.passwords.hash(PASSWORD)
@@ -123,7 +121,7 @@ def test_too_many_registrations_at_once_are_503_and_log_ins_go_on(
     assert auth.register().status_code == 201
 
 
-def test_client_that_registers_many_users_at_once_gets_429_and_leaves_places(auth: AuthService) -> None:
+def test_address_gets_429_above_half_of_the_registration_places(auth: AuthService) -> None:
     """One address holds half of the places at most; a customer from elsewhere gets one."""
     release = threading.Event()
     hash_password = auth.passwords.hash
@@ -152,7 +150,7 @@ def test_client_that_registers_many_users_at_once_gets_429_and_leaves_places(aut
     assert customer.result() == 201
 
 
-def test_address_that_registered_too_many_users_gets_429_with_the_wait(auth: AuthService) -> None:
+def test_address_with_too_many_registrations_gets_429_with_retry_after(auth: AuthService) -> None:
     assert auth.failures is not None
     for _ in range(300):
         RegistrationLimit(auth.failures, 300).count("127.0.0.1")

@@ -45,7 +45,7 @@ def test_greedy_user_costs_others_nothing(service: OrderService) -> None:
     assert service.place(order(userid="bob"), user="bob").status_code == 200
 
 
-def test_reads_have_a_rate_of_their_own(service: OrderService) -> None:
+def test_reads_have_their_own_rate_limit(service: OrderService) -> None:
     for _ in range(3):
         service.place()
 

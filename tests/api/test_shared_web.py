@@ -46,14 +46,14 @@ def client(registry: CollectorRegistry) -> FlaskClient:
     return app.test_client()
 
 
-def test_the_instance_of_a_problem_is_a_uri_reference(client: FlaskClient) -> None:
+def test_instance_of_a_problem_is_a_uri_reference(client: FlaskClient) -> None:
     answer = client.get("/things/%20%22%C3%A9%0D%0A")
 
     assert answer.json is not None
     assert answer.json["instance"] == "/things/%20%22%C3%A9%0D%0A"
 
 
-def test_a_good_body_reaches_the_route_as_a_model(client: FlaskClient) -> None:
+def test_valid_body_is_parsed_into_a_model(client: FlaskClient) -> None:
     answer = client.post("/things", data=b'{"name": "a"}', content_type="application/json; charset=UTF-8")
 
     assert (answer.status_code, answer.get_json()["name"]) == (200, "a")
@@ -70,7 +70,7 @@ def test_a_good_body_reaches_the_route_as_a_model(client: FlaskClient) -> None:
         (b'{"name": "' + b"a" * web.MAX_BODY + b'"}', "application/json", 413),
     ],
 )
-def test_a_bad_body_is_a_problem_of_its_own_status(
+def test_invalid_body_returns_a_problem_with_the_right_status(
     client: FlaskClient, body: bytes, content_type: str, status: int
 ) -> None:
     answer = client.post("/things", data=body, content_type=content_type)
@@ -79,33 +79,33 @@ def test_a_bad_body_is_a_problem_of_its_own_status(
     assert answer.content_type == "application/problem+json"
 
 
-def test_a_compressed_body_is_refused(client: FlaskClient) -> None:
+def test_compressed_body_returns_415(client: FlaskClient) -> None:
     headers = {"Content-Encoding": "gzip"}
 
     assert client.post("/things", data=b"x", content_type="application/json", headers=headers).status_code == 415
 
 
-def test_a_422_points_at_the_place(client: FlaskClient) -> None:
+def test_422_has_a_json_pointer_to_the_field(client: FlaskClient) -> None:
     answer = client.post("/things", json={"name": "a", "more/less": 1})
 
     assert answer.get_json()["errors"][0]["pointer"] == "/more~1less"
 
 
-def test_503_says_when_to_come_back(client: FlaskClient) -> None:
+def test_503_has_retry_after(client: FlaskClient) -> None:
     answer = client.get("/busy")
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "3")
     assert answer.get_json()["type"] == "unavailable"
 
 
-def test_405_names_what_is_allowed(client: FlaskClient) -> None:
+def test_405_has_the_allowed_methods(client: FlaskClient) -> None:
     answer = client.options("/things")
 
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
 
 
 @pytest.mark.parametrize("given", ["", "with space", "x" * 129, "ümlaut"])
-def test_a_request_id_is_kept_if_it_is_plain_and_made_otherwise(client: FlaskClient, given: str) -> None:
+def test_valid_request_id_is_kept_and_an_invalid_one_replaced(client: FlaskClient, given: str) -> None:
     kept = client.get("/busy", headers={"X-Request-ID": "abc.DEF_1-2"})
     made = client.get("/busy", headers={"X-Request-ID": given})
 
@@ -114,13 +114,13 @@ def test_a_request_id_is_kept_if_it_is_plain_and_made_otherwise(client: FlaskCli
 
 
 @pytest.mark.parametrize("path", ["/busy", "/nowhere"])
-def test_a_request_leaves_nothing_for_the_next_log_lines_of_its_thread(client: FlaskClient, path: str) -> None:
+def test_log_context_is_cleared_after_each_request(client: FlaskClient, path: str) -> None:
     client.get(path)
 
     assert structlog.contextvars.get_contextvars() == {}
 
 
-def test_what_the_server_refuses_by_itself_is_logged_under_the_id_that_its_client_is_told() -> None:
+def test_gunicorn_error_is_logged_with_the_request_id_it_returns() -> None:
     ours, clients = socket.socketpair()
     with ours, clients, capture_logs() as lines:
         write_error(ours, 501, "Not Implemented", "the transfer coding is unknown")
@@ -135,7 +135,7 @@ def test_only_the_last_forwarded_hop_is_trusted(client: FlaskClient) -> None:
     assert answer.get_json()["client"] == "10.0.0.7"
 
 
-def test_requests_are_counted_by_route_not_by_path(client: FlaskClient, registry: CollectorRegistry) -> None:
+def test_requests_are_counted_by_route_and_not_by_path(client: FlaskClient, registry: CollectorRegistry) -> None:
     client.get("/things/1")
     client.get("/things/2")
     client.get("/nothing")
@@ -147,12 +147,12 @@ def test_requests_are_counted_by_route_not_by_path(client: FlaskClient, registry
     assert (count("/things/<name>"), count("unknown"), count("/nothing")) == (2, 1, None)
 
 
-def test_every_answer_carries_the_security_headers(client: FlaskClient) -> None:
+def test_every_response_has_the_security_headers(client: FlaskClient) -> None:
     for answer in (client.get("/busy"), client.post("/things", json={"name": "a"})):
         assert {name: answer.headers[name] for name in web.HEADERS} == web.HEADERS
 
 
-def test_a_body_that_was_cut_is_refused(client: FlaskClient) -> None:
+def test_truncated_body_returns_400(client: FlaskClient) -> None:
     """Gunicorn marks its input as ended and gives what came: the declared length must be checked here."""
     cut = {"CONTENT_LENGTH": "50", "wsgi.input_terminated": True}
 
@@ -161,7 +161,7 @@ def test_a_body_that_was_cut_is_refused(client: FlaskClient) -> None:
     assert answer.status_code == 400
 
 
-def test_a_doubled_slash_is_another_address_and_no_redirect(client: FlaskClient) -> None:
+def test_path_with_a_double_slash_returns_404_without_redirect(client: FlaskClient) -> None:
     answer = client.get("/things//a")
 
     assert (answer.status_code, answer.headers.get("Location")) == (404, None)

@@ -46,13 +46,13 @@ def _passes(folder: Path, alert: str, series: dict[str, str], minute: int) -> bo
     return judged.returncode == 0
 
 
-def test_a_small_lag_of_which_nothing_is_handled_fires_after_ten_minutes_and_ends_with_it(firing: Any) -> None:
+def test_lag_without_progress_for_ten_minutes_fires(firing: Any) -> None:
     series = {LAG: "0x9 3x20 0x9", CONSUMED: "0+10x9 90x40"}
 
     assert firing("OrderProcessorStalled", series, 9, 14, 20, 29, 32) == [False, False, True, True, False]
 
 
-def test_a_processor_that_works_does_not_hide_one_that_does_not(firing: Any) -> None:
+def test_working_processor_does_not_hide_a_stalled_one(firing: Any) -> None:
     series = {LAG: "3x30", CONSUMED: "0x30", CONSUMED.replace(JOB, OTHER): "0+10x30"}
 
     assert firing("OrderProcessorStalled", series, 20) == [True]
@@ -67,50 +67,50 @@ def test_a_processor_that_works_does_not_hide_one_that_does_not(firing: Any) -> 
     ],
     ids=["steady", "growing", "trickle"],
 )
-def test_a_lag_that_is_worked_on_is_no_idleness(firing: Any, lag: str, consumed: str) -> None:
+def test_lag_with_progress_does_not_fire(firing: Any, lag: str, consumed: str) -> None:
     assert not any(firing("OrderProcessorStalled", {LAG: lag, CONSUMED: consumed}, *range(5, 30, 3)))
 
 
-def test_ten_minutes_without_a_processor_fire(firing: Any) -> None:
+def test_no_processor_for_ten_minutes_fires(firing: Any) -> None:
     assert firing("OrderProcessorAbsent", {LAG: "0x5 stale _x30"}, 5, 14, 17) == [False, False, True]
 
 
-def test_a_thousand_events_behind_for_ten_minutes_fire_though_they_are_worked_on(firing: Any) -> None:
+def test_lag_above_1000_for_ten_minutes_fires_despite_progress(firing: Any) -> None:
     series = {LAG: "1001x30", CONSUMED: "0+6000x30"}
 
     assert firing("OrdersNotProcessed", series, 5, 12) == [False, True]
 
 
-def test_the_first_dead_letter_of_a_process_fires(firing: Any) -> None:
+def test_first_dead_letter_of_a_process_fires(firing: Any) -> None:
     series = {f'retail_events_consumed_total{{{JOB}, result="dead_letter"}}': "0x5 1x30"}
 
     assert firing("DeadLetters", series, 4, 7, 25) == [False, True, False]
 
 
-def test_orders_that_failed_by_no_rule_fire(firing: Any) -> None:
+def test_order_that_failed_for_a_technical_reason_fires(firing: Any) -> None:
     failed = f'retail_orders_failed_total{{{JOB}, reason="error"}}'
 
     assert firing("OrdersFailed", {failed: "0x5 1x30"}, 4, 7, 25) == [False, True, False]
     assert firing("OrdersFailed", {failed.replace("error", "refused"): "0x5 1x30"}, 7) == [False]
 
 
-def test_orders_that_are_sent_again_and_again_fire(firing: Any) -> None:
+def test_order_that_is_requeued_repeatedly_fires(firing: Any) -> None:
     assert firing("OrdersStuck", {f"retail_orders_stuck{{{JOB}}}": "0x5 1x10 0x9"}, 5, 9, 20) == [False, True, False]
 
 
-def test_five_minutes_without_an_order_api_fire(firing: Any) -> None:
+def test_no_order_api_for_five_minutes_fires(firing: Any) -> None:
     pending = f"retail_outbox_pending_orders{{{JOB}}}".replace("processor", "api")
 
     assert firing("OrderApiAbsent", {pending: "0x5 stale _x30"}, 5, 9, 12) == [False, False, True]
 
 
-def test_a_breaker_that_is_not_closed_and_refuses_calls_fires(firing: Any) -> None:
+def test_open_breaker_that_rejects_calls_fires(firing: Any) -> None:
     series = {IS_CLOSED: "1x9 0x20", REFUSED: "0x9 1+1x20"}
 
     assert firing("CircuitBreakerOpen", series, 9, 12, 25) == [False, True, True]
 
 
-def test_a_breaker_that_nobody_calls_any_more_ends_its_alert_though_it_was_never_closed(firing: Any) -> None:
+def test_open_breaker_without_calls_stops_firing(firing: Any) -> None:
     series = {IS_CLOSED: "1x9 0x40", REFUSED: "0x9 1+1x10 11x30"}
 
     assert firing("CircuitBreakerOpen", series, 15, 30) == [True, False]
@@ -124,25 +124,25 @@ def test_a_breaker_that_nobody_calls_any_more_ends_its_alert_though_it_was_never
     ],
     ids=["authority", "own"],
 )
-def test_a_certificate_fires_a_week_before_its_end_until_it_is_renewed(firing: Any, series: str) -> None:
+def test_certificate_fires_in_its_last_week_until_renewed(firing: Any, series: str) -> None:
     end = 7 * 86400 + 10 * 60
 
     assert firing("CertificateExpiringSoon", {series: f"{end}x20 {2 * end}x20"}, 5, 15, 25) == [False, True, False]
 
 
-def test_a_certificate_of_others_is_not_ours_to_watch(firing: Any) -> None:
+def test_certificate_of_another_release_does_not_fire(firing: Any) -> None:
     series = {'certmanager_certificate_expiration_timestamp_seconds{name="other"}': "5x9"}
 
     assert firing("CertificateExpiringSoon", series, 5) == [False]
 
 
-def test_failed_calls_through_a_closed_breaker_are_no_open_one(firing: Any) -> None:
+def test_failed_calls_through_a_closed_breaker_do_not_fire(firing: Any) -> None:
     series = {IS_CLOSED: "1x30", REFUSED.replace("rejected", "failed"): "0+1x30"}
 
     assert firing("CircuitBreakerOpen", series, 10, 20) == [False, False]
 
 
-def test_one_replicas_failures_do_not_keep_anothers_uncalled_breaker_alarming(firing: Any) -> None:
+def test_failures_of_another_replica_do_not_keep_an_alert_firing(firing: Any) -> None:
     other_calls = REFUSED.replace(JOB, OTHER).replace("rejected", "failed")
     series = {IS_CLOSED: "0x30", IS_CLOSED.replace(JOB, OTHER): "1x30", REFUSED: "5x30", other_calls: "0+1x30"}
 

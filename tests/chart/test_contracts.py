@@ -34,7 +34,7 @@ SETTINGS = {
 
 @pytest.mark.parametrize("service", SETTINGS)
 @pytest.mark.parametrize("values", [KIND, EVERYTHING], ids=lambda path: path.stem)
-def test_a_pod_gets_the_variables_that_its_service_reads(service: str, values: Path) -> None:
+def test_pod_sets_only_known_variables_and_every_required_one(service: str, values: Path) -> None:
     """Every mandatory one, and none that the service does not know; secrets come as files."""
     known = {variable.name: variable for variable in variables(SETTINGS[service])}
     pod = next(p for p in manifests.pods(helm.rendered(values)) if p.owner.endswith(service))
@@ -46,7 +46,7 @@ def test_a_pod_gets_the_variables_that_its_service_reads(service: str, values: P
 
 
 @pytest.mark.parametrize("service", SETTINGS)
-def test_files_that_variables_name_are_mounted(service: str) -> None:
+def test_files_named_by_variables_are_mounted(service: str) -> None:
     """A path in an environment variable is a path in a volume."""
     pod = next(p for p in manifests.pods(helm.rendered(KIND)) if p.owner.endswith(service))
     secrets = next(v for v in pod.spec["volumes"] if v["name"] == "secrets")["projected"]["sources"]
@@ -56,7 +56,7 @@ def test_files_that_variables_name_are_mounted(service: str) -> None:
     assert named == files
 
 
-def test_both_kafkas_let_the_same_pods_in() -> None:
+def test_both_kafka_network_policies_admit_the_same_pods() -> None:
     """Each has its own list of them."""
     peers = []
     for folder in ("kind", "production"):
@@ -66,7 +66,7 @@ def test_both_kafkas_let_the_same_pods_in() -> None:
     assert peers[0] == peers[1]
 
 
-def test_topics_are_those_of_the_code() -> None:
+def test_topics_match_the_code() -> None:
     """Both topics, with the replication that each cluster can have."""
     for folder, replicas in (("kind", 1), ("production", 3)):
         topics = {
@@ -77,7 +77,7 @@ def test_topics_are_those_of_the_code() -> None:
         assert {spec["replicas"] for spec in topics.values()} == {replicas}
 
 
-def test_kafka_users_are_those_of_the_services() -> None:
+def test_kafka_users_match_the_services() -> None:
     """Each user of the values is a KafkaUser, its Secret has that name, and its rights are on names of the code."""
     users = {u["metadata"]["name"]: u["spec"] for u in of_kind(helm.kustomized(helm.ROOT / "k8s/kind"), "KafkaUser")}
     values = yaml.safe_load(KIND.read_text())
@@ -108,7 +108,7 @@ def test_mongodb_roles_have_a_secret_and_a_user() -> None:
     assert set(SETTINGS) <= set(roles)
 
 
-def test_versions_are_those_of_the_one_file() -> None:
+def test_versions_match_the_versions_file() -> None:
     """What other files pin is what k8s/versions.env says."""
     lines = (helm.ROOT / "k8s/versions.env").read_text().splitlines()
     versions = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
@@ -123,7 +123,7 @@ def test_versions_are_those_of_the_one_file() -> None:
     assert definition["metadata"]["annotations"]["gateway.networking.k8s.io/bundle-version"] == versions["GATEWAY_API"]
 
 
-def test_the_readme_is_made_from_the_values() -> None:
+def test_readme_is_generated_from_the_values() -> None:
     """`make chart-docs` would change nothing."""
     spec = importlib.util.spec_from_file_location("chart_readme", helm.CHART / "readme.py")
     assert spec is not None
@@ -163,7 +163,7 @@ def expressions() -> list[str]:
     return found
 
 
-def test_alerts_and_dashboards_use_metrics_that_the_code_has() -> None:
+def test_alerts_and_dashboards_use_existing_metrics() -> None:
     """A renamed metric must not leave an alert that can never fire."""
     used = {name for expression in expressions() for name in re.findall(r"[a-z_]+(?=\{)", expression)}
 

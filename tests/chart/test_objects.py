@@ -33,7 +33,7 @@ def test_each_component_is_complete(resources: list[dict[str, Any]]) -> None:
     assert {component(r) for r in of_kind(resources, "Service")} == {"order-api", "auth-api"}
 
 
-def test_no_selector_dangles(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
+def test_every_selector_matches_a_pod(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
     """Every Service, budget, policy and monitor selects a pod, and every Deployment its own and no other."""
     for resource in of_kind(
         resources, "Service", "PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor", "PodMonitor"
@@ -48,7 +48,7 @@ def test_no_selector_dangles(resources: list[dict[str, Any]], pods: list[Pod]) -
         assert owners == [f"Deployment/{deployment['metadata']['name']}"]
 
 
-def test_services_lead_to_ports_that_exist(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
+def test_services_point_to_existing_ports(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
     """A Service's target is a named port of its pods; what routes name, a Service has."""
     services = of_kind(resources, "Service")
     for service in services:
@@ -67,7 +67,7 @@ def test_services_lead_to_ports_that_exist(resources: list[dict[str, Any]], pods
             assert (backend["name"], backend["port"]["name"]) in names
 
 
-def test_monitors_read_a_port_that_exists(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
+def test_monitors_scrape_an_existing_port(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
     """A ServiceMonitor names a port of a Service it selects; a PodMonitor one of its pods."""
     for monitor in of_kind(resources, "ServiceMonitor"):
         service = next(
@@ -93,7 +93,7 @@ def test_policies_deny_by_default_and_cover_every_port(resources: list[dict[str,
         assert opened == set(pod.ports)
 
 
-def test_what_one_policy_lets_out_the_other_lets_in(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
+def test_every_allowed_egress_has_a_matching_ingress(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
     """For every egress to one of our own pods there is an ingress at that pod."""
     policies = of_kind(resources, "NetworkPolicy")
     pairs = 0
@@ -120,7 +120,7 @@ def lets_in(policies: list[dict[str, Any]], sender: Pod, receiver: Pod, port: st
     return False
 
 
-def test_replicas_belong_to_the_autoscaler_where_there_is_one(resources: list[dict[str, Any]]) -> None:
+def test_autoscaled_deployment_sets_no_replicas(resources: list[dict[str, Any]]) -> None:
     """A Deployment has replicas or an autoscaler, and a budget as soon as there can be two pods."""
     scaled = {
         hpa["spec"]["scaleTargetRef"]["name"]: hpa["spec"] for hpa in of_kind(resources, "HorizontalPodAutoscaler")
@@ -138,7 +138,7 @@ def test_replicas_belong_to_the_autoscaler_where_there_is_one(resources: list[di
         assert replicas == 1 or deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
 
 
-def test_everything_on_has_every_kind() -> None:
+def test_everything_values_render_every_kind() -> None:
     """The example that is meant to render each template does."""
     kinds = {r["kind"] for r in helm.rendered(helm.CHART / "ci/everything-values.yaml")}
 
@@ -150,12 +150,12 @@ def test_everything_on_has_every_kind() -> None:
     }
 
 
-def test_the_chart_makes_no_secret(resources: list[dict[str, Any]]) -> None:
+def test_chart_creates_no_secret(resources: list[dict[str, Any]]) -> None:
     """Secrets come from elsewhere; what the pods read is named in the values."""
     assert of_kind(resources, "Secret") == []
 
 
-def test_config_maps_that_pods_name_exist(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
+def test_config_maps_used_by_pods_exist(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
     """No pod waits for a ConfigMap that nobody makes."""
     made = {r["metadata"]["name"] for r in of_kind(resources, "ConfigMap")}
     named = {v["configMap"]["name"] for p in pods for v in p.spec["volumes"] if "configMap" in v}
@@ -164,7 +164,7 @@ def test_config_maps_that_pods_name_exist(resources: list[dict[str, Any]], pods:
     assert named <= made
 
 
-def test_certificates_fit_their_names(resources: list[dict[str, Any]]) -> None:
+def test_certificates_match_their_host_names(resources: list[dict[str, Any]]) -> None:
     """A certificate's Secret is mounted by its API, and the name that the gateway asks for is in it."""
     certificates = {r["spec"]["secretName"]: r["spec"] for r in of_kind(resources, "Certificate")}
     for policy in of_kind(resources, "BackendTLSPolicy"):

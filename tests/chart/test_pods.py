@@ -32,7 +32,7 @@ def pod(request: pytest.FixtureRequest) -> Pod:
     return PODS[request.param]
 
 
-def test_there_are_pods_to_look_at() -> None:
+def test_chart_renders_pods() -> None:
     """For each example one per service and a test pod; the operator in two; MongoDB and its Job on kind."""
     services = [name for name in PODS if SERVICE.search(name)]
 
@@ -72,14 +72,14 @@ def test_containers_have_requests_and_limits(pod: Pod) -> None:
         assert set(container["resources"]["limits"]) >= {"cpu", "memory"}
 
 
-def test_images_have_a_tag_that_stays(pod: Pod) -> None:
+def test_images_have_a_fixed_tag(pod: Pod) -> None:
     """Never `latest`, the default."""
     for container in pod.containers:
         assert re.fullmatch(r"[a-z0-9./-]+:[A-Za-z0-9_.-]+", container["image"])
         assert not container["image"].endswith(":latest")
 
 
-def test_no_secret_stands_in_a_manifest(pod: Pod) -> None:
+def test_manifest_contains_no_secret(pod: Pod) -> None:
     """A variable whose name suggests a secret holds a file's name or a reference; no variable occurs twice."""
     for container in pod.containers:
         env = container.get("env", [])
@@ -90,7 +90,7 @@ def test_no_secret_stands_in_a_manifest(pod: Pod) -> None:
         assert len({variable["name"] for variable in env}) == len(env)
 
 
-def test_mounts_have_their_volumes(pod: Pod) -> None:
+def test_mounts_have_a_volume(pod: Pod) -> None:
     """And every volume is mounted somewhere; a claim of the StatefulSet counts as its volume."""
     volumes = {volume["name"] for volume in pod.spec.get("volumes", [])}
     mounts = {mount["name"] for container in pod.containers for mount in container.get("volumeMounts", [])}
@@ -100,7 +100,7 @@ def test_mounts_have_their_volumes(pod: Pod) -> None:
 
 
 @services_pods
-def test_services_are_probed(pod: Pod) -> None:
+def test_services_have_probes(pod: Pod) -> None:
     """Start, life and readiness, each of its own container; the service's on its admin port."""
     for container in pod.containers:
         assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(container)

@@ -32,7 +32,7 @@ MINIMAL = str(helm.CHART / "ci/minimal-values.yaml")
         "podDisruptionBudget.enabled=1",
     ],
 )
-def test_the_schema_refuses(setting: str) -> None:
+def test_invalid_values_are_refused_by_the_schema(setting: str) -> None:
     """A misspelt key or a value out of bounds is named by the values' schema."""
     result = helm.template("--values", MINIMAL, "--set", setting)
 
@@ -61,7 +61,7 @@ def test_the_schema_refuses(setting: str) -> None:
         ),
     ],
 )
-def test_contradictory_values_fail_with_a_sentence(settings: str, sentence: str) -> None:
+def test_contradictory_values_fail_with_a_clear_error(settings: str, sentence: str) -> None:
     """What the schema cannot know, the chart says before it renders."""
     result = helm.template("--values", MINIMAL, "--set", settings)
 
@@ -69,7 +69,7 @@ def test_contradictory_values_fail_with_a_sentence(settings: str, sentence: str)
     assert sentence in result.stderr
 
 
-def test_nothing_is_installed_without_values() -> None:
+def test_installation_without_values_is_refused() -> None:
     """The defaults name no server, so the chart asks for one."""
     result = helm.template()
 

@@ -15,7 +15,7 @@ def by_name(path: Path) -> str:
 
 
 @pytest.mark.parametrize("values", EXAMPLES, ids=by_name)
-def test_lint_finds_nothing(values: Path) -> None:
+def test_helm_lint_finds_no_error(values: Path) -> None:
     """`helm lint --strict` has no error and no warning."""
     result = helm.run("helm", "lint", "--strict", str(helm.CHART), "--values", str(values))
 
@@ -24,7 +24,7 @@ def test_lint_finds_nothing(values: Path) -> None:
 
 
 @pytest.mark.parametrize("values", EXAMPLES, ids=by_name)
-def test_everything_rendered_satisfies_its_schema(values: Path) -> None:
+def test_rendered_resources_match_their_schemas(values: Path) -> None:
     """Core kinds and custom resources have no unknown field, no missing one and none of a wrong type."""
     resources = helm.rendered(values)
 
@@ -33,7 +33,7 @@ def test_everything_rendered_satisfies_its_schema(values: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", OVERLAYS, ids=by_name)
-def test_everything_around_the_chart_satisfies_its_schema(folder: Path) -> None:
+def test_kubernetes_manifests_match_their_schemas(folder: Path) -> None:
     """Kafka, MongoDB, certificates and the gateway too; EnvoyProxy's schema is too large to keep here."""
     resources = [resource for resource in helm.kustomized(folder) if resource["kind"] != "EnvoyProxy"]
 
@@ -41,7 +41,7 @@ def test_everything_around_the_chart_satisfies_its_schema(folder: Path) -> None:
     assert {"Kafka", "KafkaTopic", "KafkaUser"} <= {resource["kind"] for resource in resources}
 
 
-def test_the_schemas_refuse_an_unknown_field() -> None:
+def test_schemas_refuse_an_unknown_field() -> None:
     """Otherwise the tests above would prove nothing."""
     kafka = next(r for r in helm.kustomized(OVERLAYS[0]) if r["kind"] == "Kafka")
     deployment = next(r for r in helm.rendered(EXAMPLES[0]) if r["kind"] == "Deployment")

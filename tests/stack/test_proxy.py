@@ -170,7 +170,7 @@ def test_service_answer_is_passed_on_unchanged(client: RawHttpsClient) -> None:
     assert answer.headers["strict-transport-security"] == "max-age=1"
 
 
-def test_internal_pages_of_the_proxy_return_404(client: RawHttpsClient) -> None:
+def test_internal_locations_of_the_proxy_return_404(client: RawHttpsClient) -> None:
     assert_problem(client.ask("GET /.problem/503 HTTP/1.1"), 404)
     assert_problem(client.ask("GET /.problem/body HTTP/1.1"), 404)
 
@@ -182,7 +182,7 @@ def test_path_that_needs_json_escapes_is_left_out_of_the_problem(client: RawHttp
     assert answer.json()["instance"] == "/"
 
 
-def test_slow_headers_are_cut_off_after_5_seconds(client: RawHttpsClient) -> None:
+def test_connection_with_slow_headers_is_closed_after_5_seconds(client: RawHttpsClient) -> None:
     assert client.raw(b"GET / HT", seconds=8) is None
 
 
@@ -204,7 +204,7 @@ def test_slow_body_reaches_the_service_only_when_complete(client: RawHttpsClient
         assert FaultyService.deaths == before + 1
 
 
-def test_requests_beyond_what_a_replica_works_on_are_503_at_once(tmp_path: Path) -> None:
+def test_requests_above_a_replicas_capacity_return_503_immediately(tmp_path: Path) -> None:
     FaultyService.released.clear()
     FaultyService.slow = 0
     with (
@@ -224,7 +224,7 @@ def test_requests_beyond_what_a_replica_works_on_are_503_at_once(tmp_path: Path)
         assert client.ask("GET /api/x HTTP/1.1").status == 200
 
 
-def test_address_beyond_its_share_is_429_and_loses_its_connection(tmp_path: Path) -> None:
+def test_address_above_its_request_limit_gets_429_and_is_disconnected(tmp_path: Path) -> None:
     with running(tmp_path, {"PROXY_UNAUTHENTICATED_BURST": "2", "PROXY_UNAUTHENTICATED_PER_SECOND": "1"}) as client:
         answers = [client.raw(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(5)]
 
@@ -236,7 +236,7 @@ def test_address_beyond_its_share_is_429_and_loses_its_connection(tmp_path: Path
         assert client.ask("GET /x HTTP/1.1", "Authorization: Bearer a.b.c\r\n").status == 200
 
 
-def test_log_names_the_path_and_no_query(tmp_path: Path) -> None:
+def test_log_has_the_path_without_the_query(tmp_path: Path) -> None:
     with running(tmp_path, {}) as client:
         client.ask("GET /orderdetails?userid=ada HTTP/1.1")
         client.ask("GET /\u00e9?userid=ada HTTP/1.1")

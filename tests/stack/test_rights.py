@@ -123,7 +123,7 @@ def test_topics_have_the_settings_of_the_strimzi_resources(servers: Stack) -> No
             assert {key: present[key].value for key in wanted} == wanted
 
 
-def test_asking_for_an_unknown_topic_does_not_create_it(servers: Stack) -> None:
+def test_request_for_an_unknown_topic_does_not_create_it(servers: Stack) -> None:
     admin = administrator(servers)
 
     assert "no.such.topic" not in admin.list_topics(timeout=15).topics

@@ -151,7 +151,7 @@ def place(customer: Customer) -> str | None:
     return str(answer.json()["order_reference"])
 
 
-def test_nothing_outlives_a_supervisor_that_is_killed(run: StackRun, kept: tuple[Customer, str]) -> None:
+def test_no_process_outlives_a_supervisor_killed_by_sigkill(run: StackRun, kept: tuple[Customer, str]) -> None:
     assert kept
     family = run.family()
     assert len(family) > len(PARTS)
@@ -162,7 +162,7 @@ def test_nothing_outlives_a_supervisor_that_is_killed(run: StackRun, kept: tuple
     wait.until(lambda: not (run.root / "stack.json").exists(), "stack.json to be removed", seconds=5)
 
 
-def test_next_start_has_the_data_and_ctrl_c_stops_everything(root: Path, kept: tuple[Customer, str]) -> None:
+def test_data_survives_a_restart_and_ctrl_c_stops_everything(root: Path, kept: tuple[Customer, str]) -> None:
     customer, reference = kept
     second = StackRun(root, free_offset() + 1).await_line("Ctrl-C")
     try:

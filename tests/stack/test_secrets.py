@@ -44,7 +44,7 @@ def test_certificate_is_renewed_a_month_before_it_expires(tmp_path: Path, monkey
     assert certificate(authority.issue("proxy")).not_valid_after_utc > before.not_valid_after_utc
 
 
-def test_signing_key_is_named_after_its_day_and_kept(tmp_path: Path) -> None:
+def test_signing_key_is_named_by_date_and_created_once(tmp_path: Path) -> None:
     certificates.signing_key(tmp_path / "keys")
     certificates.signing_key(tmp_path / "keys")
 
@@ -85,7 +85,7 @@ def write_something(_resolver: Any, artifact: Any) -> Path:
     return path
 
 
-def test_unreachable_maven_central_is_one_short_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_maven_central_gives_a_short_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_resolver: Any, _artifact: Any) -> Path:
         raise ConnectionError("HTTPSConnectionPool(host=…): Max retries exceeded")
 
@@ -107,7 +107,7 @@ def test_jar_lock_has_kafka_and_a_hash_for_each_jar() -> None:
     assert all(len(jar.sha256) == 64 for jar in locked)
 
 
-def test_changed_lock_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_lock_uses_a_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(jars, "_download", lambda _jars, _folder: None)
     first = jars.kafka_jars()
@@ -117,7 +117,7 @@ def test_changed_lock_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytes
     assert first.is_dir()
 
 
-def test_jackson_is_at_least_the_version_without_known_holes() -> None:
+def test_jackson_is_a_version_without_known_vulnerabilities() -> None:
     version = next(jar.version for jar in jars._locked() if jar.artifact == "jackson-databind")
 
     assert tuple(map(int, version.split("."))) >= (2, 21, 5)

@@ -33,7 +33,7 @@ def pointers(name: str, password: str) -> list[str]:
 @given(NAMES)
 @example("a")
 @example("0" * 64)
-def test_every_name_of_the_alphabet_is_taken(name: str) -> None:
+def test_user_name_of_allowed_characters_is_accepted(name: str) -> None:
     assert validate(Registration(name, GOOD)) == GOOD
 
 
@@ -44,7 +44,7 @@ def test_every_name_of_the_alphabet_is_taken(name: str) -> None:
 @example("a" * 65)
 @example("٣")
 @example("")
-def test_every_other_name_is_refused(name: str) -> None:
+def test_any_other_user_name_is_refused(name: str) -> None:
     alphabet = set(FIRST + "._@+-")
     assume(not (name and name[0] in FIRST and set(name) <= alphabet and len(name) <= 64))
 
@@ -52,55 +52,55 @@ def test_every_other_name_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("password", ["a" * 8, "é" * 128, "👍🏽" * 64, "with\0null byte", " eight  8"])
-def test_passwords_of_8_to_128_characters_are_taken(password: str) -> None:
+def test_password_of_8_to_128_characters_is_accepted(password: str) -> None:
     if password != "a" * 8:
         assert validate(Registration("alice", password)) == unicodedata.normalize("NFC", password)
 
 
 @pytest.mark.parametrize("password", ["", "a", "a1b2c3d", "x" * 129, "é" * 129, "x" * 65_000, "👍" * 129])
-def test_shorter_and_longer_passwords_are_refused(password: str) -> None:
+def test_shorter_or_longer_password_is_refused(password: str) -> None:
     assert pointers("alice", password) == ["/password"]
 
 
 @pytest.mark.parametrize("password", ["password123", "PassWord123", "qwertyuiop", "12345678"])
-def test_the_commonest_passwords_are_refused_in_any_case(password: str) -> None:
+def test_common_password_is_refused_in_upper_and_lower_case(password: str) -> None:
     assert pointers("alice", password) == ["/password"]
 
 
-def test_the_list_has_the_1000_commonest_passwords_of_possible_length() -> None:
+def test_list_has_1000_common_passwords_of_allowed_length() -> None:
     assert len(COMMON_PASSWORDS) == 1000
     assert all(8 <= len(password) <= 128 for password in COMMON_PASSWORDS)
 
 
-def test_everything_that_is_wrong_is_said_at_once() -> None:
+def test_one_error_names_every_violated_rule() -> None:
     assert pointers("Alice", "short") == ["/username", "/password"]
 
 
 @given(PASSWORDS)
-def test_a_password_is_the_same_in_every_normal_form(password: str) -> None:
+def test_nfc_and_nfd_forms_give_the_same_password(password: str) -> None:
     forms = {normalize_password(unicodedata.normalize(form, password)) for form in ("NFC", "NFD")}
 
     assert forms == {unicodedata.normalize("NFC", password)}
 
 
-def test_no_password_of_128_characters_is_too_long_in_bytes() -> None:
+def test_longest_password_is_accepted_in_decomposed_form() -> None:
     longest = "한" * 128
 
     assert normalize_password(unicodedata.normalize("NFD", longest)) == longest
 
 
-def test_a_registration_does_not_show_its_password() -> None:
+def test_repr_of_a_registration_hides_the_password() -> None:
     assert GOOD not in repr(Registration("alice", GOOD))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters=":")), PASSWORDS)
-def test_credentials_come_back_as_they_were_sent(name: str, password: str) -> None:
+def test_credentials_survive_a_basic_header_round_trip(name: str, password: str) -> None:
     header = "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
 
     assert parse_basic_auth(header) == (name, password)
 
 
-def test_the_first_colon_splits() -> None:
+def test_first_colon_separates_name_and_password() -> None:
     assert parse_basic_auth("bAsIc " + base64.b64encode(b"alice:a:b:").decode()) == ("alice", "a:b:")
 
 
@@ -123,13 +123,13 @@ def test_the_first_colon_splits() -> None:
         "YWxpY2U6cHc=",
     ],
 )
-def test_a_malformed_header_is_refused(header: str | None) -> None:
+def test_malformed_basic_header_is_refused(header: str | None) -> None:
     with pytest.raises(MalformedCredentials):
         parse_basic_auth(header)
 
 
 @given(st.text(st.characters(max_codepoint=255)))
-def test_no_header_makes_it_fail_otherwise(text: str) -> None:
+def test_random_basic_header_raises_only_malformed_credentials(text: str) -> None:
     for header in (text, f"Basic {text}"):
         try:
             name, _ = parse_basic_auth(header)
@@ -139,6 +139,6 @@ def test_no_header_makes_it_fail_otherwise(text: str) -> None:
 
 
 @pytest.mark.parametrize("password", ["alice.smith", "Alice.Smith"])
-def test_the_own_user_name_is_rejected_as_password(password: str) -> None:
+def test_own_user_name_is_refused_as_password(password: str) -> None:
     assert pointers("alice.smith", password) == ["/password"]
     assert validate(Registration("bob.smith", password)) == password

@@ -15,13 +15,13 @@ from support.auth_api import CHEAP, WAITERS, settings
 from support.wait import until
 
 
-def test_a_hash_is_argon2id_of_at_least_19_mib_and_2_passes() -> None:
+def test_hash_uses_argon2id_with_19_mib_and_2_passes() -> None:
     stored = Passwords().hash("secret password")
 
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
-def test_a_password_matches_its_own_hash_only() -> None:
+def test_password_matches_only_its_own_hash() -> None:
     passwords = Passwords(**CHEAP)
     stored = passwords.hash("secret password")
 
@@ -30,14 +30,14 @@ def test_a_password_matches_its_own_hash_only() -> None:
     assert not passwords.verify(stored, "secret password\0")
 
 
-def test_a_hash_with_former_parameters_is_outdated() -> None:
+def test_hash_with_old_parameters_is_outdated() -> None:
     stored = Passwords(**CHEAP).hash("secret password")
 
     assert Passwords(memory_kib=16, passes=1).is_outdated(stored)
     assert not Passwords(**CHEAP).is_outdated(stored)
 
 
-def test_an_absent_user_costs_one_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verifying_an_unknown_user_costs_one_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     passwords = Passwords(**CHEAP)
     verify = Mock(wraps=passwords._hasher.verify)
     monkeypatch.setattr(type(passwords._hasher), "verify", verify)
@@ -75,7 +75,7 @@ class Crowd:
         return sum(not outcome.result(20) for outcome in self.outcomes)
 
 
-def test_slots_and_waiters_are_bounded_and_the_rest_is_refused_at_once() -> None:
+def test_calls_beyond_slots_and_waiters_are_refused_immediately() -> None:
     crowd = Crowd(Slots(2, waiters=WAITERS, wait=10), size=2 + WAITERS + 5)
     until(lambda: sum(outcome.done() for outcome in crowd.outcomes) == 5, "the five beyond the waiters", every=0.01)
     crowd.leave.set()
@@ -84,14 +84,14 @@ def test_slots_and_waiters_are_bounded_and_the_rest_is_refused_at_once() -> None
     assert crowd.most == 2
 
 
-def test_how_many_wait_can_be_chosen() -> None:
+def test_number_of_waiters_is_configurable() -> None:
     slots = Slots(1, waiters=0)
     with slots.hold(), pytest.raises(Busy), slots.hold():
         pass
 
 
 @pytest.mark.parametrize(("hash_slots", "hashing"), [("2", 2), ("64", 12)])
-def test_logins_leave_a_quarter_of_the_threads_to_others(
+def test_logins_leave_a_quarter_of_the_threads_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hash_slots: str, hashing: int
 ) -> None:
     slots = login_slots(settings(tmp_path, HTTP_THREADS="16", HASH_SLOTS=hash_slots))
@@ -105,7 +105,7 @@ def test_logins_leave_a_quarter_of_the_threads_to_others(
     assert crowd.most == hashing
 
 
-def test_who_waits_too_long_is_refused_and_gives_the_place_back() -> None:
+def test_waiter_that_times_out_is_refused_and_frees_its_place() -> None:
     slots = Slots(1, waiters=WAITERS, wait=0.01)
     with slots.hold():
         for _ in range(WAITERS * 2):
@@ -116,7 +116,7 @@ def test_who_waits_too_long_is_refused_and_gives_the_place_back() -> None:
         pass
 
 
-def test_a_slot_comes_free_after_an_error() -> None:
+def test_slot_is_freed_after_an_error() -> None:
     slots = Slots(1, waiters=0, wait=0.01)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), slots.hold():
@@ -144,7 +144,7 @@ with ThreadPoolExecutor(16) as clients:
 """
 
 
-def test_memory_after_a_login_storm_is_bounded_by_the_hashing_threads() -> None:
+def test_memory_stays_bounded_after_many_parallel_logins() -> None:
     """16 client threads with an arena each keep 300 MiB; two hashing threads keep 19 MiB each, or none."""
     command = [sys.executable, "-c", STORM]
     kept = float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout)

@@ -18,7 +18,7 @@ def environ(tmp_path: Path, **values: str) -> dict[str, str]:
     } | values
 
 
-def test_what_has_a_default_may_be_left_out(tmp_path: Path) -> None:
+def test_settings_with_defaults_may_be_omitted(tmp_path: Path) -> None:
     settings = Settings.from_env(environ(tmp_path))
 
     assert (settings.issuer, settings.audience, settings.signing_kid) == ("retail-orders", "retail-orders", "")
@@ -26,7 +26,7 @@ def test_what_has_a_default_may_be_left_out(tmp_path: Path) -> None:
     assert "canary" not in repr(settings)
 
 
-def test_everything_missing_is_named_at_once() -> None:
+def test_one_error_names_every_invalid_variable() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_env({"HASH_SLOTS": "0"})
 
@@ -38,11 +38,11 @@ def test_everything_missing_is_named_at_once() -> None:
     ("content", "cores"),
     [("50000 100000", 1), ("100000 100000", 1), ("max 100000", None), ("9900000 100000", None), ("", None)],
 )
-def test_a_quota_of_the_cgroup_bounds_the_cores(tmp_path: Path, content: str, cores: int | None) -> None:
+def test_cgroup_quota_limits_the_usable_cores(tmp_path: Path, content: str, cores: int | None) -> None:
     (tmp_path / "cpu.max").write_text(content)
 
     assert usable_cores(tmp_path / "cpu.max") == (cores or len(os.sched_getaffinity(0)))
 
 
-def test_without_a_cgroup_the_affinity_counts(tmp_path: Path) -> None:
+def test_cpu_affinity_counts_without_a_cgroup(tmp_path: Path) -> None:
     assert usable_cores(tmp_path / "absent") == len(os.sched_getaffinity(0))

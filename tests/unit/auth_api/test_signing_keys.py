@@ -40,7 +40,7 @@ def refreshed(keys: SigningKeys) -> SigningKeys:
     return keys
 
 
-def test_all_keys_are_published_and_the_last_by_name_signs(tmp_path: Path, keys: SigningKeys) -> None:
+def test_all_keys_are_published_and_the_last_name_signs(tmp_path: Path, keys: SigningKeys) -> None:
     for kid in ("2030-02", "2030-01", "2029-12"):
         write_key(tmp_path, kid)
 
@@ -74,11 +74,11 @@ AGED, NEW = KeyRecord(CACHE_SECONDS, is_revoked=False), KeyRecord(0, is_revoked=
         ({"a": KeyRecord(10, is_revoked=False), "b": NEW}, "", "a"),
     ],
 )
-def test_signer_is_a_key_that_verifiers_know(records: dict[str, KeyRecord], preferred: str, signer: str) -> None:
+def test_signing_key_is_known_to_every_verifier(records: dict[str, KeyRecord], preferred: str, signer: str) -> None:
     assert choose_signer(records, records, preferred=preferred, cache_seconds=CACHE_SECONDS) == signer
 
 
-def test_only_the_public_half_is_published(tmp_path: Path, keys: SigningKeys) -> None:
+def test_only_the_public_key_is_published(tmp_path: Path, keys: SigningKeys) -> None:
     write_key(tmp_path, "a")
     (key,) = refreshed(keys).current().jwks["keys"]
 
@@ -119,7 +119,7 @@ def test_folder_switched_by_a_link_is_read_again(tmp_path: Path, keys: SigningKe
     assert refreshed(keys).current().jwks != before
 
 
-def test_unchanged_folder_is_not_read_and_records_are_read_every_3_s(
+def test_refresh_reads_records_every_3_seconds_but_no_unchanged_folder(
     tmp_path: Path, clock: Clock, records: FakeKeyRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_key(tmp_path, "a")
@@ -144,7 +144,7 @@ def test_invalid_change_keeps_the_previous_keys(tmp_path: Path, keys: SigningKey
     assert kids(refreshed(keys)) == ["a", "b"]
 
 
-def test_mongodb_outage_keeps_the_previous_keys_and_publishes_no_new_one(
+def test_mongodb_outage_keeps_old_keys_and_publishes_no_new_key(
     tmp_path: Path, keys: SigningKeys, records: FakeKeyRecords
 ) -> None:
     write_key(tmp_path, "a")
@@ -157,7 +157,7 @@ def test_mongodb_outage_keeps_the_previous_keys_and_publishes_no_new_one(
     assert kids(refreshed(keys)) == ["a", "b"]
 
 
-def test_without_a_first_record_nothing_is_published(
+def test_no_key_is_published_before_its_first_record(
     tmp_path: Path, keys: SigningKeys, records: FakeKeyRecords
 ) -> None:
     """A key that was revoked must not come back because MongoDB is unavailable while auth-api starts."""
@@ -186,7 +186,7 @@ def test_empty_folder_has_no_keys_until_one_is_added(tmp_path: Path, keys: Signi
     assert kids(refreshed(keys)) == ["a"]
 
 
-def test_missing_key_of_the_setting_is_named(tmp_path: Path, records: FakeKeyRecords) -> None:
+def test_error_names_a_configured_key_that_is_missing(tmp_path: Path, records: FakeKeyRecords) -> None:
     write_key(tmp_path, "a")
     keys = SigningKeys(tmp_path, records.publish, cache_seconds=300, signing_kid="b")
 

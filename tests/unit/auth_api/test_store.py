@@ -17,7 +17,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("is_lost", [True, False])
-def test_a_user_of_whom_nobody_knows_logs_in_when_a_majority_has_it(*, is_lost: bool) -> None:
+def test_unconfirmed_user_can_log_in_only_after_majority_commit(*, is_lost: bool) -> None:
     servers = ReplicaSet(lambda: NOW)
     database: Any = FakeDatabase(servers)
     users = MongoUsers(database, Breaker("mongodb", BreakerMetrics(CollectorRegistry())))

@@ -46,30 +46,28 @@ def taken(throttle: Throttle, attempts: list[tuple[str, str]]) -> int:
     return count
 
 
-def test_10_failures_for_a_user_from_one_address_are_the_limit(throttle: Throttle) -> None:
+def test_user_and_address_are_limited_to_10_failures(throttle: Throttle) -> None:
     assert taken(throttle, [("alice", "192.0.2.1")] * 12) == 10
     assert taken(throttle, [("alice", "192.0.2.2"), ("bob", "192.0.2.1")]) == 2
 
 
-def test_100_failures_from_one_address_are_the_limit(throttle: Throttle) -> None:
+def test_address_is_limited_to_100_failures(throttle: Throttle) -> None:
     assert taken(throttle, [(f"user{n}", "192.0.2.1") for n in range(120)]) == 100
     assert taken(throttle, [("user1", "192.0.2.2")]) == 1
 
 
-def test_100_failures_for_one_user_are_the_limit(throttle: Throttle) -> None:
+def test_user_is_limited_to_100_failures(throttle: Throttle) -> None:
     assert taken(throttle, [("alice", f"192.0.2.{n}") for n in range(120)]) == 100
     assert taken(throttle, [("bob", "192.0.2.1")]) == 1
 
 
-def test_an_attempt_that_is_refused_counts_nowhere(throttle: Throttle) -> None:
+def test_refused_attempt_is_not_counted(throttle: Throttle) -> None:
     taken(throttle, [("alice", "192.0.2.1")] * 200)
 
     assert taken(throttle, [(f"user{n}", "192.0.2.1") for n in range(90)]) == 90
 
 
-def test_an_attempt_of_which_nobody_knows_whether_it_counted_is_taken_back(
-    throttle: Throttle, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_attempt_is_removed_when_counting_it_fails(throttle: Throttle, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(FakeFailures, "read", raise_connection_error)
         for _ in range(10):
@@ -79,7 +77,7 @@ def test_an_attempt_of_which_nobody_knows_whether_it_counted_is_taken_back(
     assert taken(throttle, [("alice", "192.0.2.1")] * 12) == 10
 
 
-def test_the_window_moves_on_and_says_when(throttle: Throttle, clock: Clock) -> None:
+def test_attempts_expire_after_the_stated_wait(throttle: Throttle, clock: Clock) -> None:
     taken(throttle, [("alice", "192.0.2.1")] * 5)
     clock.advance(seconds=100)
     taken(throttle, [("alice", "192.0.2.1")] * 5)
@@ -92,21 +90,21 @@ def test_the_window_moves_on_and_says_when(throttle: Throttle, clock: Clock) -> 
     assert taken(throttle, [("alice", "192.0.2.1")] * 9) == 5
 
 
-def test_an_attempt_forgiven_does_not_count(throttle: Throttle) -> None:
+def test_discarded_attempt_is_not_counted(throttle: Throttle) -> None:
     for _ in range(30):
         throttle.discard(throttle.begin("alice", "192.0.2.1"))
 
     assert taken(throttle, [("alice", "192.0.2.1")] * 12) == 10
 
 
-def test_a_check_counts_nothing(throttle: Throttle) -> None:
+def test_check_counts_no_attempt(throttle: Throttle) -> None:
     for _ in range(30):
         throttle.check("alice", "192.0.2.1")
 
     assert taken(throttle, [("alice", "192.0.2.1")]) == 1
 
 
-def test_guesses_in_parallel_do_not_pass_the_limit(throttle: Throttle) -> None:
+def test_parallel_guesses_do_not_exceed_the_limit(throttle: Throttle) -> None:
     def guess(_: int) -> Attempt | None:
         try:
             return throttle.begin("alice", "192.0.2.1")
@@ -131,11 +129,11 @@ def test_guesses_in_parallel_do_not_pass_the_limit(throttle: Throttle) -> None:
         ("", "192.0.2.1", False),
     ],
 )
-def test_an_address_is_an_ipv4_address_or_64_bits_of_ipv6(one: str, other: str, same: bool) -> None:
+def test_limits_count_ipv6_addresses_by_their_first_64_bits(one: str, other: str, same: bool) -> None:
     assert (limits_for("alice", one)[1].key == limits_for("alice", other)[1].key) is same
 
 
-def test_keys_neither_collide_nor_grow_nor_show_the_user() -> None:
+def test_limit_keys_are_distinct_hashes_of_fixed_length() -> None:
     keys = [
         limit.key for pair in [("a", "b"), ("b", "a"), ("a\0b", ""), ("x" * 9000, "b")] for limit in limits_for(*pair)
     ]
@@ -147,7 +145,7 @@ def test_keys_neither_collide_nor_grow_nor_show_the_user() -> None:
 STRANGERS = [f"192.0.2.{n}" for n in range(20)]
 
 
-def test_known_address_passes_while_strangers_exhaust_the_limit_of_the_user(throttle: Throttle) -> None:
+def test_known_address_can_log_in_after_others_exhaust_the_limit(throttle: Throttle) -> None:
     throttle.remember("alice", "198.51.100.1")
     guesses = taken(throttle, [("alice", address) for address in STRANGERS for _ in range(10)])
 
@@ -156,7 +154,7 @@ def test_known_address_passes_while_strangers_exhaust_the_limit_of_the_user(thro
     assert taken(throttle, [("alice", "198.51.100.2")]) == 0
 
 
-def test_known_address_is_limited_itself(throttle: Throttle) -> None:
+def test_known_address_is_limited_too(throttle: Throttle) -> None:
     throttle.remember("alice", "198.51.100.1")
 
     assert taken(throttle, [("alice", "198.51.100.1")] * 12) == MAX_PER_USER_AND_ADDRESS
@@ -169,7 +167,7 @@ def test_known_address_of_another_user_is_not_exempt(throttle: Throttle) -> None
     assert taken(throttle, [("alice", "192.0.2.200")]) == 0
 
 
-def test_spray_over_many_users_and_addresses_is_bounded(throttle: Throttle) -> None:
+def test_guesses_across_many_users_and_addresses_are_limited(throttle: Throttle) -> None:
     throttle.remember("alice", "198.51.100.1")
     spray = [(f"user{n}", f"203.0.113.{n % 60}") for n in range(6_000)]
 
@@ -190,7 +188,7 @@ def test_address_is_known_for_30_days(throttle: Throttle, clock: Clock) -> None:
     assert taken(throttle, [("alice", "198.51.100.1")]) == 0
 
 
-def test_registrations_of_one_address_are_limited(clock: Clock) -> None:
+def test_registrations_from_one_address_are_limited(clock: Clock) -> None:
     failures = FakeFailures(clock)
     one, other = RegistrationLimit(failures, 3), RegistrationLimit(failures, 3)
     for limit in (one, other, one):

@@ -30,7 +30,7 @@ def poll(client: kafka.Producer | kafka.Consumer, errors: list[kafka.KafkaError]
         client.poll(0.1)
 
 
-def test_a_client_without_a_broker_writes_one_line_to_our_log_and_none_elsewhere(
+def test_unreachable_broker_is_logged_once_and_only_in_the_log(
     nowhere: kafka.Connection, capfd: pytest.CaptureFixture[str]
 ) -> None:
     errors: list[kafka.KafkaError] = []
@@ -48,7 +48,7 @@ def test_a_client_without_a_broker_writes_one_line_to_our_log_and_none_elsewhere
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_producer_that_nobody_polls_all_the_time_writes_nothing(
+def test_producer_without_client_log_writes_nothing(
     nowhere: kafka.Connection, capfd: pytest.CaptureFixture[str]
 ) -> None:
     errors: list[kafka.KafkaError] = []
@@ -62,7 +62,7 @@ def test_a_producer_that_nobody_polls_all_the_time_writes_nothing(
     assert capfd.readouterr() == ("", "")
 
 
-def test_lines_of_one_facility_and_broker_are_let_through_now_and_then_with_a_count_of_the_others() -> None:
+def test_repeated_client_log_lines_are_throttled_and_counted() -> None:
     clock = Clock()
     heard = kafka.ClientLog(LogThrottle(clock.seconds))
 

@@ -13,7 +13,7 @@ from support.pki import authority
 
 
 @pytest.mark.parametrize("uri", ["mongodb://name:s3cret", "mongodb://name:s3cret@a@b/", "mongodb://name:s3cret?x@a/"])
-def test_an_address_that_cannot_be_used_is_refused_without_its_password(tmp_path: Path, uri: str) -> None:
+def test_unusable_mongodb_uri_is_refused_without_showing_the_password(tmp_path: Path, uri: str) -> None:
     (tmp_path / "ca.crt").write_bytes(authority())
     with pytest.raises(SettingsError) as refusal:
         mongo.connect(uri, ca_file=tmp_path / "ca.crt", database="retail", app_name="tests", pool=1)

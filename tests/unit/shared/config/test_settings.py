@@ -33,13 +33,13 @@ def test_one_error_names_every_missing_and_bad_variable() -> None:
     ]
 
 
-def test_a_secret_is_hidden_from_repr() -> None:
+def test_repr_hides_a_secret() -> None:
     example = settings.load(Example, {"PORT": "7", "URI": "mongodb://secret"})
 
     assert "secret" not in repr(example)
 
 
-def test_a_secret_can_be_mounted_as_a_file(tmp_path: Path) -> None:
+def test_secret_can_be_read_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "uri").write_text("mongodb://from-file\n")
 
     example = settings.load(Example, {"PORT": "7", "URI_FILE": str(tmp_path / "uri")})
@@ -48,12 +48,12 @@ def test_a_secret_can_be_mounted_as_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["missing", ""])
-def test_a_secret_file_that_is_not_there_is_named(tmp_path: Path, path: str) -> None:
+def test_error_names_a_missing_secret_file(tmp_path: Path, path: str) -> None:
     with pytest.raises(settings.SettingsError, match=r"URI: .*"):
         settings.load(Example, {"PORT": "7", "URI_FILE": str(tmp_path / path)})
 
 
-def test_a_secret_given_twice_is_refused(tmp_path: Path) -> None:
+def test_secret_as_variable_and_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "uri").write_text("a")
 
     with pytest.raises(settings.SettingsError, match="not both"):
@@ -68,13 +68,13 @@ def test_only_secrets_are_read_from_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["localhost", ":80", "host:", "host:99999", "host:-1"])
-def test_an_address_is_host_and_port(text: str) -> None:
+def test_address_is_parsed_into_host_and_port(text: str) -> None:
     assert settings.address("127.0.0.1:80") == ("127.0.0.1", 80)
     with pytest.raises(ValueError, match="host:port"):
         settings.address(text)
 
 
-def test_the_table_of_variables_follows_the_fields() -> None:
+def test_table_of_variables_matches_the_fields() -> None:
     assert [(v.name, v.default, v.secret) for v in settings.variables(Example)] == [
         ("LEVEL", "info", False),
         ("PORT", None, False),

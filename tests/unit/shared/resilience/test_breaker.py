@@ -69,7 +69,7 @@ def guarded() -> Guarded:
     return Guarded()
 
 
-def test_it_opens_at_the_fifth_failure_in_a_row_and_refuses_without_trying(guarded: Guarded) -> None:
+def test_five_failures_in_a_row_open_the_breaker(guarded: Guarded) -> None:
     guarded.fail(4)
     guarded.succeed()
     guarded.fail(4)
@@ -84,7 +84,7 @@ def test_it_opens_at_the_fifth_failure_in_a_row_and_refuses_without_trying(guard
     assert guarded.value("retail_circuit_breaker_calls_total", result="rejected") == 1
 
 
-def test_it_opens_when_half_of_at_least_twenty_calls_in_ten_seconds_failed(guarded: Guarded) -> None:
+def test_breaker_opens_when_half_of_twenty_calls_fail(guarded: Guarded) -> None:
     for _ in range(WINDOW_MIN_CALLS // 2 - 1):
         guarded.fail()
         guarded.succeed()
@@ -95,7 +95,7 @@ def test_it_opens_when_half_of_at_least_twenty_calls_in_ten_seconds_failed(guard
     assert (before, guarded.breaker.state) == ("closed", "open")
 
 
-def test_calls_of_more_than_ten_seconds_ago_are_forgotten(guarded: Guarded) -> None:
+def test_calls_older_than_ten_seconds_are_not_counted(guarded: Guarded) -> None:
     for _ in range(WINDOW_MIN_CALLS // 2 - 1):
         guarded.fail()
         guarded.succeed()
@@ -106,7 +106,7 @@ def test_calls_of_more_than_ten_seconds_ago_are_forgotten(guarded: Guarded) -> N
     assert guarded.breaker.state == "closed"
 
 
-def test_after_its_open_time_it_lets_three_probes_run_at_a_time(guarded: Guarded) -> None:
+def test_half_open_breaker_allows_three_probes_at_a_time(guarded: Guarded) -> None:
     guarded.opened().time += OPEN_SECONDS
     room_before = guarded.breaker.available
     probes = [guarded.breaker.acquire() for _ in range(MAX_PROBES)]
@@ -119,14 +119,14 @@ def test_after_its_open_time_it_lets_three_probes_run_at_a_time(guarded: Guarded
     assert guarded.breaker.state == "closed"
 
 
-def test_a_failed_probe_opens_it_for_the_whole_time_again(guarded: Guarded) -> None:
+def test_failed_probe_reopens_the_breaker_for_the_full_time(guarded: Guarded) -> None:
     guarded.opened().time += OPEN_SECONDS
     guarded.fail()
 
     assert (guarded.breaker.available, guarded.breaker.retry_after) == (0, OPEN_SECONDS)
 
 
-def test_probes_whose_outcome_never_comes_are_forgotten_after_a_minute(guarded: Guarded) -> None:
+def test_probe_without_an_outcome_expires_after_a_minute(guarded: Guarded) -> None:
     guarded.opened().time += OPEN_SECONDS
     lost = [guarded.breaker.acquire() for _ in range(MAX_PROBES)]
     guarded.time += PROBE_SECONDS
@@ -136,7 +136,7 @@ def test_probes_whose_outcome_never_comes_are_forgotten_after_a_minute(guarded: 
     assert guarded.breaker.state == "closed"
 
 
-def test_an_outcome_from_before_a_change_of_state_says_nothing_about_the_present(guarded: Guarded) -> None:
+def test_outcome_of_a_call_from_an_earlier_state_is_ignored(guarded: Guarded) -> None:
     late = [guarded.breaker.acquire() for _ in range(10)]
     guarded.opened().time += OPEN_SECONDS
     guarded.succeed()
@@ -146,7 +146,7 @@ def test_an_outcome_from_before_a_change_of_state_says_nothing_about_the_present
     assert guarded.breaker.state == "closed"
 
 
-def test_an_answer_that_is_an_error_counts_as_ok_and_reaches_the_caller(guarded: Guarded) -> None:
+def test_expected_error_counts_as_success(guarded: Guarded) -> None:
     for _ in range(10):
         with pytest.raises(Expected), guarded.breaker.guard():
             raise Expected
@@ -155,7 +155,7 @@ def test_an_answer_that_is_an_error_counts_as_ok_and_reaches_the_caller(guarded:
     assert guarded.value("retail_circuit_breaker_calls_total", result="ok") == 10
 
 
-def test_the_call_that_trips_it_keeps_its_own_error(guarded: Guarded) -> None:
+def test_call_that_opens_the_breaker_raises_its_own_error(guarded: Guarded) -> None:
     for _ in range(CONSECUTIVE_FAILURES):
         with pytest.raises(ZeroDivisionError), guarded.breaker.guard():
             _ = 1 / 0
@@ -163,7 +163,7 @@ def test_the_call_that_trips_it_keeps_its_own_error(guarded: Guarded) -> None:
     assert guarded.breaker.state == "open"
 
 
-def test_guarded_calls_run_at_the_same_time(guarded: Guarded) -> None:
+def test_guarded_calls_run_concurrently(guarded: Guarded) -> None:
     all_inside = threading.Barrier(8, timeout=5)
 
     def call() -> None:
@@ -177,7 +177,7 @@ def test_guarded_calls_run_at_the_same_time(guarded: Guarded) -> None:
     assert guarded.value("retail_circuit_breaker_calls_total", result="ok") == 8
 
 
-def test_every_change_of_state_is_counted_and_shown(guarded: Guarded) -> None:
+def test_every_change_of_state_is_counted(guarded: Guarded) -> None:
     shown = [guarded.shown(), guarded.opened().shown()]
     guarded.time += OPEN_SECONDS
     probe = guarded.breaker.acquire()

@@ -15,7 +15,7 @@ PASS_TWO_POINTS = (
     ("spec", "printed", "code"),
     [("", "0 1 2", 0), ("a", "", -signal.SIGKILL), ("b", "0", -signal.SIGKILL), ("a:3", "0 1", -signal.SIGKILL)],
 )
-def test_the_process_dies_at_the_named_passage_and_nowhere_else(spec: str, printed: str, code: int) -> None:
+def test_process_crashes_only_at_the_named_point(spec: str, printed: str, code: int) -> None:
     child = subprocess.run(
         [sys.executable, "-c", PASS_TWO_POINTS], env={"CRASH_POINT": spec}, capture_output=True, text=True, check=False
     )

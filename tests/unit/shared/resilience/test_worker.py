@@ -5,7 +5,7 @@ import threading
 from shared.resilience.worker import Worker
 
 
-def test_closed_worker_has_seen_the_stop_and_ended() -> None:
+def test_close_waits_until_the_worker_has_stopped() -> None:
     seen: list[str] = []
 
     def run() -> None:

@@ -35,7 +35,7 @@ def url(health: Health) -> Iterator[str]:
     until(lambda: not any("process_request" in thread.name for thread in threading.enumerate()), "the last request")
 
 
-def test_probes_return_200_while_all_is_well(url: str) -> None:
+def test_probes_return_200_when_every_check_passes(url: str) -> None:
     assert httpx.get(f"{url}/livez").status_code == 200
     assert httpx.get(f"{url}/readyz").status_code == 200
 
