@@ -1,4 +1,4 @@
-"""When the alerts fire, by Prometheus' own judge: promtool (Debian's package `prometheus`), where it is installed."""
+"""When the alerts fire, tested with promtool (Debian's package `prometheus`) where it is installed."""
 
 import shutil
 import subprocess
@@ -23,7 +23,7 @@ REFUSED = f'retail_circuit_breaker_calls_total{{{JOB}, breaker="kafka", result="
 
 @pytest.fixture
 def firing(tmp_path: Path) -> Any:
-    """Return a function that tells whether an alert fires at each of some minutes, given series a sample a minute."""
+    """Return a function that tells for each given minute whether an alert fires; series have one sample per minute."""
     (rules,) = of_kind(helm.rendered(helm.CHART / "ci/everything-values.yaml"), "PrometheusRule")
     (tmp_path / "rules.json").write_text(yaml.dump(rules["spec"]))
 

@@ -78,7 +78,7 @@ def test_topics_match_the_code() -> None:
 
 
 def test_kafka_users_match_the_services() -> None:
-    """Each user of the values is a KafkaUser, its Secret has that name, and its rights are on names of the code."""
+    """Each user of the values is a KafkaUser, its Secret has that name, and its rights name the code's topics."""
     users = {u["metadata"]["name"]: u["spec"] for u in of_kind(helm.kustomized(helm.ROOT / "k8s/kind"), "KafkaUser")}
     values = yaml.safe_load(KIND.read_text())
     defaults = yaml.safe_load((helm.CHART / "values.yaml").read_text())
@@ -97,7 +97,7 @@ def test_kafka_users_match_the_services() -> None:
     assert events.GROUP in {name for kind, name in named if kind == "group"}
 
 
-def test_mongodb_roles_have_a_secret_and_a_user() -> None:
+def test_every_mongodb_role_has_a_secret_and_a_user() -> None:
     """The set-up Job makes a user for each role, and the services' URIs are in Secrets of their names."""
     roles = json.loads((helm.ROOT / "k8s/mongodb/roles.json").read_text())
     job = next(r for r in helm.kustomized(helm.ROOT / "k8s/kind") if r["kind"] == "Job")
@@ -109,7 +109,7 @@ def test_mongodb_roles_have_a_secret_and_a_user() -> None:
 
 
 def test_versions_match_the_versions_file() -> None:
-    """What other files pin is what k8s/versions.env says."""
+    """Other files pin the versions of k8s/versions.env."""
     lines = (helm.ROOT / "k8s/versions.env").read_text().splitlines()
     versions = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
     values = yaml.safe_load((helm.CHART / "values.yaml").read_text())

@@ -1,4 +1,4 @@
-"""What the chart's objects say of each other is true: selectors, ports, policies, budgets, references."""
+"""The chart's objects match each other: selectors, ports, policies, budgets, references."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def test_every_selector_matches_a_pod(resources: list[dict[str, Any]], pods: lis
 
 
 def test_services_point_to_existing_ports(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
-    """A Service's target is a named port of its pods; what routes name, a Service has."""
+    """A Service's target is a named port of its pods; a route's target is a port of a Service."""
     services = of_kind(resources, "Service")
     for service in services:
         target = next(p for p in pods if selects(service["spec"]["selector"], p.labels))
@@ -82,7 +82,7 @@ def test_monitors_scrape_an_existing_port(resources: list[dict[str, Any]], pods:
 
 
 def test_policies_deny_by_default_and_cover_every_port(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
-    """Every pod is denied both ways; each port it listens on is opened by a policy, and no other port."""
+    """All traffic of a pod is denied by default; a policy opens each port it listens on, and no other port."""
     policies = of_kind(resources, "NetworkPolicy")
     for pod in pods:
         mine = [p["spec"] for p in policies if selects(p["spec"]["podSelector"], pod.labels)]
@@ -94,7 +94,7 @@ def test_policies_deny_by_default_and_cover_every_port(resources: list[dict[str,
 
 
 def test_every_allowed_egress_has_a_matching_ingress(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
-    """For every egress to one of our own pods there is an ingress at that pod."""
+    """For every egress rule to a pod of the release there is an ingress rule at that pod."""
     policies = of_kind(resources, "NetworkPolicy")
     pairs = 0
     for sender in pods:
@@ -156,7 +156,7 @@ def test_chart_creates_no_secret(resources: list[dict[str, Any]]) -> None:
 
 
 def test_config_maps_used_by_pods_exist(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
-    """No pod waits for a ConfigMap that nobody makes."""
+    """No pod waits for a ConfigMap that the chart does not create."""
     made = {r["metadata"]["name"] for r in of_kind(resources, "ConfigMap")}
     named = {v["configMap"]["name"] for p in pods for v in p.spec["volumes"] if "configMap" in v}
 

@@ -1,4 +1,4 @@
-"""nginx itself takes the configuration that the chart gives to the proxy beside each API."""
+"""nginx itself accepts the configuration that the chart gives to the proxy beside each API."""
 
 import subprocess
 import threading

@@ -62,7 +62,7 @@ def test_invalid_values_are_refused_by_the_schema(setting: str) -> None:
     ],
 )
 def test_contradictory_values_fail_with_a_clear_error(settings: str, sentence: str) -> None:
-    """What the schema cannot know, the chart says before it renders."""
+    """What the schema cannot check, the chart checks before it renders."""
     result = helm.template("--values", MINIMAL, "--set", settings)
 
     assert result.returncode != 0

@@ -1,4 +1,4 @@
-"""The chart renders, for every example of values, what Kubernetes and the operators take."""
+"""For every example of values, the chart renders what Kubernetes and the operators accept."""
 
 from pathlib import Path
 

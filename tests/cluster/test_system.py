@@ -57,7 +57,7 @@ def test_helm_test_places_an_order() -> None:
     assert "PROCESSED" in done.stdout
 
 
-def test_the_namespace_enforces_the_restricted_standard() -> None:
+def test_namespace_enforces_the_restricted_standard() -> None:
     """Every pod was admitted, and a pod that needs more rights is not."""
     namespace = json.loads(kind.kubectl("get", "namespace", kind.NAMESPACE, "--output", "json"))
     running = kind.list_of("pods")

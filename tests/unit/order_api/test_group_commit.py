@@ -27,7 +27,7 @@ class HastyCollection:
         self.stored += [document["_id"] for document in documents]
 
 
-def test_a_lone_request_writes_at_once() -> None:
+def test_lone_request_writes_at_once() -> None:
     with requests() as made:
         made.start("a")
         made.collection.let_through()

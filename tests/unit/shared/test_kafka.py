@@ -1,4 +1,4 @@
-"""What Kafka's clients write of themselves: little, and in our log only."""
+"""The log lines of Kafka's clients: throttled, and written to the service's log only."""
 
 import time
 from pathlib import Path
@@ -23,7 +23,7 @@ def nowhere(tmp_path: Path) -> kafka.Connection:
 
 
 def poll(client: kafka.Producer | kafka.Consumer, errors: list[kafka.KafkaError], count: int) -> None:
-    """Poll until `count` errors are told."""
+    """Poll until `count` errors were reported."""
     deadline = time.monotonic() + 30
     while len(errors) < count:
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""Crash points: a kill where ordered, and nothing at all otherwise."""
+"""Crash points kill the process at the point that CRASH_POINT names, and otherwise do nothing."""
 
 import signal
 import subprocess
