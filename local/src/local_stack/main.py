@@ -25,6 +25,8 @@ from local_stack.stack import Stack
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The variables of the caller that reach the services; those of the proxy are in proxy_limits.
 PASSED_ON = (
+    "AUTH_JWKS_CACHE_SECONDS",
+    "AUTH_REGISTRATIONS_PER_ADDRESS",
     "AUTH_SIGNING_KID",
     "HASH_SLOTS",
     "HTTP_THREADS",
