@@ -7,7 +7,7 @@ ARGS ?=
 MEMBERS := shared $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)) local cli loadtest
 SOURCES := shared services local cli loadtest bench tests
 SCRIPTS := $(wildcard .ci/* k8s/*.sh locks/*.sh)
-FAST := tests/unit tests/api tests/model tests/test_rules.py
+FAST := tests/unit tests/api tests/model tests/test_rules.py tests/test_locks.py tests/test_documents.py
 # What runs the system is a part of what tests it: `make run` installs the part, and keeps the whole where it is.
 RUN_READY := $(if $(wildcard .venv/.ready),.venv/.ready,.venv/.ready-run)
 

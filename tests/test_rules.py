@@ -1,10 +1,8 @@
 """Rules for the whole repository: which modules may import what, and which lists must agree."""
 
 import ast
-import importlib.util
 import re
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,27 +48,6 @@ READS_ENVIRONMENT = ENTRY_POINTS | {
     "shared/resilience/crash.py",
     "shared/http/gunicorn_conf.py",
 }
-COMMAND_LINE = {"typer", "rich", "pydantic"}
-LOCKS = {
-    "order-api": {
-        "present": {"flask", "gunicorn", "pyjwt", "confluent-kafka", "pymongo"},
-        "absent": {"argon2-cffi", *COMMAND_LINE},
-    },
-    "auth-api": {
-        "present": {"flask", "gunicorn", "pyjwt", "argon2-cffi", "pymongo"},
-        "absent": {"confluent-kafka", *COMMAND_LINE},
-    },
-    "order-processor": {
-        "present": {"confluent-kafka", "pymongo"},
-        "absent": {"flask", "gunicorn", "pyjwt", "argon2-cffi", "cryptography", *COMMAND_LINE},
-    },
-    "operator": {
-        "present": {"confluent-kafka", "pymongo", "typer", "rich"},
-        "absent": {"flask", "gunicorn", "pyjwt", "argon2-cffi", "cryptography"},
-    },
-}
-TEST_TOOLS = {"pytest", "ruff", "mypy", "hypothesis"}
-NOT_IN_IMAGES = {*TEST_TOOLS, "aiohttp", "httpx"}
 
 
 def name(path: Path) -> str:
@@ -230,87 +207,3 @@ def test_every_operation_has_one_documented_tag(service: str) -> None:
 
     assert {len(tags) for tags in used} == {1}
     assert {name for (name,) in used} == {tag["name"] for tag in document["tags"] if tag["description"]}
-
-
-def test_readme_settings_table_is_current() -> None:
-    """`make settings-docs` writes it."""
-    spec = importlib.util.spec_from_file_location("settings_table", ROOT / "docs/settings_table.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-
-    assert module.filled(readme) == readme
-    assert readme.count("| `MONGODB_URI` |") == 1
-
-
-@pytest.mark.parametrize("service", LOCKS)
-def test_service_lock_holds_only_its_own_dependencies(service: str) -> None:
-    text = (ROOT / f"locks/{service}.txt").read_text(encoding="utf-8")
-    locked = set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
-
-    assert LOCKS[service]["present"] <= locked
-    assert locked & (LOCKS[service]["absent"] | NOT_IN_IMAGES) == set()
-
-
-def test_run_lock_is_a_subset_of_the_dev_lock_without_test_tools() -> None:
-    """So one .venv can hold all members, and `make test` tests the versions that `make run` runs."""
-    run, whole = (
-        set(re.findall(r"^([a-z0-9-]+==\S+)", (ROOT / f"locks/{name}.txt").read_text(encoding="utf-8"), re.MULTILINE))
-        for name in ("run", "dev")
-    )
-
-    assert len(run) > 50
-    assert run < whole
-    assert {package.partition("==")[0] for package in run} & TEST_TOOLS == set()
-
-
-@pytest.mark.parametrize("lock", sorted(path.name for path in (ROOT / "locks").glob("*.txt")))
-def test_locks_pin_hashes_and_contain_no_urls(lock: str) -> None:
-    text = (ROOT / "locks" / lock).read_text(encoding="utf-8")
-    packages = re.findall(r"^[a-z0-9-]+==.*(?:\n    --hash=sha256:[0-9a-f]{64}.*)+", text, re.MULTILINE)
-
-    assert len(packages) == len(re.findall(r"^[a-z]", text, re.MULTILINE)) > 0
-    assert "://" not in text
-
-
-def test_all_members_support_the_same_python_versions() -> None:
-    members = [
-        tomllib.loads(path.read_text(encoding="utf-8"))["project"]
-        for member in MEMBERS
-        for path in ROOT.glob(f"{member}/pyproject.toml")
-    ]
-    versions = [f"Programming Language :: Python :: 3.{minor}" for minor in range(11, 15)]
-
-    assert len(members) >= 7
-    assert {(member["requires-python"], *member["classifiers"]) for member in members} == {(">=3.11", *versions)}
-
-
-def test_installer_sets_no_python_version() -> None:
-    """`uv pip sync` would choose wheels for that version instead of the Python of `.venv`."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]
-
-    assert "pip" not in settings
-    assert "--python-version 3.11" in (ROOT / "locks/compile.sh").read_text(encoding="utf-8")
-
-
-def test_architecture_lists_at_most_14_existing_modules_for_an_order() -> None:
-    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| \d+ \| `(.+?)` \|", text, re.MULTILINE)
-
-    assert 10 <= len(listed) <= 14
-    assert set(listed) <= {name(path) for path in SOURCES}
-
-
-def test_every_test_that_the_threat_model_names_exists() -> None:
-    names = re.findall(r"tests/[\w/]+\.py(?:::\w+)?", (ROOT / "docs/threat-model.md").read_text(encoding="utf-8"))
-    missing = []
-    for name in names:
-        path, _, function = name.partition("::")
-        file = ROOT / path
-        if not file.exists() or (f"def {function}(" not in file.read_text(encoding="utf-8") and function):
-            missing.append(name)
-
-    assert len(names) >= 25
-    assert missing == []

@@ -1,9 +1,6 @@
 """GET /orderdetails through the Flask client."""
 
 import json
-import socket
-import threading
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,23 +8,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from fakes.replica_set import Failure
-from order_api.long_poll import LongPoll, is_closed
-from order_api.orders import Document
-from support.order_api import OrderService, order
-from support.wait import until
+from support.order_api import OrderService, order, process
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> OrderService:
     return OrderService(tmp_path)
-
-
-def process(service: OrderService, order_id: str) -> None:
-    """Do what order-processor does."""
-    at = service.clock.now + timedelta(seconds=1)
-    entry = {"status": "PROCESSED", "at": at, "by": "order-processor", "reason": None}
-    changes = {"status": "PROCESSED", "version": 2, "processed_at": at}
-    service.change(order_id, {"$set": changes, "$push": {"history": entry}})
 
 
 def test_order_is_readable_at_its_location_with_history(service: OrderService) -> None:
@@ -231,90 +217,3 @@ def test_list_and_its_link_keep_the_status_filter(service: OrderService) -> None
 
     assert [item["orderid"] for item in processed["items"]] == [ids[1]]
     assert "status=PLACED" in placed.headers["Link"]
-
-
-def test_wait_returns_once_the_status_changes(service: OrderService) -> None:
-    reference = service.place().json["orderid"]
-    timer = threading.Timer(0.2, process, (service, reference))
-    timer.start()
-    answer = service.read(f"?orderid={reference}&wait=30")
-    timer.join()
-
-    assert answer.json["status"] == "PROCESSED"
-
-
-def test_wait_returns_the_unchanged_order_after_its_time(service: OrderService) -> None:
-    reference = service.place().json["orderid"]
-
-    assert service.read(f"?orderid={reference}&wait=1").json["status"] == "PLACED"
-
-
-def test_client_that_hangs_up_frees_its_place(service: OrderService) -> None:
-    reference = service.place().json["orderid"]
-    near, far = socket.socketpair()
-    answers: list[Any] = []
-
-    def wait() -> None:
-        answers.append(
-            service.client.get(
-                f"/orderdetails?orderid={reference}&wait=30",
-                headers=service.bearer(),
-                environ_overrides={"gunicorn.socket": near},
-            )
-        )
-
-    waiting = threading.Thread(target=wait)
-    waiting.start()
-    until(lambda: service.long_poll._slots._value == 1, "the request to wait")
-    far.close()
-    until(lambda: service.long_poll._slots._value == 2, "its place to be free", seconds=10)
-    waiting.join(5)
-    near.close()
-
-    assert answers[0].json["status"] == "PLACED"
-
-
-def test_request_that_follows_on_the_connection_does_not_end_a_wait() -> None:
-    near, far = socket.socketpair()
-    with near, far:
-        quiet = is_closed(near)
-        far.sendall(b"GET / HTTP/1.1")
-        next_request = is_closed(near)
-
-        assert (quiet, next_request, is_closed(None)) == (False, False, False)
-        assert near.recv(64) == b"GET / HTTP/1.1"
-
-
-@pytest.mark.parametrize(("threads", "looks"), [(3, 0), (4, 1)])
-def test_long_poll_needs_at_least_four_threads(threads: int, looks: int) -> None:
-    looked = []
-
-    def look() -> Document:
-        looked.append(1)
-        return {"status": "PROCESSED"}
-
-    LongPoll(threads).wait({"status": "PLACED"}, look, 30)
-
-    assert len(looked) == looks
-
-
-def test_at_most_a_quarter_of_the_threads_wait(service: OrderService) -> None:
-    reference = service.place().json["orderid"]
-    answers: list[Any] = []
-
-    def wait() -> None:
-        answers.append(service.read(f"?orderid={reference}&wait=30"))
-
-    waiting = [threading.Thread(target=wait) for _ in range(2)]  # of 8 threads
-    for thread in waiting:
-        thread.start()
-    until(lambda: service.long_poll._slots._value == 0, "both to wait")
-    third = service.read(f"?orderid={reference}&wait=30")
-    was_waiting = len(answers) == 0
-    service.long_poll.stop()
-    for thread in waiting:
-        thread.join(5)
-
-    assert third.status_code == 200
-    assert was_waiting
-    assert [answer.status_code for answer in answers] == [200, 200]
