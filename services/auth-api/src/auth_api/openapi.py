@@ -1,11 +1,11 @@
-"""The API's description, OpenAPI 3.1; a test holds it against the routes and the models."""
+"""The OpenAPI 3.1 document; tests compare it with the routes, the models and the responses."""
 
 from typing import Any
 
 from shared.http.openapi import PROBLEM_SCHEMA, problems
 from shared.usernames import PATTERN
 
-_UNAVAILABLE = "The service cannot do it now; `type` says whether something was done."
+_UNAVAILABLE = "`unavailable`: nothing was done; retry after `Retry-After`."
 
 
 def _json(schema: str, description: str) -> dict[str, Any]:
@@ -22,33 +22,34 @@ _REGISTER: dict[str, Any] = {
     "security": [],
     "requestBody": {"required": True, **_json("Registration", "Name and password.")},
     "responses": {
-        "201": _json("User", "The user is stored."),
+        "201": _json("User", "The user was registered."),
         **problems(
             {
-                400: "The body is not well-formed JSON.",
-                409: "The name is taken.",
-                413: "The body is above 64 KiB.",
-                415: "The body is not `application/json` in UTF-8.",
-                422: "The name or the password breaks a rule; `errors` has each.",
-                429: "The address registers too many users; by default more than 300 in 5 minutes.",
-                503: _UNAVAILABLE + " For `outcome-unknown`, ask for a token, or register again.",
+                400: "The JSON body or a header is malformed.",
+                409: "The user name is already taken.",
+                413: "The body is larger than 64 KiB.",
+                415: "The body is not declared as application/json in UTF-8.",
+                422: "The name or the password breaks a rule; `errors` lists each violation.",
+                429: "The address registered too many users (by default 300 in 5 minutes), or too many at once.",
+                503: _UNAVAILABLE
+                + " `outcome-unknown`: get a token to see whether the user exists, or register again.",
             }
         ),
     },
 }
 _TOKEN: dict[str, Any] = {
     "summary": "Get an access token",
-    "description": "After 10 failed attempts in 5 minutes for a user from one address, or 100 from an address, further "
-    "ones are answered 429. So are logins from an address that is new to the user, after 100 such failures for the "
-    "user or 1,000 for all users.",
+    "description": "In 5 minutes, 10 failed logins of a user from one address are allowed, and 100 from an address. "
+    "From addresses where the user has not logged in during the last 30 days, 100 failed logins of a user are allowed, "
+    "and 1,000 of all users together. Further logins return 429.",
     "operationId": "token",
     "tags": ["tokens"],
     "security": [{"basic": []}],
     "responses": {
-        "200": _json("AccessToken", "A token for `Authorization: Bearer`."),
+        "200": _json("AccessToken", "A token for the header `Authorization: Bearer`."),
         **problems(
             {
-                401: "No credentials, malformed ones, or wrong ones.",
+                401: "The user name and password are missing, malformed or wrong.",
                 429: "Too many failed logins.",
                 503: _UNAVAILABLE,
             }
@@ -56,13 +57,13 @@ _TOKEN: dict[str, Any] = {
     },
 }
 _JWKS: dict[str, Any] = {
-    "summary": "The public keys that tokens are checked with",
+    "summary": "Get the public keys that verify access tokens",
     "operationId": "jwks",
     "tags": ["tokens"],
     "security": [],
     "responses": {
-        "200": _json("KeySet", "A JSON Web Key Set (RFC 7517); `Cache-Control` says how long it may be cached."),
-        "304": {"description": "The set is the one of `If-None-Match`."},
+        "200": _json("KeySet", "A JSON Web Key Set (RFC 7517); cache it as long as `Cache-Control` allows."),
+        "304": {"description": "The keys have not changed since the ETag in If-None-Match."},
         **problems({503: _UNAVAILABLE}),
     },
 }
@@ -82,7 +83,8 @@ _SCHEMAS: dict[str, Any] = {
                 "format": "password",
                 "minLength": 8,
                 "maxLength": 128,
-                "description": "None of the 1,000 commonest. Compared in Unicode's normal form C.",
+                "description": "Neither the user name nor one of the 1,000 most common passwords. It is "
+                "normalized to Unicode NFC.",
                 "examples": ["correct horse battery staple"],
             },
         },
@@ -92,7 +94,7 @@ _SCHEMAS: dict[str, Any] = {
     "AccessToken": _object(
         {
             "access_token": {"type": "string"},
-            "expires_in": {"type": "integer", "description": "Seconds."},
+            "expires_in": {"type": "integer", "description": "The token's lifetime in seconds."},
             "expiry": {"type": "string", "format": "date-time"},
             "token_type": {"const": "Bearer"},
         }
@@ -113,15 +115,15 @@ _SCHEMAS: dict[str, Any] = {
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {
-        "title": "Retail Orders: users and tokens",
+        "title": "Retail Orders: auth-api",
         "version": "1",
-        "description": "Register a user, and get the access token that the orders API asks for. Every error is a "
+        "description": "Registers users and issues the access tokens that order-api requires. Every error is a "
         "problem document (RFC 9457).",
     },
     "servers": [{"url": "/"}],
     "tags": [
-        {"name": "users", "description": "Names and passwords."},
-        {"name": "tokens", "description": "What the orders API asks for, and the keys that it is checked with."},
+        {"name": "users", "description": "Users register with a name and a password."},
+        {"name": "tokens", "description": "Access tokens, and the public keys that verify them."},
     ],
     "paths": {
         "/api/users": {"post": _REGISTER},
