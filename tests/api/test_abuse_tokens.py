@@ -181,7 +181,7 @@ def ask(both: BothApis, token: str, method: str) -> TestResponse:
     return both.orders.client.get("/orderdetails?userid=alice", headers=headers)
 
 
-def test_there_are_at_least_45_hostile_tokens() -> None:
+def test_at_least_45_hostile_tokens_exist() -> None:
     assert len(HOSTILE) >= 45
 
 

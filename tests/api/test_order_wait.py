@@ -59,7 +59,7 @@ def test_client_that_hangs_up_frees_its_place(service: OrderService) -> None:
     assert answers[0].json["status"] == "PLACED"
 
 
-def test_request_that_follows_on_the_connection_does_not_end_a_wait() -> None:
+def test_pipelined_request_does_not_end_a_wait() -> None:
     near, far = socket.socketpair()
     with near, far:
         quiet = is_closed(near)

@@ -74,7 +74,7 @@ def test_limit_counts_the_clients_address_behind_the_gateway(tmp_path: Path, ser
         assert statuses(client, "2001:db8:0:1::1", 1) == [200]
 
 
-def test_address_claimed_by_a_peer_that_is_not_the_gateway_is_ignored(tmp_path: Path, service: int) -> None:
+def test_forwarded_address_from_another_peer_is_ignored(tmp_path: Path, service: int) -> None:
     authority = Authority(tmp_path / "authority")
     with chart_proxy.running(tmp_path, authority, service, *proxy_options("10.0.0.0/8")) as proxy:
         client = RawHttpsClient(proxy.port, authority.certificate)

@@ -22,7 +22,7 @@ from support.raw_https import HOST, Answer, FaultyService, RawHttpsClient
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawHttpsClient]:
-    """A proxy in front of one order-api of two, and no auth-api."""
+    """A proxy for two replicas of order-api, of which one runs, and for auth-api, which does not run."""
     with running(tmp_path_factory.mktemp("proxy"), {}) as client:
         yield client
 
@@ -122,7 +122,7 @@ def test_unreachable_service_returns_503_unavailable(client: RawHttpsClient) -> 
     assert answer.json()["instance"] == "/api/users"
 
 
-def test_post_is_sent_once_and_503_outcome_unknown_when_service_dies(
+def test_post_is_sent_once_when_the_service_dies(
     client: RawHttpsClient,
 ) -> None:
     before = FaultyService.deaths
@@ -175,7 +175,7 @@ def test_internal_locations_of_the_proxy_return_404(client: RawHttpsClient) -> N
     assert_problem(client.ask("GET /.problem/body HTTP/1.1"), 404)
 
 
-def test_path_that_needs_json_escapes_is_left_out_of_the_problem(client: RawHttpsClient) -> None:
+def test_problem_omits_a_path_that_needs_json_escapes(client: RawHttpsClient) -> None:
     answer = client.ask('GET /api/"},{" HTTP/1.1')
 
     assert_problem(answer, 503)

@@ -183,7 +183,7 @@ def test_data_survives_a_restart_and_ctrl_c_stops_everything(root: Path, kept: t
         second.end()
 
 
-def test_stack_stops_when_its_parent_is_killed_and_clean_removes_it(root: Path) -> None:
+def test_stack_stops_after_its_parent_dies_and_can_be_cleaned(root: Path) -> None:
     third = StackRun(root, free_offset()).await_line("MongoDB is ready")
     family = third.family()
 

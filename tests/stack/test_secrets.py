@@ -17,7 +17,7 @@ def certificate(path: Path) -> x509.Certificate:
     return x509.load_pem_x509_certificate(path.read_bytes())
 
 
-def test_authority_is_created_once_and_its_certificates_are_valid_for_localhost(tmp_path: Path) -> None:
+def test_authority_is_created_once_and_issues_certificates_for_localhost(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     leaf = authority.issue("proxy")
     before = leaf.read_bytes()

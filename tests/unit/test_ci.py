@@ -48,7 +48,7 @@ def test_failure_in_a_function_of_several_commands_is_a_failure() -> None:
     assert table(done.stdout) == [("FAILED", "several")]
 
 
-def test_cluster_tools_are_the_first_step_and_the_cluster_the_last() -> None:
+def test_cluster_tools_come_first_and_the_cluster_last() -> None:
     steps = re.findall(r"^step .* (\S+)$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
 
     assert (steps[0], steps[-1]) == ("cluster_tools", "cluster")

@@ -49,7 +49,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     return made
 
 
-def test_soft_limit_of_open_files_is_raised_to_the_hard_one(
+def test_soft_limit_of_open_files_becomes_the_hard_limit(
     monkeypatch: pytest.MonkeyPatch, limits: list[tuple[int, int]]
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (256, 4096))

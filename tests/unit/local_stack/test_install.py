@@ -103,7 +103,7 @@ def test_moved_or_copied_venv_is_made_again(checkout: Path, move: object) -> Non
         ),
     ],
 )
-def test_what_stops_the_installation_is_one_sentence(checkout: Path, variables: dict[str, str], sentence: str) -> None:
+def test_installation_fails_with_one_clear_error(checkout: Path, variables: dict[str, str], sentence: str) -> None:
     done = install(checkout, **variables)
 
     assert done.returncode == 1
@@ -122,7 +122,7 @@ def test_missing_home_and_tmpdir_are_replaced(checkout: Path) -> None:
     assert "TMPDIR (/nonexistent/tmp) is not a folder that can be written: using /tmp" in done.stderr
 
 
-def test_failed_installation_leaves_no_mark_of_the_last_one(checkout: Path) -> None:
+def test_failed_installation_removes_the_ready_mark(checkout: Path) -> None:
     install(checkout, "dev")
 
     assert install(checkout, "dev", FAIL_UV="1").returncode == 1

@@ -17,7 +17,7 @@ def used(offset: int) -> set[int]:
     return {first + n for name, first in ports.fixed(offset).items() for n in range(ROOM.get(name, ports.REPLICAS))}
 
 
-def test_each_part_has_ports_of_its_own() -> None:
+def test_each_part_has_its_own_ports() -> None:
     assert len(used(0)) == 13 + len(ports.OF_SERVICES) * ports.REPLICAS
 
 

@@ -51,7 +51,7 @@ def test_one_key_never_uses_the_tokens_of_another() -> None:
     assert granted(limit, "bob") == 20
 
 
-def test_refusal_says_when_to_retry() -> None:
+def test_refusal_has_retry_after_and_ratelimit_headers() -> None:
     limit, clock = limiter("1/3")
     granted(limit)
 
@@ -78,7 +78,7 @@ def test_refused_requests_cost_no_tokens() -> None:
     assert granted(limit) == 1
 
 
-def test_check_refuses_as_take_would_and_takes_nothing() -> None:
+def test_check_refuses_like_take_without_taking() -> None:
     limit, _ = limiter()
     for _ in range(50):
         limit.check("alice")

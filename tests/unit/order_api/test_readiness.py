@@ -31,7 +31,7 @@ def test_replica_is_ready_once_the_indexes_are_confirmed() -> None:
     assert readiness_error(store, None) is None
 
 
-def test_conflict_of_the_unique_index_is_named_until_it_is_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unique_index_conflict_is_named_until_it_is_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
     def conflict(*_: object) -> None:
         raise OperationFailure("an equivalent index exists", code=85)
 

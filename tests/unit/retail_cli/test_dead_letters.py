@@ -149,7 +149,7 @@ def test_redrive_leaves_placed_and_processed_orders_unchanged() -> None:
     assert "it is PROCESSED" in result.stdout
 
 
-def test_redrive_of_an_unknown_order_exits_with_1_after_the_others() -> None:
+def test_redrive_with_an_unknown_order_exits_with_1() -> None:
     session = FakeSession(failed("o1"))
 
     result = retail(session, "redrive", "o9", "o1", "--json")
