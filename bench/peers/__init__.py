@@ -1,1 +1,1 @@
-"""The same POST /order as other people would write it: validate, insert, produce, answer."""
+"""Common implementations of POST /order for comparison: validate, insert, produce, respond."""

@@ -91,7 +91,7 @@ def test_draining_a_worker_fails_no_request() -> None:
 
 @pytest.mark.parametrize("pod", ["mongodb-0", "retail-broker-0"])
 def test_deleting_a_server_pod_loses_nothing(pod: str) -> None:
-    """Without MongoDB's only pod the answer is 503 at worst; without Kafka's only pod even 503 does not occur."""
+    """While MongoDB's only pod restarts, some requests get 503; while Kafka's restarts, none does."""
     with kind.load(30, verify_seconds=180) as load:
         kind.kubectl("delete", "pod", pod, "--wait=true", timeout=120)
         wait.until(

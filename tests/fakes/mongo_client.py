@@ -66,7 +66,7 @@ class FakeDatabase:
         yield FakeSession()
 
     def create_collection(self, _name: str, **_: Any) -> None:
-        """Do nothing: only `ReplicaSet.rejected_ids` rejects documents."""
+        """Ignore the validator: the fake rejects only the documents in `ReplicaSet.rejected_ids`."""
 
     def get_collection(self, _name: str, **options: Any) -> "FakeCollection":
         return FakeCollection(self._servers, local=True, majority=True).with_options(**options)

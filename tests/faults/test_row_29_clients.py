@@ -86,7 +86,7 @@ async def _storm(system: System, keys: int, copies: int) -> list[tuple[set[str |
                 if answer.outcome in {"ok", "refused"}:
                     return answer
                 await asyncio.sleep(0.2)
-            raise AssertionError("an order did not settle")
+            raise AssertionError("a request got no final response")
 
         found = []
         for number in range(keys):

@@ -132,7 +132,7 @@ class OrderService:
         return self.servers.primary
 
     def change(self, order_id: str, update: Document) -> None:
-        """Update an order as another service does, safe on a majority."""
+        """Update an order as another service does, with majority write concern."""
         self.servers.update({"_id": order_id}, update, many=False)
         self.servers.replicate()
 

@@ -101,7 +101,7 @@ def gone(process: psutil.Process) -> bool:
 
 
 def runs(pid: int) -> bool:
-    """Return whether the process exists and is no zombie."""
+    """Return whether the process exists and is not a zombie."""
     try:
         return not gone(psutil.Process(pid))
     except psutil.NoSuchProcess:

@@ -103,5 +103,5 @@ class Folders:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the few variables of this process that programs need, and `more`."""
+    """Return the environment of a new process: the INHERITED variables of this one, and `more`."""
     return {name: os.environ[name] for name in INHERITED if name in os.environ} | more

@@ -100,7 +100,7 @@ class Stack:
         """Return the variables of clients/USER.env, which make a program that user in MongoDB and Kafka."""
         return self._wiring.client(user)
 
-    # -- what tests and tools do to a part --
+    # -- control of single parts, for tests and tools --
 
     def start(self, part: str, *, wait: bool = True) -> None:
         """Start a part that does not run, whatever the reason, and wait until it is ready."""
@@ -121,7 +121,7 @@ class Stack:
         self._supervisor.signal(part, signum)
 
     def restart_policy(self, part: str, *, enabled: bool) -> None:
-        """Set whether the part is restarted when it dies. At first, and after every `start`, it is."""
+        """Set whether the part is restarted when it dies. It is by default, and again after every `start`."""
         self._supervisor.restart_policy(part, enabled=enabled)
 
     def await_ready(self, *parts: str, seconds: float = READY_SECONDS) -> None:
@@ -243,6 +243,6 @@ class Stack:
 
 
 def _pids(pids: Mapping[str, int], kind: str) -> dict[str, Any]:
-    """Return the pid of the first one of a kind, and those of the others, if any, by name."""
+    """Return the pid of the first process of a kind; `others` has the pids of further ones by name."""
     others = {name: pid for name, pid in pids.items() if name.startswith(kind) and name != f"{kind}-0"}
     return {"pid": pids.get(f"{kind}-0")} | ({"others": others} if others else {})

@@ -1,6 +1,7 @@
 """The record of signing keys in MongoDB: when each key was first published, and whether it is revoked.
 
-auth-api publishes keys by it, the operator's command revokes keys in it. It holds key ids only, never a key.
+auth-api publishes only keys that are recorded and not revoked; `retail keys revoke` marks keys as revoked. The record
+holds key ids, never a key.
 """
 
 from collections.abc import Collection

@@ -60,7 +60,7 @@ def _client(uri: str, *, ca_file: Path, app_name: str, pool: int) -> MongoClient
         retryWrites=True,
         retryReads=True,
         timeoutMS=int(OPERATION_SECONDS * 1000),
-        serverSelectionTimeoutMS=int(OPERATION_SECONDS * 1000),  # otherwise close() selects a server for 30 s
+        serverSelectionTimeoutMS=int(OPERATION_SECONDS * 1000),  # otherwise close() waits for a server for up to 30 s
         maxPoolSize=pool,
         minPoolSize=pool,  # a handshake that a request gives up after its 2 s would close all other connections too
         maxConnecting=4,

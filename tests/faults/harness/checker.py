@@ -40,7 +40,7 @@ class Verdict:
 
     @property
     def broken(self) -> dict[str, str]:
-        """Every order that breaks a promise, or its key where there is no order, and why."""
+        """Map each order that breaks a promise to the reason; a missing order is named by its key."""
         return self.lost | self.invented | self.doubled
 
     @property

@@ -43,7 +43,7 @@ def test_other_processor_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """The limits of open files that were set; none really is."""
+    """Record the limits of open files instead of setting them."""
     made: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "setrlimit", lambda _which, pair: made.append(pair))
     return made

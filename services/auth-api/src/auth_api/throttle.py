@@ -47,7 +47,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class AttemptCount:
-    """The attempts in the window under one key, as (id, time), and the time of the read, all by one clock."""
+    """The attempts in the window under one key, as (id, time). `now` is the time of the read, by the same clock."""
 
     key: str
     attempts: Sequence[tuple[str, datetime]]

@@ -80,13 +80,13 @@ class GroupCommit:
         with self._lock:
             if waiter.is_done:
                 return
-            if waiter.is_leader:  # made leader in the moment in which it gave up
+            if waiter.is_leader:  # another thread made it the leader just as it gave up
                 self._promote()
             elif waiter in self._queue:
                 self._queue.remove(waiter)
             else:
-                raise NetworkTimeout("the write of this order was sent, and not confirmed in time")
-        raise InsertNotSent("the order waited for another write, and was not sent")
+                raise NetworkTimeout("the write of this order was sent but not confirmed in time")
+        raise InsertNotSent("the order waited too long for another write and was not sent")
 
     def _lead(self, leader: _Waiter) -> None:
         """Write the leader's order and those that wait; tell each its own outcome."""

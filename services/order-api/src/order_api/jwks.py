@@ -32,7 +32,10 @@ class JwksFetchFailed(Exception):  # noqa: N818
 
 
 def make_fetcher(url: str, ca_file: Path) -> Callable[[], Keys]:
-    """Return a function that fetches the key set (RFC 7517) at `url`, with 2 s per step; it raises JwksFetchFailed."""
+    """Return a function that fetches the key set (RFC 7517) at `url`. It raises JwksFetchFailed.
+
+    The connection and each read take at most 2 s.
+    """
     pool = urllib3.PoolManager(
         ca_certs=str(ca_file), timeout=urllib3.Timeout(total=FETCH_SECONDS), retries=False, maxsize=1
     )

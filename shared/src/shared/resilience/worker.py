@@ -24,7 +24,7 @@ class Worker:
         self.stopping.set()
 
     def close(self, timeout: float = 5.0) -> bool:
-        """Ask the thread to stop and wait up to `timeout` seconds; return whether it is not running any more.
+        """Ask the thread to stop and wait up to `timeout` seconds; return whether it has stopped.
 
         While it still runs, do not close what it uses. A thread that was never started counts as stopped.
         """

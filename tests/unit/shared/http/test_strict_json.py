@@ -1,4 +1,4 @@
-"""From bytes to a typed model: what JSON leaves open is refused."""
+"""From bytes to a typed model: malformed and ambiguous JSON is refused."""
 
 import json
 from decimal import Decimal
