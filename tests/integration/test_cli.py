@@ -223,6 +223,16 @@ def test_malformed_orders_are_found_and_do_not_hide_others(servers: Stack, seede
     assert retail(servers, "dead-letters", "list").exit_code == 0
 
 
+def test_excluded_order_is_included_once(servers: Stack, seeder: OrderSeeder) -> None:
+    orderid = seeder.insert(outbox={"due": "excluded", "attempts": 0})
+
+    first = printed_json(retail(servers, "orders", "include", orderid, "--json"))
+    second = printed_json(retail(servers, "orders", "include", orderid, "--json"))
+
+    assert [one["outcome"] for one in first["orders"] + second["orders"]] == ["included", "nothing to do"]
+    assert [one["_id"] for one in seeder.orders.find(PENDING | {"_id": orderid})] == [orderid]
+
+
 def test_operator_cannot_insert_orders_or_write_events(servers: Stack) -> None:
     with database(servers, "operator") as as_operator:
         with pytest.raises(OperationFailure, match="not authorized"):

@@ -7,8 +7,9 @@ import typer
 
 from retail_cli import presenters, redriving, rendering
 from retail_cli.examples import examples
+from retail_cli.outcomes import print_outcomes
 from retail_cli.output import print_report, print_warning
-from retail_cli.reports import DeadLetters, Redriven, RedriveReport
+from retail_cli.reports import DeadLetters
 from retail_cli.session import ExitCode, Json, Refused, Session, os_user
 from retail_cli.topics import KafkaUnavailable, Record, SearchResult
 
@@ -105,16 +106,10 @@ def redrive(
             print_warning(f"more than {REDRIVE_LIMIT:,} orders are FAILED: only the newest are redriven, repeat it")
     else:
         order_ids = list(dict.fromkeys(_order_id(session, target) for target in targets or []))
-    done: list[Redriven] = []
-    try:
-        outcomes = redriving.redrive(
-            session.orders, session.transitions, order_ids, by=actor, reason=reason, dry_run=dry_run
-        )
-        done.extend(outcomes)
-    finally:  # also when MongoDB becomes unavailable on the way: the finished orders are reported
-        print_report(RedriveReport(dry_run, done), rendering.redriven, as_json=as_json)
-    if refused := [one.orderid for one in done if one.outcome == "refused"]:
-        raise Refused(f"refused: {', '.join(refused)}")
+    outcomes = redriving.redrive(
+        session.orders, session.transitions, order_ids, by=actor, reason=reason, dry_run=dry_run
+    )
+    print_outcomes("Redrive", outcomes, dry_run=dry_run, as_json=as_json)
 
 
 def _actor(by: str | None) -> str:

@@ -1,4 +1,4 @@
-"""`retail orders`: list and show orders, find stuck and malformed ones, requeue lost events."""
+"""`retail orders`: list and show orders, find stuck and malformed ones, requeue lost events, include excluded ones."""
 
 import re
 import time
@@ -11,6 +11,8 @@ from pymongo.errors import PyMongoError
 from retail_cli import presenters, rendering
 from retail_cli.document_check import find_problems
 from retail_cli.examples import examples
+from retail_cli.including import include
+from retail_cli.outcomes import print_outcomes
 from retail_cli.output import print_report, print_warning
 from retail_cli.reconciling import run_pass
 from retail_cli.reports import CheckReport, MalformedOrder, OrderList, OrderReport, StuckReport
@@ -27,7 +29,7 @@ TIME = "a time such as 2026-11-24T21:31:00Z (UTC if no zone is given), or an age
 ID = "01a20f78-994a-7bff-9538-c674dbaaed2b"
 
 app = typer.Typer(
-    help="Orders: list, show, find stuck and malformed ones, requeue lost events.",
+    help="Orders: list, show, find stuck and malformed ones, requeue lost events, include excluded ones.",
     epilog=examples("retail orders list --status FAILED --since 2h", f"retail orders show {ID}"),
     no_args_is_help=True,
 )
@@ -149,6 +151,24 @@ def reconcile_(
         )
     if report.refused:
         raise Refused(f"MongoDB refuses to update {report.refused} of the orders: an order-processor's log names them")
+
+
+@app.command("include", epilog=examples(f"retail orders include {ID} --dry-run", f"retail orders include {ID} --json"))
+def include_(
+    context: typer.Context,
+    *,
+    orderids: Annotated[list[str], typer.Argument(metavar="ID...", help="The orders' ids.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report what would be included.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Include excluded orders: their event is published again. Repair their documents first.
+
+    An order is excluded when MongoDB rejects every change of it. One that is not excluded is left as it is, and
+    reported. One that does not exist, or is still malformed, is refused (exit code 1).
+    """
+    session: Session = context.obj
+    outcomes = include(session.orders, session.transitions, list(dict.fromkeys(orderids)), dry_run=dry_run)
+    print_outcomes("Include", outcomes, dry_run=dry_run, as_json=as_json)
 
 
 def _check(session: Session, limit: int, seconds: float) -> CheckReport:

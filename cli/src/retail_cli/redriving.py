@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from retail_cli.reports import Redriven
+from retail_cli.reports import OrderOutcome
 from shared.mongo import is_document_error
 from shared.ordering.status import Status
 from shared.ordering.transitions import State
@@ -35,7 +35,7 @@ class Transitions(Protocol):
 
 def redrive(
     clock: Clock, transitions: Transitions, order_ids: Sequence[str], *, by: str, reason: str, dry_run: bool
-) -> Iterator[Redriven]:
+) -> Iterator[OrderOutcome]:
     """Redrive each order that is FAILED, and yield the outcome for every order. Safe to repeat and to interrupt.
 
     When MongoDB does not reply to an update, its orders are yielded as unknown before the error is raised.
@@ -46,30 +46,30 @@ def redrive(
         failed = [order_id for order_id in page if order_id in states and states[order_id].status is Status.FAILED]
         yield from (_unchanged(order_id, states.get(order_id)) for order_id in page if order_id not in failed)
         if dry_run:
-            yield from (Redriven(order_id, "would redrive", "it is FAILED") for order_id in failed)
+            yield from (OrderOutcome(order_id, "would redrive", "it is FAILED") for order_id in failed)
         elif failed:
             yield from _redrive_page(clock.now(), transitions, failed, by, reason)
 
 
 def _redrive_page(
     at: datetime, transitions: Transitions, failed: Sequence[str], by: str, reason: str
-) -> Iterator[Redriven]:
+) -> Iterator[OrderOutcome]:
     """Redrive orders; one that MongoDB rejects stays FAILED, and does not stop the others."""
-    outcomes: dict[str, Redriven] = {}
+    outcomes: dict[str, OrderOutcome] = {}
 
     def apply(ids: Sequence[str]) -> None:
         try:
             changed = transitions.redrive(ids, at=at, by=by, reason=reason)
         except Exception as error:
             if len(ids) == 1 and is_document_error(error):
-                outcomes[ids[0]] = Redriven(ids[0], "refused", f"MongoDB refuses the update: {error}")
+                outcomes[ids[0]] = OrderOutcome(ids[0], "refused", f"MongoDB refuses the update: {error}")
             raise
         states = {} if changed == len(ids) else transitions.states(ids)
         for order_id in ids:
             state = states.get(order_id)
             was_redriven = changed == len(ids) or (state is not None and state.since == at)
             outcomes[order_id] = (
-                Redriven(order_id, "redriven", EVENT_QUEUED) if was_redriven else _unchanged(order_id, state)
+                OrderOutcome(order_id, "redriven", EVENT_QUEUED) if was_redriven else _unchanged(order_id, state)
             )
 
     try:
@@ -77,10 +77,10 @@ def _redrive_page(
             if not is_document_error(error):
                 raise error
     finally:  # also after an error: what is not known to be finished is reported as unknown
-        yield from (outcomes.get(order_id, Redriven(order_id, "unknown", NO_REPLY)) for order_id in failed)
+        yield from (outcomes.get(order_id, OrderOutcome(order_id, "unknown", NO_REPLY)) for order_id in failed)
 
 
-def _unchanged(order_id: str, state: State | None) -> Redriven:
+def _unchanged(order_id: str, state: State | None) -> OrderOutcome:
     if state is None:
-        return Redriven(order_id, "refused", "there is no such order")
-    return Redriven(order_id, "nothing to do", f"it is {state.status or 'of no known status'}")
+        return OrderOutcome(order_id, "refused", "there is no such order")
+    return OrderOutcome(order_id, "nothing to do", f"it is {state.status or 'of no known status'}")

@@ -24,6 +24,8 @@ STATUS_STYLES = {
     "unreachable": "red",
     "redriven": "green",
     "would redrive": "yellow",
+    "included": "green",
+    "would include": "yellow",
     "refused": "red",
     "unknown": "yellow",
 }
@@ -143,9 +145,9 @@ def dead_letter(detail: reports.DeadLetterDetail) -> Lines:
     yield Text("  none" if detail.value is None else escape(detail.value))
 
 
-def redriven(report: reports.RedriveReport) -> Lines:
+def outcomes(report: reports.OutcomeReport, *, title: str) -> Lines:
     """Draw the outcome for each order."""
-    yield table("Redrive", ["order", "outcome", "detail"], [[r.orderid, r.outcome, r.detail] for r in report.orders])
+    yield table(title, ["order", "outcome", "detail"], [[r.orderid, r.outcome, r.detail] for r in report.orders])
 
 
 def outbox(report: reports.OutboxReport) -> Lines:

@@ -185,19 +185,22 @@ class DeadLetters(Struct, frozen=True):
     trouble: str | None
 
 
-class Redriven(Struct, frozen=True):
-    """The outcome for one order: `redriven`, `would redrive`, `nothing to do`, `refused` or `unknown`."""
+class OrderOutcome(Struct, frozen=True):
+    """The outcome for one order: `redriven`, `would redrive`, `nothing to do`, `refused` or `unknown`.
+
+    With `include`: `included` and `would include`.
+    """
 
     orderid: str
     outcome: str
     detail: str
 
 
-class RedriveReport(Struct, frozen=True):
-    """`retail dead-letters redrive`."""
+class OutcomeReport(Struct, frozen=True):
+    """`retail dead-letters redrive`, `retail orders include`."""
 
     dry_run: bool
-    orders: list[Redriven]
+    orders: list[OrderOutcome]
 
 
 class OutboxReport(Struct, frozen=True):

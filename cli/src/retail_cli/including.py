@@ -1,0 +1,74 @@
+"""Includes excluded orders: gives them their outbox entry back, so that their event is published."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from retail_cli.document_check import find_problems
+from retail_cli.reports import OrderOutcome
+from shared.mongo import Document, is_document_error
+from shared.ordering.status import Status
+
+EVENT_QUEUED = "PLACED, event queued"
+NO_REPLY = "no reply; the command is safe to repeat"
+
+
+class Reader(Protocol):
+    """The read that is needed: `store.OrderReader`."""
+
+    def find(self, order_id: str) -> Document | None:
+        """Return an order's document."""
+
+
+class Transitions(Protocol):
+    """The transition that is needed: `shared.ordering.transitions.OrderTransitions`."""
+
+    def include(self, ids: Sequence[str]) -> int:
+        """Give those of `ids` that are excluded their outbox entry back; return how many."""
+
+
+def include(
+    reader: Reader, transitions: Transitions, order_ids: Sequence[str], *, dry_run: bool
+) -> Iterator[OrderOutcome]:
+    """Include each order that is excluded, and yield the outcome for every order. Safe to repeat and to interrupt.
+
+    An order that is still malformed would only be excluded again: it is refused. When MongoDB does not reply to an
+    update, its order is yielded as unknown before the error is raised.
+    """
+    for order_id in order_ids:
+        document = reader.find(order_id)
+        if document is None:
+            yield OrderOutcome(order_id, "refused", "there is no such order")
+        elif not _is_excluded(document):
+            yield OrderOutcome(order_id, "nothing to do", _describe(document))
+        elif problems := find_problems({name: value for name, value in document.items() if name != "outbox"}):
+            yield OrderOutcome(order_id, "refused", f"still malformed: {problems[0]}")
+        elif dry_run:
+            yield OrderOutcome(order_id, "would include", "it is excluded")
+        else:
+            yield from _include(transitions, order_id)
+
+
+def _include(transitions: Transitions, order_id: str) -> Iterator[OrderOutcome]:
+    try:
+        included = transitions.include([order_id])
+    except Exception as error:
+        if not is_document_error(error):
+            yield OrderOutcome(order_id, "unknown", NO_REPLY)
+            raise
+        yield OrderOutcome(order_id, "refused", f"MongoDB refuses the update: {error}")
+        return
+    if included:
+        yield OrderOutcome(order_id, "included", EVENT_QUEUED)
+    else:
+        yield OrderOutcome(order_id, "nothing to do", "it is no longer excluded")
+
+
+def _is_excluded(document: Document) -> bool:
+    """Return whether `outbox_entry.EXCLUDED` finds the document."""
+    entry: Any = document.get("outbox")
+    return document.get("status") == Status.PLACED and isinstance(entry, dict) and isinstance(entry.get("due"), str)
+
+
+def _describe(document: Document) -> str:
+    status = document.get("status")
+    return "it is PLACED and not excluded" if status == Status.PLACED else f"it is {status}"
