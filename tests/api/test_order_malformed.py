@@ -1,4 +1,4 @@
-"""Documents of another shape: each is left out or unavailable alone, and named in log and metric."""
+"""Malformed documents: lists omit them, reading one returns `unavailable`, and logs and metrics show them."""
 
 from pathlib import Path
 from typing import Any

@@ -33,7 +33,7 @@ def pod(request: pytest.FixtureRequest) -> Pod:
 
 
 def test_chart_renders_pods() -> None:
-    """For each example one per service and a test pod; the operator in two; MongoDB and its Job on kind."""
+    """Each example has a pod per service and a test pod; two have the operator; kind has MongoDB and its Job."""
     services = [name for name in PODS if SERVICE.search(name)]
 
     assert len(services) == len(helm.SERVICES) * len(EXAMPLES)

@@ -54,7 +54,7 @@ class Reconciler(NamedTuple):
 
 
 class Faults(NamedTuple):
-    """How often each fault may still strike."""
+    """How often each fault may still occur."""
 
     crashes: int = 0  # kill -9 of any process, or a pause so long that its partition is reassigned
     failovers: int = 0  # of the MongoDB primary

@@ -1,4 +1,4 @@
-"""The stores of order-api under test, with access behind them, and what connects the real ones."""
+"""The stores of order-api under test, on fakes or real servers, with direct access to their data."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

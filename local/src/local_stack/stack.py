@@ -68,7 +68,7 @@ class Stack:
     ) -> None:
         self._stop()
 
-    # -- what it consists of --
+    # -- addresses, files and parts --
 
     @property
     def base_url(self) -> str:

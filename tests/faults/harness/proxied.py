@@ -14,7 +14,7 @@ from local_stack.ports import HOST
 
 
 class ProxiedMongoDB(MongoDB):
-    """A one-member replica set that knows itself, and is known, by its proxy's address."""
+    """A one-member replica set whose configured address is the address of its proxy."""
 
     def __init__(self, *arguments: Any, port: int, **options: Any) -> None:
         super().__init__(*arguments, port=port, **options)

@@ -46,7 +46,7 @@ def test_full_standard_output_is_one_sentence_and_exit_code_1(arguments: tuple[s
 
 
 @pytest.mark.parametrize("arguments", [("orders", "list"), ("--help",)])
-def test_closed_pipe_ends_the_command_without_a_word(arguments: tuple[str, ...]) -> None:
+def test_closed_pipe_ends_the_command_silently(arguments: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:

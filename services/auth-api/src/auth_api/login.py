@@ -38,7 +38,8 @@ class Login:
     def check(self, name: str, password: str, address: str) -> None:
         """Return if the password is correct; otherwise raise WrongCredentials, TooManyFailures or Busy.
 
-        An attempt is counted only while it holds a slot, so that at most as many as slots are counted in advance.
+        An attempt is counted when it has a slot and before its password is checked, so that at any time at most one
+        correct login per slot counts as failed.
         """
         normalized = normalize_password(password)
         if normalized is None:

@@ -173,7 +173,7 @@ def readiness_error(store: OrderStore, keys: JwksCache | None) -> str | None:
 
 
 def _stop_long_polls_at_sigterm(long_poll: LongPoll) -> None:
-    """Have held requests answered when the stop begins; gunicorn's own handler runs afterwards."""
+    """Respond to all held requests on SIGTERM; gunicorn's own handler runs afterwards."""
     previous = signal.getsignal(signal.SIGTERM)
 
     def handle(number: int, frame: object) -> None:

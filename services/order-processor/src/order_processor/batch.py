@@ -126,7 +126,7 @@ def by_order(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def by_reason(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Group records of orders that are to fail by the reason."""
+    """Group the records by the reason why their orders must fail."""
     return _group(records, lambda record: record.reason or "")
 
 

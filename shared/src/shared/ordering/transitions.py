@@ -110,7 +110,7 @@ class OrderTransitions:
         return self._change_any_shape(ids[0], outbox_entry.PUBLISHED, update)
 
     def include(self, ids: Sequence[str]) -> int:
-        """Have those of `ids` that are excluded, and corrected since, published again; return how many."""
+        """Requeue the excluded orders among `ids`, which must be corrected first; return how many."""
         return self._restore(ids, outbox_entry.EXCLUDED, {})
 
     def _restore(self, ids: Sequence[str], condition: Document, extra: Document) -> int:
