@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,14 +16,13 @@ from pymongo.errors import OperationFailure
 from auth_api.app import UserStore
 from auth_api.store import MongoFailures, MongoUsers, NameTaken
 from auth_api.throttle import WINDOW, Failures, Limit, Throttle, TooManyFailures
-from fakes.auth import FakeFailures, FakeKeyRecords, FakeUsers
+from fakes.auth import FakeFailures, FakeUsers
 from local_stack.stack import Stack
 from shared import mongo
-from shared.key_records import KeyRecords
 from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
 from support.clock import Clock
-from support.wait import until
+from support.order_stores import connect
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -42,11 +40,6 @@ class Stores:
         return Limit(secrets.token_hex(8), most)
 
 
-def connect(variables: dict[str, str]) -> Database[mongo.Document]:
-    ca_file, database = Path(variables["MONGODB_CA_FILE"]), variables["MONGODB_DATABASE"]
-    return mongo.connect(variables["MONGODB_URI"], ca_file=ca_file, database=database, app_name="tests", pool=32)
-
-
 @pytest.fixture
 def fake() -> Stores:
     clock = Clock()
@@ -57,7 +50,7 @@ def fake() -> Stores:
 @pytest.fixture
 def databases(servers: Stack) -> Iterator[list[Database[mongo.Document]]]:
     """The connections of two replicas and of the administrator."""
-    databases = [connect(servers.client(user)) for user in ("auth-api", "auth-api", "admin")]
+    databases = [connect(servers, user) for user in ("auth-api", "auth-api", "admin")]
     yield databases
     for database in databases:
         database.client.close()
@@ -230,44 +223,6 @@ def test_expired_attempts_are_deleted_by_ttl(real: Stores, databases: list[Datab
 
     assert set(indexes) == {"_id_", "changed_at_ttl"}
     assert indexes["changed_at_ttl"]["expireAfterSeconds"] >= WINDOW.total_seconds()
-
-
-@pytest.fixture(params=["fake", "real"])
-def key_records(request: pytest.FixtureRequest) -> Iterator[list[Any]]:
-    """The records of two replicas of auth-api, and those of the operator."""
-    if request.param == "fake":
-        yield [FakeKeyRecords()] * 3
-        return
-    stack = request.getfixturevalue("servers")
-    databases = [connect(stack.client(user)) for user in ("auth-api", "auth-api", "operator")]
-    breaker = Breaker("mongodb", BreakerMetrics(CollectorRegistry()))
-    yield [KeyRecords(database, breaker) for database in databases]
-    for database in databases:
-        database.client.close()
-
-
-def test_first_publication_is_recorded_once_for_all_replicas(key_records: list[Any]) -> None:
-    one, other, _ = key_records
-    kid, younger = secrets.token_hex(8), secrets.token_hex(8)
-    first = one.publish([kid])[kid]
-    until(lambda: other.publish([kid])[kid].published_seconds > first.published_seconds, "time to pass", every=0.01)
-    records = other.publish([kid, younger])
-
-    assert first.published_seconds < 60
-    assert records[kid].published_seconds > records[younger].published_seconds >= 0
-    assert not records[kid].is_revoked
-
-
-def test_revoked_key_is_revoked_for_all_replicas(key_records: list[Any]) -> None:
-    one, other, operator = key_records
-    published, unknown = secrets.token_hex(8), secrets.token_hex(8)
-    one.publish([published])
-    revocations = [operator.revoke(published), operator.revoke(unknown), operator.revoke(published)]
-    records = other.publish([published, unknown])
-
-    assert revocations == [True, True, False]
-    assert records[published].is_revoked
-    assert records[unknown].is_revoked
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,14 @@ from retail_cli.reports import EventCopy
 from retail_cli.store import OrderReader
 from retail_cli.topics import KafkaUnavailable, Record, SearchResult
 from shared import mongo
+from shared.kafka_message import Message
 from shared.mongo import Document
 from shared.ordering.offsets import Offsets, Reading
 from shared.ordering.transitions import OrderTransitions
 from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
 
+REASON = "no such item"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -98,3 +100,26 @@ class FakeSession:
 
     def close(self) -> None:
         self.closed = True
+
+
+def letter(offset: int, key: bytes | None, value: bytes | None = b"{}", **own: str) -> Record:
+    details = {
+        "topic": "orders.placed",
+        "partition": "4",
+        "offset": "9",
+        "error_class": "BrokenEvent",
+        "error_message": "the value is no order",
+        "attempts": "1",
+        "first_failure": "2026-01-02T03:04:05+00:00",
+        "last_failure": "2026-01-02T03:04:06+00:00",
+    } | own
+    headers: list[tuple[str, bytes | None]] = [(f"dead_letter_{k}", v.encode()) for k, v in details.items()]
+    return Record(Message("orders.placed.dlq", 0, offset, key, value, [("ce_type", b"\xff"), *headers]), NOW)
+
+
+def failed(order_id: str) -> dict[str, Any]:
+    history = [
+        {"status": "PLACED", "at": NOW, "by": "order-api", "reason": None},
+        {"status": "FAILED", "at": NOW + timedelta(seconds=1), "by": "order-processor", "reason": REASON},
+    ]
+    return order(order_id, "FAILED", history=history)

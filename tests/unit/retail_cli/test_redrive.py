@@ -1,0 +1,191 @@
+"""`retail dead-letters redrive`: which orders it changes, and what it reports."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from pymongo.errors import AutoReconnect
+from typer.testing import CliRunner, Result
+
+from fakes.operator import FakeSession, FakeTopics, failed, letter, order
+from retail_cli import dead_letter_commands
+from retail_cli.main import app
+from retail_cli.output import print_warning
+from shared.ordering.transitions import OrderTransitions
+
+
+def retail(session: FakeSession, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ("dead-letters", *arguments), obj=session)
+
+
+def printed_json(result: Result) -> Any:
+    return json.loads(result.stdout)
+
+
+def outcomes(result: Result) -> dict[str, str]:
+    return {one["orderid"]: one["outcome"] for one in printed_json(result)["orders"]}
+
+
+def lose_reply(transitions: OrderTransitions, *, when: Callable[[Sequence[str]], bool]) -> None:
+    """Raise AutoReconnect from a redrive of such orders."""
+    move = transitions.redrive
+
+    def redrive(ids: Sequence[str], **how: Any) -> int:
+        if when(ids):
+            raise AutoReconnect("gone")
+        return move(ids, **how)
+
+    transitions.redrive = redrive  # type: ignore[method-assign]
+
+
+def test_redrive_records_who_redrove_the_order_and_why() -> None:
+    session = FakeSession(failed("o1"))
+
+    result = retail(session, "redrive", "o1", "--reason", "the item is sold again", "--by", "ada", "--json")
+
+    assert (result.exit_code, outcomes(result)) == (0, {"o1": "redriven"})
+    document = session.order("o1")
+    assert (document["status"], document["version"]) == ("PLACED", 2)
+    assert document["history"][-1] | {"at": None} == {
+        "status": "PLACED",
+        "at": None,
+        "by": "operator:ada",
+        "reason": "the item is sold again",
+    }
+
+
+def test_redrive_leaves_placed_and_processed_orders_unchanged() -> None:
+    session = FakeSession(order("o1"), order("o2", "PROCESSED"))
+
+    result = retail(session, "redrive", "o1", "o2")
+
+    assert result.exit_code == 0
+    assert result.stdout.count("nothing to do") == 2
+    assert "it is PROCESSED" in result.stdout
+
+
+def test_redrive_with_an_unknown_order_exits_with_1() -> None:
+    session = FakeSession(failed("o1"))
+
+    result = retail(session, "redrive", "o9", "o1", "--json")
+
+    assert (result.exit_code, outcomes(result)) == (1, {"o9": "refused", "o1": "redriven"})
+    assert result.stderr == "retail: refused: o9\n"
+
+
+def test_redrive_accepts_a_dead_letter_in_place_of_its_order() -> None:
+    session = FakeSession(failed("o1"), topics=FakeTopics(letters=[letter(7, b"o1"), letter(8, None)]))
+
+    assert outcomes(retail(session, "redrive", "0:7", "--json")) == {"o1": "redriven"}
+    assert retail(session, "redrive", "0:8").exit_code == 1
+
+
+def test_redrive_all_redrives_every_failed_order_once() -> None:
+    session = FakeSession(*(failed(f"o{n}") for n in range(1100)), order("p1", "PROCESSED"))
+
+    first = outcomes(retail(session, "redrive", "--all", "--json"))
+
+    assert set(first.values()) == {"redriven"}
+    assert len(first) == 1100
+    assert outcomes(retail(session, "redrive", "--all", "--json")) == {}
+
+
+def test_dry_run_changes_nothing() -> None:
+    session = FakeSession(failed("o1"))
+
+    result = retail(session, "redrive", "--all", "--dry-run", "--json")
+
+    assert outcomes(result) == {"o1": "would redrive"}
+    assert session.order("o1")["status"] == "FAILED"
+
+
+def test_warnings_escape_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    print_warning("refused: \x1b]0;owned\x07\nand more")
+
+    assert capsys.readouterr().err == "retail: refused: \\x1b]0;owned\\x07\nand more\n"
+
+
+def test_only_the_order_that_the_validator_refuses_stays_failed() -> None:
+    session = FakeSession(failed("o1"), failed("o2"), failed("o3"))
+    session.servers.rejected_ids = {"o2"}
+
+    result = retail(session, "redrive", "o1", "o2", "o3", "--json")
+
+    assert result.exit_code == 1
+    assert outcomes(result) == {"o1": "redriven", "o2": "refused", "o3": "redriven"}
+
+
+def test_orders_without_a_reply_are_unknown_and_exit_with_3() -> None:
+    session = FakeSession(*(failed(f"o{n:04}") for n in range(1100)))
+    lose_reply(session.transitions, when=lambda ids: "o0300" in ids)  # the newest come first, 500 at a time
+
+    result = retail(session, "redrive", "--all", "--json")
+
+    reported = outcomes(result)
+    assert result.exit_code == 3
+    assert {orderid for orderid, outcome in reported.items() if outcome == "unknown"} == {
+        f"o{n:04}" for n in range(100, 600)
+    }
+    assert {orderid for orderid, outcome in reported.items() if outcome == "redriven"} == {
+        f"o{n:04}" for n in range(600, 1100)
+    }
+
+
+def test_orders_left_after_an_outage_while_bisecting_are_unknown() -> None:
+    """The update of the whole page may have changed some of them before MongoDB refused it."""
+    session = FakeSession(failed("o1"), failed("o2"), failed("o3"), failed("o4"))
+    session.servers.rejected_ids = {"o2"}
+    lose_reply(session.transitions, when=lambda ids: ids == ["o3", "o4"])
+
+    result = retail(session, "redrive", "o1", "o2", "o3", "o4", "--json")
+
+    assert result.exit_code == 3
+    assert outcomes(result) == {"o1": "redriven", "o2": "refused", "o3": "unknown", "o4": "unknown"}
+
+
+def test_redrive_all_reports_orders_beyond_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letter_commands, "REDRIVE_LIMIT", 2)
+    session = FakeSession(failed("o1"), failed("o2"), failed("o3"))
+
+    first = retail(session, "redrive", "--all", "--json")
+    second = retail(session, "redrive", "--all", "--json")
+
+    assert outcomes(first) == {"o3": "redriven", "o2": "redriven"}
+    assert "more than 2 orders are FAILED" in first.stderr
+    assert (outcomes(second), second.stderr) == ({"o1": "redriven"}, "")
+
+
+def test_redrive_requires_either_orders_or_all() -> None:
+    session = FakeSession(failed("o1"))
+
+    assert retail(session, "redrive").exit_code == 2
+    assert retail(session, "redrive", "--all", "o1").exit_code == 2
+    assert session.order("o1")["status"] == "FAILED"
+
+
+def test_redrive_records_the_name_of_the_systems_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "grace")
+    session = FakeSession(failed("o1"))
+
+    assert retail(session, "redrive", "o1").exit_code == 0
+    assert session.order("o1")["history"][-1]["by"] == "operator:grace"
+
+
+def test_redrive_by_a_user_without_a_name_records_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_name() -> str:
+        raise KeyError("getpwuid(): uid not found: 10001")
+
+    monkeypatch.setattr("getpass.getuser", no_name)
+    session = FakeSession(failed("o1"))
+
+    assert retail(session, "redrive", "o1").exit_code == 0
+    assert session.order("o1")["history"][-1]["by"] == "operator"
+
+
+@pytest.mark.parametrize("name", ["", " ", "a" * 65, "a\x1bb"])
+def test_redrive_rejects_an_invalid_name_with_2(name: str) -> None:
+    session = FakeSession(failed("o1"))
+
+    assert retail(session, "redrive", "o1", "--by", name).exit_code == 2
+    assert session.order("o1")["status"] == "FAILED"
