@@ -53,8 +53,7 @@ def test_any_other_user_name_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("password", ["a" * 8, "é" * 128, "👍🏽" * 64, "with\0null byte", " eight  8"])
 def test_password_of_8_to_128_characters_is_accepted(password: str) -> None:
-    if password != "a" * 8:
-        assert validate(Registration("alice", password)) == unicodedata.normalize("NFC", password)
+    assert validate(Registration("alice", password)) == unicodedata.normalize("NFC", password)
 
 
 @pytest.mark.parametrize("password", ["", "a", "a1b2c3d", "x" * 129, "é" * 129, "x" * 65_000, "👍" * 129])
