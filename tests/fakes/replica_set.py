@@ -15,6 +15,7 @@ from pymongo.errors import AutoReconnect, DuplicateKeyError, WriteError
 from fakes import documents
 from fakes.documents import Update
 from fakes.expressions import Document, copied, value_at
+from shared.ordering import outbox_entry
 
 DOCUMENT_VALIDATION = 121
 
@@ -50,6 +51,7 @@ class ReplicaSet:
         self.before_operation: Callable[[str], Failure | None] = lambda _: None
         self.on_majority_wait: Callable[[], None] = lambda: None
         self.rejected_ids: set[str] = set()  # orders whose every update the validator rejects
+        self.excludable_ids: set[str] = set()  # orders whose every update but their exclusion it rejects
         self._unique: list[tuple[list[str], Document]] = []  # the fields of each index, and its partial filter
         self.late: list[Callable[[], None]] = []
         self._uncommitted: list[Write] = []
@@ -109,9 +111,13 @@ class ReplicaSet:
         """Update on the primary and return the count; raise WriteError at the first rejected document."""
         with self._lock:
             found = _matching(self.primary, query)
+            is_exclusion = update == outbox_entry.exclude()
             changed = 0
             for document in found if many else found[:1]:
-                if document["_id"] in self.rejected_ids:
+                is_exclusion = update == outbox_entry.exclude()
+                if document["_id"] in self.rejected_ids or (
+                    document["_id"] in self.excludable_ids and not is_exclusion
+                ):
                     raise WriteError("Document failed validation", DOCUMENT_VALIDATION)
                 try:
                     after = documents.updated(document, update, self.now())

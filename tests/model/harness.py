@@ -15,11 +15,10 @@ from pymongo.errors import PyMongoError
 
 from fakes.kafka_log import FakeTopic
 from fakes.replica_set import Failure, ReplicaSet
-from model.processes import Api, Environment, Processor, operator
+from model.processes import Api, Environment, Operator, Processor
 from order_api.models import OrderItem
 from order_api.orders import Order, new_id
 from order_api.placement import IdempotencyKeyReused
-from retail_cli.redriving import redrive
 from shared.kafka import KafkaError, KafkaException
 from shared.ordering.events import DEAD_LETTER_TOPIC, TOPIC
 from shared.ordering.money import Amount
@@ -88,7 +87,7 @@ class HistoryHarness:
         )
         self.apis = [Api(self.environment), Api(self.environment)]
         self.processors = [Processor(self.environment), Processor(self.environment)]
-        self._operator = operator(self.environment)
+        self._operator = Operator(self.environment)
 
     def clock(self) -> float:
         """Return the monotonic clock of every process, in seconds."""
@@ -148,15 +147,11 @@ class HistoryHarness:
 
     def redrive(self) -> None:
         """Redrive every FAILED order, as the operator does."""
+        self._run("operator", self._operator.redrive)
 
-        def work() -> None:
-            ids = [order_id for order_id, order in self.servers.view.items() if order["status"] == "FAILED"]
-            try:
-                list(redrive(self, self._operator, ids, by="operator", reason="fixed", dry_run=False))
-            except (PyMongoError, CircuitOpen):
-                return
-
-        self._run("operator", work)
+    def include(self) -> None:
+        """Include every excluded order, as the operator does."""
+        self._run("operator", self._operator.include)
 
     def kill_api(self, number: int) -> None:
         """Kill a replica; its pending events are lost."""
@@ -187,17 +182,19 @@ class HistoryHarness:
         yield
         self.topic.error = self.produce_error = None
 
-    def toggle_rejection(self, which: int) -> None:
-        """Let the validator reject every change of an order, counted from the newest, or accept it again."""
+    def toggle_rejection(self, which: int, *, is_excludable: bool = False) -> None:
+        """Let the validator reject every change (or every one but the exclusion) of an order, or accept it again."""
+        rejected = self.servers.excludable_ids if is_excludable else self.servers.rejected_ids
         ids = [*self.servers.primary]
         if ids:
-            self.servers.rejected_ids ^= {ids[-1 - which % len(ids)]}
-            self.rejected_orders |= self.servers.rejected_ids
+            rejected ^= {ids[-1 - which % len(ids)]}
+            self.rejected_orders |= rejected
 
     def heal(self) -> float:
         """End all faults and run every process until all work is done; return the seconds that took."""
         self.plan.clear()
         self.servers.rejected_ids.clear()
+        self.servers.excludable_ids.clear()
         while self.servers.late:
             self.servers.apply_late_operation()
         for producer in [producer for processor in self.processors for producer in processor.dead_letter_producers]:
@@ -210,6 +207,7 @@ class HistoryHarness:
 
     def _work(self) -> None:
         self.servers.replicate()
+        self.include()
         for number, api in enumerate(self.apis):
             self.publish(number)
             while api.producer.pending:

@@ -63,6 +63,7 @@ BACKGROUND: dict[str, Callable[[HistoryHarness], object]] = {
     "reconciled by 0": lambda harness: harness.reconcile(0),
     "reconciled by 1": lambda harness: harness.reconcile(1),
     "redriven": lambda harness: harness.redrive(),
+    "included": lambda harness: harness.include(),
     "taken over": lambda harness: harness.topic.leave(harness.processors[0].client),
     "a late write applied": lambda harness: harness.servers.apply_late_operation(),
     "the topic recreated": lambda harness: harness.topic.recreate(keep_committed=False),
@@ -83,6 +84,7 @@ STANDALONE: dict[str, Callable[[HistoryHarness], object]] = {
     "processor 1 killed": lambda harness: harness.kill_processor(1),
     "the newest order rejected": lambda harness: harness.toggle_rejection(0),
     "the second newest order rejected": lambda harness: harness.toggle_rejection(1),
+    "the newest order rejected but for its exclusion": lambda harness: harness.toggle_rejection(0, is_excludable=True),
     "all read": lambda harness: promises.check_readable(harness, 0),
 }
 INCIDENTS = ["nothing", *FAILURES, "killed", *BACKGROUND]

@@ -24,7 +24,7 @@ from order_processor.batch import Batch
 from order_processor.consumer import Consumer
 from order_processor.dead_letters import DeadLetters
 from shared import store
-from shared.ordering import schema
+from shared.ordering import outbox_entry, schema
 from shared.ordering.reconcile import Reconciler
 from shared.ordering.transitions import OrderTransitions
 from shared.resilience import outage
@@ -195,6 +195,11 @@ MUTANTS = [
         change(OrderTransitions.redrive, ("extra = outbox_entry.restore()", "extra = {'$set': {}}")),
         short.failed_and_redriven,
         alone=True,
+    ),
+    Mutant(
+        "an excluded order keeps an outbox entry",
+        change(outbox_entry.exclude, ('{"$set": {"outbox": {"due": "excluded", "attempts": 0}}}', "remove()")),
+        short.rejected_and_excluded,
     ),
 ]
 

@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 from prometheus_client import CollectorRegistry
+from pymongo.errors import PyMongoError
 
 from fakes.kafka_log import FakeConsumer, FakeTopic
 from fakes.kafka_producer import FakeProducer
@@ -25,11 +26,15 @@ from order_processor.dead_letters import DeadLetters
 from order_processor.handler import Handler
 from order_processor.metrics import ProcessorMetrics
 from order_processor.offset_committer import OffsetCommitter
+from retail_cli.including import include
+from retail_cli.redriving import redrive
+from retail_cli.store import OrderReader
 from shared import mongo
+from shared.ordering import outbox_entry
 from shared.ordering.events import TOPIC
 from shared.ordering.reconcile import Reconciler
 from shared.ordering.transitions import OrderTransitions
-from shared.resilience.breaker import Breaker
+from shared.resilience.breaker import Breaker, CircuitOpen
 from shared.telemetry.metrics import BreakerMetrics
 
 REFUSED_ITEM = "a refused item"
@@ -58,12 +63,30 @@ class Environment:
         return producer
 
 
-def operator(environment: Environment) -> OrderTransitions:
-    """Return the orders as the operator accesses them."""
-    anything: Any = FakeDatabase(environment.servers)
-    return OrderTransitions(
-        anything, Breaker("operator", _breaker_metrics, is_failure=mongo.is_failure, clock=environment.clock)
-    )
+class Operator:
+    """The operator's commands; an outage stops one."""
+
+    def __init__(self, environment: Environment) -> None:
+        database: Any = FakeDatabase(environment.servers)
+        breaker = Breaker("operator", _breaker_metrics, is_failure=mongo.is_failure, clock=environment.clock)
+        self._servers = environment.servers
+        self._orders = OrderTransitions(database, breaker)
+        self._reader = OrderReader(database)
+        self.now = environment.now
+
+    def redrive(self) -> None:
+        """Redrive every FAILED order."""
+        ids = self._find({"status": "FAILED"})
+        with suppress(PyMongoError, CircuitOpen):
+            list(redrive(self, self._orders, ids, by="operator", reason="fixed", dry_run=False))
+
+    def include(self) -> None:
+        """Include every excluded order."""
+        with suppress(PyMongoError, CircuitOpen):
+            list(include(self._reader, self._orders, self._find(outbox_entry.EXCLUDED), dry_run=False))
+
+    def _find(self, query: dict[str, Any]) -> list[str]:
+        return [order["_id"] for order in self._servers.find(query, local=False)]
 
 
 class Api:

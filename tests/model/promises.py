@@ -30,6 +30,11 @@ def check(harness: HistoryHarness) -> None:
     for order_id, order in orders.items():
         _require(order_id in tried, f"invented: nobody requested the order {order_id}")
         _check_history(order)
+        is_published = order_id in harness.topic.all_keys
+        _require(
+            order["status"] != Status.PLACED or "outbox" in order or is_published,
+            f"lost: {order_id} is PLACED without outbox entry, but its event was never published",
+        )
     for order_id in harness.topic.all_keys:
         _require(order_id in orders, f"invented: an event of {order_id}, which does not exist")
 

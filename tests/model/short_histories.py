@@ -143,6 +143,17 @@ def failed_and_redriven(harness: HistoryHarness) -> None:
     harness.redrive()
 
 
+def rejected_and_excluded(harness: HistoryHarness) -> None:
+    _place(harness)
+    harness.kill_api(0)  # before its relay publishes the event
+    harness.servers.replicate()
+    harness.toggle_rejection(0, is_excludable=True)
+    for _ in range(5):
+        harness.seconds += 31
+        harness.publish(1)
+    promises.check(harness)
+
+
 def _place(harness: HistoryHarness, *incidents: str, key: str | None = None, item: str = "apple") -> Request:
     request = Request(make_order(item, len(harness.requests) + 1), key)
     harness.requests.append(request)

@@ -55,6 +55,14 @@ class Histories(RuleBasedStateMachine):
                 getattr(self.harness, who)(number)
                 self.harness.seconds += 0.5
 
+    @rule(who=st.sampled_from(["publish", "consume"]), number=numbers)
+    def exclude(self, who: str, number: int) -> None:
+        """Work on an order that MongoDB rejects, until it is excluded."""
+        self.harness.toggle_rejection(0, is_excludable=True)
+        for _ in range(6):
+            getattr(self.harness, who)(number)
+            self.harness.seconds += 31
+
     @rule(what=st.sampled_from([*incidents.BACKGROUND]))
     def happen(self, what: str) -> None:
         incidents.BACKGROUND[what](self.harness)
