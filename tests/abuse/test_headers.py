@@ -40,7 +40,7 @@ def assert_refused(answer: Answer, *, request_id: str | None = "abuse-1") -> Non
     ],
 )
 def test_repeated_header_line_returns_400(client: RawHttpsClient, site: Site, headers: str) -> None:
-    # A header that nginx itself refuses ends the head: what follows, as the request id, is not read.
+    # nginx reads no line after a header that it refuses itself, so the request id comes first.
     assert_refused(place(client, site, "X-Request-ID: abuse-1\r\n" + headers))
 
 

@@ -21,7 +21,7 @@ from support.manifests import of_kind
 
 KIND = helm.CHART / "ci/kind-values.yaml"
 EVERYTHING = helm.CHART / "ci/everything-values.yaml"
-CERT_MANAGERS = {"certmanager_certificate_expiration_timestamp_seconds"}  # from its own documentation
+CERT_MANAGERS = {"certmanager_certificate_expiration_timestamp_seconds"}  # named in cert-manager's documentation
 PACKAGES = {service: service.replace("-", "_") for service in helm.SERVICES}
 METRICS = (
     metrics,
@@ -98,7 +98,7 @@ def test_kafka_users_match_the_services() -> None:
 
 
 def test_every_mongodb_role_has_a_secret_and_a_user() -> None:
-    """The set-up Job makes a user for each role, and the services' URIs are in Secrets of their names."""
+    """The set-up Job has the password of a user for each role; each service and the operator has a role."""
     roles = json.loads((helm.ROOT / "k8s/mongodb/roles.json").read_text())
     job = next(r for r in helm.kustomized(helm.ROOT / "k8s/kind") if r["kind"] == "Job")
     sources = job["spec"]["template"]["spec"]["volumes"][1]["projected"]["sources"]

@@ -165,7 +165,7 @@ def test_config_maps_used_by_pods_exist(resources: list[dict[str, Any]], pods: l
 
 
 def test_certificates_match_their_host_names(resources: list[dict[str, Any]]) -> None:
-    """A certificate's Secret is mounted by its API, and the name that the gateway asks for is in it."""
+    """An API mounts a Certificate's Secret, or one of its own name; a Certificate has the name the gateway asks for."""
     certificates = {r["spec"]["secretName"]: r["spec"] for r in of_kind(resources, "Certificate")}
     for policy in of_kind(resources, "BackendTLSPolicy"):
         secret = policy["spec"]["validation"]["caCertificateRefs"][0]["name"]

@@ -20,7 +20,7 @@ def test_order_placed_from_outside_is_processed(customer: Customer) -> None:
 
 
 def test_proxy_serves_both_apis_and_hides_everything_else(https_client: httpx.Client) -> None:
-    """Both APIs serve their documents; unknown paths are problems; no admin port is reachable from outside."""
+    """Both APIs serve their documents; unknown paths and those of the admin ports are answered with a problem."""
     assert "paths" in https_client.get("/openapi.json").json()
     assert "paths" in https_client.get("/api/openapi.json").json()
     for path in ("/livez", "/readyz", "/metrics", "/nowhere"):

@@ -34,7 +34,7 @@ class Outcome:
 
     @property
     def longest_log(self) -> int:
-        """The most events of any state. Below the bound, the bound has hidden no state."""
+        """The largest number of events in a state. If it is below LONGEST_LOG, that bound left no state out."""
         return max(len(state.log) for state in self.states)
 
     def __str__(self) -> str:

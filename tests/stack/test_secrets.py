@@ -1,4 +1,4 @@
-"""The local authority, keys and secrets are created once, private and renewed; Kafka's jars match their hash."""
+"""The local authority, keys and secrets: created once, private, certificates renewed. Kafka's jars: checked by hash."""
 
 import ssl
 from datetime import UTC, datetime, timedelta

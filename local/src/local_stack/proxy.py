@@ -52,7 +52,8 @@ LOCATION = """\
         location {path} {{
             proxy_pass http://{name};
         }}"""
-# Beyond max_conns, about a second of work, the next replica is asked; if all are there, the answer is 503 at once.
+# max_conns is about a second of work: a replica with that many requests is skipped; if all have, the
+# answer is 503 at once.
 # max_fails=0: a refused connection costs nothing and goes to the next replica; a replica that closed two connections is
 # still used, because it may be the only one.
 UPSTREAM = """\

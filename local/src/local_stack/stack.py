@@ -97,7 +97,7 @@ class Stack:
         return document
 
     def client(self, user: str) -> dict[str, str]:
-        """Return the variables of clients/USER.env, which make a program that user in MongoDB and Kafka."""
+        """Return the variables of clients/USER.env, with which a program connects to MongoDB and Kafka as this user."""
         return self._wiring.client(user)
 
     # -- control of single parts, for tests and tools --

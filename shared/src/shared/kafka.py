@@ -93,9 +93,10 @@ def producer(connection: Connection, on_error: Callable[[KafkaError], None], **o
 
 
 def consumer(connection: Connection, group: str, on_error: Callable[[KafkaError], None], **overrides: Any) -> Consumer:
-    """Return a consumer that starts at the earliest event and commits only explicitly. It must always be polled.
+    """Return a consumer that starts at the earliest event and commits only explicitly.
 
-    `overrides` contain `group.protocol`: consumer (KIP-848) or classic.
+    Poll it again and again: log lines and other events of the client queue up until then.
+    `overrides` must contain `group.protocol`: consumer (KIP-848) or classic.
     """
     return Consumer(
         _common(connection)

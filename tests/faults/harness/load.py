@@ -58,7 +58,8 @@ class LoadRun:
 def running_load(options: Options, orders: int) -> Iterator[LoadRun]:
     """Place orders while the block runs and until at least `orders` were sent; settle them; then return.
 
-    The block starts once the orders of a second, or all, were sent; without a rate, once `in_flight` were sent.
+    The block starts once as many orders were sent as the rate sends in a second, or `orders` if that is fewer. Without
+    a rate, `in_flight` counts instead.
     """
     run_ = LoadRun(options.ledger, time.time())
     over = threading.Event()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[3] / "locks" / "install.sh"
-# A Python that makes a .venv whose Python is itself; each call of uv in it is written to the file `calls`.
+# A script in place of Python: it makes a .venv with a copy of itself as Python, and with a uv that writes each call to
+# the file `calls`.
 PYTHON = """#!/bin/sh
 case "$*" in
 *"-m venv .venv"*)

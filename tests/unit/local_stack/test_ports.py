@@ -1,4 +1,4 @@
-"""The usual ports, and how an offset is given and advised."""
+"""The usual ports, how an offset is given, and when another one is advised."""
 
 import socket
 from pathlib import Path

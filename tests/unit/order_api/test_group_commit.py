@@ -67,7 +67,7 @@ def test_write_is_bounded_and_the_rest_follows() -> None:
         assert made.collection.stored == set(ids)
 
 
-def test_document_that_cannot_be_encoded_does_not_keep_the_others() -> None:
+def test_document_that_cannot_be_encoded_does_not_stop_the_others() -> None:
     with requests() as made:
         made.start("a", "b", "c")
         made.collection.error = InvalidDocument("cannot encode object")

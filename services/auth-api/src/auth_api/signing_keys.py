@@ -123,9 +123,9 @@ class SigningKeys:
 def choose_signer(
     kids: Collection[str], records: Mapping[str, KeyRecord], *, preferred: str, cache_seconds: float
 ) -> str:
-    """Return the key that signs: the preferred one or else the last by name, among those that verifiers know.
+    """Return the key that signs: of the keys that all verifiers know, the preferred one, or else the last by name.
 
-    If verifiers may not know any of them yet, the one that was published first signs.
+    Verifiers know a key that was published at least `cache_seconds` ago. Without one, the key published first signs.
     """
     ranked = sorted(kids, key=lambda kid: (kid == preferred, kid), reverse=True)
     known = [kid for kid in ranked if records[kid].published_seconds >= cache_seconds]

@@ -28,7 +28,7 @@ Document = dict[str, Any]
 
 GRACE = timedelta(seconds=2)  # how long the fast path may take before the sweep publishes the event
 RANDOM_BYTES = 10
-PAGE_BYTES = 256 * 1024  # a page of a list ends before an order that exceeds it; the first order always fits
+PAGE_BYTES = 256 * 1024  # a page of a list ends before the order that would make it larger; the first is always in it
 
 
 class OrderRejected(ValueError):  # noqa: N818 - a state of the order

@@ -98,7 +98,7 @@ class Outbox:
             self.record_failure(order_id)
 
     def record_failure(self, order_id: str) -> None:
-        """Count a failure of this order alone; after 5 the order becomes FAILED, or is excluded."""
+        """Count a failure that concerns only this order; after 5 the order becomes FAILED, or is excluded."""
         failures = self._failures.pop(order_id, 0) + 1
         if failures < MAX_FAILURES:
             if len(self._failures) < REJECTED_LIMIT:

@@ -153,7 +153,7 @@ class OrderTransitions:
 
 
 def technical_failure(order_id: str) -> str:
-    """Return the reason that the buyer reads of an order that failed for another cause than a business rule."""
+    """Return the reason that the buyer sees when an order failed, but not because of a business rule."""
     return f"could not be processed; contact the shop, reference {order_id}"
 
 
