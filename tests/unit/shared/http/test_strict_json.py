@@ -172,7 +172,7 @@ def test_type_errors_use_json_terms(body: bytes, detail: str) -> None:
     ("body", "sentence"),
     [
         (b"\xef\xbb\xbf{}", "the body starts with a byte order mark; send UTF-8 without one"),
-        (b'{"a": 1,}', "not valid JSON at line 1, column 9"),
+        (b'{"a": 1 "b"}', "not valid JSON at line 1, column 9"),
         (b"{} {}", "not valid JSON at line 1, column 4"),
     ],
 )
