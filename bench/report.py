@@ -55,7 +55,7 @@ def total_cpu(sample: Sample) -> float:
 
 
 def ratio(results: Results, connections: int, base: str) -> tuple[float, float]:
-    """Return the medians of ours against `base`: orders per second, and CPU time per order."""
+    """Return how Retail Orders compares with `base`, as medians: orders per second, and CPU time per order."""
     pairs = list(zip(results[OURS][connections], results[base][connections], strict=True))
     speed = median(ours.per_second / other.per_second for ours, other in pairs)
     return speed, median(total_cpu(ours) / total_cpu(other) for ours, other in pairs)
