@@ -1,19 +1,17 @@
-"""GET /api/token and the public keys."""
+"""GET /api/token."""
 
 import base64
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import jwt
 import pytest
 
 from auth_api.passwords import Passwords
-from auth_api.signing_keys import RECORDS_SECONDS
 from shared.http import access_token as contract
 from shared.store import StoreUnavailable
-from support.auth_api import CACHE_SECONDS, CHEAP, PASSWORD, AuthService, write_key
+from support.auth_api import PASSWORD, AuthService, claims, write_key
 
 NFD_PASSWORD = "cafe\u0301 cafe\u0301 cafe\u0301"
 NFC_PASSWORD = "caf\xe9 caf\xe9 caf\xe9"
@@ -25,20 +23,6 @@ def auth(tmp_path: Path) -> AuthService:
     service = AuthService(tmp_path)
     service.register()
     return service
-
-
-def claims(auth: AuthService, token: str) -> dict[str, Any]:
-    """Check the token as order-api does, by the published keys, and return its claims."""
-    kid = jwt.get_unverified_header(token)["kid"]
-    (key,) = [k for k in auth.client.get("/.well-known/jwks.json").get_json()["keys"] if k["kid"] == kid]
-    return jwt.decode(
-        token,
-        jwt.PyJWK(key),
-        algorithms=["EdDSA"],
-        audience="retail-orders",
-        issuer="retail-orders",
-        options={"verify_exp": False, "verify_iat": False},  # the service's clock is set to 2030
-    )
 
 
 def test_login_returns_a_token_and_its_expiry(auth: AuthService) -> None:
@@ -71,68 +55,6 @@ def test_every_token_has_a_unique_id(auth: AuthService) -> None:
     ids = {claims(auth, auth.token().get_json()["access_token"])["jti"] for _ in range(5)}
 
     assert len(ids) == 5
-
-
-def later(auth: AuthService, seconds: float) -> AuthService:
-    auth.clock.advance(seconds=seconds)
-    auth.keys.refresh()
-    return auth
-
-
-def kid_of_a_new_token(auth: AuthService) -> str:
-    kid: str = jwt.get_unverified_header(auth.token().get_json()["access_token"])["kid"]
-    return kid
-
-
-def published_kids(auth: AuthService) -> list[str]:
-    return [key["kid"] for key in auth.client.get("/.well-known/jwks.json").get_json()["keys"]]
-
-
-def test_new_key_is_published_immediately_and_signs_after_cache_expiry(auth: AuthService) -> None:
-    former = auth.token().get_json()["access_token"]
-    write_key(auth.folder, "b")
-    at_once = (published_kids(later(auth, 1)), kid_of_a_new_token(auth))
-    too_early = kid_of_a_new_token(later(auth, CACHE_SECONDS - 1))
-    latter = later(auth, 3).token().get_json()["access_token"]
-
-    assert (at_once, too_early) == ((["a", "b"], "a"), "a")
-    assert jwt.get_unverified_header(latter)["kid"] == "b"
-    assert claims(auth, former)["sub"] == claims(auth, latter)["sub"] == "alice"
-
-
-def test_new_replica_knows_when_a_key_was_first_published(auth: AuthService) -> None:
-    write_key(auth.folder, "b")
-    later(auth, 1)
-    auth.clock.advance(seconds=CACHE_SECONDS)
-
-    assert kid_of_a_new_token(auth.replica()) == "b"
-
-
-def test_revoked_key_is_unpublished_and_the_next_signs_immediately(auth: AuthService) -> None:
-    write_key(auth.folder, "b")
-    later(auth, 1)
-    assert auth.key_records is not None
-    auth.key_records.revoke("a")
-    later(auth, RECORDS_SECONDS)
-
-    assert (published_kids(auth), kid_of_a_new_token(auth)) == (["b"], "b")
-
-
-def test_endpoints_return_503_when_every_key_is_revoked(auth: AuthService) -> None:
-    assert auth.key_records is not None
-    auth.key_records.revoke("a")
-    later(auth, RECORDS_SECONDS)
-
-    assert auth.client.get("/.well-known/jwks.json").status_code == 503
-    assert auth.token().status_code == 503
-
-
-def test_public_keys_are_cacheable(auth: AuthService) -> None:
-    answer = auth.client.get("/.well-known/jwks.json")
-    again = auth.client.get("/.well-known/jwks.json", headers={"If-None-Match": answer.headers["ETag"]})
-
-    assert answer.headers["Cache-Control"] == "public, max-age=300"
-    assert (again.status_code, again.data) == (304, b"")
 
 
 @pytest.mark.parametrize(
@@ -258,17 +180,6 @@ def test_wrong_password_does_not_replace_the_hash(auth: AuthService) -> None:
     auth.token(password="another password")
 
     assert auth.users.hashes["alice"] == former
-
-
-def test_endpoints_return_503_until_a_key_exists(tmp_path: Path) -> None:
-    auth = AuthService(tmp_path, passwords=Passwords(**CHEAP))
-    auth.register()
-    answers = [auth.token(), auth.client.get("/.well-known/jwks.json")]
-    write_key(tmp_path, "a")
-    auth.keys.refresh()
-
-    assert [(a.status_code, a.get_json()["type"]) for a in answers] == [(503, "unavailable")] * 2
-    assert auth.token().status_code == 200
 
 
 def test_logins_are_counted_by_result(auth: AuthService) -> None:

@@ -3,7 +3,9 @@
 import base64
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from flask.testing import FlaskClient
@@ -95,3 +97,17 @@ class AuthService:
     def logins(self, result: str) -> float:
         """Return the number of logins with this result."""
         return self.registry.get_sample_value("retail_logins_total", {"result": result}) or 0.0
+
+
+def claims(auth: AuthService, token: str) -> dict[str, Any]:
+    """Check the token as order-api does, by the published keys, and return its claims."""
+    kid = jwt.get_unverified_header(token)["kid"]
+    (key,) = [k for k in auth.client.get("/.well-known/jwks.json").get_json()["keys"] if k["kid"] == kid]
+    return jwt.decode(
+        token,
+        jwt.PyJWK(key),
+        algorithms=["EdDSA"],
+        audience="retail-orders",
+        issuer="retail-orders",
+        options={"verify_exp": False, "verify_iat": False},  # the service's clock is set to 2030
+    )

@@ -1,0 +1,91 @@
+"""The published keys: which are published, which one signs, and when."""
+
+from pathlib import Path
+
+import jwt
+import pytest
+
+from auth_api.passwords import Passwords
+from auth_api.signing_keys import RECORDS_SECONDS
+from support.auth_api import CACHE_SECONDS, CHEAP, AuthService, claims, write_key
+
+
+@pytest.fixture
+def auth(tmp_path: Path) -> AuthService:
+    write_key(tmp_path, "a")
+    service = AuthService(tmp_path)
+    service.register()
+    return service
+
+
+def later(auth: AuthService, seconds: float) -> AuthService:
+    auth.clock.advance(seconds=seconds)
+    auth.keys.refresh()
+    return auth
+
+
+def kid_of_a_new_token(auth: AuthService) -> str:
+    kid: str = jwt.get_unverified_header(auth.token().get_json()["access_token"])["kid"]
+    return kid
+
+
+def published_kids(auth: AuthService) -> list[str]:
+    return [key["kid"] for key in auth.client.get("/.well-known/jwks.json").get_json()["keys"]]
+
+
+def test_new_key_is_published_immediately_and_signs_after_cache_expiry(auth: AuthService) -> None:
+    former = auth.token().get_json()["access_token"]
+    write_key(auth.folder, "b")
+    at_once = (published_kids(later(auth, 1)), kid_of_a_new_token(auth))
+    too_early = kid_of_a_new_token(later(auth, CACHE_SECONDS - 1))
+    latter = later(auth, 3).token().get_json()["access_token"]
+
+    assert (at_once, too_early) == ((["a", "b"], "a"), "a")
+    assert jwt.get_unverified_header(latter)["kid"] == "b"
+    assert claims(auth, former)["sub"] == claims(auth, latter)["sub"] == "alice"
+
+
+def test_new_replica_knows_when_a_key_was_first_published(auth: AuthService) -> None:
+    write_key(auth.folder, "b")
+    later(auth, 1)
+    auth.clock.advance(seconds=CACHE_SECONDS)
+
+    assert kid_of_a_new_token(auth.replica()) == "b"
+
+
+def test_revoked_key_is_unpublished_and_the_next_signs_immediately(auth: AuthService) -> None:
+    write_key(auth.folder, "b")
+    later(auth, 1)
+    assert auth.key_records is not None
+    auth.key_records.revoke("a")
+    later(auth, RECORDS_SECONDS)
+
+    assert (published_kids(auth), kid_of_a_new_token(auth)) == (["b"], "b")
+
+
+def test_endpoints_return_503_when_every_key_is_revoked(auth: AuthService) -> None:
+    assert auth.key_records is not None
+    auth.key_records.revoke("a")
+    later(auth, RECORDS_SECONDS)
+
+    assert auth.client.get("/.well-known/jwks.json").status_code == 503
+    assert auth.token().status_code == 503
+
+
+def test_public_keys_are_cacheable(auth: AuthService) -> None:
+    answer = auth.client.get("/.well-known/jwks.json")
+    again = auth.client.get("/.well-known/jwks.json", headers={"If-None-Match": answer.headers["ETag"]})
+
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+    assert (again.status_code, again.data) == (304, b"")
+
+
+def test_endpoints_return_503_until_a_key_exists(tmp_path: Path) -> None:
+    auth = AuthService(tmp_path, passwords=Passwords(**CHEAP))
+    auth.register()
+    answers = [auth.token(), auth.client.get("/.well-known/jwks.json")]
+    write_key(tmp_path, "a")
+    auth.keys.refresh()
+
+    assert [(a.status_code, a.get_json()["type"]) for a in answers] == [(503, "unavailable")] * 2
+    assert auth.token().status_code == 200
