@@ -17,7 +17,7 @@ from local_stack.certificates import Authority
 from local_stack.options import Folders, StackOptions
 from local_stack.supervisor import Supervisor
 from support import wait
-from support.raw_https import HOST, Answer, FaultyService, RawHttpsClient
+from support.raw_https import HOST, FaultyService, RawHttpsClient, assert_problem
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +45,6 @@ def running(root: Path, environ: Mapping[str, str], *, with_auth_api: bool = Fal
     server.shutdown()
     server.server_close()
     os.close(lock)
-
-
-def assert_problem(answer: Answer | None, status: int) -> None:
-    assert answer
-    assert answer.status == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
-    assert problem["status"] == status
-    assert problem["request_id"] == answer.headers["x-request-id"]
-    assert {"type", "title", "detail", "instance"} <= problem.keys()
-    assert answer.headers["server"] == "nginx"
-    assert answer.headers["cache-control"] == "no-store"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["strict-transport-security"].startswith("max-age=")
 
 
 @pytest.mark.parametrize(

@@ -85,3 +85,17 @@ class RawHttpsClient:
         answer = self.raw(f"{line}\r\n{HOST}{headers}\r\n".encode() + body)
         assert answer
         return answer
+
+
+def assert_problem(answer: Answer | None, status: int) -> None:
+    assert answer
+    assert answer.status == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status
+    assert problem["request_id"] == answer.headers["x-request-id"]
+    assert {"type", "title", "detail", "instance"} <= problem.keys()
+    assert answer.headers["server"] == "nginx"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["strict-transport-security"].startswith("max-age=")

@@ -7,6 +7,13 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 SCALE = os.environ.get("FAULTS", "")
 Pick = Callable[[T, T], T]
+# One address and few users make the whole load of a row.
+RAISED_LIMITS = {
+    "PROXY_REQUESTS_PER_ADDRESS": "512",
+    "PROXY_UNAUTHENTICATED_PER_SECOND": "500",
+    "RATE_LIMIT_ORDERS": "2000/4000",
+    "RATE_LIMIT_READS": "2000/4000",
+}
 
 
 def name(plan: list[Any]) -> str:

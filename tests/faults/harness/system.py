@@ -18,7 +18,7 @@ from faults.harness.load import LoadRun, running_load
 from faults.harness.probe import probe
 from faults.harness.proxied import proxied as with_proxies
 from faults.harness.proxy import Proxy
-from faults.harness.scale import pick
+from faults.harness.scale import RAISED_LIMITS, pick
 from load_generator import Options
 from local_stack.options import StackOptions
 from local_stack.stack import Stack
@@ -26,13 +26,6 @@ from support import scrape, wait
 
 INSIDE = Path(__file__).parents[1] / "inside"
 SERVICES = ("order-api", "auth-api", "order-processor")
-# One address and few users make the whole load of a row.
-RAISED_LIMITS = {
-    "PROXY_REQUESTS_PER_ADDRESS": "512",
-    "PROXY_UNAUTHENTICATED_PER_SECOND": "500",
-    "RATE_LIMIT_ORDERS": "2000/4000",
-    "RATE_LIMIT_READS": "2000/4000",
-}
 Document = dict[str, Any]
 
 
