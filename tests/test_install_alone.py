@@ -19,7 +19,7 @@ SERVICES = {
     "operator": (
         "retail_cli",
         ["retail_cli.main"],
-        ["order_api", "auth_api", "order_processor", "load_generator", "flask", "jwt", "argon2", "aiohttp", "httpx"],
+        ["order_api", "auth_api", "order_processor", "load_generator", "jwt", "argon2", "aiohttp", "httpx"],
     ),
 }
 FOLDERS = {"operator": "cli"}

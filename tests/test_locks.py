@@ -25,8 +25,8 @@ LOCKS = {
         "absent": {"flask", "gunicorn", "pyjwt", "argon2-cffi", "cryptography", *COMMAND_LINE},
     },
     "operator": {
-        "present": {"confluent-kafka", "pymongo", "typer", "rich"},
-        "absent": {"flask", "gunicorn", "pyjwt", "argon2-cffi", "cryptography"},
+        "present": {"confluent-kafka", "pymongo", "typer", "rich", "flask"},
+        "absent": {"gunicorn", "pyjwt", "argon2-cffi", "cryptography"},
     },
 }
 TEST_TOOLS = {"pytest", "ruff", "mypy", "hypothesis"}
