@@ -19,7 +19,7 @@ def place(client: RawHttpsClient, site: Site, headers: str, line: str = "POST /o
     return client.ask(line, usual + headers.format(length=len(body), bearer=site.quiet.headers["Authorization"]), body)
 
 
-def assert_refused(answer: Answer, *, request_id: str | None = "abuse-1") -> None:
+def assert_rejected(answer: Answer, *, request_id: str | None = "abuse-1") -> None:
     assert answer.status == 400
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
@@ -40,8 +40,8 @@ def assert_refused(answer: Answer, *, request_id: str | None = "abuse-1") -> Non
     ],
 )
 def test_repeated_header_line_returns_400(client: RawHttpsClient, site: Site, headers: str) -> None:
-    # nginx reads no line after a header that it refuses itself, so the request id comes first.
-    assert_refused(place(client, site, "X-Request-ID: abuse-1\r\n" + headers))
+    # nginx reads no line after a header that it rejects itself, so the request id comes first.
+    assert_rejected(place(client, site, "X-Request-ID: abuse-1\r\n" + headers))
 
 
 def test_key_with_a_comma_in_one_line_is_accepted(client: RawHttpsClient, site: Site) -> None:
@@ -50,7 +50,7 @@ def test_key_with_a_comma_in_one_line_is_accepted(client: RawHttpsClient, site: 
 
 @pytest.mark.parametrize("name", ["Idempotency_Key", "X_Other"])
 def test_header_name_with_underscore_is_400(client: RawHttpsClient, site: Site, name: str) -> None:
-    assert_refused(place(client, site, f"X-Request-ID: abuse-1\r\n{name}: k\r\n"), request_id=None)
+    assert_rejected(place(client, site, f"X-Request-ID: abuse-1\r\n{name}: k\r\n"), request_id=None)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_odd_request_line_is_400_and_keeps_the_request_id(
 ) -> None:
     answer = place(client, site, "X-Request-ID: abuse-1\r\n", line)
 
-    assert_refused(answer, request_id="abuse-1" if line.startswith("POST") else None)
+    assert_rejected(answer, request_id="abuse-1" if line.startswith("POST") else None)
     assert detail in answer.json()["detail"]
 
 

@@ -13,14 +13,14 @@ POD_LIMIT_BYTES = 96 * 2**20
 PER_ADDRESS = 64  # the default of proxy.limits.requestsPerAddress
 
 
-def test_slow_bodies_of_one_address_are_refused(attack: Callable[..., Outcome]) -> None:
+def test_slow_bodies_of_one_address_are_rejected(attack: Callable[..., Outcome]) -> None:
     outcome = attack(connections=CONNECTIONS, first=HEAD, then="x", every=1.5, seconds=10)
 
     assert outcome.ends["429"] >= CONNECTIONS - PER_ADDRESS
     assert outcome.statuses() == {429}
 
 
-def test_half_sent_slow_bodies_are_refused(attack: Callable[..., Outcome]) -> None:
+def test_half_sent_slow_bodies_are_rejected(attack: Callable[..., Outcome]) -> None:
     outcome = attack(connections=500, first=HEAD + "x" * 60_000, then="x", every=1.5, seconds=6)
 
     assert outcome.ends["429"] >= 500 - PER_ADDRESS
@@ -28,7 +28,7 @@ def test_half_sent_slow_bodies_are_refused(attack: Callable[..., Outcome]) -> No
 
 
 def test_memory_suffices_for_slow_bodies_of_many_addresses(attack: Callable[..., Outcome]) -> None:
-    """None is refused, with few on each address: 840 of a pod's 1,024 connections hold nearly whole bodies."""
+    """None is rejected, with few on each address: 840 of a pod's 1,024 connections hold nearly whole bodies."""
     outcome = attack(connections=840, addresses=14, first=HEAD + "x" * 64_000, then="x", every=1.5, seconds=8)
 
     assert outcome.ends == {"held": 840}

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.http import app as web
-from support.abuse import BothApis, assert_refused
+from support.abuse import BothApis, assert_rejected
 from support.auth_api import basic
 from support.order_api import order
 
@@ -104,7 +104,7 @@ def test_malformed_request_id_is_replaced(both: BothApis, given: str) -> None:
         with capture_logs() as lines:
             answer = client.get("/nowhere", headers={"X-Request-ID": given})
 
-        assert_refused(answer, 404)
+        assert_rejected(answer, 404)
         assert answer.headers["X-Request-ID"] == answer.get_json()["request_id"] != given
         assert len(answer.headers["X-Request-ID"]) == 32
         assert given == "" or given not in [line.get("request_id") for line in lines]
@@ -128,7 +128,7 @@ def test_path_and_query_are_not_logged(both: BothApis) -> None:
 def test_other_methods_return_405_with_allow(both: BothApis, method: str) -> None:
     for client, path in ((both.auth.client, "/api/users"), (both.orders.client, "/order")):
         answer = client.open(path, method=method)
-        assert_refused(answer, 405)
+        assert_rejected(answer, 405)
         assert answer.headers["Allow"] == "POST"
 
 

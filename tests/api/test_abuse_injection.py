@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from werkzeug.test import TestResponse
 
-from support.abuse import BothApis, assert_refused
+from support.abuse import BothApis, assert_rejected
 from support.auth_api import PASSWORD, basic
 from support.order_api import order
 
@@ -101,13 +101,13 @@ def test_at_least_200_injection_payloads_exist() -> None:
 def test_structure_in_a_registration_returns_422(both: Watched, field: str) -> None:
     for payload in STRUCTURES:
         body = {"username": "bob", "password": PASSWORD} | {field: payload}
-        assert_refused(both.auth.client.post("/api/users", json=body), 422)
+        assert_rejected(both.auth.client.post("/api/users", json=body), 422)
 
 
 def test_text_as_username_returns_422(both: Watched) -> None:
     for payload in TEXTS:
         if payload != "alice.bob":
-            assert_refused(both.auth.client.post("/api/users", json={"username": payload, "password": PASSWORD}), 422)
+            assert_rejected(both.auth.client.post("/api/users", json={"username": payload, "password": PASSWORD}), 422)
 
 
 @pytest.mark.parametrize("field", ["userid", "cost", "currency", "orderitems", "item", "quantity", "price"])
@@ -116,7 +116,7 @@ def test_structure_in_an_order_returns_422(both: Watched, field: str) -> None:
         line: dict[str, Any] = {"item": "apple", "quantity": 1, "price": "12.50"}
         body = order(userid="mallory", orderitems=[line])
         (line if field in line else body)[field] = payload
-        assert_refused(both.as_mallory("POST", "/order", json=body), 422)
+        assert_rejected(both.as_mallory("POST", "/order", json=body), 422)
 
 
 @pytest.mark.parametrize("field", ["userid", "cost", "currency", "quantity", "price"])
@@ -125,14 +125,14 @@ def test_text_in_a_typed_order_field_is_rejected(both: Watched, field: str) -> N
         line: dict[str, Any] = {"item": "apple", "quantity": 1, "price": "12.50"}
         body = order(userid="mallory", orderitems=[line])
         (line if field in line else body)[field] = payload
-        assert_refused(both.as_mallory("POST", "/order", json=body), 403, 422)
+        assert_rejected(both.as_mallory("POST", "/order", json=body), 403, 422)
 
 
 def test_text_as_an_item_is_only_a_name(both: Watched) -> None:
     for payload in TEXTS:
         answer = both.as_mallory("POST", "/order", json=order(userid="mallory", orderitems=[payload]))
         if set(payload) & set("\0\r\n"):
-            assert_refused(answer, 422)
+            assert_rejected(answer, 422)
         else:
             assert answer.status_code == 200
             assert answer.get_json()["orderitems"][0]["item"] == payload.strip(" ")
@@ -141,7 +141,7 @@ def test_text_as_an_item_is_only_a_name(both: Watched) -> None:
 @pytest.mark.parametrize("field", ["orderid", "userid"])
 def test_structure_as_an_id_returns_422(both: Watched, field: str) -> None:
     for payload in STRUCTURES:
-        assert_refused(both.as_mallory("GET", "/orderdetails", json={field: payload}), 422)
+        assert_rejected(both.as_mallory("GET", "/orderdetails", json={field: payload}), 422)
 
 
 @pytest.mark.parametrize("field", ["orderid", "userid"])
@@ -153,27 +153,27 @@ def test_no_id_finds_an_order_of_another_user(both: Watched, field: str, place: 
             answer = both.as_mallory("GET", f"/orderdetails?{field}={quote(text)}")
         else:
             answer = both.as_mallory("GET", "/orderdetails", json={field: text})
-        assert_refused(answer, 403, 404)
+        assert_rejected(answer, 403, 404)
 
 
 @pytest.mark.parametrize("field", ["userid", "orderid"])
 def test_operator_in_a_parameter_name_returns_400(both: Watched, field: str) -> None:
     for operator in OPERATORS:
         for path in (f"{field}[{operator}]=", f"{field}=mallory&{field}[{operator}]=x", f"{operator}=1"):
-            assert_refused(both.as_mallory("GET", f"/orderdetails?{quote(path, safe='=&')}"), 400)
+            assert_rejected(both.as_mallory("GET", f"/orderdetails?{quote(path, safe='=&')}"), 400)
 
 
 @pytest.mark.parametrize("field", ["cursor", "status", "limit"])
 def test_payload_as_a_list_parameter_returns_400(both: Watched, field: str) -> None:
     for payload in ALL:
         text = payload if isinstance(payload, str) else json.dumps(payload)
-        assert_refused(both.as_mallory("GET", f"/orderdetails?userid=mallory&{field}={quote(text)}"), 400)
+        assert_rejected(both.as_mallory("GET", f"/orderdetails?userid=mallory&{field}={quote(text)}"), 400)
 
 
 def test_payload_as_wait_returns_400(both: Watched) -> None:
     for payload in ALL:
         text = payload if isinstance(payload, str) else json.dumps(payload)
-        assert_refused(both.as_mallory("GET", f"/orderdetails?orderid={both.order_id}&wait={quote(text)}"), 400)
+        assert_rejected(both.as_mallory("GET", f"/orderdetails?orderid={both.order_id}&wait={quote(text)}"), 400)
 
 
 def test_payload_as_idempotency_key_is_only_a_key(both: Watched) -> None:
@@ -186,7 +186,7 @@ def test_payload_as_idempotency_key_is_only_a_key(both: Watched) -> None:
         if answer.status_code == 200:
             assert answer.get_json()["userid"] == "mallory"
         else:
-            assert_refused(answer, 400)
+            assert_rejected(answer, 400)
 
 
 def test_payload_as_credentials_never_logs_in(both: Watched) -> None:
@@ -195,7 +195,7 @@ def test_payload_as_credentials_never_logs_in(both: Watched) -> None:
         for name, password in ((text, text), ("alice", text), (text, PASSWORD)):
             address = {"X-Forwarded-For": f"10.0.{number // 100}.{number % 100}"}
             answer = both.auth.client.get("/api/token", headers=basic(name, password) | address)
-            assert_refused(answer, 401, 429)
+            assert_rejected(answer, 401, 429)
 
 
 @pytest.mark.parametrize("service", ["auth", "orders"])
@@ -203,4 +203,4 @@ def test_payload_as_path_returns_404(both: Watched, service: str) -> None:
     client = getattr(both, service).client
     for payload in TEXTS:
         for path in (f"/{quote(payload)}", f"/api/{quote(payload)}", f"/order/{quote(payload)}"):
-            assert_refused(client.get(path, headers=both.orders.bearer("mallory")), 404)
+            assert_rejected(client.get(path, headers=both.orders.bearer("mallory")), 404)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.abuse import TARGETS, BothApis, Target, assert_refused
+from support.abuse import TARGETS, BothApis, Target, assert_rejected
 
 BODIES: dict[str, bytes] = {
     "nothing": b"",
@@ -121,23 +121,23 @@ def test_valid_body_is_accepted(tmp_path: Path, target: Target) -> None:
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_malformed_body_is_rejected(both: BothApis, target: Target, body: bytes) -> None:
-    assert_refused(both.send(target, body), 400, 422)
+    assert_rejected(both.send(target, body), 400, 422)
     assert both.orders.documents == {}
     assert set(both.auth.users.hashes) == {"alice"}
 
 
 @pytest.mark.parametrize("twist", TWISTS.values(), ids=TWISTS)
 def test_valid_body_with_one_flaw_is_rejected(both: BothApis, target: Target, twist: Twist) -> None:
-    assert_refused(both.send(target, twist(good(target))), 400, 413, 422)
+    assert_rejected(both.send(target, twist(good(target))), 400, 413, 422)
     assert both.orders.documents == {}
     assert set(both.auth.users.hashes) == {"alice"}
 
 
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
 def test_undeclared_json_returns_415(both: BothApis, target: Target, content_type: str) -> None:
-    assert_refused(both.send(target, good(target), content_type), 415)
+    assert_rejected(both.send(target, good(target), content_type), 415)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "identity, gzip", "x"])
 def test_compressed_body_returns_415(both: BothApis, target: Target, coding: str) -> None:
-    assert_refused(both.send(target, gzip.compress(good(target)), **{"Content-Encoding": coding}), 415)
+    assert_rejected(both.send(target, gzip.compress(good(target)), **{"Content-Encoding": coding}), 415)

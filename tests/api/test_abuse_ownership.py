@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.abuse import assert_refused
+from support.abuse import assert_rejected
 from support.order_api import OrderService, order
 
 USERS = [f"user{n}" for n in range(8)]
@@ -52,7 +52,7 @@ def test_foreign_order_looks_absent(service: OrderService, placed: dict[str, lis
         if reader == owner:
             continue
         absent = read(ABSENT, reader)
-        assert_refused(absent, 404)
+        assert_rejected(absent, 404)
         for theirs in placed[owner]:
             answer = read(theirs["orderid"], reader)
             assert (answer.status_code, answer.data) == (404, absent.data)
@@ -74,7 +74,7 @@ def test_list_of_another_user_returns_403(service: OrderService, placed: dict[st
     ]
 
     for answer in answers:
-        assert_refused(answer, 403)
+        assert_rejected(answer, 403)
     assert len({answer.data for answer in answers}) == 1
 
 
@@ -91,7 +91,7 @@ def test_order_for_another_user_is_forbidden(tmp_path: Path) -> None:
 
     for reader, owner in product(USERS, USERS):
         if reader != owner:
-            assert_refused(service.place(order(userid=owner), user=reader), 403)
+            assert_rejected(service.place(order(userid=owner), user=reader), 403)
     assert service.documents == {}
 
 

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from auth_api.passwords import Passwords
-from support.abuse import assert_refused
+from support.abuse import assert_rejected
 from support.auth_api import CHEAP, PASSWORD, WAITERS, AuthService, basic, write_key
 from support.wait import until
 
@@ -44,7 +44,7 @@ def test_unusual_password_works_and_similar_ones_fail(auth: AuthService, passwor
         assert auth.token("alice", unicodedata.normalize(form, password)).status_code == 200
     for other in (password[:-1], password + "x", password.replace("\0", ""), password.strip()):
         if other != password:
-            assert_refused(auth.token("alice", other), 401)
+            assert_rejected(auth.token("alice", other), 401)
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 129, 1000, 60_000])
@@ -54,12 +54,12 @@ def test_password_of_wrong_length_returns_422_without_hashing(
     hashed = Mock(wraps=auth.passwords.hash)
     monkeypatch.setattr(auth.passwords, "hash", hashed)
 
-    assert_refused(auth.register("alice", "x" * length), 422)
+    assert_rejected(auth.register("alice", "x" * length), 422)
     hashed.assert_not_called()
 
 
 def test_password_of_a_megabyte_returns_413(auth: AuthService) -> None:
-    assert_refused(auth.register("alice", "x" * 2**20), 413)
+    assert_rejected(auth.register("alice", "x" * 2**20), 413)
 
 
 @pytest.mark.parametrize("length", [129, 1000, 6000, 2**20])
@@ -70,7 +70,7 @@ def test_overlong_login_password_returns_401_without_hashing(
     verify = Mock(wraps=auth.passwords.verify)
     monkeypatch.setattr(auth.passwords, "verify", verify)
 
-    assert_refused(auth.client.get("/api/token", headers=basic("alice", "x" * length)), 401)
+    assert_rejected(auth.client.get("/api/token", headers=basic("alice", "x" * length)), 401)
     verify.assert_not_called()
 
 
@@ -78,7 +78,7 @@ def test_password_is_case_sensitive(auth: AuthService) -> None:
     auth.register("alice", "Correct Horse")
 
     assert auth.token("alice", "Correct Horse").status_code == 200
-    assert_refused(auth.token("alice", "correct horse"), 401)
+    assert_rejected(auth.token("alice", "correct horse"), 401)
 
 
 class SlowPasswords(Passwords):
@@ -116,7 +116,7 @@ def test_login_storm_hashes_few_and_returns_503_to_the_rest(tmp_path: Path, monk
         headers = basic("alice", PASSWORD) | {"X-Forwarded-For": f"192.0.2.{number}"}
         answer = auth.client.application.test_client().get("/api/token", headers=headers)
         if answer.status_code == 503:
-            assert_refused(answer, 503)
+            assert_rejected(answer, 503)
             assert answer.headers["Retry-After"] == "1"
         return answer.status_code
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from werkzeug.test import TestResponse
 
-from support.abuse import BothApis, assert_refused
+from support.abuse import BothApis, assert_rejected
 from support.order_api import FakeJwksServer, order
 
 NOW = datetime.now(UTC)
@@ -43,7 +43,7 @@ def part(value: Any) -> str:
 
 
 def signed(server: FakeJwksServer, header: Any, payload: Any, key: Ed25519PrivateKey | None = None) -> str:
-    """Sign any header and payload, valid or not; libraries refuse invalid ones."""
+    """Sign any header and payload, valid or not; libraries reject invalid ones."""
     signing_input = f"{part(header)}.{part(payload)}"
     return f"{signing_input}.{part((key or server.private['k1']).sign(signing_input.encode()))}"
 
@@ -198,7 +198,7 @@ def test_same_token_without_flaw_is_accepted(tmp_path: Path) -> None:
 def test_hostile_token_returns_401_with_challenge(both: BothApis, forge: Forge, method: str) -> None:
     answer = ask(both, forge(both.orders.server), method)
 
-    assert_refused(answer, 401)
+    assert_rejected(answer, 401)
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="retail-orders", error="invalid_token"'
 
 
@@ -216,7 +216,7 @@ def test_token_outside_the_authorization_header_is_ignored(both: BothApis, place
         "x-header": lambda: client.get("/orderdetails?userid=alice", headers={"X-Authorization": f"Bearer {token}"}),
     }[place]()
 
-    assert_refused(answer, 401)
+    assert_rejected(answer, 401)
 
 
 def test_order_api_accepts_a_token_of_auth_api(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_password_in_another_unicode_form_is_accepted(auth: AuthService) -> None
     assert auth.token("bob", NFD_PASSWORD).status_code == 200
 
 
-def test_overlong_password_is_refused_without_hashing(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overlong_password_is_rejected_without_hashing(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth.passwords, "verify", lambda *_: pytest.fail("hashed"))
 
     assert auth.token(password="x" * 129).status_code == 401

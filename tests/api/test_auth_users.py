@@ -71,7 +71,7 @@ def test_invalid_registration_returns_422_with_pointers(auth: AuthService, body:
     assert auth.users.hashes == {}
 
 
-def test_overlong_password_is_refused_without_hashing(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overlong_password_is_rejected_without_hashing(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth.passwords, "hash", lambda _: pytest.fail("hashed"))
 
     assert auth.register("alice", "x" * 129).status_code == 422
@@ -142,7 +142,7 @@ def test_address_gets_429_above_half_of_the_registration_places(auth: AuthServic
         patch.setattr(auth.passwords, "hash", slow_hash)
         patch.setattr(auth.registration_slots, "_wait", 30)
         greedy = [pool.submit(register, number, "192.0.2.1") for number in range(share + 5)]
-        until(lambda: sum(answer.done() for answer in greedy) == 5, "the refusals")
+        until(lambda: sum(answer.done() for answer in greedy) == 5, "the rejections")
         customer = pool.submit(register, 99, "192.0.2.2")
         release.set()
 

@@ -71,10 +71,10 @@ def test_orders_without_a_key_are_independent(service: OrderService) -> None:
 
 
 def test_rejected_request_does_not_use_up_its_key(service: OrderService) -> None:
-    refused = service.place(order(cost=-1), key="k")
+    rejected = service.place(order(cost=-1), key="k")
     accepted = service.place(key="k")
 
-    assert [refused.status_code, accepted.status_code] == [422, 200]
+    assert [rejected.status_code, accepted.status_code] == [422, 200]
 
 
 @pytest.mark.parametrize("key", ["", '""', '"', "a b", 'a"b', '"a', "ä", "a" * 256, '"' + "a" * 256 + '"', "a\tb"])
@@ -106,11 +106,11 @@ def test_key_of_an_uncommitted_order_returns_unavailable(service: OrderService) 
 def test_failed_lookup_of_a_duplicate_returns_unavailable_with_retry_after(
     service: OrderService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_: object) -> None:
+    def reject(_: object) -> None:
         raise StoreUnavailable(5)
 
     service.place(key="k")
-    monkeypatch.setattr(service.store, "find_existing", refuse)
+    monkeypatch.setattr(service.store, "find_existing", reject)
     answer = service.place(key="k")
 
     assert (answer.status_code, answer.json["type"], answer.headers["Retry-After"]) == (503, "unavailable", "5")

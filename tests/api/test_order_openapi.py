@@ -99,14 +99,14 @@ def test_responses_match_their_schemas(service: OrderService, document: Schema) 
     detail = service.read(f"?orderid={placed.json['orderid']}")
     page = service.read("?userid=alice")
     absent = service.read("?orderid=x")
-    refused = service.place(order(cost=-1))
+    rejected = service.place(order(cost=-1))
     service.fail_next("insert", Failure.LOST)
     unknown = service.place()
 
     schema(document, "PlacedOrder").validate(placed.json)
     schema(document, "OrderDetails").validate(detail.json)
     schema(document, "OrderPage").validate(page.json)
-    for problem in (absent, refused, unknown):
+    for problem in (absent, rejected, unknown):
         schema(document, "Problem").validate(problem.json)
 
 

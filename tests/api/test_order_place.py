@@ -148,13 +148,13 @@ def test_order_for_another_user_returns_403(service: OrderService) -> None:
 
 def test_wrong_sum_of_prices_returns_422_with_both_amounts(service: OrderService) -> None:
     items = [{"item": "apple", "quantity": 3, "price": "1.10"}, {"item": "pear", "price": 1}]
-    refused = service.place(order(cost=4, orderitems=items))
+    rejected = service.place(order(cost=4, orderitems=items))
     accepted = service.place(order(cost="4.30", orderitems=items))
 
-    assert refused.status_code == 422
-    assert refused.json["errors"][0]["pointer"] == "/cost"
-    assert "4.00" in refused.json["detail"]
-    assert "4.30" in refused.json["detail"]
+    assert rejected.status_code == 422
+    assert rejected.json["errors"][0]["pointer"] == "/cost"
+    assert "4.00" in rejected.json["detail"]
+    assert "4.30" in rejected.json["detail"]
     assert accepted.status_code == 200
 
 

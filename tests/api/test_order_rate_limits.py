@@ -27,14 +27,14 @@ def assert_too_many(answer: Any, policy: str) -> None:
     assert answer.headers["RateLimit"] == f'"{policy}";r=0;t=1'
 
 
-def test_orders_beyond_the_users_rate_are_refused_and_not_stored(service: OrderService) -> None:
+def test_orders_beyond_the_users_rate_are_rejected_and_not_stored(service: OrderService) -> None:
     placed = [service.place() for _ in range(2)]
 
-    refused = service.place()
+    rejected = service.place()
 
     assert [answer.status_code for answer in placed] == [200, 200]
     assert [answer.headers["RateLimit"] for answer in placed] == ['"orders";r=1;t=2', '"orders";r=0;t=2']
-    assert_too_many(refused, "orders")
+    assert_too_many(rejected, "orders")
     assert len(service.enqueued) == 2
 
 
@@ -52,7 +52,7 @@ def test_reads_have_their_own_rate_limit(service: OrderService) -> None:
     assert [service.read("?userid=alice").status_code for _ in range(4)] == [200, 200, 200, 429]
 
 
-def test_invalid_tokens_of_one_address_are_refused(service: OrderService) -> None:
+def test_invalid_tokens_of_one_address_are_rejected(service: OrderService) -> None:
     assert [ask(service, f"bad.{n}.token").status_code for n in range(2)] == [401, 401]
 
     assert_too_many(ask(service, "bad.3.token"), "invalid-tokens")

@@ -18,7 +18,7 @@ OTHER = 'namespace="retail", pod="shop-order-processor-b"'
 LAG = f'retail_kafka_consumer_lag{{{JOB}, topic="orders.placed", partition="0"}}'
 CONSUMED = f'retail_events_consumed_total{{{JOB}, result="processed"}}'
 IS_CLOSED = f'retail_circuit_breaker_state{{{JOB}, breaker="kafka", state="closed"}}'
-REFUSED = f'retail_circuit_breaker_calls_total{{{JOB}, breaker="kafka", result="rejected"}}'
+REJECTED = f'retail_circuit_breaker_calls_total{{{JOB}, breaker="kafka", result="rejected"}}'
 
 
 @pytest.fixture
@@ -105,13 +105,13 @@ def test_no_order_api_for_five_minutes_fires(firing: Any) -> None:
 
 
 def test_open_breaker_that_rejects_calls_fires(firing: Any) -> None:
-    series = {IS_CLOSED: "1x9 0x20", REFUSED: "0x9 1+1x20"}
+    series = {IS_CLOSED: "1x9 0x20", REJECTED: "0x9 1+1x20"}
 
     assert firing("CircuitBreakerOpen", series, 9, 12, 25) == [False, True, True]
 
 
 def test_open_breaker_without_calls_stops_firing(firing: Any) -> None:
-    series = {IS_CLOSED: "1x9 0x40", REFUSED: "0x9 1+1x10 11x30"}
+    series = {IS_CLOSED: "1x9 0x40", REJECTED: "0x9 1+1x10 11x30"}
 
     assert firing("CircuitBreakerOpen", series, 15, 30) == [True, False]
 
@@ -137,13 +137,13 @@ def test_certificate_of_another_release_does_not_fire(firing: Any) -> None:
 
 
 def test_failed_calls_through_a_closed_breaker_do_not_fire(firing: Any) -> None:
-    series = {IS_CLOSED: "1x30", REFUSED.replace("rejected", "failed"): "0+1x30"}
+    series = {IS_CLOSED: "1x30", REJECTED.replace("rejected", "failed"): "0+1x30"}
 
     assert firing("CircuitBreakerOpen", series, 10, 20) == [False, False]
 
 
 def test_failures_of_another_replica_do_not_keep_an_alert_firing(firing: Any) -> None:
-    other_calls = REFUSED.replace(JOB, OTHER).replace("rejected", "failed")
-    series = {IS_CLOSED: "0x30", IS_CLOSED.replace(JOB, OTHER): "1x30", REFUSED: "5x30", other_calls: "0+1x30"}
+    other_calls = REJECTED.replace(JOB, OTHER).replace("rejected", "failed")
+    series = {IS_CLOSED: "0x30", IS_CLOSED.replace(JOB, OTHER): "1x30", REJECTED: "5x30", other_calls: "0+1x30"}
 
     assert firing("CircuitBreakerOpen", series, 10, 20) == [False, False]

@@ -41,7 +41,7 @@ def test_kubernetes_manifests_match_their_schemas(folder: Path) -> None:
     assert {"Kafka", "KafkaTopic", "KafkaUser"} <= {resource["kind"] for resource in resources}
 
 
-def test_schemas_refuse_an_unknown_field() -> None:
+def test_schemas_reject_an_unknown_field() -> None:
     """Otherwise the tests above would prove nothing."""
     kafka = next(r for r in helm.kustomized(OVERLAYS[0]) if r["kind"] == "Kafka")
     deployment = next(r for r in helm.rendered(EXAMPLES[0]) if r["kind"] == "Deployment")

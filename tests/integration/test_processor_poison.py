@@ -11,7 +11,7 @@ from support.seeded_orders import SeededOrders
 from support.wait import until
 
 
-def _refuse(seeded: SeededOrders, *cases: Document) -> None:
+def _reject(seeded: SeededOrders, *cases: Document) -> None:
     """Let the validator reject orders in a state that `cases` describe."""
     validator = {"$and": [schema.VALIDATOR, {"$nor": list(cases)}]}
     seeded.as_admin.command("collMod", schema.COLLECTION, validator=validator)
@@ -22,7 +22,7 @@ def test_only_broken_messages_are_dead_lettered(seeded: SeededOrders) -> None:
     (rejected,) = seeded.store(1, item="plum")
     (unprocessable,) = seeded.store(1)
     (untouchable,) = seeded.store(1)
-    _refuse(seeded, {"_id": unprocessable, "status": "PROCESSED"}, {"_id": untouchable, "status": {"$ne": "PLACED"}})
+    _reject(seeded, {"_id": unprocessable, "status": "PROCESSED"}, {"_id": untouchable, "status": {"$ne": "PLACED"}})
     sent_before = len(seeded.letters())
     mark = seeded.user.encode()
     _, value, headers = events.encode(rules.build_event(seeded.as_api.orders.find_one({"_id": good[0]}) or {}))

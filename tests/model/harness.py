@@ -40,7 +40,7 @@ class Request:
 
     order: Order
     key: str | None
-    is_refused: bool = False  # its key belongs to another order
+    is_rejected: bool = False  # its key belongs to another order
     tried: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
     unavailable: set[str] = field(default_factory=set)  # ids of tries without key that were answered `unavailable`
@@ -48,7 +48,7 @@ class Request:
     @property
     def is_settled(self) -> bool:
         """Return whether a further retry is pointless."""
-        return self.key is None or bool(self.answered) or self.is_refused
+        return self.key is None or bool(self.answered) or self.is_rejected
 
 
 def make_order(item: str, cents: int) -> Order:
@@ -114,7 +114,7 @@ class HistoryHarness:
             except OutcomeUnknown:
                 return
             except IdempotencyKeyReused:
-                request.is_refused = True
+                request.is_rejected = True
             except StoreUnavailable:
                 if request.key is None and actor in self._tries:
                     request.unavailable.add(self._tries[actor])

@@ -29,7 +29,7 @@ def handle(state: State, guards: Safeguards) -> Iterator[Step]:
         yield from _fetch(state, guards)
     elif consumer.doing == "got" and can_write(state):
         yield from _update(state, guards)
-        yield from _refuse(state, guards)
+        yield from _reject(state, guards)
     elif consumer.doing == "written" or (consumer.doing == "writing" and state.all_committed):
         yield Step(HANDLER, f"consumer.Loop: commit offset {consumer.position + 1}", _commit(state, consumer))
 
@@ -74,12 +74,12 @@ def _update(state: State, guards: Safeguards) -> Iterator[Step]:
     yield Step(HANDLER, f"handler: {consumer.id} is {why}", state._replace(consumer=consumer._replace(doing="written")))
 
 
-def _refuse(state: State, guards: Safeguards) -> Iterator[Step]:
+def _reject(state: State, guards: Safeguards) -> Iterator[Step]:
     order = state.newest
-    if state.left.refusals and order is not None and order.id == state.consumer.id and order.status == PLACED:
-        left = state.left._replace(refusals=state.left.refusals - 1)
+    if state.left.rejections and order is not None and order.id == state.consumer.id and order.status == PLACED:
+        left = state.left._replace(rejections=state.left.rejections - 1)
         failed = write(state._replace(left=left), order._replace(status=FAILED, entry=NO_ENTRY))
-        yield Step(HANDLER, f"store.fail {order.id}: refused", _written(failed, guards), is_fault=True)
+        yield Step(HANDLER, f"store.fail {order.id}: rejected", _written(failed, guards), is_fault=True)
 
 
 def _processed(order: Order) -> Order:

@@ -61,7 +61,7 @@ class Faults(NamedTuple):
     timeouts: int = 0  # the client or order-api gives up an insert that may still succeed
     overtaken: int = 0  # a claim expires while its replica still works
     losses: int = 0  # the topic is recreated, empty
-    refusals: int = 0  # a business rule or the validator rejects the order
+    rejections: int = 0  # a business rule or the validator rejects the order
     poisons: int = 0  # the event cannot be decoded
 
     def __str__(self) -> str:

@@ -24,19 +24,19 @@ FAULTS = [
     (Faults(failovers=1, losses=1), 1),
     (Faults(losses=1, crashes=1), 2),
     (Faults(losses=1, overtaken=1), 2),
-    (Faults(losses=1, refusals=1), 1),
+    (Faults(losses=1, rejections=1), 1),
     (Faults(losses=1, poisons=1), 1),
-    (Faults(refusals=1, poisons=1), 1),
+    (Faults(rejections=1, poisons=1), 1),
 ]
 MORE_FAULTS = [
     (Faults(failovers=2, timeouts=1, crashes=1), 1),
-    (Faults(failovers=2, timeouts=1, refusals=1), 1),
+    (Faults(failovers=2, timeouts=1, rejections=1), 1),
     (Faults(failovers=1, losses=1, timeouts=1, crashes=1), 1),
     (Faults(failovers=2, losses=1), 2),
     (Faults(losses=1, crashes=1, overtaken=1), 2),
     (Faults(losses=2, crashes=1), 2),
-    (Faults(losses=1, refusals=1), 2),
-    (Faults(refusals=1, poisons=1, crashes=1), 1),
+    (Faults(losses=1, rejections=1), 2),
+    (Faults(rejections=1, poisons=1, crashes=1), 1),
 ]
 LARGE = os.environ.get("ORDER_MODEL") == "large"
 
@@ -56,7 +56,7 @@ DROPPED = [
     (
         "reconciliation when a late report removes the entry of a redrive",
         NO_RECONCILIATION,
-        Faults(refusals=1),
+        Faults(rejections=1),
         "stuck",
     ),
     (
@@ -77,7 +77,7 @@ DROPPED = [
     (
         "outbox entry restored by a redrive",
         replace(NO_RECONCILIATION, redrive_restores_entry=False),
-        Faults(refusals=1),
+        Faults(rejections=1),
         "stuck",
     ),
 ]
@@ -107,7 +107,7 @@ def test_removing_a_safeguard_breaks_a_promise(guards: Safeguards, faults: Fault
         (replace(ALL, entry_until_delivered=False), Faults(crashes=1)),
         (replace(ALL, commit_after_write=False), Faults(crashes=1)),
         (replace(ALL, majority_update=False), Faults(failovers=1)),
-        (replace(ALL, redrive_restores_entry=False), Faults(refusals=1)),
+        (replace(ALL, redrive_restores_entry=False), Faults(rejections=1)),
     ],
     ids=[
         "outbox entry until delivery",

@@ -142,10 +142,10 @@ def test_x_forwarded_for_is_overwritten_with_the_peer_address(client: RawHttpsCl
 @pytest.mark.parametrize(("given", "kept"), [("abc.DEF-1_2", True), ("a b", False), ("x" * 129, False), ('"', False)])
 def test_request_id_is_passed_on_only_if_well_formed(client: RawHttpsClient, given: str, kept: bool) -> None:
     seen = client.ask("GET /order HTTP/1.1", f"X-Request-ID: {given}\r\n").json()["headers"]["X-Request-ID"]
-    refused = client.ask("TRACE / HTTP/1.1", f"X-Request-ID: {given}\r\n")
+    rejected = client.ask("TRACE / HTTP/1.1", f"X-Request-ID: {given}\r\n")
 
     assert (seen == given) == kept
-    assert (refused.headers["x-request-id"] == given) == kept
+    assert (rejected.headers["x-request-id"] == given) == kept
     assert len(seen) in {11, 32}
 
 
@@ -200,12 +200,12 @@ def test_requests_above_a_replicas_capacity_return_503_immediately(tmp_path: Pat
         slow = [pool.submit(client.ask, "GET /api/slow HTTP/1.1") for _ in range(2)]
         wait.until(lambda: FaultyService.slow == 2, "two requests at the service")
 
-        refused = client.ask("POST /api/users HTTP/1.1", "Content-Length: 2\r\n", b"{}")
+        rejected = client.ask("POST /api/users HTTP/1.1", "Content-Length: 2\r\n", b"{}")
         FaultyService.released.set()
 
-        assert_problem(refused, 503)
-        assert refused.json()["type"] == "unavailable"
-        assert refused.headers["retry-after"] == "1"
+        assert_problem(rejected, 503)
+        assert rejected.json()["type"] == "unavailable"
+        assert rejected.headers["retry-after"] == "1"
         assert [request.result().status for request in slow] == [200, 200]
         assert client.ask("GET /api/x HTTP/1.1").status == 200
 
@@ -234,7 +234,7 @@ def test_log_has_the_path_without_the_query(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cipher", ["ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES256-SHA"])
-def test_cipher_with_cbc_is_refused(client: RawHttpsClient, cipher: str) -> None:
+def test_cipher_with_cbc_is_rejected(client: RawHttpsClient, cipher: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

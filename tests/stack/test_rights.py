@@ -55,23 +55,23 @@ def administrator(stack: Stack) -> AdminClient:
 )
 def test_mongodb_denies_operations_outside_the_role(servers: Stack, user: str, collection: str, operation: str) -> None:
     db = database(servers, user)
-    with db.client, pytest.raises(OperationFailure) as refusal:
+    with db.client, pytest.raises(OperationFailure) as rejection:
         getattr(db[collection], operation)({"_id": "none"})
 
-    assert refusal.value.code == UNAUTHORIZED
+    assert rejection.value.code == UNAUTHORIZED
 
 
 def test_mongodb_denies_wrong_password_and_unknown_user(servers: Stack) -> None:
     wrong, nobody = database(servers, "order-api", password="wrong"), database(servers, "order-api", username="nobody")
     for db in (wrong, nobody):
-        with db.client, pytest.raises(OperationFailure) as refusal:
+        with db.client, pytest.raises(OperationFailure) as rejection:
             db.orders.find_one()
 
-        assert refusal.value.code == AUTHENTICATION_FAILED
+        assert rejection.value.code == AUTHENTICATION_FAILED
 
 
 @pytest.mark.parametrize(
-    ("user", "topic", "refused"),
+    ("user", "topic", "rejected"),
     [
         ("order-api", "orders.placed", False),
         ("order-api", "orders.placed.dlq", True),
@@ -81,13 +81,13 @@ def test_mongodb_denies_wrong_password_and_unknown_user(servers: Stack) -> None:
         ("operator", "orders.placed.dlq", True),
     ],
 )
-def test_user_writes_only_to_its_own_topic(servers: Stack, user: str, topic: str, refused: bool) -> None:
+def test_user_writes_only_to_its_own_topic(servers: Stack, user: str, topic: str, rejected: bool) -> None:
     producer = kafka.producer(connection(servers, user), lambda _error: None, **{"enable.idempotence": False})
     codes: list[int] = []
     producer.produce(topic, b"{}", on_delivery=lambda error, _message: codes.append(error.code() if error else 0))
 
     assert producer.flush(20) == 0
-    assert codes == [kafka.KafkaError.TOPIC_AUTHORIZATION_FAILED if refused else 0]
+    assert codes == [kafka.KafkaError.TOPIC_AUTHORIZATION_FAILED if rejected else 0]
 
 
 @pytest.mark.parametrize(("user", "group"), [("order-api", "order-processor"), ("order-processor", "another-group")])

@@ -102,10 +102,10 @@ def test_client_settings_have_the_servers_and_the_user(run: StackRun) -> None:
 
 def test_second_start_and_clean_are_refused_while_it_runs(run: StackRun) -> None:
     for command in ("run", "clean"):
-        refused = call(command, "--root", run.root)
+        rejected = call(command, "--root", run.root)
 
-        assert refused.returncode == 1
-        assert refused.stderr == (
+        assert rejected.returncode == 1
+        assert rejected.stderr == (
             f"local-stack: a stack is already running in {run.root} (pid {run.pid}): "
             f"stop it with Ctrl-C there, or with 'kill {run.pid}'\n"
         )
@@ -114,10 +114,10 @@ def test_second_start_and_clean_are_refused_while_it_runs(run: StackRun) -> None
 def test_port_in_use_is_reported_with_its_program(tmp_path: Path) -> None:
     offset = free_offset()
     with socket.create_server(("127.0.0.1", 8443 + offset)):
-        refused = call("run", "--root", tmp_path / "stack", "--port-offset", str(offset))
+        rejected = call("run", "--root", tmp_path / "stack", "--port-offset", str(offset))
 
-    assert refused.returncode == 1
-    assert refused.stderr == (
+    assert rejected.returncode == 1
+    assert rejected.stderr == (
         f"local-stack: port {8443 + offset}, which proxy needs, is in use by {psutil.Process().name()} "
         f"(pid {os.getpid()}): stop that program, or use other ports: make run PORT_OFFSET={offset + 1000}\n"
     )
@@ -142,7 +142,7 @@ def test_killed_part_is_restarted_and_orders_are_processed(
 
 
 def place(customer: Customer) -> str | None:
-    """Return an order's reference, or None if it was refused with 503 and Retry-After, the only allowed refusal."""
+    """Return an order's reference, or None if it was rejected with 503 and Retry-After, the only allowed rejection."""
     answer = customer.post()
     if answer.status_code == 503:
         assert answer.headers["Retry-After"]

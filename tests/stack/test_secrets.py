@@ -65,7 +65,7 @@ def test_secret_is_created_once_and_private(tmp_path: Path) -> None:
     assert (folder / "one").stat().st_mode & 0o777 == 0o600
 
 
-def test_jars_with_another_hash_are_refused_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jars_with_another_hash_are_rejected_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     forged = jars.Jar("org.slf4j", "slf4j-api", "1.7.36", "0" * 64)
     monkeypatch.setattr(jars, "_locked", lambda: [forged])

@@ -46,7 +46,7 @@ class BothApis:
         )
 
 
-def assert_refused(answer: TestResponse, *statuses: int) -> None:
+def assert_rejected(answer: TestResponse, *statuses: int) -> None:
     """Assert that the answer is a problem document with one of the statuses, and leaks no internals."""
     assert answer.status_code in statuses, (answer.status_code, answer.text[:500])
     assert answer.content_type == "application/problem+json"

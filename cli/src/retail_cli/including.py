@@ -55,7 +55,7 @@ def _include(transitions: Transitions, order_id: str) -> Iterator[OrderOutcome]:
         if not is_document_error(error):
             yield OrderOutcome(order_id, "unknown", NO_REPLY)
             raise
-        yield OrderOutcome(order_id, "refused", f"MongoDB refuses the update: {error}")
+        yield OrderOutcome(order_id, "refused", f"MongoDB rejects the update: {error}")
         return
     if included:
         yield OrderOutcome(order_id, "included", EVENT_QUEUED)

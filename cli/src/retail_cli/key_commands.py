@@ -35,7 +35,7 @@ def revoke(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Revoke a key that leaked. order-api refuses its tokens within 30 s, and another key signs. It cannot be undone.
+    """Revoke a key that leaked. order-api rejects its tokens within 30 s, and another key signs. It cannot be undone.
 
     First add a new key if there is no other: without one auth-api issues no tokens.
     """

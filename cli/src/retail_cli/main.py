@@ -98,7 +98,7 @@ def connect(
 def explain(error: PyMongoError) -> str:
     """Return one line that says what a MongoDB error means."""
     text = str(error).split(", Timeout:")[0].split(", full error:")[0].split(" (configured timeouts")[0]
-    return f"refuses: {text}" if isinstance(error, OperationFailure) else f"is unavailable: {text}"
+    return f"rejects the request: {text}" if isinstance(error, OperationFailure) else f"is unavailable: {text}"
 
 
 def main() -> None:

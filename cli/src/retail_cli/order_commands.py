@@ -139,7 +139,7 @@ def reconcile_(
     """Requeue the orders whose event the topic has lost: one pass of what every order-processor does.
 
     Offsets decide, not clocks: the group must first handle all events that the topic holds now. If it does not, or if
-    MongoDB refuses to update an order, the exit code is 1.
+    MongoDB rejects the update of an order, the exit code is 1.
     """
     session: Session = context.obj
     report = run_pass(session.transitions, session.orders, session.topics, dry_run=dry_run, seconds=seconds)
@@ -150,7 +150,7 @@ def reconcile_(
             "is an order-processor running?"
         )
     if report.refused:
-        raise Refused(f"MongoDB refuses to update {report.refused} of the orders: an order-processor's log names them")
+        raise Refused(f"MongoDB rejects the update of {report.refused} orders: an order-processor's log names them")
 
 
 @app.command("include", epilog=examples(f"retail orders include {ID} --dry-run", f"retail orders include {ID} --json"))

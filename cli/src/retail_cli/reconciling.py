@@ -59,7 +59,7 @@ def run_pass(
         examined=min(counting.found, PASS_LIMIT),
         rearmed=reconciler.requeued,
         lag=lag,
-        refused=reconciler.refused,
+        refused=reconciler.rejected,
         more=counting.found >= PASS_LIMIT,
     )
 
@@ -70,4 +70,4 @@ def _outcome(outcome: Outcome, reconciler: Reconciler) -> str:
         return "undecided"
     if reconciler.requeued:
         return "rearmed"
-    return "refused" if reconciler.refused else "nothing to do"
+    return "refused" if reconciler.rejected else "nothing to do"

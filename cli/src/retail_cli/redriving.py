@@ -62,7 +62,7 @@ def _redrive_page(
             changed = transitions.redrive(ids, at=at, by=by, reason=reason)
         except Exception as error:
             if len(ids) == 1 and is_document_error(error):
-                outcomes[ids[0]] = OrderOutcome(ids[0], "refused", f"MongoDB refuses the update: {error}")
+                outcomes[ids[0]] = OrderOutcome(ids[0], "refused", f"MongoDB rejects the update: {error}")
             raise
         states = {} if changed == len(ids) else transitions.states(ids)
         for order_id in ids:

@@ -108,7 +108,7 @@ def reconcile(report: reports.ReconcileReport) -> Lines:
     yield _pairs(
         ("orders without outbox entry", report.examined),
         ("would be requeued" if report.dry_run else "requeued", report.rearmed),
-        ("refused by MongoDB", report.refused or None),
+        ("rejected by MongoDB", report.refused or None),
         ("events not yet handled", report.lag),
     )
     if report.more:

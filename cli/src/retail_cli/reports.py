@@ -153,7 +153,7 @@ class StuckReport(Struct, frozen=True):
 class ReconcileReport(Struct, frozen=True):
     """`retail orders reconcile`: `examined` orders had no outbox entry, `rearmed` of them were requeued (or would be).
 
-    `outcome` is `nothing to do`, `rearmed` (requeued), `refused` (MongoDB refuses the updates that are left), or
+    `outcome` is `nothing to do`, `rearmed` (requeued), `refused` (MongoDB rejects the updates that are left), or
     `undecided`: the group still has `lag` events to handle before the events of these orders count as lost. `refused`
     orders could not be updated; `more`: the pass was full, so there may be others.
     """

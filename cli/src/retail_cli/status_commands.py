@@ -1,4 +1,4 @@
-"""`retail outbox status` and `retail breakers`: is anything waiting, is anything refused."""
+"""`retail outbox status` and `retail breakers`: is anything waiting, is anything rejected."""
 
 from pathlib import Path
 from typing import Annotated

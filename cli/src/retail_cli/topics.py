@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class KafkaUnavailable(Exception):  # noqa: N818 - a state of Kafka
-    """Kafka does not answer, or refuses this user; the message says which."""
+    """Kafka does not answer, or rejects this user; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)

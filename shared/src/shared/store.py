@@ -91,8 +91,8 @@ def _was_not_applied(error: Exception) -> bool:
     """Return whether an insert is certain to have stored nothing.
 
     pymongo raises ServerSelectionTimeoutError only while nothing was sent (later it raises the first attempt's error).
-    WaitQueueTimeoutError and a server's refusal (no right, no login, no space) can belong to the second attempt, after
-    the first one has written. Only a rejection of the document itself counts for both attempts: the second attempt of
-    a write that was applied is answered with that write's success.
+    WaitQueueTimeoutError and an error of the server (no right, no login, no space) can belong to the second attempt,
+    after the first one has written. Only a rejection of the document itself counts for both attempts: the second
+    attempt of a write that was applied is answered with that write's success.
     """
     return isinstance(error, ServerSelectionTimeoutError) or is_document_error(error)

@@ -44,7 +44,7 @@ def test_user_name_of_allowed_characters_is_accepted(name: str) -> None:
 @example("a" * 65)
 @example("٣")
 @example("")
-def test_any_other_user_name_is_refused(name: str) -> None:
+def test_any_other_user_name_is_rejected(name: str) -> None:
     alphabet = set(FIRST + "._@+-")
     assume(not (name and name[0] in FIRST and set(name) <= alphabet and len(name) <= 64))
 
@@ -57,12 +57,12 @@ def test_password_of_8_to_128_characters_is_accepted(password: str) -> None:
 
 
 @pytest.mark.parametrize("password", ["", "a", "a1b2c3d", "x" * 129, "é" * 129, "x" * 65_000, "👍" * 129])
-def test_shorter_or_longer_password_is_refused(password: str) -> None:
+def test_shorter_or_longer_password_is_rejected(password: str) -> None:
     assert pointers("alice", password) == ["/password"]
 
 
 @pytest.mark.parametrize("password", ["password123", "PassWord123", "qwertyuiop", "12345678"])
-def test_common_password_is_refused_in_upper_and_lower_case(password: str) -> None:
+def test_common_password_is_rejected_in_upper_and_lower_case(password: str) -> None:
     assert pointers("alice", password) == ["/password"]
 
 
@@ -122,7 +122,7 @@ def test_first_colon_separates_name_and_password() -> None:
         "YWxpY2U6cHc=",
     ],
 )
-def test_malformed_basic_header_is_refused(header: str | None) -> None:
+def test_malformed_basic_header_is_rejected(header: str | None) -> None:
     with pytest.raises(MalformedCredentials):
         parse_basic_auth(header)
 
@@ -138,6 +138,6 @@ def test_random_basic_header_raises_only_malformed_credentials(text: str) -> Non
 
 
 @pytest.mark.parametrize("password", ["alice.smith", "Alice.Smith"])
-def test_own_user_name_is_refused_as_password(password: str) -> None:
+def test_own_user_name_is_rejected_as_password(password: str) -> None:
     assert pointers("alice.smith", password) == ["/password"]
     assert validate(Registration("bob.smith", password)) == password

@@ -71,16 +71,16 @@ class Crowd:
         except Busy:
             return False
 
-    def refused(self) -> int:
+    def rejected(self) -> int:
         return sum(not outcome.result(20) for outcome in self.outcomes)
 
 
-def test_calls_beyond_slots_and_waiters_are_refused_immediately() -> None:
+def test_calls_beyond_slots_and_waiters_are_rejected_immediately() -> None:
     crowd = Crowd(Slots(2, waiters=WAITERS, wait=10), size=2 + WAITERS + 5)
     until(lambda: sum(outcome.done() for outcome in crowd.outcomes) == 5, "the five beyond the waiters", every=0.01)
     crowd.leave.set()
 
-    assert crowd.refused() == 5
+    assert crowd.rejected() == 5
     assert crowd.most == 2
 
 
@@ -101,11 +101,11 @@ def test_logins_leave_a_quarter_of_the_threads_free(
     until(lambda: crowd.inside == hashing, "the others", every=0.01)
     crowd.leave.set()
 
-    assert crowd.refused() == 4
+    assert crowd.rejected() == 4
     assert crowd.most == hashing
 
 
-def test_waiter_that_times_out_is_refused_and_frees_its_place() -> None:
+def test_waiter_that_times_out_is_rejected_and_frees_its_place() -> None:
     slots = Slots(1, waiters=WAITERS, wait=0.01)
     with slots.hold():
         for _ in range(WAITERS * 2):

@@ -61,7 +61,7 @@ def test_user_is_limited_to_100_failures(throttle: Throttle) -> None:
     assert taken(throttle, [("bob", "192.0.2.1")]) == 1
 
 
-def test_refused_attempt_is_not_counted(throttle: Throttle) -> None:
+def test_rejected_attempt_is_not_counted(throttle: Throttle) -> None:
     taken(throttle, [("alice", "192.0.2.1")] * 200)
 
     assert taken(throttle, [(f"user{n}", "192.0.2.1") for n in range(90)]) == 90
@@ -195,9 +195,9 @@ def test_registrations_from_one_address_are_limited(clock: Clock) -> None:
         limit.count("192.0.2.1")
     clock.advance(seconds=100)
 
-    with pytest.raises(TooManyRegistrations) as refusal:
+    with pytest.raises(TooManyRegistrations) as rejection:
         other.count("192.0.2.1")
-    assert refusal.value.retry_after == 200
+    assert rejection.value.retry_after == 200
     other.count("192.0.2.2")
     clock.advance(seconds=200)
     other.count("192.0.2.1")

@@ -95,7 +95,7 @@ def test_root_that_cannot_be_created_is_a_sentence(tmp_path: Path) -> None:
         checks.create_root(tmp_path / "file" / "root")
 
 
-def test_root_of_another_user_is_refused_with_the_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_root_of_another_user_is_rejected_with_the_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
 
     with pytest.raises(StackError, match=f"belongs to {pwd.getpwuid(os.getuid()).pw_name}: run this command as"):

@@ -21,7 +21,7 @@ def test_variable_replaces_one_figure() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "many", "12345678"])
-def test_bad_figure_is_refused_by_name(text: str) -> None:
+def test_bad_figure_is_rejected_by_name(text: str) -> None:
     with pytest.raises(StackError, match="PROXY_REQUESTS_PER_REPLICA must be a whole number"):
         proxy_limits.figures({"PROXY_REQUESTS_PER_REPLICA": text})
 

@@ -39,9 +39,9 @@ def error_is_only_for_the_order_concerned() -> None:
         made.finish()
 
         assert isinstance(made.error("b"), DuplicateKeyError)
-        refused = made.error("d")
-        assert isinstance(refused, WriteError)
-        assert refused.code == 121
+        rejected = made.error("d")
+        assert isinstance(rejected, WriteError)
+        assert rejected.code == 121
         assert [made.error(order_id) for order_id in "ace"] == [None] * 3
 
 

@@ -62,7 +62,7 @@ def test_fingerprints_are_equal_only_for_equal_orders(one: orders.Order, other: 
 
 
 def test_fingerprint_is_stable_across_versions() -> None:
-    """Or a repeat over an upgrade would be refused as another order."""
+    """Or a repeat over an upgrade would be rejected as another order."""
     item = {"item": "pear", "quantity": 2, "price": 3}
     order = orders.validate(request(cost="12.50", orderitems=["apple", item]), ("USD",))
 
@@ -86,10 +86,10 @@ def test_equivalent_bodies_make_equal_orders(one: dict[str, Any], other: dict[st
 
 @pytest.mark.parametrize("userid", ["Alice", ".alice", "al ice", "älice", "a/b", "alice\n"])
 def test_invalid_userid_is_rejected(userid: str) -> None:
-    with pytest.raises(OrderRejected) as refusal:
+    with pytest.raises(OrderRejected) as rejection:
         orders.validate(request(userid=userid), ("USD",))
 
-    assert refusal.value.pointer == "/userid"
+    assert rejection.value.pointer == "/userid"
 
 
 @given(

@@ -66,11 +66,11 @@ def test_orders_with_rejected_claims_are_skipped_for_30_seconds(servers: Replica
 
 
 def test_clock_set_back_does_not_extend_the_skip(servers: ReplicaSet, outbox: Outbox) -> None:
-    refused = place(servers, 500)
-    servers.rejected_ids.update(refused)
-    outbox.claim(refused, "c", NOW)
+    rejected = place(servers, 500)
+    servers.rejected_ids.update(rejected)
+    outbox.claim(rejected, "c", NOW)
 
-    assert outbox.find_due(NOW - timedelta(seconds=60), 1) == refused
+    assert outbox.find_due(NOW - timedelta(seconds=60), 1) == rejected
 
 
 def test_number_of_remembered_rejections_is_bounded(

@@ -9,9 +9,9 @@ from support.relay import RelayHarness
 UNKNOWN_TOPIC = KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
 
 
-@pytest.mark.parametrize("refusal", [BufferError("Local: Queue full"), UNKNOWN_TOPIC, ZeroDivisionError()])
-def test_produce_errors_open_the_breaker_and_lose_nothing(harness: RelayHarness, refusal: Exception) -> None:
-    harness.producer.produce_error = lambda: refusal
+@pytest.mark.parametrize("rejection", [BufferError("Local: Queue full"), UNKNOWN_TOPIC, ZeroDivisionError()])
+def test_produce_errors_open_the_breaker_and_lose_nothing(harness: RelayHarness, rejection: Exception) -> None:
+    harness.producer.produce_error = lambda: rejection
     for _ in range(6):
         harness.place()
     harness.step()

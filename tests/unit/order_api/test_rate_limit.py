@@ -13,7 +13,7 @@ def limiter(rate: str = "10/20", *, max_keys: int = 100) -> tuple[RateLimiter, C
 
 
 def granted(limiter: RateLimiter, key: str = "alice", tries: int = 1000) -> int:
-    """Return how many tokens could be taken before the first refusal."""
+    """Return how many tokens could be taken before the first rejection."""
     for number in range(tries):
         try:
             limiter.take(key)
@@ -51,22 +51,22 @@ def test_one_key_never_uses_the_tokens_of_another() -> None:
     assert granted(limit, "bob") == 20
 
 
-def test_refusal_has_retry_after_and_ratelimit_headers() -> None:
+def test_rejection_has_retry_after_and_ratelimit_headers() -> None:
     limit, clock = limiter("1/3")
     granted(limit)
 
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(Problem) as rejected:
         limit.take("alice")
 
-    assert refused.value.status == 429
-    assert refused.value.headers["Retry-After"] == "1"
-    assert refused.value.headers["RateLimit-Policy"] == '"orders";q=3;w=3'
-    assert refused.value.headers["RateLimit"] == '"orders";r=0;t=1'
+    assert rejected.value.status == 429
+    assert rejected.value.headers["Retry-After"] == "1"
+    assert rejected.value.headers["RateLimit-Policy"] == '"orders";q=3;w=3'
+    assert rejected.value.headers["RateLimit"] == '"orders";r=0;t=1'
     clock.advance(1)
     assert limit.take("alice") == 0
 
 
-def test_refused_requests_cost_no_tokens() -> None:
+def test_rejected_requests_cost_no_tokens() -> None:
     limit, clock = limiter()
     granted(limit)
     for _ in range(50):
@@ -78,7 +78,7 @@ def test_refused_requests_cost_no_tokens() -> None:
     assert granted(limit) == 1
 
 
-def test_check_refuses_like_take_without_taking() -> None:
+def test_check_rejects_like_take_without_taking() -> None:
     limit, _ = limiter()
     for _ in range(50):
         limit.check("alice")
@@ -101,6 +101,6 @@ def test_keys_used_longest_ago_are_forgotten() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "50", "50/", "/100", "0/5", "5/0", "a/b", "1.5/3", "-1/3", "1/2/3", "1000000/1"])
-def test_bad_rate_is_refused(text: str) -> None:
+def test_bad_rate_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="REQUESTS_PER_SECOND/BURST"):
         Rate.parse(text)

@@ -156,12 +156,12 @@ def test_forked_child_publishes_nothing(harness: RelayHarness) -> None:
 
     def try_to() -> int:
         harness.relay.enqueue(record)
-        refused = int(harness.relay._queue.empty())
+        rejected = int(harness.relay._queue.empty())
         try:
             harness.relay.run_once()
         except RuntimeError:
-            refused += 1
-        return refused
+            rejected += 1
+        return rejected
 
     assert in_forked_child(try_to) == 2
 

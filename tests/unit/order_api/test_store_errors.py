@@ -119,10 +119,10 @@ def test_open_breaker_rejects_with_the_remaining_time() -> None:
             store.find("x", "alice")
 
     assert breaker.state == "open"
-    with pytest.raises(StoreUnavailable) as refusal:
+    with pytest.raises(StoreUnavailable) as rejection:
         store.insert(RECORD)
     assert database.calls == CONSECUTIVE_FAILURES
-    assert 4 < refusal.value.retry_after <= 5
+    assert 4 < rejection.value.retry_after <= 5
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from support.handler import PLACED_AT, TAKEN_AT
 class Producer:
     """Reports at `flush`. Rejects records above `limit` bytes, by itself or as the broker; `error` fails all others."""
 
-    def __init__(self, *, limit: int = 10_000, refuses_itself: bool = True) -> None:
+    def __init__(self, *, limit: int = 10_000, rejects_itself: bool = True) -> None:
         self.limit = limit
-        self.refuses_itself = refuses_itself
+        self.rejects_itself = rejects_itself
         self.error: KafkaError | None = None
         self.sent: list[dict[str, Any]] = []
         self._reports: list[Any] = []
@@ -30,7 +30,7 @@ class Producer:
             len(record["key"] or b"") + len(record["value"] or b"") + sum(len(v or b"") for _, v in record["headers"])
         )
         error = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE) if size > self.limit else self.error
-        if error and size > self.limit and self.refuses_itself:
+        if error and size > self.limit and self.rejects_itself:
             raise KafkaException(error)
         if error is None:
             self.sent.append(record)
@@ -75,9 +75,9 @@ def test_dead_letter_keeps_message_and_describes_failure() -> None:
     }
 
 
-@pytest.mark.parametrize("refuses_itself", [True, False])
-def test_oversized_dead_letter_is_sent_without_value(*, refuses_itself: bool) -> None:
-    producer = Producer(refuses_itself=refuses_itself)
+@pytest.mark.parametrize("rejects_itself", [True, False])
+def test_oversized_dead_letter_is_sent_without_value(*, rejects_itself: bool) -> None:
+    producer = Producer(rejects_itself=rejects_itself)
     big = b"x" * 20_000
 
     errors = DeadLetters(lambda: producer).send([letter(), letter(value=big)])  # type: ignore[arg-type, return-value]

@@ -7,7 +7,7 @@ import pytest
 from pymongo.errors import PyMongoError
 
 from fakes.replica_set import Failure
-from order_processor.rules import Refused
+from order_processor.rules import Rejected
 from shared.kafka import KafkaError, KafkaException
 from shared.ordering.transitions import OrderTransitions
 from support.handler import PLACED_AT, TAKEN_AT, HandlerHarness, document, message
@@ -98,7 +98,7 @@ def test_order_not_yet_on_a_majority_reads_as_placed() -> None:
     assert orders.states(["2"]) == {}
 
 
-def test_refused_order_fails_alone_with_its_reason() -> None:
+def test_rejected_order_fails_alone_with_its_reason() -> None:
     harness = HandlerHarness(*(document(str(n)) for n in range(3)))
 
     batch = harness.handle(message("0"), message("1", "apple", "poison"), message("2"))
@@ -156,7 +156,7 @@ def test_order_fails_after_five_failed_attempts(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_raising_rule_fails_only_the_orders_it_raises_on() -> None:
-    def decide(event: Any, **_: Any) -> Refused | None:
+    def decide(event: Any, **_: Any) -> Rejected | None:
         if event.orderid == "1":
             raise ZeroDivisionError("a defect")
         return None
@@ -169,7 +169,7 @@ def test_raising_rule_fails_only_the_orders_it_raises_on() -> None:
 
 
 def test_cause_of_failed_order_is_in_its_dead_letter() -> None:
-    def decide(_event: Any, **_: Any) -> Refused | None:
+    def decide(_event: Any, **_: Any) -> Rejected | None:
         raise ZeroDivisionError("a defect")
 
     harness = HandlerHarness(document("1"), decide=decide)

@@ -1,4 +1,4 @@
-"""Commits are repeated until the broker has replied; a refusal is final for a partition that was lost."""
+"""Commits are repeated until the broker has replied; a rejection is final for a partition that was lost."""
 
 from collections.abc import Sequence
 
@@ -49,7 +49,7 @@ def test_commit_is_repeated_until_reply_with_newest_offset() -> None:
 
 
 @pytest.mark.parametrize("error", [KafkaError.ILLEGAL_GENERATION, KafkaError.FENCED_MEMBER_EPOCH])
-def test_refused_commit_of_lost_partition_is_final(error: int) -> None:
+def test_rejected_commit_of_lost_partition_is_final(error: int) -> None:
     committer = OffsetCommitter(clock=lambda: 0.0)
     broker = Broker(committer)
     committer.add({(TOPIC, 0): 10})
@@ -61,7 +61,7 @@ def test_refused_commit_of_lost_partition_is_final(error: int) -> None:
 
 
 @pytest.mark.parametrize("error", [KafkaError.STALE_MEMBER_EPOCH, KafkaError.REBALANCE_IN_PROGRESS])
-def test_commit_refused_in_rebalance_is_repeated_while_assigned(error: int) -> None:
+def test_commit_rejected_in_rebalance_is_repeated_while_assigned(error: int) -> None:
     seconds = [0.0]
     committer = OffsetCommitter(clock=lambda: seconds[0])
     broker = Broker(committer)

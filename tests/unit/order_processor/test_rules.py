@@ -2,7 +2,7 @@
 
 import pytest
 
-from order_processor.rules import Refused, comparable, decide
+from order_processor.rules import Rejected, comparable, decide
 from support.handler import event
 
 
@@ -10,8 +10,8 @@ def test_order_without_refused_items_is_processed() -> None:
     assert decide(event("1", "apple", "pear"), refused_items={"plum"}) is None
 
 
-def test_order_with_refused_item_is_refused_by_name() -> None:
-    assert decide(event("1", "apple", "plum"), refused_items={"plum"}) == Refused("item not sold: plum")
+def test_order_with_refused_item_is_rejected_by_name() -> None:
+    assert decide(event("1", "apple", "plum"), refused_items={"plum"}) == Rejected("item not sold: plum")
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ def test_order_with_refused_item_is_refused_by_name() -> None:
 def test_refused_item_is_recognized_in_every_spelling(spelling: str) -> None:
     refused_items = {comparable("crème brûlée")}
 
-    assert decide(event("1", spelling), refused_items=refused_items) == Refused(f"item not sold: {spelling}")
+    assert decide(event("1", spelling), refused_items=refused_items) == Rejected(f"item not sold: {spelling}")
 
 
-def test_similar_item_is_not_refused() -> None:
+def test_similar_item_is_not_rejected() -> None:
     assert decide(event("1", "creme brulee"), refused_items={comparable("crème brûlée")}) is None

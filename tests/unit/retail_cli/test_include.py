@@ -105,7 +105,7 @@ def test_order_whose_inclusion_mongodb_rejects_is_refused() -> None:
     result = include(session, "o1", "o2", "--json")
 
     assert result.exit_code == 1
-    assert outcomes(result)["o1"] == ("refused", "MongoDB refuses the update: Document failed validation")
+    assert outcomes(result)["o1"] == ("refused", "MongoDB rejects the update: Document failed validation")
     assert outcomes(result)["o2"][0] == "included"
 
 

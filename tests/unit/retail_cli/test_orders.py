@@ -154,7 +154,7 @@ def test_empty_outbox_has_no_oldest_entry() -> None:
         ),
         (
             OperationFailure("not authorized, full error: {'ok': 0.0}", 13),
-            "retail: MongoDB refuses: not authorized\n",
+            "retail: MongoDB rejects the request: not authorized\n",
         ),
     ],
 )

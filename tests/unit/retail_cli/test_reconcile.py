@@ -53,7 +53,7 @@ def test_orders_with_a_lost_event_are_requeued() -> None:
 
 
 @pytest.mark.parametrize(("orderids", "outcome"), [(["o1"], "refused"), (["o1", "o2"], "rearmed")])
-def test_order_that_mongodb_refuses_to_update_exits_with_1(orderids: list[str], outcome: str) -> None:
+def test_order_whose_update_mongodb_rejects_exits_with_1(orderids: list[str], outcome: str) -> None:
     session = FakeSession(*lost(*orderids))
     session.servers.rejected_ids = {"o1"}
 
@@ -61,8 +61,8 @@ def test_order_that_mongodb_refuses_to_update_exits_with_1(orderids: list[str], 
 
     report = json.loads(result.stdout)
     assert (result.exit_code, report["outcome"], report["refused"]) == (1, outcome, 1)
-    assert "refuses to update 1 of the orders" in result.stderr
-    assert "refused by MongoDB" in retail(session).stdout
+    assert "rejects the update of 1 orders" in result.stderr
+    assert "rejected by MongoDB" in retail(session).stdout
 
 
 def test_full_pass_reports_that_there_may_be_more(monkeypatch: pytest.MonkeyPatch) -> None:

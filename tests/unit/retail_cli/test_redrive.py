@@ -106,7 +106,7 @@ def test_warnings_escape_control_characters(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == "retail: refused: \\x1b]0;owned\\x07\nand more\n"
 
 
-def test_only_the_order_that_the_validator_refuses_stays_failed() -> None:
+def test_only_the_order_that_the_validator_rejects_stays_failed() -> None:
     session = FakeSession(failed("o1"), failed("o2"), failed("o3"))
     session.servers.rejected_ids = {"o2"}
 
@@ -133,7 +133,7 @@ def test_orders_without_a_reply_are_unknown_and_exit_with_3() -> None:
 
 
 def test_orders_left_after_an_outage_while_bisecting_are_unknown() -> None:
-    """The update of the whole page may have changed some of them before MongoDB refused it."""
+    """The update of the whole page may have changed some of them before MongoDB rejected it."""
     session = FakeSession(failed("o1"), failed("o2"), failed("o3"), failed("o4"))
     session.servers.rejected_ids = {"o2"}
     lose_reply(session.transitions, when=lambda ids: ids == ["o3", "o4"])

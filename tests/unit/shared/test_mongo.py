@@ -13,13 +13,13 @@ from support.pki import authority
 
 
 @pytest.mark.parametrize("uri", ["mongodb://name:s3cret", "mongodb://name:s3cret@a@b/", "mongodb://name:s3cret?x@a/"])
-def test_unusable_mongodb_uri_is_refused_without_showing_the_password(tmp_path: Path, uri: str) -> None:
+def test_unusable_mongodb_uri_is_rejected_without_showing_the_password(tmp_path: Path, uri: str) -> None:
     (tmp_path / "ca.crt").write_bytes(authority())
-    with pytest.raises(SettingsError) as refusal:
+    with pytest.raises(SettingsError) as rejection:
         mongo.connect(uri, ca_file=tmp_path / "ca.crt", database="retail", app_name="tests", pool=1)
 
-    assert "s3cret" not in str(refusal.value)
-    assert refusal.value.__suppress_context__
+    assert "s3cret" not in str(rejection.value)
+    assert rejection.value.__suppress_context__
 
 
 def test_file_without_a_ca_certificate_is_named(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class Settings(KafkaSettings, HttpSettings):
         "AUTH_JWKS_REFRESH_SECONDS",
         integer(1, 20),
         default="20",
-        help="seconds between fetches of the public keys; a revoked key is refused after at most 10 s more",
+        help="seconds between fetches of the public keys; a revoked key is rejected after at most 10 s more",
     )
     issuer: str = env("AUTH_ISSUER", default="retail-orders", help="`iss` of the tokens")
     audience: str = env("AUTH_AUDIENCE", default="retail-orders", help="`aud` of the tokens")

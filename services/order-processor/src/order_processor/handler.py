@@ -7,7 +7,7 @@ from typing import Any
 
 from order_processor.batch import Batch, Disposition, Record, by_order, by_reason, describe
 from order_processor.metrics import ProcessorMetrics
-from order_processor.rules import Refused, comparable, decide
+from order_processor.rules import Rejected, comparable, decide
 from shared.kafka import KafkaError, KafkaException
 from shared.ordering import events
 from shared.ordering.dead_letter import DeadLetter
@@ -38,7 +38,7 @@ class Handler:
         *,
         refused_items: Collection[str] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        decide: Callable[..., Refused | None] = decide,
+        decide: Callable[..., Rejected | None] = decide,
     ) -> None:
         self._orders = orders
         self._send_dead_letters = send_dead_letters
@@ -72,12 +72,12 @@ class Handler:
             record.dead_letter(error, self._now())
             return
         try:
-            refused = self._decide(record.event)
+            rejected = self._decide(record.event)
         except Exception as error:  # noqa: BLE001 - a rule that fails on one order must not stop the others
             record.record_failure(error, self._now())
         else:
-            record.disposition = Disposition.FAIL if refused else Disposition.PROCESS
-            record.reason = refused.reason if refused else None
+            record.disposition = Disposition.FAIL if rejected else Disposition.PROCESS
+            record.reason = rejected.reason if rejected else None
 
     def _apply(self, batch: Batch, transition: Transition, records: list[Record], update: BulkUpdate) -> None:
         """Update the orders of `records` together; each that an attempt has failed on is updated alone."""

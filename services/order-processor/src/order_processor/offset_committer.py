@@ -13,7 +13,7 @@ PAUSE_SECONDS = 1.0
 # A broker's reply to a member that has lost the partition or its place in the group, or whose topic is gone: another
 # consumer receives the events again, which is harmless. STALE_MEMBER_EPOCH and REBALANCE_IN_PROGRESS are not among
 # them: they also come for partitions that stay, and a partition that goes is dropped.
-REFUSALS = frozenset(
+REJECTIONS = frozenset(
     {
         KafkaError.ILLEGAL_GENERATION,
         KafkaError.UNKNOWN_MEMBER_ID,
@@ -73,14 +73,14 @@ class OffsetCommitter:
             self.on_commit(error.args[0], offsets)
 
     def on_commit(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
-        """Receive the broker's reply: what is committed or refused is finished, the rest is requested again."""
+        """Receive the broker's reply: what is committed or rejected is finished, the rest is requested again."""
         self._open -= 1
         for reply in partitions:
-            refusal = reply.error or error
+            rejection = reply.error or error
             key = reply.topic, reply.partition
-            is_final = refusal is None or refusal.code() in REFUSALS
+            is_final = rejection is None or rejection.code() in REJECTIONS
             if is_final and self._waiting.get(key) == reply.offset:
                 del self._waiting[key]
-            if refusal is not None:
+            if rejection is not None:
                 self._next_attempt = self._clock() + PAUSE_SECONDS
-                logger.info("commit_refused", partition=reply.partition, error=refusal.name())
+                logger.info("commit_refused", partition=reply.partition, error=rejection.name())

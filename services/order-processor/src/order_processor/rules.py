@@ -8,20 +8,20 @@ from shared.ordering.events import OrderPlaced
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Rejected:
     """The order is not to be processed; the buyer reads the reason."""
 
     reason: str
 
 
-def decide(event: OrderPlaced, *, refused_items: Collection[str]) -> Refused | None:
-    """Return why the order is refused, or None to process it. The same event must always get the same answer.
+def decide(event: OrderPlaced, *, refused_items: Collection[str]) -> Rejected | None:
+    """Return why the order is rejected, or None to process it. The same event must always get the same answer.
 
     `refused_items` are names as `comparable` returns them.
     """
     for line in event.orderitems:
         if comparable(line.item) in refused_items:
-            return Refused(f"item not sold: {line.item}")
+            return Rejected(f"item not sold: {line.item}")
     return None
 
 

@@ -25,7 +25,7 @@ class Settings(KafkaSettings, ServiceSettings):
         "KAFKA_GROUP_PROTOCOL", group_protocol, default="consumer", help="consumer (KIP-848) or classic"
     )
     refused_items: tuple[str, ...] = env(
-        "PROCESSOR_REFUSED_ITEMS", words, default="", help="items whose orders are refused, comma-separated"
+        "PROCESSOR_REFUSED_ITEMS", words, default="", help="items whose orders are rejected, comma-separated"
     )
     reconcile_seconds: int = env(
         "RECONCILE_INTERVAL_SECONDS",

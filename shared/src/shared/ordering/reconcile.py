@@ -72,7 +72,7 @@ class Reconciler:
         self._clock = clock
         self._pass: _Pass | None = None
         self._stuck_due = clock()
-        self.requeued = self.refused = 0  # in the last pass that reached its end, even if an error stopped it there
+        self.requeued = self.rejected = 0  # in the last pass that reached its end, even if an error stopped it there
 
     def step(self) -> Outcome:
         """Start a pass, or finish the current one if possible; after an error of MongoDB or Kafka call it again."""
@@ -88,7 +88,7 @@ class Reconciler:
             return Outcome.RESTARTED
         if not all(reading[p].position >= end for p, end in current.ends.items()):
             return Outcome.WAITING
-        self.refused = 0
+        self.rejected = 0
         self.requeued = sum(self._requeue(ids) for ids in _chunks(current.ids))
         self._pass = None
         return Outcome.REQUEUED
@@ -116,7 +116,7 @@ class Reconciler:
                 logger.warning("orders_requeued", count=requeued)
 
         for order_id, error in bisect(ids, apply):
-            self.refused += 1
+            self.rejected += 1
             logger.warning("order_requeue_failed", order_id=order_id, error=type(error).__name__)
         return sum(counts)
 

@@ -53,7 +53,7 @@ def test_error_names_a_missing_secret_file(tmp_path: Path, path: str) -> None:
         settings.load(Example, {"PORT": "7", "URI_FILE": str(tmp_path / path)})
 
 
-def test_secret_as_variable_and_file_is_refused(tmp_path: Path) -> None:
+def test_secret_as_variable_and_file_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "uri").write_text("a")
 
     with pytest.raises(settings.SettingsError, match="not both"):

@@ -1,4 +1,4 @@
-"""From bytes to a typed model: malformed and ambiguous JSON is refused."""
+"""From bytes to a typed model: malformed and ambiguous JSON is rejected."""
 
 import json
 from decimal import Decimal
@@ -65,7 +65,7 @@ def test_depth_limit_ignores_brackets_in_strings(levels: int, kind: str, text: s
         *[b"1e1000000000000000000", b"0e99999999999999999999"],
     ],
 )
-def test_malformed_json_is_refused(body: bytes) -> None:
+def test_malformed_json_is_rejected(body: bytes) -> None:
     with pytest.raises(MalformedJson):
         loads(body)
 
@@ -83,7 +83,7 @@ def test_fractions_are_parsed_as_decimals() -> None:
 
 
 @pytest.mark.parametrize("digits", ["1E2", "1.0E1", "1e0", "12.50e0", "1250e-2", "0.5e+1"])
-def test_number_with_exponent_is_refused_as_amount_and_integer(digits: str) -> None:
+def test_number_with_exponent_is_rejected_as_amount_and_integer(digits: str) -> None:
     number = loads(digits.encode())
 
     assert number == Decimal(digits)
@@ -117,10 +117,10 @@ class Basket(msgspec.Struct, forbid_unknown_fields=True):
     ],
 )
 def test_error_of_a_model_has_a_json_pointer(document: Any, pointer: str) -> None:
-    with pytest.raises(InvalidModel) as refusal:
+    with pytest.raises(InvalidModel) as rejection:
         convert(document, Basket)
 
-    assert refusal.value.pointer == pointer
+    assert rejection.value.pointer == pointer
 
 
 def test_valid_document_is_converted_to_its_model() -> None:

@@ -113,7 +113,7 @@ def test_reconciliation_excludes_an_order_it_cannot_requeue(monkeypatch: pytest.
     outcomes = [reconciler.step(), reconciler.step()]
 
     assert outcomes == [Outcome.REQUEUED, Outcome.IDLE]
-    assert reconciler.refused == 1
+    assert reconciler.rejected == 1
 
 
 def test_excluded_order_can_be_included_again() -> None:

@@ -1,4 +1,4 @@
-"""Amounts are exact, or refused."""
+"""Amounts are exact, or rejected."""
 
 import re
 from decimal import Decimal
@@ -56,6 +56,6 @@ def test_only_the_stated_form_is_accepted(text: str) -> None:
         *["-0", "-0.00", -1, Decimal("-0"), Decimal("NaN"), Decimal("1e99999999"), Decimal("0.001"), 10**10],
     ],
 )
-def test_other_than_plain_decimal_of_zero_or_more_is_refused(value: Any) -> None:
+def test_other_than_plain_decimal_of_zero_or_more_is_rejected(value: Any) -> None:
     with pytest.raises(ValueError, match=r"must be"):
         Amount.parse(value)

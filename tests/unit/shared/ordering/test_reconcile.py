@@ -158,9 +158,9 @@ def test_rejected_order_does_not_stop_the_others() -> None:
     assert harness.reconciler.step() is Outcome.REQUEUED
 
     assert [harness.has_outbox_entry(str(n)) for n in range(3)] == [True, False, True]
-    assert harness.reconciler.refused == 1
+    assert harness.reconciler.rejected == 1
     assert harness.reconciler.step() is Outcome.REQUEUED
-    assert (harness.reconciler.requeued, harness.reconciler.refused) == (
+    assert (harness.reconciler.requeued, harness.reconciler.rejected) == (
         0,
         1,
     )  # counted for each pass alone

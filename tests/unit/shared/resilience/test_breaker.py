@@ -78,9 +78,9 @@ def test_five_failures_in_a_row_open_the_breaker(guarded: Guarded) -> None:
 
     assert (before, guarded.breaker.state) == ("closed", "open")
     assert guarded.breaker.available == 0
-    with pytest.raises(CircuitOpen) as refusal:
+    with pytest.raises(CircuitOpen) as rejection:
         guarded.breaker.acquire()
-    assert refusal.value.retry_after == OPEN_SECONDS
+    assert rejection.value.retry_after == OPEN_SECONDS
     assert guarded.value("retail_circuit_breaker_calls_total", result="rejected") == 1
 
 
@@ -227,7 +227,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.guarded.time += seconds
 
     @invariant()
-    def it_is_open_for_its_time_and_never_refuses_for_good(self) -> None:
+    def it_is_open_for_its_time_and_never_rejects_for_good(self) -> None:
         assert self.breaker.retry_after >= 1.0
         if self.breaker.state == "open":
             assert (self.breaker.available == 0) == (self.guarded.time < self.opened_at + OPEN_SECONDS)

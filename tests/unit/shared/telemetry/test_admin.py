@@ -86,10 +86,10 @@ def test_client_errors_are_logged_as_json(url: str, capsys: pytest.CaptureFixtur
     with capture_logs() as lines:
         with socket.create_connection((host, int(port))) as client:
             client.sendall(b"POST / HTTP/1.1\r\n\r\n")
-            refusal = client.recv(100)
+            rejection = client.recv(100)
         with socket.create_connection((host, int(port))) as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # its end is a reset
         until(lambda: {line["event"] for line in lines} == {"admin_bad_request", "admin_request_failed"}, "both")
 
-    assert b" 501 " in refusal
+    assert b" 501 " in rejection
     assert capsys.readouterr().err == ""

@@ -21,7 +21,7 @@ def client(kind, seen=None, **changes):
 def produce(topic, **changes):
     producer = client(Producer, message_timeout_ms=8000, **changes)
     result = []
-    producer.produce(topic, b"refusal test", on_delivery=lambda error, message: result.append(error))
+    producer.produce(topic, b"rejection test", on_delivery=lambda error, message: result.append(error))
     producer.flush(10)
     return result[0].name() if result and result[0] else "written"
 def consume(topic, group, **changes):

@@ -1,4 +1,4 @@
-"""Wrong values are refused before anything reaches a cluster, with a sentence that says what is wrong."""
+"""Wrong values are rejected before anything reaches a cluster, with a sentence that says what is wrong."""
 
 import pytest
 
@@ -32,7 +32,7 @@ MINIMAL = str(helm.CHART / "ci/minimal-values.yaml")
         "podDisruptionBudget.enabled=1",
     ],
 )
-def test_invalid_values_are_refused_by_the_schema(setting: str) -> None:
+def test_invalid_values_are_rejected_by_the_schema(setting: str) -> None:
     """A misspelt key or a value out of bounds is named by the values' schema."""
     result = helm.template("--values", MINIMAL, "--set", setting)
 
@@ -69,7 +69,7 @@ def test_contradictory_values_fail_with_a_clear_error(settings: str, sentence: s
     assert sentence in result.stderr
 
 
-def test_installation_without_values_is_refused() -> None:
+def test_installation_without_values_is_rejected() -> None:
     """The defaults name no server, so the chart asks for one."""
     result = helm.template()
 
