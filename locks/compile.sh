@@ -18,7 +18,7 @@ compile() { # name, inputs...
         --output-file "$out/$name.txt" "$@"
 }
 compile bootstrap locks/bootstrap.in
-compile dev locks/dev.in shared/pyproject.toml services/*/pyproject.toml local/pyproject.toml cli/pyproject.toml loadtest/pyproject.toml --extra kafka --extra web
+compile dev locks/dev.in shared/pyproject.toml services/*/pyproject.toml local/pyproject.toml cli/pyproject.toml loadtest/pyproject.toml --extra kafka --extra tracing --extra web
 compile run services/*/pyproject.toml local/pyproject.toml cli/pyproject.toml loadtest/pyproject.toml --constraint "$out/dev.txt"
 compile bench locks/bench.in --constraint "$out/dev.txt"
 for project in services/*/pyproject.toml; do
