@@ -222,7 +222,7 @@ def test_token_outside_the_authorization_header_is_ignored(both: BothApis, place
 def test_order_api_accepts_a_token_of_auth_api(tmp_path: Path) -> None:
     """The two services agree on what a token is, with nothing but the published keys between them."""
     both = BothApis(tmp_path)
-    both.orders.server.private = {"k1": both.auth.keys.current().private}
+    both.orders.server.private = {"k1": both.auth.keys.signer().private}
     both.auth.clock.now = datetime.now(UTC)
     both.orders.keys.refresh()
     token = both.auth.token("alice").get_json()["access_token"]

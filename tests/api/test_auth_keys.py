@@ -1,12 +1,17 @@
 """The published keys: which are published, which one signs, and when."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import Mock
 
 import jwt
 import pytest
 
+from auth_api.app import readiness_error as auth_readiness_error
 from auth_api.passwords import Passwords
 from auth_api.signing_keys import RECORDS_SECONDS
+from order_api.app import readiness_error
+from support.abuse import BothApis
 from support.auth_api import CACHE_SECONDS, CHEAP, AuthService, claims, write_key
 
 
@@ -63,13 +68,44 @@ def test_revoked_key_is_unpublished_and_the_next_signs_immediately(auth: AuthSer
     assert (published_kids(auth), kid_of_a_new_token(auth)) == (["b"], "b")
 
 
-def test_endpoints_return_503_when_every_key_is_revoked(auth: AuthService) -> None:
+def test_no_key_is_published_and_no_token_issued_when_every_key_is_revoked(auth: AuthService) -> None:
     assert auth.key_records is not None
     auth.key_records.revoke("a")
     later(auth, RECORDS_SECONDS)
 
-    assert auth.client.get("/.well-known/jwks.json").status_code == 503
+    answer = auth.client.get("/.well-known/jwks.json")
+    assert (answer.status_code, answer.get_json()) == (200, {"keys": []})
     assert auth.token().status_code == 503
+
+
+def test_revoking_the_only_key_reaches_order_api(tmp_path: Path) -> None:
+    both = BothApis(tmp_path)
+    both.auth.clock.now = datetime.now(UTC)  # flask-jwt-extended knows no other clock
+    both.auth = both.auth.replica()
+    token = {"Authorization": f"Bearer {both.auth.token().get_json()['access_token']}"}
+
+    def fetch() -> int:
+        both.orders.server.body = both.auth.client.get("/.well-known/jwks.json").data
+        both.orders.keys.refresh()
+        return both.orders.client.get("/orderdetails?userid=alice", headers=token).status_code
+
+    before = fetch()
+    assert both.auth.key_records is not None
+    both.auth.key_records.revoke("k1")
+    later(both.auth, RECORDS_SECONDS)
+
+    assert (before, fetch()) == (200, 401)
+    assert readiness_error(both.orders.store, both.orders.keys) is None
+
+
+def test_replica_stays_ready_to_publish_the_empty_set(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Kubernetes Service routes to ready replicas only: an unready one could not tell order-api of the revocation."""
+    assert auth.key_records is not None
+    auth.key_records.revoke("a")
+    later(auth, RECORDS_SECONDS)
+    monkeypatch.setattr("auth_api.app.store.ping", Mock())
+
+    assert auth_readiness_error(auth.keys, Mock(done=True), Mock(), Mock()) is None
 
 
 def test_public_keys_are_cacheable(auth: AuthService) -> None:

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from fakes.mongo_client import FakeDatabase
 from fakes.replica_set import Failure, ReplicaSet
 from order_api.app import create_app
-from order_api.jwks import JwksCache, JwksFetchFailed, Keys
+from order_api.jwks import JwksCache, JwksFetchFailed, Keys, parse
 from order_api.long_poll import LongPoll
 from order_api.metrics import OrderMetrics
 from order_api.orders import Document
@@ -34,11 +34,14 @@ class FakeJwksServer:
         self.private = {"k1": Ed25519PrivateKey.generate()}
         self.is_up = True
         self.fetches = 0
+        self.body: bytes | None = None  # if set, it is parsed as auth-api's response
 
     def fetch(self) -> Keys:
         self.fetches += 1
         if not self.is_up:
             raise JwksFetchFailed("unavailable")
+        if self.body is not None:
+            return parse(self.body)
         return {kid: key.public_key() for kid, key in self.private.items()}
 
     def rotate(self, kid: str) -> None:

@@ -37,7 +37,7 @@ def revoke(
 ) -> None:
     """Revoke a key that leaked. order-api rejects its tokens within 30 s, and another key signs. It cannot be undone.
 
-    First add a new key if there is no other: without one auth-api issues no tokens.
+    If there is no other key, auth-api issues no tokens until a new one is added.
     """
     session: Session = context.obj
     records = session.key_records.publish(())

@@ -32,7 +32,7 @@ def keys(tmp_path: Path, clock: Clock, records: FakeKeyRecords) -> SigningKeys:
 
 
 def kids(keys: SigningKeys) -> list[str]:
-    return [key["kid"] for key in keys.current().jwks["keys"]]
+    return [key["kid"] for key in keys.published()["keys"]]
 
 
 def refreshed(keys: SigningKeys) -> SigningKeys:
@@ -45,13 +45,13 @@ def test_all_keys_are_published_and_the_last_name_signs(tmp_path: Path, keys: Si
         write_key(tmp_path, kid)
 
     assert kids(refreshed(keys)) == ["2029-12", "2030-01", "2030-02"]
-    assert keys.current().kid == "2030-02"
+    assert keys.signer().kid == "2030-02"
 
 
 def test_key_named_by_the_setting_signs(tmp_path: Path, records: FakeKeyRecords) -> None:
     former = write_key(tmp_path, "2030-01")
     write_key(tmp_path, "2030-02")
-    keys = refreshed(SigningKeys(tmp_path, records.publish, cache_seconds=300, signing_kid="2030-01")).current()
+    keys = refreshed(SigningKeys(tmp_path, records.publish, cache_seconds=300, signing_kid="2030-01")).signer()
 
     assert keys.kid == "2030-01"
     assert keys.private.private_bytes_raw() == former.private_bytes_raw()
@@ -80,7 +80,7 @@ def test_signing_key_is_known_to_every_verifier(records: dict[str, KeyRecord], p
 
 def test_only_the_public_key_is_published(tmp_path: Path, keys: SigningKeys) -> None:
     write_key(tmp_path, "a")
-    (key,) = refreshed(keys).current().jwks["keys"]
+    (key,) = refreshed(keys).published()["keys"]
 
     assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}
     assert (key["kty"], key["crv"], key["use"], key["alg"]) == ("OKP", "Ed25519", "sig", "EdDSA")
@@ -94,15 +94,15 @@ def test_folder_change_is_seen_without_a_restart(tmp_path: Path, keys: SigningKe
     assert kids(refreshed(keys)) == ["a", "b"]
     (tmp_path / "a.pem").unlink()
     assert kids(refreshed(keys)) == ["b"]
-    assert keys.current().kid == "b"
+    assert keys.signer().kid == "b"
 
 
 def test_replaced_key_file_is_read_again(tmp_path: Path, keys: SigningKeys) -> None:
     write_key(tmp_path, "a")
-    before = refreshed(keys).current().jwks
+    before = refreshed(keys).published()
     write_key(tmp_path, "a")
 
-    assert refreshed(keys).current().jwks != before
+    assert refreshed(keys).published() != before
 
 
 def test_folder_switched_by_a_link_is_read_again(tmp_path: Path, keys: SigningKeys) -> None:
@@ -112,11 +112,11 @@ def test_folder_switched_by_a_link_is_read_again(tmp_path: Path, keys: SigningKe
         write_key(tmp_path / version, "a")
     (tmp_path / "data").symlink_to("one")
     (tmp_path / "a.pem").symlink_to("data/a.pem")
-    before = refreshed(keys).current().jwks
+    before = refreshed(keys).published()
     (tmp_path / "next").symlink_to("two")
     (tmp_path / "next").replace(tmp_path / "data")
 
-    assert refreshed(keys).current().jwks != before
+    assert refreshed(keys).published() != before
 
 
 def test_refresh_reads_records_every_3_seconds_but_no_unchanged_folder(
@@ -165,7 +165,7 @@ def test_no_key_is_published_before_its_first_record(
     records.error = StoreUnavailable()
 
     with pytest.raises(SigningKeysUnavailable, match="MongoDB is unavailable"):
-        refreshed(keys).current()
+        refreshed(keys).signer()
 
 
 def test_revoked_preferred_key_is_replaced(tmp_path: Path, records: FakeKeyRecords) -> None:
@@ -175,12 +175,42 @@ def test_revoked_preferred_key_is_replaced(tmp_path: Path, records: FakeKeyRecor
     records.revoke("b")
     keys = refreshed(SigningKeys(tmp_path, records.publish, cache_seconds=300, signing_kid="b"))
 
-    assert (kids(keys), keys.current().kid) == (["a"], "a")
+    assert (kids(keys), keys.signer().kid) == (["a"], "a")
+
+
+def test_empty_set_is_published_when_the_only_key_is_revoked(
+    tmp_path: Path, clock: Clock, keys: SigningKeys, records: FakeKeyRecords
+) -> None:
+    write_key(tmp_path, "a")
+    refreshed(keys)
+    records.revoke("a")
+    clock.advance(seconds=RECORDS_SECONDS)
+
+    assert refreshed(keys).published() == {"keys": []}
+    with pytest.raises(SigningKeysUnavailable, match="revoked"):
+        keys.signer()
+    write_key(tmp_path, "b")
+    assert (kids(refreshed(keys)), keys.signer().kid) == (["b"], "b")
+
+
+@pytest.mark.parametrize("outage", ["mongodb", "folder"])
+def test_failure_never_publishes_an_empty_set(
+    tmp_path: Path, clock: Clock, keys: SigningKeys, records: FakeKeyRecords, outage: str
+) -> None:
+    write_key(tmp_path, "a")
+    refreshed(keys)
+    if outage == "mongodb":
+        records.error = StoreUnavailable()
+    else:
+        (tmp_path / "a.pem").unlink()
+    clock.advance(seconds=RECORDS_SECONDS)
+
+    assert (kids(refreshed(keys)), keys.signer().kid) == (["a"], "a")
 
 
 def test_empty_folder_has_no_keys_until_one_is_added(tmp_path: Path, keys: SigningKeys) -> None:
     with pytest.raises(SigningKeysUnavailable, match=r"no \*\.pem file"):
-        refreshed(keys).current()
+        refreshed(keys).signer()
     write_key(tmp_path, "a")
 
     assert kids(refreshed(keys)) == ["a"]
@@ -191,7 +221,7 @@ def test_error_names_a_configured_key_that_is_missing(tmp_path: Path, records: F
     keys = SigningKeys(tmp_path, records.publish, cache_seconds=300, signing_kid="b")
 
     with pytest.raises(SigningKeysUnavailable, match="'b'"):
-        refreshed(keys).current()
+        refreshed(keys).signer()
 
 
 def test_resource_fork_of_macos_is_ignored(tmp_path: Path, keys: SigningKeys) -> None:
@@ -208,7 +238,7 @@ def test_thread_refreshes_the_keys_until_closed(
     write_key(tmp_path, "a")
     keys = SigningKeys(tmp_path, records.publish, cache_seconds=0)
     keys.start()
-    until(lambda: keys._keys is not None, "the first keys", every=0.01)
+    until(lambda: keys._jwks is not None, "the first keys", every=0.01)
     write_key(tmp_path, "b")
     until(lambda: kids(keys) == ["a", "b"], "the second key", every=0.01)
     keys.close()
@@ -237,5 +267,5 @@ def test_invalid_key_file_is_named_without_its_contents(tmp_path: Path, keys: Si
         )
 
     with pytest.raises(SigningKeysUnavailable, match=r"b\.pem") as caught:
-        refreshed(keys).current()
+        refreshed(keys).signer()
     assert "canary" not in str(caught.value)

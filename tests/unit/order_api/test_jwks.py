@@ -56,6 +56,17 @@ def test_withdrawn_key_is_dropped_at_next_refresh() -> None:
     assert "k2" in cache
 
 
+def test_empty_set_withdraws_the_last_key() -> None:
+    answers: list[Any] = [{}, {"k1": 1}]
+    cache = JwksCache(answers.pop)
+    cache.refresh()
+    assert cache.get("k1") == 1
+    cache.refresh()
+
+    assert "k1" not in cache
+    assert cache.is_ready
+
+
 @dataclass
 class HangingServer:
     """auth-api that answers when it is let."""

@@ -32,6 +32,10 @@ def test_key_set_is_parsed_by_key_id() -> None:
     assert set(parse(key_set(jwk("a"), jwk("b")))) == {"a", "b"}
 
 
+def test_empty_key_set_is_valid() -> None:
+    assert parse(key_set()) == {}
+
+
 def test_keys_of_other_types_are_ignored() -> None:
     rsa = {"kty": "RSA", "kid": "rsa", "n": "AQAB", "e": "AQAB", "alg": "RS256"}
 
@@ -46,7 +50,12 @@ def test_keys_of_other_types_are_ignored() -> None:
         b"[]",
         b"7",
         b"{}",
-        b'{"keys": []}',
+        b'{"keys": {}}',
+        b'{"keys": null}',
+        b'{"keys": ""}',
+        b'{"Keys": []}',
+        b'[{"keys": []}]',
+        b'{"keys": [] ',
         b'{"keys": 7}',
         b'{"keys": [7]}',
         b"[" * 50_000,

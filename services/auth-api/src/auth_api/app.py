@@ -158,7 +158,7 @@ def readiness_error(
 ) -> str | None:
     """Return why this process cannot serve, or None if it can. Asks MongoDB, for at most 1.3 s; never raises."""
     try:
-        keys.current()
+        keys.published()
         if not indexes.done:
             return "MongoDB indexes are not confirmed yet"
         store.ping(breaker, database)

@@ -62,7 +62,10 @@ _JWKS: dict[str, Any] = {
     "tags": ["tokens"],
     "security": [],
     "responses": {
-        "200": _json("KeySet", "A JSON Web Key Set (RFC 7517); cache it as long as `Cache-Control` allows."),
+        "200": _json(
+            "KeySet",
+            "A JSON Web Key Set (RFC 7517), empty if every key is revoked; cache it as `Cache-Control` allows.",
+        ),
         "304": {"description": "The keys have not changed since the ETag in If-None-Match."},
         **problems({503: _UNAVAILABLE}),
     },
@@ -99,7 +102,7 @@ _SCHEMAS: dict[str, Any] = {
             "token_type": {"const": "Bearer"},
         }
     ),
-    "KeySet": _object({"keys": {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Key"}}}),
+    "KeySet": _object({"keys": {"type": "array", "items": {"$ref": "#/components/schemas/Key"}}}),
     "Key": _object(
         {
             "kty": {"const": "OKP"},

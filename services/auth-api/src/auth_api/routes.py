@@ -52,16 +52,16 @@ def blueprint(
     def token() -> Response:
         with _counted(metrics):
             name, password = accounts.parse_basic_auth(request.headers.get("Authorization"))
-            signing_keys = keys.current()
+            signer = keys.signer()
             with security_event("login", name, request.remote_addr):
                 login.check(name, password, request.remote_addr or "")
-            access_token = issue_token(name, signing_keys, now())
+            access_token = issue_token(name, signer, now())
         return jsonify(msgspec.to_builtins(access_token))
 
     @routes.get("/.well-known/jwks.json")
     @authentication("none")
     def jwks() -> Response:
-        response: Response = jsonify(keys.current().jwks)
+        response: Response = jsonify(keys.published())
         response.headers["Cache-Control"] = f"public, max-age={cache_seconds}"
         response.add_etag()
         response.make_conditional(request)
@@ -105,7 +105,7 @@ PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     ),
     AddressBusy: lambda _: Problem(429, "Too many concurrent registrations from this address; retry"),
     Busy: lambda _: unavailable("Too many concurrent logins or registrations; nothing was changed", RETRY_SECONDS),
-    SigningKeysUnavailable: lambda _: unavailable("Signing keys are not loaded yet; retry", RETRY_SECONDS),
+    SigningKeysUnavailable: lambda _: unavailable("There is no signing key yet; retry", RETRY_SECONDS),
     StoreUnavailable: lambda error: unavailable(
         "The user database is unavailable; nothing was changed", error.retry_after
     ),

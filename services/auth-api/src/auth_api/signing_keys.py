@@ -23,16 +23,15 @@ logger = log.get(__name__)
 
 
 class SigningKeysUnavailable(Exception):  # noqa: N818 - a state, not a defect
-    """There are no keys to publish or to sign with; the message says why."""
+    """There is no key to sign with, or no key set to publish; the message says why."""
 
 
 @dataclass(frozen=True)
-class KeySet:
-    """A snapshot: `private` signs as `kid`; `jwks` holds the public half of every key in use (RFC 7517)."""
+class Signer:
+    """A snapshot: `private` signs as `kid`."""
 
     kid: str
     private: Ed25519PrivateKey
-    jwks: Mapping[str, Any]
 
 
 class SigningKeys:
@@ -41,7 +40,8 @@ class SigningKeys:
     All are published. The last by name signs, unless `signing_kid` names another, but no key signs before it has been
     published for `cache_seconds`: as long as a verifier may use an older key set. The only key signs at once. The
     first publication is recorded in MongoDB, so that all replicas agree; without that record nothing is published.
-    After an invalid change of the folder, and while MongoDB is unavailable, the previous keys stay in use.
+    After an invalid change of the folder, and while MongoDB is unavailable, the previous keys stay in use. If every key
+    is revoked, nothing signs, and an empty set is published: verifiers then reject the revoked key's tokens.
     """
 
     def __init__(
@@ -63,16 +63,24 @@ class SigningKeys:
         self._state: FolderState | None = None
         self._private: dict[str, Ed25519PrivateKey] = {}
         self._next_publish = 0.0
-        self._keys: KeySet | None = None
+        self._signer: Signer | None = None
+        self._jwks: Mapping[str, Any] | None = None
         self._error = "not read yet"
         self._worker = Worker("signing-keys", self._run)
 
-    def current(self) -> KeySet:
-        """Return the keys in use; raise SigningKeysUnavailable. Does no I/O."""
-        keys = self._keys
-        if keys is None:
+    def signer(self) -> Signer:
+        """Return the key that signs; raise SigningKeysUnavailable. Does no I/O."""
+        signer = self._signer
+        if signer is None:
             raise SigningKeysUnavailable(self._error)
-        return keys
+        return signer
+
+    def published(self) -> Mapping[str, Any]:
+        """Return the public half of every key in use (RFC 7517); raise SigningKeysUnavailable. Does no I/O."""
+        jwks = self._jwks
+        if jwks is None:
+            raise SigningKeysUnavailable(self._error)
+        return jwks
 
     def refresh(self) -> None:
         """Read the folder if it has changed, and the record of publications every 3 s or after a change."""
@@ -107,17 +115,20 @@ class SigningKeys:
         self._state = state
         self._next_publish = self._clock() + RECORDS_SECONDS
         kids = [kid for kid in self._private if not records[kid].is_revoked]
+        self._use(kids, records)
         if not kids:
-            self._keys = None
             raise SigningKeysUnavailable("every key in AUTH_KEYS_DIR is revoked")
         self._error = ""
-        self._use(kids, choose_signer(kids, records, preferred=self._signing_kid, cache_seconds=self._cache_seconds))
 
-    def _use(self, kids: Sequence[str], signer: str) -> None:
+    def _use(self, kids: Sequence[str], records: Mapping[str, KeyRecord]) -> None:
+        signer = None
+        if kids:
+            kid = choose_signer(kids, records, preferred=self._signing_kid, cache_seconds=self._cache_seconds)
+            signer = Signer(kid, self._private[kid])
         jwks = {"keys": [_public_jwk(kid, self._private[kid]) for kid in kids]}
-        if self._keys is None or (self._keys.kid, self._keys.jwks) != (signer, jwks):
-            logger.info("signing_keys_loaded", kids=list(kids), signing_kid=signer)
-        self._keys = KeySet(signer, self._private[signer], jwks)
+        if (self._signer and self._signer.kid, self._jwks) != (signer and signer.kid, jwks):
+            logger.info("signing_keys_loaded", kids=list(kids), signing_kid=signer and signer.kid)
+        self._signer, self._jwks = signer, jwks
 
 
 def choose_signer(

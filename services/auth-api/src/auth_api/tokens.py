@@ -6,7 +6,7 @@ import msgspec
 from flask import Flask, g
 from flask_jwt_extended import create_access_token
 
-from auth_api.signing_keys import KeySet
+from auth_api.signing_keys import Signer
 from shared.http import access_token
 
 
@@ -24,14 +24,14 @@ def configure(app: Flask, *, issuer: str, audience: str) -> None:
     access_token.configure(app, issuer=issuer, audience=audience).encode_key_loader(lambda _identity: g.signing_key)
 
 
-def issue_token(username: str, keys: KeySet, now: datetime) -> AccessToken:
+def issue_token(username: str, signer: Signer, now: datetime) -> AccessToken:
     """Return a token for the user; call it in a request of an app that `configure` has prepared."""
     issued = now.astimezone(UTC).replace(microsecond=0)
     expiry = issued + timedelta(seconds=access_token.LIFETIME_SECONDS)
-    g.signing_key = keys.private
+    g.signing_key = signer.private
     token = create_access_token(
         username,
         additional_claims={"iat": issued, "exp": expiry},
-        additional_headers={"kid": keys.kid, "typ": access_token.TYPE},
+        additional_headers={"kid": signer.kid, "typ": access_token.TYPE},
     )
     return AccessToken(token, access_token.LIFETIME_SECONDS, expiry)

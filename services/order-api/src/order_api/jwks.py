@@ -55,9 +55,15 @@ def make_fetcher(url: str, ca_file: Path) -> Callable[[], Keys]:
 
 
 def parse(body: bytes) -> Keys:
-    """Return the Ed25519 keys of a key set by key id, as key objects; raise JwksFetchFailed if there are none."""
+    """Return the Ed25519 keys of a key set by key id, as key objects; raise JwksFetchFailed.
+
+    An empty set is valid: every key was revoked. A set with entries of which none is an Ed25519 key is not.
+    """
     try:
-        found = jwt.PyJWKSet.from_dict(json.loads(body)).keys
+        document = json.loads(body)
+        if document["keys"] == []:
+            return {}
+        found = jwt.PyJWKSet.from_dict(document).keys
     except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise JwksFetchFailed(f"not a key set: {type(error).__name__}") from error
     keys = {key.key_id: key.key for key in found if key.key_id and key.algorithm_name == "EdDSA"}
@@ -85,7 +91,7 @@ class JwksCache:
         self._refresh_seconds = refresh_seconds
         self._clock = clock
         self._backoff = Backoff(first=0.5, longest=5.0, jitter=jitter)
-        self._keys: Keys = {}
+        self._keys: Keys | None = None
         self._lock = threading.Lock()
         self._failures = 0
         self._last_lookup = float("-inf")
@@ -94,10 +100,10 @@ class JwksCache:
     @property
     def is_ready(self) -> bool:
         """True once a key set was fetched."""
-        return bool(self._keys)
+        return self._keys is not None
 
     def __contains__(self, kid: str) -> bool:
-        return kid in self._keys
+        return kid in (self._keys or {})
 
     def get(self, kid: str) -> Any | None:
         """Return the key `kid` or None; for an unknown kid the set is fetched again, at most every 30 s.
@@ -105,9 +111,9 @@ class JwksCache:
         Raise JwksUnavailable without a key set, and for an unknown kid if the last fetch failed or another thread is
         fetching: only one thread at a time waits for auth-api.
         """
-        if not self._keys:
+        if self._keys is None:
             raise JwksUnavailable
-        if kid not in self._keys:
+        if kid not in self:
             self._look_up(kid)
         return self._keys.get(kid)
 
@@ -115,10 +121,10 @@ class JwksCache:
         if not self._lock.acquire(blocking=False):
             raise JwksUnavailable
         try:
-            if kid not in self._keys and self._clock() >= self._last_lookup + UNKNOWN_KID_SECONDS:
+            if kid not in self and self._clock() >= self._last_lookup + UNKNOWN_KID_SECONDS:
                 self._last_lookup = self._clock()
                 self._refresh()
-            if kid not in self._keys and self._failures:
+            if kid not in self and self._failures:
                 raise JwksUnavailable
         finally:
             self._lock.release()
@@ -147,4 +153,4 @@ class JwksCache:
             self._failures = 0
         except Exception as error:  # noqa: BLE001 - none may stop the thread, or count as an invalid token
             self._failures += 1
-            logger.warning("jwks_fetch_failed", error=repr(error), kept=len(self._keys))
+            logger.warning("jwks_fetch_failed", error=repr(error), kept=len(self._keys or {}))
