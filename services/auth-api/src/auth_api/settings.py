@@ -1,12 +1,10 @@
 """The settings of auth-api, read from the environment."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
 
 from shared.config.service_settings import HttpSettings
-from shared.config.settings import env, folder, integer, load, settings
+from shared.config.settings import env, folder, integer, settings
 
 CGROUP_CPU = Path("/sys/fs/cgroup/cpu.max")
 
@@ -54,8 +52,3 @@ class Settings(HttpSettings):
         default="cores",
         help="concurrent password checks, and a quarter as many registrations; `cores`: the usable CPU cores",
     )
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """Read the settings; raise SettingsError, which names every missing or invalid variable."""
-        return load(cls, environ)

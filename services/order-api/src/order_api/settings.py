@@ -1,14 +1,12 @@
-"""The settings of order-api."""
+"""The settings of order-api, read from the environment."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
 
 from order_api.currencies import TWO_DECIMALS
 from order_api.rate_limit import Rate
 from shared.config.kafka_settings import KafkaSettings
 from shared.config.service_settings import HttpSettings
-from shared.config.settings import boolean, env, file, integer, load, settings, words
+from shared.config.settings import boolean, env, file, integer, settings, words
 
 
 def currencies(text: str) -> tuple[str, ...]:
@@ -66,8 +64,3 @@ class Settings(KafkaSettings, HttpSettings):
         default="10/50",
         help="invalid tokens from one address per second / at once, per replica",
     )
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """Read the settings; raise SettingsError that names every missing or bad variable."""
-        return load(cls, environ)

@@ -1,11 +1,8 @@
-"""The service's settings: every environment variable that it reads."""
-
-from collections.abc import Mapping
-from typing import Self
+"""The settings of order-processor, read from the environment."""
 
 from shared.config.kafka_settings import KafkaSettings
 from shared.config.service_settings import ServiceSettings
-from shared.config.settings import env, integer, load, settings, words
+from shared.config.settings import env, integer, settings, words
 
 GROUP_PROTOCOLS = ("consumer", "classic")
 
@@ -19,7 +16,7 @@ def group_protocol(text: str) -> str:
 
 @settings
 class Settings(KafkaSettings, ServiceSettings):
-    """The settings of order-processor; create them with `from_env`."""
+    """The environment variables of order-processor."""
 
     group_protocol: str = env(
         "KAFKA_GROUP_PROTOCOL", group_protocol, default="consumer", help="consumer (KIP-848) or classic"
@@ -33,8 +30,3 @@ class Settings(KafkaSettings, ServiceSettings):
         default="10",
         help="interval of reading the lag and looking for lost events, in seconds",
     )
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """Read the settings; raise SettingsError naming every missing or bad variable."""
-        return load(cls, environ)

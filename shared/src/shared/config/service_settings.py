@@ -1,9 +1,11 @@
 """The settings that several services share; each service adds its own in its settings.py."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 from shared.config.mongo_uri import mongo_uri
-from shared.config.settings import address, database_name, env, file, integer, settings
+from shared.config.settings import address, database_name, env, file, integer, load, settings
 from shared.telemetry import log
 
 
@@ -32,6 +34,11 @@ class ServiceSettings(LogSettings, MongoSettings):
     admin_bind: tuple[str, int] = env(
         "ADMIN_BIND", address, default="127.0.0.1:9090", help="address of the admin port (/livez, /readyz, /metrics)"
     )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings; raise SettingsError, which names every missing or invalid variable."""
+        return load(cls, environ)
 
 
 @settings
