@@ -95,7 +95,7 @@ def test_revoking_the_only_key_reaches_order_api(tmp_path: Path) -> None:
     later(both.auth, RECORDS_SECONDS)
 
     assert (before, fetch()) == (200, 401)
-    assert readiness_error(both.orders.store, both.orders.keys) is None
+    assert readiness_error(Mock(error=None), both.orders.store, both.orders.keys) is None
 
 
 def test_replica_stays_ready_to_publish_the_empty_set(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_replica_stays_ready_to_publish_the_empty_set(auth: AuthService, monkeyp
     later(auth, RECORDS_SECONDS)
     monkeypatch.setattr("auth_api.app.store.ping", Mock())
 
-    assert auth_readiness_error(auth.keys, Mock(done=True), Mock(), Mock()) is None
+    assert auth_readiness_error(Mock(error=None), auth.keys, Mock(), Mock()) is None
 
 
 def test_public_keys_are_cacheable(auth: AuthService) -> None:

@@ -16,6 +16,7 @@ from shared.telemetry import log
 T = TypeVar("T")
 
 RETRY_SECONDS = 1.0
+INDEXES_PENDING = "the indexes in MongoDB are not confirmed yet"
 PING_SECONDS = 0.8  # 1.3 at most: while it selects a server, the driver checks its deadline every 0.5 s
 logger = log.get(__name__)
 

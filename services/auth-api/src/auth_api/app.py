@@ -1,4 +1,4 @@
-"""All wiring of auth-api: `wsgi` is what gunicorn starts, `create_app` what tests start with fakes."""
+"""All wiring of auth-api: gunicorn starts `wsgi`, tests start `create_app` on fakes."""
 
 import os
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from auth_api.login import Login, Users
 from auth_api.metrics import AuthMetrics
 from auth_api.passwords import AddressShare, Passwords, Slots
 from auth_api.registration import NewUsers, Registrar
+from auth_api.routes import Routes
 from auth_api.settings import Settings
 from auth_api.signing_keys import SigningKeys, SigningKeysUnavailable
 from auth_api.store import MongoFailures, MongoUsers
@@ -26,7 +27,7 @@ from shared.key_records import KeyRecords
 from shared.mongo import Document
 from shared.resilience.breaker import Breaker
 from shared.resilience.startup import StartupTask
-from shared.store import StoreUnavailable
+from shared.store import INDEXES_PENDING, StoreUnavailable
 from shared.telemetry import certificates, log
 from shared.telemetry.admin import AdminServer
 from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, HttpMetrics
@@ -42,7 +43,7 @@ class UserStore(Users, NewUsers, Protocol):
 
 
 def utc_now() -> datetime:
-    """Return the current time."""
+    """Return the current time in UTC, with its time zone."""
     return datetime.now(UTC)
 
 
@@ -72,28 +73,28 @@ def create_app(
         RegistrationLimit(failures, settings.registrations_per_address),
         now,
     )
-    app.register_blueprint(
-        routes.blueprint(
-            login=login,
-            registrar=registrar,
-            keys=keys,
-            cache_seconds=settings.jwks_cache_seconds,
-            metrics=AuthMetrics(registry),
-            now=now,
-        )
+    views = Routes(
+        login=login,
+        registrar=registrar,
+        keys=keys,
+        cache_seconds=settings.jwks_cache_seconds,
+        metrics=AuthMetrics(registry),
+        now=now,
     )
+    app.register_blueprint(views.blueprint())
     serve_document(app, openapi.DOCUMENT, prefix="/api")
     return app
 
 
 def wsgi() -> Flask:
-    """Return the API on MongoDB, with its admin port open; gunicorn calls it in its worker, after the fork.
+    """Return the API on MongoDB, with all its threads started; gunicorn's worker calls it, after the fork.
 
-    `extensions["shutdown"]` closes everything that this opens.
+    `extensions["shutdown"]` closes what this function opened.
     """
     settings = Settings.from_env(os.environ)
     log.configure("auth-api", settings.log_level)
     registry = CollectorRegistry()
+    certificates.watch(CertificateMetrics(registry), {"mongodb-ca": settings.mongodb_ca_file})
     database = mongo.connect(
         settings.mongodb_uri,
         ca_file=settings.mongodb_ca_file,
@@ -122,19 +123,18 @@ def wsgi() -> Flask:
         registration_slots=Slots(registration_count, waiters=REGISTRATION_WAITERS),
         registry=registry,
     )
-    certificates.watch(CertificateMetrics(registry), {"mongodb-ca": settings.mongodb_ca_file})
     keys.start()
-    indexes = StartupTask(failures.create_indexes)
+    startup_task = StartupTask(failures.create_indexes, pending=INDEXES_PENDING)
     admin = AdminServer(
         settings.admin_bind,
         registry,
         live=lambda: None,
-        ready=partial(readiness_error, keys, indexes, database, breaker),
+        ready=partial(readiness_error, startup_task, keys, database, breaker),
     )
 
     def shutdown() -> None:
         admin.close()
-        indexes.close()
+        startup_task.close()
         keys.close()
         passwords.close()
         database.client.close()
@@ -154,16 +154,17 @@ def login_slots(settings: Settings) -> Slots:
 
 
 def readiness_error(
-    keys: SigningKeys, indexes: StartupTask, database: Database[Document], breaker: Breaker
+    startup_task: StartupTask, keys: SigningKeys, database: Database[Document], breaker: Breaker
 ) -> str | None:
-    """Return why this process cannot serve, or None if it can. Asks MongoDB, for at most 1.3 s; never raises."""
+    """Return a sentence that says why this process cannot serve, otherwise None. Pings MongoDB, for at most 1.3 s."""
     try:
         keys.published()
-        if not indexes.done:
-            return "MongoDB indexes are not confirmed yet"
-        store.ping(breaker, database)
     except SigningKeysUnavailable as error:
         return f"no signing keys: {error}"
+    if startup_task.error is not None:
+        return startup_task.error
+    try:
+        store.ping(breaker, database)
     except StoreUnavailable as error:
         return str(error)
     return None

@@ -1,7 +1,8 @@
-"""The HTTP routes of auth-api, and the problem document for each error."""
+"""The HTTP routes of auth-api, and one table from errors to problem documents."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -27,69 +28,6 @@ CHALLENGE = {"WWW-Authenticate": 'Basic realm="retail-orders", charset="UTF-8"'}
 RETRY_SECONDS = 1.0
 
 
-def blueprint(
-    *,
-    login: Login,
-    registrar: Registrar,
-    keys: SigningKeys,
-    cache_seconds: int,
-    metrics: AuthMetrics,
-    now: Callable[[], datetime],
-) -> Blueprint:
-    """Return the routes; each declares its authentication. The public keys may be cached for `cache_seconds`."""
-    routes = Blueprint("auth", __name__)
-
-    @routes.post("/api/users")
-    @authentication("none")
-    def register() -> tuple[Response, int]:
-        registration = read_json(Registration)
-        with security_event("registration", registration.username, request.remote_addr):
-            registrar.register(registration, request.remote_addr or "")
-        return jsonify(username=registration.username), 201
-
-    @routes.get("/api/token")
-    @authentication("basic")
-    def token() -> Response:
-        with _counted(metrics):
-            name, password = accounts.parse_basic_auth(request.headers.get("Authorization"))
-            signer = keys.signer()
-            with security_event("login", name, request.remote_addr):
-                login.check(name, password, request.remote_addr or "")
-            access_token = issue_token(name, signer, now())
-        return jsonify(msgspec.to_builtins(access_token))
-
-    @routes.get("/.well-known/jwks.json")
-    @authentication("none")
-    def jwks() -> Response:
-        response: Response = jsonify(keys.published())
-        response.headers["Cache-Control"] = f"public, max-age={cache_seconds}"
-        response.add_etag()
-        response.make_conditional(request)
-        return response
-
-    return routes
-
-
-@contextmanager
-def _counted(metrics: AuthMetrics) -> Iterator[None]:
-    """Count a token request by its result."""
-    result = "unavailable"
-    try:
-        yield
-        result = "ok"
-    except (MalformedCredentials, WrongCredentials):
-        result = "refused"
-        raise
-    except TooManyFailures:
-        result = "throttled"
-        raise
-    except Busy:
-        result = "busy"
-        raise
-    finally:
-        metrics.logins.labels(result).inc()
-
-
 PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     InvalidAccount: lambda error: Problem(422, str(error), errors=error.errors),
     NameTaken: lambda _: Problem(409, "username already taken"),
@@ -113,3 +51,71 @@ PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
         "It is not known whether the user was stored. Request a token with this name and password, or register again"
     ),
 }
+
+
+@dataclass(frozen=True)
+class Routes:
+    """The views. Verifiers may cache the public keys for `cache_seconds`."""
+
+    login: Login
+    registrar: Registrar
+    keys: SigningKeys
+    cache_seconds: int
+    metrics: AuthMetrics
+    now: Callable[[], datetime]
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes; each declares its authentication."""
+        blueprint = Blueprint("auth", __name__)
+        blueprint.add_url_rule("/api/users", "register", self.register, methods=["POST"])
+        blueprint.add_url_rule("/api/token", "token", self.token, methods=["GET"])
+        blueprint.add_url_rule("/.well-known/jwks.json", "jwks", self.jwks, methods=["GET"])
+        return blueprint
+
+    @authentication("none")
+    def register(self) -> tuple[Response, int]:
+        """Store a user."""
+        registration = read_json(Registration)
+        with security_event("registration", registration.username, request.remote_addr):
+            self.registrar.register(registration, request.remote_addr or "")
+        return jsonify(username=registration.username), 201
+
+    @authentication("basic")
+    def token(self) -> Response:
+        """Return an access token for the user of the Basic credentials."""
+        with _counted(self.metrics):
+            name, password = accounts.parse_basic_auth(request.headers.get("Authorization"))
+            signer = self.keys.signer()
+            with security_event("login", name, request.remote_addr):
+                self.login.check(name, password, request.remote_addr or "")
+            access_token = issue_token(name, signer, self.now())
+        return jsonify(msgspec.to_builtins(access_token))
+
+    @authentication("none")
+    def jwks(self) -> Response:
+        """Return the public keys."""
+        response: Response = jsonify(self.keys.published())
+        response.headers["Cache-Control"] = f"public, max-age={self.cache_seconds}"
+        response.add_etag()
+        response.make_conditional(request)
+        return response
+
+
+@contextmanager
+def _counted(metrics: AuthMetrics) -> Iterator[None]:
+    """Count a token request by its result."""
+    result = "unavailable"
+    try:
+        yield
+        result = "ok"
+    except (MalformedCredentials, WrongCredentials):
+        result = "refused"
+        raise
+    except TooManyFailures:
+        result = "throttled"
+        raise
+    except Busy:
+        result = "busy"
+        raise
+    finally:
+        metrics.logins.labels(result).inc()

@@ -30,7 +30,7 @@ from shared.http.app import init_app, register_problems
 from shared.http.openapi import serve_document
 from shared.resilience.breaker import Breaker
 from shared.resilience.startup import StartupTask
-from shared.store import StoreUnavailable
+from shared.store import INDEXES_PENDING, StoreUnavailable
 from shared.telemetry import certificates, log
 from shared.telemetry.admin import AdminServer
 from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, HttpMetrics
@@ -88,7 +88,7 @@ def create_app(
 def wsgi() -> Flask:
     """Return the API on MongoDB and Kafka, with all its threads started; gunicorn's worker calls it, after the fork.
 
-    `extensions["shutdown"]` finishes the work in flight and closes what this function opened.
+    `extensions["shutdown"]` finishes the work in flight, and closes what this function opened.
     """
     settings = Settings.from_env(os.environ)
     log.configure("order-api", settings.log_level)
@@ -129,13 +129,13 @@ def wsgi() -> Flask:
     )
     keys.start()
     relay.start()
-    startup_task = StartupTask(store.prepare)
+    startup_task = StartupTask(store.prepare, pending=INDEXES_PENDING)
     required_keys = keys if settings.require_token else None
     admin = AdminServer(
         settings.admin_bind,
         registry,
         live=partial(liveness_error, relay),
-        ready=partial(readiness_error, store, required_keys),
+        ready=partial(readiness_error, startup_task, store, required_keys),
     )
 
     def shutdown() -> None:
@@ -156,13 +156,13 @@ def liveness_error(relay: OutboxRelay) -> str | None:
     return f"outbox relay stalled for {seconds:.0f} s" if seconds > RELAY_STALLED_SECONDS else None
 
 
-def readiness_error(store: OrderStore, keys: JwksCache | None) -> str | None:
+def readiness_error(startup_task: StartupTask, store: OrderStore, keys: JwksCache | None) -> str | None:
     """Return a sentence that says why this process cannot serve, otherwise None. Pings MongoDB, for at most 1.3 s.
 
     `keys` is None if orders are placed without a token. Kafka is not checked: orders are accepted without it.
     """
-    if error := store.preparation_error:
-        return error
+    if startup_task.error is not None:
+        return startup_task.error
     if keys is not None and not keys.is_ready:
         return "JWKS not fetched yet"
     try:

@@ -13,7 +13,6 @@ from order_api.group_commit import GroupCommit
 from order_api.orders import Document
 from shared import store
 from shared.ordering import schema
-from shared.ordering.indexes import IndexConflict
 from shared.resilience.breaker import Breaker
 
 T = TypeVar("T")
@@ -40,21 +39,11 @@ class OrderStore:
         self._list_breaker = list_breaker
         self._group_commit = GroupCommit(self._local)
         self._indexes_ready = threading.Event()
-        self._preparation_error = "the indexes in MongoDB are not confirmed yet"
 
     def prepare(self) -> None:
         """Create the indexes and the validator, and confirm them; raise StoreUnavailable or IndexConflict."""
-        try:
-            self._run(lambda: schema.ensure(self._local))
-        except IndexConflict as error:
-            self._preparation_error = str(error)
-            raise
+        self._run(lambda: schema.ensure(self._local))
         self._indexes_ready.set()
-
-    @property
-    def preparation_error(self) -> str | None:
-        """Why `indexes_ready` is false, for the operator; None once it is true."""
-        return None if self.indexes_ready else self._preparation_error
 
     @property
     def indexes_ready(self) -> bool:

@@ -1,11 +1,11 @@
-"""Wires the service and runs it: nothing else creates clients or threads."""
+"""All wiring of order-processor: `main` runs it until a signal stops it."""
 
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
@@ -87,7 +87,12 @@ def run(settings: Settings, stop: threading.Event) -> None:
         consumer=consumer,
         seconds=settings.reconcile_seconds,
     )
-    admin = AdminServer(settings.admin_bind, registry, live=_live(consumer), ready=_ready(monitor, breaker))
+    admin = AdminServer(
+        settings.admin_bind,
+        registry,
+        live=partial(liveness_error, consumer),
+        ready=partial(readiness_error, monitor, breaker),
+    )
     logger.info("started", admin=admin.port)
     try:
         consumer.subscribe()
@@ -108,21 +113,17 @@ def run(settings: Settings, stop: threading.Event) -> None:
     logger.info("stopped")
 
 
-def _live(consumer: Consumer) -> Callable[[], str | None]:
-    def live() -> str | None:
-        age = time.monotonic() - consumer.last_poll_at
-        return f"consumer loop stalled for {age:.0f} s" if age > STALLED_SECONDS else None
-
-    return live
+def liveness_error(consumer: Consumer) -> str | None:
+    """Return a sentence if the consumer's loop is stalled, otherwise None."""
+    age = time.monotonic() - consumer.last_poll_at
+    return f"consumer loop stalled for {age:.0f} s" if age > STALLED_SECONDS else None
 
 
-def _ready(monitor: Monitor, breaker: Breaker) -> Callable[[], str | None]:
-    def ready() -> str | None:
-        if breaker.state == "open":
-            return "MongoDB's circuit breaker is open"
-        return None if monitor.is_connected else "Kafka does not answer"
-
-    return ready
+def readiness_error(monitor: Monitor, breaker: Breaker) -> str | None:
+    """Return a sentence that says why this process cannot handle events, otherwise None."""
+    if breaker.state == "open":
+        return "MongoDB's circuit breaker is open"
+    return None if monitor.is_connected else "Kafka does not answer"
 
 
 def _kafka_error(error: kafka.KafkaError) -> None:

@@ -18,8 +18,8 @@ def test_startup_task_stops_after_first_success() -> None:
         if error := attempts[-1]:
             raise error
 
-    task = StartupTask(action, backoff=SHORT)
-    until(lambda: task.done, "the success", every=0.001)
+    task = StartupTask(action, pending="not yet", backoff=SHORT)
+    until(lambda: task.error is None, "the success", every=0.001)
     task.close()
 
     assert attempts == outcomes
@@ -32,9 +32,9 @@ def test_startup_task_retries_until_closed() -> None:
         attempts.append(1)
         raise OSError("unavailable")
 
-    task = StartupTask(action, backoff=SHORT)
+    task = StartupTask(action, pending="not yet", backoff=SHORT)
     until(lambda: len(attempts) >= 3, "three attempts", every=0.001)
     task.close()
 
-    assert not task.done
+    assert task.error == "unavailable"
     assert "startup-task" not in {thread.name for thread in threading.enumerate()}
