@@ -80,3 +80,22 @@ def test_forwarded_address_from_another_peer_is_ignored(tmp_path: Path, service:
         client = RawHttpsClient(proxy.port, authority.certificate)
 
         assert share_a_limit(client, "203.0.113.1", "203.0.113.2")
+
+
+@pytest.mark.parametrize(
+    ("options", "value"),
+    [
+        ((), "max-age=31536000; includeSubDomains"),
+        (("--set", "proxy.hsts.maxAgeSeconds=300,proxy.hsts.includeSubDomains=false"), "max-age=300"),
+        (("--set", "proxy.hsts.maxAgeSeconds=0"), None),
+    ],
+)
+def test_hsts_is_sent_as_configured(tmp_path: Path, service: int, options: tuple[str, ...], value: str | None) -> None:
+    """The same on an answer of the service, of the proxy's rules, and to a line that is not HTTP."""
+    authority = Authority(tmp_path / "authority")
+    with chart_proxy.running(tmp_path, authority, service, *options) as proxy:
+        client = RawHttpsClient(proxy.port, authority.certificate)
+        answers = [client.ask("GET /x HTTP/1.1"), client.ask("get /x HTTP/1.1"), client.raw(b"nonsense\r\n\r\n")]
+
+    assert [answer and answer.status for answer in answers] == [200, 400, 400]
+    assert [answer and answer.headers.get("strict-transport-security") for answer in answers] == [value] * 3

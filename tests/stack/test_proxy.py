@@ -153,7 +153,12 @@ def test_service_answer_is_passed_on_unchanged(client: RawHttpsClient) -> None:
     answer = client.ask("GET /order/../metrics?x=%22 HTTP/1.1")
 
     assert answer.json()["path"] == "/order/../metrics?x=%22"
-    assert answer.headers["strict-transport-security"] == "max-age=1"
+    assert answer.headers["x-service"] == "1"
+
+
+def test_local_proxy_sends_no_hsts(client: RawHttpsClient) -> None:
+    for answer in (client.ask("GET /order HTTP/1.1"), client.ask("TRACE / HTTP/1.1")):
+        assert "strict-transport-security" not in answer.headers
 
 
 def test_internal_locations_of_the_proxy_return_404(client: RawHttpsClient) -> None:

@@ -37,7 +37,7 @@ class FaultyService(BaseHTTPRequestHandler):
         body = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Strict-Transport-Security", "max-age=1")
+        self.send_header("X-Service", "1")
         self.end_headers()
         self.wfile.write(body)
 
@@ -98,4 +98,3 @@ def assert_problem(answer: Answer | None, status: int) -> None:
     assert answer.headers["server"] == "nginx"
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["strict-transport-security"].startswith("max-age=")

@@ -43,6 +43,7 @@ http {{
         server_name localhost;
         ssl_certificate {certificate};
         ssl_certificate_key {certificate};
+        set $hsts ""; # a browser would refuse plain HTTP of every other server on localhost
         include {rules};
 {locations}
     }}

@@ -45,3 +45,9 @@ volumeMounts:
 - name: proxy-tmp
   emptyDir: {sizeLimit: 256Mi}
 {{- end }}
+
+{{- define "retail-orders.hsts" -}}
+{{- with .Values.proxy.hsts }}
+{{- if .maxAgeSeconds }}max-age={{ int64 .maxAgeSeconds }}{{ if .includeSubDomains }}; includeSubDomains{{ end }}{{ end }}
+{{- end }}
+{{- end }}

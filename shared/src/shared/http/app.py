@@ -19,8 +19,7 @@ from shared.telemetry import log
 from shared.telemetry.metrics import HttpMetrics
 
 MAX_BODY = 64 * 1024
-HEADERS = {
-    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+HEADERS = {  # Strict-Transport-Security is the proxy's: only there is TLS
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
