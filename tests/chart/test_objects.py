@@ -8,6 +8,7 @@ from support import helm, manifests
 from support.manifests import Pod, of_kind, selects
 
 EXAMPLES = sorted((helm.CHART / "ci").glob("*-values.yaml"))
+MINIMAL = helm.CHART / "ci/minimal-values.yaml"
 COMPONENTS = set(helm.SERVICES)
 
 
@@ -120,22 +121,53 @@ def lets_in(policies: list[dict[str, Any]], sender: Pod, receiver: Pod, port: st
     return False
 
 
-def test_autoscaled_deployment_sets_no_replicas(resources: list[dict[str, Any]]) -> None:
-    """A Deployment has replicas or an autoscaler, and a budget as soon as there can be two pods."""
+def test_replicas_are_rendered_only_on_request() -> None:
+    """Whoever scales owns the number; Helm 4 cannot apply a manifest with another one."""
+    deployments = {d["metadata"]["name"]: d["spec"] for v in EXAMPLES for d in of_kind(helm.rendered(v), "Deployment")}
+
+    assert {name: spec["replicas"] for name, spec in deployments.items() if "replicas" in spec} == {
+        "shop-order-processor": 1
+    }
+
+
+def test_scaled_deployment_has_autoscaler_and_budget(resources: list[dict[str, Any]]) -> None:
+    """Each Deployment without a number has an autoscaler of one of its containers, and a budget."""
     scaled = {
         hpa["spec"]["scaleTargetRef"]["name"]: hpa["spec"] for hpa in of_kind(resources, "HorizontalPodAutoscaler")
     }
     budgets = {budget["metadata"]["name"] for budget in of_kind(resources, "PodDisruptionBudget")}
-    for deployment in of_kind(resources, "Deployment"):
+    services = [d for d in of_kind(resources, "Deployment") if component(d) in COMPONENTS]
+    for deployment in services:
         name = deployment["metadata"]["name"]
         containers = {c["name"] for c in deployment["spec"]["template"]["spec"]["containers"]}
 
-        assert ("replicas" in deployment["spec"]) == (name not in scaled)
+        assert (name in scaled) == (name in budgets) == ("replicas" not in deployment["spec"])
         if name in scaled:
             assert scaled[name]["metrics"][0]["containerResource"]["container"] in containers
-        replicas = deployment["spec"].get("replicas") or scaled[name]["minReplicas"]
-        assert (name in budgets) == (replicas > 1)
-        assert replicas == 1 or deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+        assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+
+
+def test_budget_covers_replicas_of_any_owner() -> None:
+    """Only a fixed number below two has no budget."""
+    sets = ["autoscaling.enabled=false", "replicas=2"]
+    fixed = [part for text in sets for part in ("--set", f"orderApi.{text}")]
+    by_hand = ["--set", "authApi.autoscaling.enabled=false"]
+    single = [
+        part for text in ("autoscaling.enabled=false", "replicas=1") for part in ("--set", f"orderProcessor.{text}")
+    ]
+    rendered = helm.parse(helm.template("--values", str(MINIMAL), *fixed, *by_hand, *single))
+
+    assert {component(r) for r in of_kind(rendered, "PodDisruptionBudget")} == {"order-api", "auth-api"}
+
+
+def test_scaling_behavior_is_merged_over_the_default() -> None:
+    settings = "orderApi.autoscaling.behavior.scaleUp.selectPolicy=Disabled"
+    rendered = helm.parse(helm.template("--values", str(MINIMAL), "--set", settings))
+    behavior = next(
+        h["spec"]["behavior"] for h in of_kind(rendered, "HorizontalPodAutoscaler") if component(h) == "order-api"
+    )
+
+    assert behavior == {"scaleUp": {"selectPolicy": "Disabled"}, "scaleDown": {"stabilizationWindowSeconds": 300}}
 
 
 def test_everything_values_render_every_kind() -> None:

@@ -55,6 +55,7 @@ def test_invalid_values_are_rejected_by_the_schema(setting: str) -> None:
         ("certificates.enabled=true", "certificates.enabled needs certificates.issuerRef.name"),
         ("httpRoute.enabled=true", "httpRoute.enabled needs httpRoute.parentRefs"),
         ("ingress.enabled=true,ingress.host=a.example", "the Ingress is served with TLS only"),
+        ("orderApi.replicas=3", "orderApi.replicas is set, and the autoscaler owns the number"),
         (
             "orderApi.autoscaling.enabled=true,orderApi.autoscaling.minReplicas=9,orderApi.autoscaling.maxReplicas=3",
             "orderApi.autoscaling: minReplicas is greater than maxReplicas",

@@ -15,7 +15,8 @@ def test_load_scales_up_and_scales_down_afterwards() -> None:
     """From two to three or more and back, at 50 orders/s and then at a few, with no failed request."""
     with kind.release_restored():
         kind.upgrade(
-            "orderApi.autoscaling.enabled=true", "orderApi.autoscaling.minReplicas=2",
+            "orderApi.autoscaling.behavior.scaleUp.selectPolicy=Max",
+            "orderApi.autoscaling.behavior.scaleDown.selectPolicy=Max",
             "orderApi.autoscaling.maxReplicas=3", "orderApi.autoscaling.targetCPUUtilizationPercentage=40",
             "orderApi.autoscaling.scaleDownStabilizationSeconds=15",
         )  # fmt: skip

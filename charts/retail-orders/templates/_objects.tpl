@@ -28,9 +28,9 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* The autoscaler owns spec.replicas when it is enabled. */}}
+{{/* Whoever writes spec.replicas owns it, and Helm 4 refuses to take it over: so it is rendered only on request. */}}
 {{- define "retail-orders.deploymentSettings" -}}
-{{- if not .values.autoscaling.enabled }}
+{{- if not (kindIs "invalid" .values.replicas) }}
 replicas: {{ .values.replicas }}
 {{- end }}
 revisionHistoryLimit: 5
@@ -42,8 +42,8 @@ selector:
 {{- end }}
 
 {{- define "retail-orders.pdb" -}}
-{{- $replicas := ternary .values.autoscaling.minReplicas .values.replicas .values.autoscaling.enabled }}
-{{- if and .root.Values.podDisruptionBudget.enabled (gt (int $replicas) 1) -}}
+{{- $atMostOne := and (not (kindIs "invalid" .values.replicas)) (le (int .values.replicas) 1) }}
+{{- if and .root.Values.podDisruptionBudget.enabled (not $atMostOne) -}}
 apiVersion: policy/v1
 kind: PodDisruptionBudget
 {{ include "retail-orders.meta" . }}
@@ -58,6 +58,7 @@ spec:
 
 {{/* Measures the container of the service only, without the proxy. */}}
 {{- define "retail-orders.hpa" -}}
+{{- $scaleDown := dict "stabilizationWindowSeconds" .values.autoscaling.scaleDownStabilizationSeconds }}
 {{- if .values.autoscaling.enabled -}}
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
@@ -73,7 +74,7 @@ spec:
         container: {{ .name }}
         target: {type: Utilization, averageUtilization: {{ .values.autoscaling.targetCPUUtilizationPercentage }}}
   behavior:
-    scaleDown: {stabilizationWindowSeconds: {{ .values.autoscaling.scaleDownStabilizationSeconds }}}
+    {{- mergeOverwrite (dict "scaleDown" $scaleDown) (deepCopy .values.autoscaling.behavior) | toYaml | nindent 4 }}
 {{- end }}
 {{- end }}
 

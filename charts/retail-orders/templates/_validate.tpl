@@ -32,6 +32,9 @@
 {{- fail (printf "%s has no certificate: set %s.tls.existingSecret, or certificates.enabled with an issuer" $name $name) }}
 {{- end }}
 {{- end }}
+{{- if and (dig "autoscaling" "enabled" false $values) (not (kindIs "invalid" $values.replicas)) }}
+{{- fail (printf "%s.replicas is set, and the autoscaler owns the number: set %s.autoscaling.minReplicas instead, or %s.autoscaling.enabled to false" $name $name $name) }}
+{{- end }}
 {{- if and (hasKey $values "autoscaling") (gt (int $values.autoscaling.minReplicas) (int $values.autoscaling.maxReplicas)) }}
 {{- fail (printf "%s.autoscaling: minReplicas is greater than maxReplicas" $name) }}
 {{- end }}
