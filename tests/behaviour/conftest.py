@@ -10,6 +10,7 @@ from pymongo.database import Database
 from fakes import mongo_client
 from fakes.replica_set import ReplicaSet
 from local_stack.stack import Stack
+from order_api.backlog import BacklogReader
 from order_api.orders import Document
 from order_api.outbox import Outbox
 from order_api.store import OrderStore
@@ -30,9 +31,8 @@ def in_memory() -> StoreHarness:
         servers.update({"_id": order_id}, {"$set": fields}, many=False)
         servers.replicate()
 
-    return StoreHarness(
-        store, Outbox(anything, new_breaker()), lambda i: servers.primary[i], change, servers.rejected_ids.add
-    )
+    outbox, backlog = Outbox(anything, new_breaker()), BacklogReader(anything, new_breaker())
+    return StoreHarness(store, outbox, backlog, lambda i: servers.primary[i], change, servers.rejected_ids.add)
 
 
 @pytest.fixture
@@ -71,7 +71,8 @@ def real(database: Database[Document], admin: Database[Document]) -> StoreHarnes
     def change(order_id: str, fields: Document) -> None:
         collection.update_one({"_id": order_id}, {"$set": fields})
 
-    return StoreHarness(store, Outbox(database, new_breaker()), raw, change, reject_changes)
+    outbox, backlog = Outbox(database, new_breaker()), BacklogReader(database, new_breaker())
+    return StoreHarness(store, outbox, backlog, raw, change, reject_changes)
 
 
 @pytest.fixture(params=["in_memory", "real"])

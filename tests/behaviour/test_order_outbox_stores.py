@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from order_api import orders
+from shared.ordering.transitions import technical_failure
 from support.order_stores import StoreHarness
 from support.wait import until
 
@@ -90,17 +91,35 @@ def test_removing_an_outbox_entry_twice_is_harmless(harness: StoreHarness) -> No
 
 
 def test_backlog_counts_placed_orders_with_an_outbox_entry(harness: StoreHarness) -> None:
-    empty = harness.outbox.backlog()
+    empty = harness.backlog.read()
     oldest, processed, removed = harness.place(age=100), harness.place(age=200), harness.place(age=300)
     harness.place()
     harness.change(processed, {"status": "PROCESSED"})
     harness.outbox.remove([removed])
-    backlog = harness.outbox.backlog()
+    backlog = harness.backlog.read()
 
-    assert tuple(empty) == (0, 0)
+    assert set(empty) == {0}
     assert oldest
     assert backlog.pending == 2
-    assert 99 < backlog.oldest_seconds < 110
+    assert 99 < backlog.oldest_pending_seconds < 110
+    assert backlog.unprocessed == 3
+    assert 299 < backlog.oldest_unprocessed_seconds < 310
+
+
+def test_backlog_counts_orders_that_wait_for_a_person(harness: StoreHarness) -> None:
+    excluded, technical, refused, redriven = (harness.place(age=100) for _ in range(4))
+    failed = {"status": "FAILED", "at": harness.outbox.now(), "by": "order-processor"}
+    harness.change(excluded, {"outbox": {"due": "excluded", "attempts": 0}})
+    for order_id, reasons in {
+        technical: [technical_failure(technical)],
+        refused: ["item not sold: anvil"],
+        redriven: [technical_failure(redriven), "item not sold: anvil"],
+    }.items():
+        harness.change(order_id, {"status": "FAILED", "history": [failed | {"reason": reason} for reason in reasons]})
+    backlog = harness.backlog.read()
+
+    assert (backlog.excluded, backlog.failed) == (1, 1)
+    assert (backlog.unprocessed, backlog.oldest_unprocessed_seconds) == (1, 0)
 
 
 def test_rejected_update_does_not_block_the_other_orders(harness: StoreHarness) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pymongo.database import Database
 
+from order_api.backlog import BY_AGE, BY_REASON
 from order_api.orders import Document
 from order_api.store import LIST_BATCH, DuplicateOrder, OrderStore
 from shared.ordering import schema
@@ -170,6 +171,10 @@ def test_every_query_uses_an_index(real: StoreHarness, admin: Database[Document]
         "newest_of_user": collection.find({"userid": "user-1"}).sort("_id", -1).limit(3),
         "newest_of_user_by_status": collection.find({"userid": "user-1", "status": "FAILED"}).sort("_id", -1),
         "outbox_due": collection.find({"status": "PLACED"} | passed).limit(10),
+        "oldest_placed": collection.find({"status": "PLACED"}, hint=BY_AGE).sort("placed_at", 1).limit(1),
+        "failed_by_reason": collection.find(
+            {"status": "FAILED", "history.reason": {"$regex": "^could not"}}, hint=BY_REASON
+        ),
     }
 
     for index, cursor in plans.items():

@@ -3,6 +3,7 @@
 tests/behaviour runs the stores on it and on a real server.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -99,6 +100,8 @@ def _operator_holds(value: Any, name: str, argument: Any) -> bool:
             return any(_equals(value, one) for one in argument)
         case "$exists":
             return (value is not ABSENT) is bool(argument)
+        case "$regex":
+            return isinstance(value, str) and re.search(argument, value) is not None
         case "$type" if argument in _TYPES:
             return isinstance(value, _TYPES[argument])
     raise NotImplementedError(name)

@@ -127,9 +127,10 @@ class FakeCollection:
         *,
         limit: int = 0,
         batch_size: int = 0,
+        hint: Sequence[tuple[str, int]] = (),
         session: FakeSession | None = None,
     ) -> "FakeCursor":
-        _ = batch_size
+        _ = batch_size, hint
         _raise_for(self._servers.before_operation("find"))
         if self._certain or (session and session.has_read and not self._local):
             self._servers.commit_all()
@@ -146,8 +147,9 @@ class FakeCollection:
     def count_documents(self, query: Mapping[str, Any]) -> int:
         return len([*self.find(query)])
 
-    def aggregate(self, steps: Sequence[Mapping[str, Any]]) -> "FakeCursor":
+    def aggregate(self, steps: Sequence[Mapping[str, Any]], *, hint: Document | None = None) -> "FakeCursor":
         """Run a `$match`, an optional `$limit`, and a `$group` of all rows with `$sum`, `$min` and `$max`."""
+        _ = hint
         match, *limits, group = steps
         limit = limits[0]["$limit"] if limits else 0
         rows, now = [*self.find(match["$match"]).limit(limit)], self._servers.now()

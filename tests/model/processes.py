@@ -113,7 +113,6 @@ class Api:
         self.relay = OutboxRelay(
             Outbox(database, breaker),
             publisher,
-            metrics=_order_metrics,
             clock=environment.clock,
             jitter=environment.random.random,
             new_claim=lambda: environment.random.randbytes(8).hex(),

@@ -12,6 +12,7 @@ from pymongo.database import Database
 
 from local_stack.stack import Stack
 from order_api import orders
+from order_api.backlog import BacklogReader
 from order_api.models import OrderItem
 from order_api.orders import Document
 from order_api.outbox import Outbox
@@ -28,6 +29,7 @@ class StoreHarness:
 
     store: OrderStore
     outbox: Outbox
+    backlog: BacklogReader
     raw: Callable[[str], Document]
     change: Callable[[str, Document], None]
     reject_changes: Callable[[str], None]

@@ -12,6 +12,7 @@ from fakes.kafka_producer import FakeProducer
 from fakes.mongo_client import FakeDatabase
 from fakes.replica_set import Failure, ReplicaSet
 from order_api import orders
+from order_api.backlog import Backlog, BacklogReader
 from order_api.metrics import OrderMetrics
 from order_api.orders import Document
 from order_api.outbox import Outbox
@@ -50,8 +51,8 @@ class RelayHarness:
         """Return the relay of one more process on the same database."""
         claims = count()
         name = len(self.producers)
-        common: dict[str, Any] = {"metrics": self.metrics, "clock": self.clock.seconds, "jitter": lambda: 0.0}
-        publisher = EventPublisher(self._make_producer, breaker=self.breaker, **common)
+        common: dict[str, Any] = {"clock": self.clock.seconds, "jitter": lambda: 0.0}
+        publisher = EventPublisher(self._make_producer, breaker=self.breaker, metrics=self.metrics, **common)
         self.outboxes.append(Outbox(self._database(), self._mongodb_breaker()))
         return OutboxRelay(self.outboxes[-1], publisher, new_claim=lambda: f"claim-{name}-{next(claims)}", **common)
 
@@ -100,6 +101,10 @@ class RelayHarness:
     def count(self, name: str, **labels: str) -> float:
         """Return the value of a metric's sample."""
         return self.registry.get_sample_value(name, labels) or 0.0
+
+    def backlog(self) -> Backlog:
+        """Return what the metrics would show."""
+        return BacklogReader(self._database(), self._mongodb_breaker()).read()
 
     def _database(self) -> Any:
         return FakeDatabase(self.servers)

@@ -47,15 +47,6 @@ def place(servers: ReplicaSet, *ages: int) -> list[str]:
     return ids
 
 
-def test_long_backlog_is_counted_up_to_its_limit(
-    monkeypatch: pytest.MonkeyPatch, servers: ReplicaSet, outbox: Outbox
-) -> None:
-    monkeypatch.setattr(outbox_module, "BACKLOG_LIMIT", 3)
-    place(servers, 50, 40, 30, 20, 10)
-
-    assert outbox.backlog() == (3, 50.0)
-
-
 def test_orders_with_rejected_claims_are_skipped_for_30_seconds(servers: ReplicaSet, outbox: Outbox) -> None:
     first, second, third = place(servers, 50, 40, 30)
     servers.rejected_ids.update({first, second})

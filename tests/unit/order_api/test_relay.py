@@ -82,17 +82,6 @@ def test_failed_fast_path_leaves_the_outbox_entry_unchanged(harness: RelayHarnes
     assert harness.entries() == [record["outbox"]]
 
 
-def test_gauges_show_the_outbox_of_the_database(harness: RelayHarness) -> None:
-    harness.producer.delivers_on_poll = False
-    harness.place()
-    harness.clock.advance(1)
-    harness.place()
-    harness.step(6)
-
-    assert harness.count("retail_outbox_pending_orders") == 2
-    assert harness.count("retail_outbox_oldest_age_seconds") == 7
-
-
 def test_relay_survives_database_outage(harness: RelayHarness) -> None:
     harness.stop_mongodb()
     harness.step(10)

@@ -31,6 +31,7 @@ from shared.store import INDEXES_PENDING, StoreUnavailable
 from shared.telemetry import certificates, log
 from shared.telemetry.admin import AdminServer
 from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, HttpMetrics
+from shared.telemetry.registry import new_registry
 
 SPARE_CONNECTIONS = 4
 LOGIN_SLOTS_PER_REGISTRATION_SLOT = 4
@@ -93,7 +94,7 @@ def wsgi() -> Flask:
     """
     settings = Settings.from_env(os.environ)
     log.configure("auth-api", settings.log_level)
-    registry = CollectorRegistry()
+    registry = new_registry("auth-api")
     certificates.watch(CertificateMetrics(registry), {"mongodb-ca": settings.mongodb_ca_file})
     database = mongo.connect(
         settings.mongodb_uri,

@@ -12,6 +12,7 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 
 from order_api import openapi, routes
+from order_api.backlog import BacklogMonitor, BacklogReader
 from order_api.jwks import JwksCache, make_fetcher
 from order_api.long_poll import LongPoll
 from order_api.metrics import OrderMetrics
@@ -34,6 +35,7 @@ from shared.store import INDEXES_PENDING, StoreUnavailable
 from shared.telemetry import certificates, log
 from shared.telemetry.admin import AdminServer
 from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, HttpMetrics
+from shared.telemetry.registry import new_registry
 
 SPARE_CONNECTIONS = 4  # for the relay, the start-up task and the probes
 RELAY_STALLED_SECONDS = 45.0  # longer than a run in which MongoDB times out, unless a batch is bisected
@@ -92,7 +94,7 @@ def wsgi() -> Flask:
     """
     settings = Settings.from_env(os.environ)
     log.configure("order-api", settings.log_level)
-    registry = CollectorRegistry()
+    registry = new_registry("order-api")
     metrics = OrderMetrics(registry)
     breaker_metrics = BreakerMetrics(registry)
     certificates.watch(
@@ -114,7 +116,8 @@ def wsgi() -> Flask:
         breaker=Breaker("kafka", breaker_metrics),
         metrics=metrics,
     )
-    relay = OutboxRelay(Outbox(database, mongodb_breaker), publisher, metrics=metrics)
+    relay = OutboxRelay(Outbox(database, mongodb_breaker), publisher)
+    backlog_monitor = BacklogMonitor(BacklogReader(database, mongodb_breaker), metrics)
     fetch = make_fetcher(settings.jwks_url, settings.jwks_ca_file)
     keys = JwksCache(fetch, refresh_seconds=settings.jwks_refresh_seconds)
     long_poll = LongPoll(settings.http_threads)
@@ -129,7 +132,7 @@ def wsgi() -> Flask:
     )
     keys.start()
     relay.start()
-    startup_task = StartupTask(store.prepare, pending=INDEXES_PENDING)
+    startup_task = StartupTask(partial(_prepare, store, backlog_monitor), pending=INDEXES_PENDING)
     required_keys = keys if settings.require_token else None
     admin = AdminServer(
         settings.admin_bind,
@@ -142,12 +145,20 @@ def wsgi() -> Flask:
         admin.close()
         startup_task.close()
         keys.close()
+        backlog_monitor.stop()
         relay.close()
+        backlog_monitor.close()
         database.client.close()
 
     app.extensions["shutdown"] = shutdown
     _stop_long_polls_at_sigterm(long_poll)
     return app
+
+
+def _prepare(store: OrderStore, backlog_monitor: BacklogMonitor) -> None:
+    """Create the indexes, then start to read by them."""
+    store.prepare()
+    backlog_monitor.start()
 
 
 def liveness_error(relay: OutboxRelay) -> str | None:

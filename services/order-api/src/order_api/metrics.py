@@ -1,6 +1,27 @@
 """The metrics of orders and their outbox, as one replica of order-api counts them."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from prometheus_client import CollectorRegistry, Counter
+
+from shared.telemetry.fresh_gauge import FreshGauge
+
+MAX_AGE_SECONDS = 90.0  # of what was read from the database: longer than the longest pause between readings
+BACKLOG: Mapping[str, str] = MappingProxyType(
+    {
+        "retail_outbox_pending_orders": "Orders whose event is not confirmed as published; at most 10,000 are counted.",
+        "retail_outbox_oldest_age_seconds": "Age of the oldest such order, by the database's clock.",
+        "retail_orders_unprocessed": "Orders that are PLACED; at most 10,000 are counted.",
+        "retail_orders_oldest_unprocessed_age_seconds": (
+            "Age of the oldest order that is PLACED and not excluded, by the database's clock."
+        ),
+        "retail_orders_excluded": "Orders that nothing can publish or fail; they wait for a person.",
+        "retail_orders_failed_waiting": (
+            "FAILED orders whose reason is technical; they wait for a person. At most 1,000 are counted."
+        ),
+    }
+)  # in the order of `order_api.backlog.Backlog`; each is of the whole database, so take the maximum over replicas
 
 
 class OrderMetrics:
@@ -11,16 +32,9 @@ class OrderMetrics:
         self.replayed = Counter(
             "retail_orders_replayed_total", "Requests answered from an order stored before.", registry=registry
         )
-        self.outbox_pending = Gauge(
-            "retail_outbox_pending_orders",
-            "Orders in the database whose event is not confirmed as published; at most 100,000 are counted.",
-            registry=registry,
-        )
-        self.outbox_oldest = Gauge(
-            "retail_outbox_oldest_age_seconds",
-            "Age of the oldest such order, by the database's clock.",
-            registry=registry,
-        )
+        self._backlog = [
+            FreshGauge(name, text, registry=registry, max_age=MAX_AGE_SECONDS) for name, text in BACKLOG.items()
+        ]
         self.published = Counter(
             "retail_outbox_published_total",
             "Events delivered to Kafka by path: fast, sweep.",
@@ -37,3 +51,13 @@ class OrderMetrics:
         self.producer_restarts = Counter(
             "retail_kafka_producer_restarts_total", "Producers replaced after a fatal error.", registry=registry
         )
+
+    def show_backlog(self, *values: float) -> None:
+        """Show what waits in the database, in the order of BACKLOG."""
+        for gauge, value in zip(self._backlog, values, strict=True):
+            gauge.set(value)
+
+    def clear_backlog(self) -> None:
+        """Show nothing, because the database could not be read."""
+        for gauge in self._backlog:
+            gauge.clear()

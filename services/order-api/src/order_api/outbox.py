@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from pymongo import WriteConcern
 from pymongo.collection import Collection
@@ -25,20 +24,12 @@ CLAIM = timedelta(seconds=30)  # longer than a delivery may take
 TOO_FAR_AHEAD = timedelta(minutes=2)  # no claim sets a `due` this late: it comes from a wrong clock
 FIRST_BACK_OFF = timedelta(seconds=1)
 LONGEST_BACK_OFF = timedelta(seconds=20)
-BACKLOG_LIMIT = 100_000  # more could not be counted within the time limit of an operation
 REJECTED_LIMIT = 10_000
 MAX_FAILURES = 5
 BY = "order-api"
 Change = Document | list[Document]
 
 logger = log.get(__name__)
-
-
-class Backlog(NamedTuple):
-    """How many orders have an outbox entry, and the age of the oldest order in seconds."""
-
-    pending: int
-    oldest_seconds: float
 
 
 class Outbox:
@@ -133,20 +124,6 @@ class Outbox:
     def remove(self, ids: Sequence[str]) -> None:
         """Remove the outbox entries of `ids`: their events are published."""
         self._update(self._fast, ids, {}, {"$unset": {"outbox": ""}})
-
-    def backlog(self) -> Backlog:
-        """Return the size and age of the outbox, by the database's clock.
-
-        Only the first 100,000 entries by `due` are counted; while nothing can be published, the oldest is among them.
-        """
-        age = {"$dateDiff": {"startDate": "$placed_at", "endDate": "$$NOW", "unit": "millisecond"}}
-        steps: list[Document] = [
-            {"$match": {"status": "PLACED", "outbox.due": {"$type": "date"}, "placed_at": {"$type": "date"}}},
-            {"$limit": BACKLOG_LIMIT},
-            {"$group": {"_id": None, "pending": {"$sum": 1}, "age": {"$max": age}}},
-        ]
-        found = run_guarded(self._breaker, lambda: [*self._orders.aggregate(steps)])
-        return Backlog(found[0]["pending"], max(0, found[0]["age"]) / 1000) if found else Backlog(0, 0)
 
     def _update(self, orders: Collection[Document], ids: Sequence[str], query: Document, change: Change) -> list[str]:
         """Change those of `ids` that match `query`; return the ids whose own update MongoDB rejects."""

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from random import random
 
-from order_api.metrics import OrderMetrics
 from order_api.orders import Document
 from order_api.outbox import BATCH, Outbox
 from order_api.publisher import EventPublisher, Sent
@@ -20,7 +19,6 @@ from shared.telemetry import log
 QUEUE_LIMIT = 10_000
 REMOVAL_SECONDS = 0.05  # the longest wait for an event, and the time between two removals of outbox entries
 SWEEP_SECONDS = 1.0
-GAUGE_SECONDS = 5.0
 FLUSH_SECONDS = 10.0
 ERROR_PAUSE_SECONDS = 1.0
 logger = log.get(__name__)
@@ -38,7 +36,6 @@ class OutboxRelay:
         outbox: Outbox,
         publisher: EventPublisher,
         *,
-        metrics: OrderMetrics,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random,
         new_claim: Callable[[], str] = lambda: uuid.uuid4().hex,
@@ -46,13 +43,12 @@ class OutboxRelay:
         """`clock` is monotonic, in seconds; `jitter` returns 0 to 1."""
         self._outbox = outbox
         self._publisher = publisher
-        self._metrics = metrics
         self._clock = clock
         self._jitter = jitter
         self._new_claim = new_claim
         self._queue: queue.Queue[Document] = queue.Queue(QUEUE_LIMIT)
         self._published: list[str] = []
-        self._next_removal = self._next_sweep = self._next_gauges = 0.0
+        self._next_removal = self._next_sweep = 0.0
         self._last_run = clock()
         self._pid = os.getpid()
         self._worker = Worker("outbox-relay", self._run)
@@ -89,8 +85,6 @@ class OutboxRelay:
         self._fail_unpublishable()
         if self._clock() >= self._next_sweep:
             self._sweep()
-        if self._clock() >= self._next_gauges:
-            self._update_gauges()
         self._last_run = self._clock()
 
     def drain(self, timeout: float = FLUSH_SECONDS) -> None:
@@ -171,12 +165,3 @@ class OutboxRelay:
             self._publisher.publish(record, claim)
         if len(claimed) == BATCH:
             self._next_sweep = self._clock()
-
-    def _update_gauges(self) -> None:
-        self._next_gauges = self._clock() + GAUGE_SECONDS
-        try:
-            backlog = self._outbox.backlog()
-        except StoreUnavailable:
-            return  # the last values stay
-        self._metrics.outbox_pending.set(backlog.pending)
-        self._metrics.outbox_oldest.set(backlog.oldest_seconds)

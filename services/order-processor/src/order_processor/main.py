@@ -7,8 +7,6 @@ import threading
 import time
 from functools import partial
 
-from prometheus_client import CollectorRegistry
-
 from order_processor.consumer import Consumer, client_config
 from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetters
 from order_processor.handler import Handler
@@ -27,6 +25,7 @@ from shared.resilience.breaker import Breaker
 from shared.telemetry import certificates, log
 from shared.telemetry.admin import AdminServer
 from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics
+from shared.telemetry.registry import new_registry
 
 POOL = 4  # the consumer and reconciliation, with room for monitoring
 CLOSE_SECONDS = 6.0  # for the batch in flight, and again for leaving the group
@@ -57,7 +56,7 @@ def main() -> int:
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """Consume until `stop` is set, finish what is in flight, and close everything."""
-    registry = CollectorRegistry()
+    registry = new_registry("order-processor")
     metrics = ProcessorMetrics(registry)
     certificates.watch(
         CertificateMetrics(registry), {"mongodb-ca": settings.mongodb_ca_file, "kafka-ca": settings.kafka_ca_file}

@@ -1,8 +1,13 @@
 """The metrics of order-processor."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+import math
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from shared.telemetry.fresh_gauge import FreshGauge
 
 PROCESSING_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600, 3600)
+MAX_AGE_SECONDS = 180.0  # of what was read from Kafka: three times the longest pause between readings
 
 
 class ProcessorMetrics:
@@ -37,10 +42,16 @@ class ProcessorMetrics:
             "Orders requeued because their event was lost.",
             registry=registry,
         )
-        self.stuck = Gauge("retail_orders_stuck", "Orders requeued five times or more.", registry=registry)
-        self.lag = Gauge(
+        self.stuck = FreshGauge(
+            "retail_orders_stuck",
+            "Orders requeued five times or more; they wait for a person.",
+            registry=registry,
+            max_age=math.inf,  # a pass of reconciliation waits until the group has passed the ends
+        )
+        self.lag = FreshGauge(
             "retail_kafka_consumer_lag",
             "Events not handled yet, of the partitions assigned to this process.",
             ["topic", "partition"],
             registry=registry,
+            max_age=MAX_AGE_SECONDS,
         )

@@ -1,7 +1,6 @@
 """The thread beside the consumer: every few seconds it reads the lag and takes a step of reconciliation."""
 
 from collections.abc import Collection
-from contextlib import suppress
 from random import random
 
 from order_processor.consumer import Consumer
@@ -62,6 +61,7 @@ class Monitor(Worker):
             reading = self._offsets.read()
         except Exception as error:  # noqa: BLE001 - the thread survives every error
             self.is_connected = False
+            self._metrics.lag.clear()
             self._stuck_detector.reset()
             _log_failure("offset_read_failed", error)
             return False
@@ -75,6 +75,7 @@ class Monitor(Worker):
         try:
             outcome = self._reconciler.step()
         except Exception as error:  # noqa: BLE001 - the thread survives every error
+            self._metrics.stuck.clear()
             _log_failure("reconciliation_failed", error)
             return False
         if outcome is Outcome.RESTARTED:
@@ -83,13 +84,9 @@ class Monitor(Worker):
 
 
 def show_lag(reading: Reading, assigned: Collection[Partition], metrics: ProcessorMetrics) -> None:
-    """Set the lag of each assigned partition, and remove the others from the metric."""
-    for partition, offsets in reading.items():
-        if (TOPIC, partition) in assigned:
-            metrics.lag.labels(TOPIC, partition).set(offsets.lag)
-        else:
-            with suppress(KeyError):
-                metrics.lag.remove(TOPIC, partition)
+    """Show the lag of each assigned partition, and of no other."""
+    own = {partition: offsets.lag for partition, offsets in reading.items() if (TOPIC, partition) in assigned}
+    metrics.lag.replace({(TOPIC, str(partition)): lag for partition, lag in own.items()})
 
 
 def _log_failure(event: str, error: Exception) -> None:

@@ -25,12 +25,19 @@ INDEXES = [
     IndexModel([("userid", ASCENDING), ("_id", DESCENDING)], name="newest_of_user"),
     IndexModel([("userid", ASCENDING), ("status", ASCENDING), ("_id", DESCENDING)], name="newest_of_user_by_status"),
     IndexModel([("outbox.due", ASCENDING)], name="outbox_due", partialFilterExpression={"status": "PLACED"}),
-    # for operators, who look for the few failed orders among all
+    # for the metrics: the age of the oldest order, and how many there are; no other query has its first field
+    IndexModel(
+        [("placed_at", ASCENDING), ("status", ASCENDING)],
+        name="oldest_placed",
+        partialFilterExpression={"status": "PLACED"},
+    ),
+    # for operators, who look for the few failed orders among all, and for the metrics
     IndexModel(
         [("status", ASCENDING), ("_id", DESCENDING)],
         name="newest_failed",
         partialFilterExpression={"status": "FAILED"},
     ),
+    IndexModel([("history.reason", ASCENDING)], name="failed_by_reason", partialFilterExpression={"status": "FAILED"}),
 ]
 
 _WHOLE = ["int", "long"]

@@ -21,6 +21,7 @@ from shared.telemetry import log
 BY = "order-processor"
 STUCK_AFTER = 5  # requeues; the document's field for their count is `rearmed`
 PAGE = 500
+TECHNICAL_FAILURE = "could not be processed; contact the shop"
 
 logger = log.get(__name__)
 
@@ -154,7 +155,7 @@ class OrderTransitions:
 
 def technical_failure(order_id: str) -> str:
     """Return the reason that the buyer sees when an order failed, but not because of a business rule."""
-    return f"could not be processed; contact the shop, reference {order_id}"
+    return f"{TECHNICAL_FAILURE}, reference {order_id}"
 
 
 def _fail_any_shape(entry: Document) -> list[Document]:

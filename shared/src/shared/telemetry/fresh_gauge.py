@@ -1,0 +1,62 @@
+"""A gauge that shows nothing instead of an old value."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+
+class FreshGauge(Collector):
+    """A gauge of what is read from elsewhere at intervals. Thread-safe.
+
+    It has no sample before the first reading, after `clear`, and `max_age` seconds after the last reading: a value that
+    stands for an unreadable one would look healthy.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labels: Sequence[str] = (),
+        *,
+        registry: CollectorRegistry,
+        max_age: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` is monotonic, in seconds."""
+        self._name, self._documentation, self._labels = name, documentation, tuple(labels)
+        self._max_age = max_age
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._values: dict[tuple[str, ...], float] = {}
+        self._read_at = clock()
+        registry.register(self)
+
+    def set(self, value: float) -> None:
+        """Show one value, of a gauge without labels."""
+        self.replace({(): value})
+
+    def replace(self, values: Mapping[tuple[str, ...], float]) -> None:
+        """Show these values, by the values of the labels, and no others."""
+        with self._lock:
+            self._values, self._read_at = dict(values), self._clock()
+
+    def clear(self) -> None:
+        """Show nothing, because nothing could be read."""
+        self.replace({})
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Return the family without samples, for the registry."""
+        return [GaugeMetricFamily(self._name, self._documentation, labels=self._labels)]
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Return the family with the samples that are fresh."""
+        (family,) = self.describe()
+        with self._lock:
+            if self._clock() - self._read_at <= self._max_age:
+                for labels, value in self._values.items():
+                    family.add_metric(labels, value)
+        return [family]

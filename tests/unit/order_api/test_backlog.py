@@ -1,0 +1,113 @@
+"""The metrics of what waits in the database."""
+
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from fakes.mongo_client import FakeDatabase
+from order_api import backlog
+from order_api.backlog import LONGEST_PAUSE_SECONDS, PAUSE_SECONDS, Backlog, BacklogMonitor, BacklogReader
+from order_api.metrics import BACKLOG, MAX_AGE_SECONDS, OrderMetrics
+from shared.store import StoreUnavailable
+from support.clock import Clock
+from support.order_stores import new_breaker
+from support.relay import RelayHarness
+
+
+class FakeReader:
+    """A database whose reading takes `seconds`, or fails with `error`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.seconds = 0.0
+        self.error: Exception | None = None
+
+    def read(self) -> Backlog:
+        self._clock.advance(self.seconds)
+        if self.error:
+            raise self.error
+        return Backlog(1, 2.0, 3, 4.0, 5, 6)
+
+
+class MonitorHarness:
+    """A monitor over a fake reader; `shown` are the samples that Prometheus would see."""
+
+    def __init__(self) -> None:
+        self.clock, self.registry = Clock(), CollectorRegistry()
+        self.reader = FakeReader(self.clock)
+        anything: Any = self.reader
+        self.monitor = BacklogMonitor(anything, OrderMetrics(self.registry), clock=self.clock.seconds)
+
+    @property
+    def shown(self) -> dict[str, float]:
+        lines = (line.split(" ") for line in generate_latest(self.registry).decode().splitlines())
+        return {name: float(value) for name, *rest in lines if name in BACKLOG for value in rest}
+
+
+@pytest.fixture
+def harness() -> MonitorHarness:
+    return MonitorHarness()
+
+
+def test_every_gauge_shows_its_own_value(harness: MonitorHarness) -> None:
+    harness.monitor.run_once()
+
+    assert harness.shown == dict(zip(BACKLOG, (1, 2, 3, 4, 5, 6), strict=True))
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable(), ZeroDivisionError()], ids=["outage", "defect"])
+def test_unreadable_database_shows_nothing(harness: MonitorHarness, error: Exception) -> None:
+    harness.monitor.run_once()
+    harness.reader.error = error
+    harness.monitor.run_once()
+    during = harness.shown
+    harness.reader.error = None
+    harness.monitor.run_once()
+
+    assert during == {}
+    assert len(harness.shown) == len(BACKLOG)
+
+
+@pytest.mark.parametrize(
+    ("took", "pause"), [(0.01, PAUSE_SECONDS), (0.3, 15.0), (2.0, LONGEST_PAUSE_SECONDS)], ids=["fast", "slow", "worst"]
+)
+def test_pause_grows_with_the_time_that_reading_takes(harness: MonitorHarness, took: float, pause: float) -> None:
+    harness.reader.seconds = took
+
+    assert harness.monitor.run_once() == pytest.approx(pause)
+    assert pause < MAX_AGE_SECONDS
+
+
+def test_thread_stops_on_close(harness: MonitorHarness) -> None:
+    harness.monitor.start()
+
+    assert harness.monitor.close()
+
+
+def test_long_backlog_is_counted_up_to_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "LIMIT", 3)
+    relay = RelayHarness()
+    for _ in range(5):
+        relay.place(enqueued=False)
+        relay.clock.advance(10)
+    relay.servers.replicate()
+    read = relay.backlog()
+
+    assert (read.pending, read.oldest_pending_seconds) == (3, 50.0)
+    assert (read.unprocessed, read.oldest_unprocessed_seconds) == (3, 50.0)
+
+
+def test_reading_stops_at_an_open_breaker() -> None:
+    relay = RelayHarness()
+    breaker, servers = new_breaker(), relay.servers
+    database: Any = FakeDatabase(servers)
+    reader = BacklogReader(database, breaker)
+    relay.stop_mongodb()
+    for _ in range(5):
+        with pytest.raises(StoreUnavailable):
+            reader.read()
+    relay.start_mongodb()
+
+    with pytest.raises(StoreUnavailable):
+        reader.read()
