@@ -18,6 +18,10 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 PAUSE_SECONDS = 0.25  # of a connection that was closed, before it comes again
+CONNECTING = 100  # at once: of more connections a slow machine finishes none within the proxy's time limit
+CONNECT_SECONDS = 60.0  # for the first connection of every client
+ANSWER_SECONDS = 10.0
+READY = "all connections are open"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +59,7 @@ class Outcome:
 
 @contextmanager
 def attacking(attack: Attack) -> Iterator[Outcome]:
-    """Attack while the block runs, and for `attack.seconds` in all; then fill in the outcome."""
+    """Attack while the block runs, and for `attack.seconds` once all connections are open; then fill in the outcome."""
     process = subprocess.Popen(
         [sys.executable, "-m", "support.attacker"],
         cwd=TESTS,
@@ -66,9 +70,11 @@ def attacking(attack: Attack) -> Iterator[Outcome]:
     outcome = Outcome()
     try:
         assert process.stdin
+        assert process.stdout
         process.stdin.write(json.dumps(asdict(attack)))
         process.stdin.close()
         process.stdin = None
+        assert process.stdout.readline() == f"{READY}\n", "the attacker opened no connections"
         yield outcome
         output, _ = process.communicate(timeout=attack.seconds + 30)
         outcome.ends.update(json.loads(output))
@@ -77,81 +83,92 @@ def attacking(attack: Attack) -> Iterator[Outcome]:
         process.communicate()
 
 
-async def _attack(attack: Attack) -> Counter[str]:
-    context = ssl.create_default_context(cafile=attack.ca) if attack.tls else None
-    deadline = time.monotonic() + attack.seconds
-    ends: Counter[str] = Counter()
-    addresses = [f"127.0.0.{2 + number % attack.addresses}" for number in range(attack.connections)]
-    await asyncio.gather(*(_connection(attack, address, context, deadline, ends) for address in addresses))
-    return ends
+class _Attacker:
+    """Runs one attack in this process."""
 
+    def __init__(self, attack: Attack) -> None:
+        self._attack = attack
+        self._context = ssl.create_default_context(cafile=attack.ca) if attack.tls else None
+        self._connecting = asyncio.Semaphore(CONNECTING)
+        self._waiting = attack.connections  # for their first connection
+        self._deadline = time.monotonic() + CONNECT_SECONDS
+        self._ends: Counter[str] = Counter()
 
-async def _connection(
-    attack: Attack,
-    address: str,
-    context: ssl.SSLContext | None,
-    deadline: float,
-    ends: Counter[str],
-) -> None:
-    act = _dribble if attack.every else _flood
-    while time.monotonic() < deadline:
+    async def run(self) -> Counter[str]:
+        attack = self._attack
+        addresses = [f"127.0.0.{2 + number % attack.addresses}" for number in range(attack.connections)]
+        await asyncio.gather(*(self._client(address) for address in addresses))
+        return self._ends
+
+    async def _client(self, address: str) -> None:
+        act = self._dribble if self._attack.every else self._flood
+        first = True
+        while self._left() > 0:
+            connection = await self._connect(address)
+            if first:
+                first = False
+                self._tried()
+            if connection:
+                reader, writer = connection
+                try:
+                    await act(reader, writer)
+                except (OSError, EOFError):
+                    self._ends["closed"] += 1
+                finally:
+                    writer.transport.abort()
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _connect(self, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         try:
-            async with asyncio.timeout_at(_loop_time(deadline)):
-                reader, writer = await asyncio.open_connection(
+            async with asyncio.timeout(self._left()), self._connecting:
+                return await asyncio.open_connection(
                     "127.0.0.1",
-                    attack.port,
+                    self._attack.port,
                     local_addr=(address, 0),
-                    ssl=context,
-                    server_hostname="localhost" if context else None,
+                    ssl=self._context,
+                    server_hostname="localhost" if self._context else None,
                 )
         except (OSError, TimeoutError):
-            ends["closed"] += time.monotonic() < deadline
-            await asyncio.sleep(PAUSE_SECONDS)
-            continue
-        try:
-            await act(attack, reader, writer, deadline, ends)
-        except (OSError, EOFError):
-            ends["closed"] += 1
-        finally:
-            writer.transport.abort()
-        await asyncio.sleep(PAUSE_SECONDS)
+            self._ends["closed"] += self._left() > 0
+            return None
 
+    def _tried(self) -> None:
+        """Start the attack's time once every client has tried to connect."""
+        self._waiting -= 1
+        if not self._waiting:
+            self._deadline = time.monotonic() + self._attack.seconds
+            print(READY, flush=True)
 
-async def _dribble(
-    attack: Attack, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, deadline: float, ends: Counter[str]
-) -> None:
-    writer.write(attack.first.encode("latin-1"))
-    while time.monotonic() < deadline:
-        with suppress(TimeoutError):
-            line = await asyncio.wait_for(reader.readline(), min(attack.every, max(0.01, deadline - time.monotonic())))
-            ends[line.split()[1].decode() if line.startswith(b"HTTP/") else "closed"] += 1
-            return
-        writer.write(attack.then.encode("latin-1"))
-        await writer.drain()
-    ends["held"] += 1
+    def _left(self) -> float:
+        """Return the seconds that are left, 0 at the end."""
+        return max(0.0, self._deadline - time.monotonic())
 
+    async def _dribble(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(self._attack.first.encode("latin-1"))
+        while self._left() > 0:
+            with suppress(TimeoutError):
+                line = await asyncio.wait_for(reader.readline(), min(self._attack.every, max(0.01, self._left())))
+                self._ends[line.split()[1].decode() if line.startswith(b"HTTP/") else "closed"] += 1
+                return
+            writer.write(self._attack.then.encode("latin-1"))
+            await writer.drain()
+        self._ends["held"] += 1
 
-async def _flood(
-    attack: Attack, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, deadline: float, ends: Counter[str]
-) -> None:
-    while time.monotonic() < deadline:
-        writer.write(attack.then.encode("latin-1"))
-        try:
-            async with asyncio.timeout_at(_loop_time(deadline)):
-                head = await reader.readuntil(b"\r\n\r\n")
-                fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
-                await reader.readexactly(int(fields.get(b"content-length", 0)))
-        except TimeoutError:
-            ends["held"] += 1
-            return
-        ends[head.split()[1].decode()] += 1
-        if fields.get(b"connection") == b"close":
-            return
-
-
-def _loop_time(deadline: float) -> float:
-    return asyncio.get_running_loop().time() + deadline - time.monotonic()
+    async def _flood(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while self._left() > 0:
+            writer.write(self._attack.then.encode("latin-1"))
+            try:
+                async with asyncio.timeout(min(ANSWER_SECONDS, self._left())):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
+                    await reader.readexactly(int(fields.get(b"content-length", 0)))
+            except TimeoutError:
+                self._ends["held"] += 1
+                return
+            self._ends[head.split()[1].decode()] += 1
+            if fields.get(b"connection") == b"close":
+                return
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(_attack(Attack(**json.load(sys.stdin))))))
+    print(json.dumps(asyncio.run(_Attacker(Attack(**json.load(sys.stdin))).run())))
