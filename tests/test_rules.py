@@ -34,6 +34,7 @@ DOMAIN = (
     "shared/ordering/money.py",
     "shared/http/problem.py",
     "shared/http/strict_json.py",
+    "shared/telemetry/trace_context.py",
     "shared/usernames.py",
 )
 WIRING = {"wsgi", "create_app", "main", "run"}

@@ -22,6 +22,7 @@ from order_api.store import OrderStore
 from shared import mongo
 from shared.ordering import events
 from shared.ordering.money import Amount
+from shared.ordering.transitions import OrderTransitions
 from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
 from support.clock import Clock
@@ -44,6 +45,7 @@ class RelayHarness:
         self.metrics = OrderMetrics(self.registry)
         self.store = OrderStore(self._database(), self._mongodb_breaker(), self._mongodb_breaker())
         self.store.prepare()
+        self.transitions = OrderTransitions(self._database(), self._mongodb_breaker())
         self.relay = self.replica()
         self._ids = count()
 
@@ -61,11 +63,11 @@ class RelayHarness:
         """The producer that was made last."""
         return self.producers[-1]
 
-    def place(self, *, enqueued: bool = True) -> Document:
+    def place(self, *, enqueued: bool = True, traceparent: str | None = None) -> Document:
         """Store an order as the API does, and enqueue its event unless `enqueued` is false."""
         order = orders.Order("alice", Amount(100), "USD", ())
         order_id = orders.new_id(self.clock.now, next(self._ids).to_bytes(10, "big"))
-        record = orders.build_document(order, order_id=order_id, now=self.clock.now)
+        record = orders.build_document(order, order_id=order_id, now=self.clock.now, traceparent=traceparent)
         self.store.insert(record)
         if enqueued:
             self.relay.enqueue(record)
@@ -91,6 +93,11 @@ class RelayHarness:
         """Return the order ids of all events in the topic, in their order."""
         found = (events.decode(e.key(), e.value(), e.headers()) for e in self.topic.partitions[0])
         return [event.orderid for event in found]
+
+    def traceparents(self) -> list[list[bytes | None]]:
+        """Return the headers `traceparent` of each event in the topic, in their order."""
+        headers = [event.headers() or [] for event in self.topic.partitions[0]]
+        return [[value for name, value in pairs if name == "traceparent"] for pairs in headers]
 
     def step(self, seconds: float = 0.0) -> None:
         """Move the clock, let all earlier writes reach a majority, and run one round."""

@@ -23,6 +23,7 @@ from shared.ordering import money, outbox_entry
 from shared.ordering.document import MalformedOrder, check
 from shared.ordering.events import Item, OrderPlaced
 from shared.ordering.money import Amount
+from shared.telemetry import trace_context
 
 Document = dict[str, Any]
 
@@ -108,7 +109,8 @@ def build_document(
 ) -> Document:
     """Return the order's document: the order, its outbox entry and its idempotency record in one.
 
-    `now` must be whole milliseconds, which is the precision of MongoDB.
+    `now` must be whole milliseconds, which is the precision of MongoDB. `traceparent` is kept for as long as the order:
+    the outbox entry, where replicas of earlier releases look for it, is removed and made again.
     """
     record: Document = {
         "_id": order_id,
@@ -126,6 +128,8 @@ def build_document(
     }
     if key is not None:
         record["idempotency"] = {"key": key, "fingerprint": fingerprint(order)}
+    if traceparent is not None:
+        record["traceparent"] = traceparent
     return record
 
 
@@ -147,6 +151,11 @@ def build_event(record: Document) -> OrderPlaced:
         orderitems=[Item(line["item"], line["quantity"], _price(line)) for line in record["orderitems"]],
         placed_at=record["placed_at"],
     )
+
+
+def traceparent_of(record: Document) -> str | None:
+    """Return the trace context in which the order was placed. Orders of earlier releases have it in the entry only."""
+    return trace_context.parse(record.get("traceparent")) or record["outbox"].get("traceparent")
 
 
 def to_placed(record: Document) -> PlacedOrder:

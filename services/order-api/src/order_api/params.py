@@ -8,9 +8,6 @@ from uuid import UUID
 
 _WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,3}", re.ASCII)
 _IDEMPOTENCY_KEY = re.compile(r"[\x21\x23-\x7e]{1,255}", re.ASCII)
-_TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII
-)  # W3C Trace Context
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _CURSOR_VERSION = b"\x01"
 _SHOWN = 64  # characters of a client's own text that an error repeats
@@ -71,11 +68,6 @@ def parse_idempotency_key(header: str) -> str:
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise InvalidParameter("Idempotency-Key must be 1 to 255 visible ASCII characters, without quotes inside")
     return key
-
-
-def parse_traceparent(header: str | None) -> str | None:
-    """Return the header's value if it is a valid trace context, otherwise None: an invalid one is ignored."""
-    return header if header and _TRACEPARENT.fullmatch(header) else None
 
 
 def encode_cursor(order_id: str) -> str:

@@ -66,7 +66,7 @@ class EventPublisher:
         """Pass the event of an order to the producer. On any failure the outbox entry stays and the outcome is kept."""
         sent = Sent(record["_id"], claim)
         try:
-            key, value, headers = events.encode(orders.build_event(record), record["outbox"].get("traceparent"))
+            key, value, headers = events.encode(orders.build_event(record), orders.traceparent_of(record))
             permit = self._breaker.acquire()
         except CircuitOpen:
             self._failed.append(sent)

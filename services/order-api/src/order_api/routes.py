@@ -24,7 +24,7 @@ from shared.http.app import authentication, read_json
 from shared.http.problem import Problem, outcome_unknown, unavailable
 from shared.ordering.document import MalformedOrder
 from shared.store import OutcomeUnknown, StoreUnavailable, operation_deadline
-from shared.telemetry import log
+from shared.telemetry import log, trace_context
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -102,7 +102,7 @@ class Routes:
             if record is None:
                 raise
             return record, True
-        traceparent = params.parse_traceparent(request.headers.get("traceparent"))
+        traceparent = trace_context.parse(request.headers.get("traceparent"))
         return self.placement.place(order, key=key, traceparent=traceparent, sent=sent)
 
     def read(self, user: str) -> Response:

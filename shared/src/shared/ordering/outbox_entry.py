@@ -1,7 +1,7 @@
 """The outbox entry: the field `outbox` of an order whose event is not known to be published.
 
 `due` is when the sweep may publish the event, `attempts` how often it was claimed for that, `claim` names the sweep
-that has it, and `traceparent` is the trace context of the request that placed the order.
+that has it, and `traceparent` repeats the order's field of that name for replicas of earlier releases.
 
 An order that nothing can publish or fail is excluded: its `due` is a text instead of a time. The sweep, the backlog and
 reconciliation do not see it. It never loses its entry, which would mean that its event is published.

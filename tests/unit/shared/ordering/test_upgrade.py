@@ -69,8 +69,15 @@ def test_new_order_has_the_stored_format() -> None:
 
     document = rules.build_document(order, order_id=id_of("new"), now=PLACED_AT, key="key-1", traceparent=TRACEPARENT)
 
-    assert document == ORDERS["new"]
-    assert [*document] == [*ORDERS["new"]]
+    assert document == ORDERS["new"] | {"traceparent": TRACEPARENT}
+    assert [*document] == [*ORDERS["new"], "traceparent"]
+
+
+def test_new_order_without_trace_context_has_the_fields_of_earlier_releases() -> None:
+    request = strict_json.convert(strict_json.loads(REQUESTS["new"].encode()), OrderRequest)
+    order = rules.validate(request, ["USD", "EUR"])
+
+    assert rules.build_document(order, order_id="id", now=PLACED_AT, key="key-1").keys() == ORDERS["new"].keys()
 
 
 @pytest.mark.parametrize("name", ORDERS)

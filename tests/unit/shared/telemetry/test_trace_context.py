@@ -1,0 +1,25 @@
+import pytest
+
+from shared.telemetry import trace_context
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(
+    ("header", "is_good"),
+    [
+        (TRACE, True),
+        (TRACE.replace("00-", "cc-", 1), True),
+        (TRACE.replace("00-", "ff-", 1), False),
+        (TRACE.upper(), False),
+        (TRACE.replace("0af7651916cd43dd8448eb211c80319c", "0" * 32), False),
+        (TRACE.replace("b7ad6b7169203331", "0" * 16), False),
+        (TRACE + "-x", False),
+        (TRACE + "\n", False),
+        ("", False),
+        (None, False),
+        (7, False),
+    ],
+)
+def test_invalid_traceparent_is_ignored(header: object, *, is_good: bool) -> None:
+    assert trace_context.parse(header) == (header if is_good else None)
