@@ -37,7 +37,10 @@ def running(root: Path, environ: Mapping[str, str], *, with_auth_api: bool = Fal
     server = ThreadingHTTPServer(("127.0.0.1", ports["order-api"]), FaultyService)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     supervisor = Supervisor(lock=lock, file=root / "stack.json", on_change=lambda: None, say=print)
-    supervisor.add([proxy.part(folders, authority, port=ports["proxy"], upstreams=upstreams, environ=environ)])
+    links = {"docs; {x} $y": "https://example.com/"}
+    supervisor.add(
+        [proxy.part(folders, authority, port=ports["proxy"], upstreams=upstreams, environ=environ, links=links)]
+    )
     supervisor.start("proxy")
     supervisor.await_ready("proxy", seconds=20)
     yield RawHttpsClient(ports["proxy"], authority.certificate)
@@ -73,7 +76,7 @@ def test_plain_http_on_the_https_port_returns_400(client: RawHttpsClient) -> Non
 
 
 def test_trace_and_connect_return_405_with_allow(client: RawHttpsClient) -> None:
-    for line in ("TRACE / HTTP/1.1", "CONNECT localhost:80 HTTP/1.1"):
+    for line in ("TRACE /order HTTP/1.1", "CONNECT localhost:80 HTTP/1.1"):
         answer = client.ask(line)
 
         assert_problem(answer, 405)
@@ -142,7 +145,7 @@ def test_x_forwarded_for_is_overwritten_with_the_peer_address(client: RawHttpsCl
 @pytest.mark.parametrize(("given", "kept"), [("abc.DEF-1_2", True), ("a b", False), ("x" * 129, False), ('"', False)])
 def test_request_id_is_passed_on_only_if_well_formed(client: RawHttpsClient, given: str, kept: bool) -> None:
     seen = client.ask("GET /order HTTP/1.1", f"X-Request-ID: {given}\r\n").json()["headers"]["X-Request-ID"]
-    rejected = client.ask("TRACE / HTTP/1.1", f"X-Request-ID: {given}\r\n")
+    rejected = client.ask("TRACE /order HTTP/1.1", f"X-Request-ID: {given}\r\n")
 
     assert (seen == given) == kept
     assert (rejected.headers["x-request-id"] == given) == kept

@@ -18,11 +18,11 @@ MINIMAL = helm.CHART / "ci/minimal-values.yaml"
 
 
 def files(*options: str, values: Path = MINIMAL) -> dict[str, str]:
-    """Return what the chart's ConfigMap of the proxy holds, by file name."""
+    """Return what the chart's ConfigMaps of the proxy hold, by file name; the shop page's are in `shop/`."""
     resources = helm.parse(helm.template("--values", str(values), *options))
-    config = next(r for r in resources if r["kind"] == "ConfigMap" and r["metadata"]["name"].endswith("-proxy"))
-    data: dict[str, str] = config["data"]
-    return data
+    folders = {"retail-proxy": "", "retail-shop": "shop/"}
+    configs = [(folders.get(r["metadata"]["name"]), r) for r in resources if r["kind"] == "ConfigMap"]
+    return {f"{folder}{name}": text for folder, r in configs if folder is not None for name, text in r["data"].items()}
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,12 @@ def running(folder: Path, authority: Authority, service_port: int, *options: str
     """Run the proxy before the service on `service_port`; only paths and ports differ from a pod's."""
     port = free_port()
     certificate = authority.issue("proxy")
+    (folder / "shop").mkdir()
     for name, text in files(*options).items():
         (folder / name).write_text(
             text.replace("/etc/nginx/", "")
             .replace("/tmp/", f"{folder}/")  # noqa: S108
+            .replace("set $shop_root /etc/nginx;", f"set $shop_root {folder};")
             .replace("default /etc/tls/tls;", f"default {certificate.with_suffix('')};")
             .replace("$certificate.crt", f"{certificate}")
             .replace("$certificate.key", f"{certificate}")

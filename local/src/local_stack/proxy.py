@@ -1,5 +1,6 @@
-"""The HTTPS proxy: nginx in front of the replicas, with the rules of `rules.conf`."""
+"""The HTTPS proxy: nginx in front of the replicas, with the rules of `rules.conf` and the page of `shop.conf`."""
 
+import json
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,9 @@ from local_stack.options import REPOSITORY, Folders, environment
 from local_stack.ports import HOST, listening
 from local_stack.process import Part
 
-RULES = REPOSITORY / "charts" / "retail-orders" / "files" / "proxy" / "rules.conf"
+FILES = REPOSITORY / "charts" / "retail-orders" / "files"
+RULES = FILES / "proxy" / "rules.conf"
+SHOP = FILES / "proxy" / "shop.conf"
 CONFIG = """\
 daemon off;
 {user}pid {pid};
@@ -45,6 +48,9 @@ http {{
         ssl_certificate_key {certificate};
         set $hsts ""; # a browser would refuse plain HTTP of every other server on localhost
         include {rules};
+        set $shop_root {shop_root};
+        set $shop_links {shop_links};
+        include {shop};
 {locations}
     }}
 }}
@@ -73,10 +79,11 @@ def part(
     port: int,
     upstreams: Mapping[str, Sequence[int]],
     environ: Mapping[str, str],
+    links: Mapping[str, str],
 ) -> Part:
     """Return the proxy as a part that listens on `port`; `upstreams` has the ports of the replicas by service.
 
-    `environ` may have other limits; see `proxy_limits.VARIABLES`.
+    `environ` may have other limits; see `proxy_limits.VARIABLES`. The shop page shows `links`, addresses by title.
     """
     folder = folders.config("proxy")
     limits = proxy_limits.figures(environ)
@@ -91,6 +98,9 @@ def part(
         certificate=_quoted(authority.issue("proxy")),
         limits=_quoted(secret_files.write(folder / "limits.conf", proxy_limits.config(limits))),
         rules=_quoted(RULES),
+        shop=_quoted(SHOP),
+        shop_root=_quoted(FILES),
+        shop_links=_quoted(json.dumps(links).replace("$", r"\u0024")),  # nginx would look for a variable
         locations="\n".join(_location(path, name) for name in upstreams for path in SERVICES[name].paths),
         upstreams="\n".join(_upstream(name, ports, limits["requestsPerReplica"]) for name, ports in upstreams.items()),
     )
@@ -106,9 +116,9 @@ def part(
     )
 
 
-def _quoted(path: Path) -> str:
-    """Write a path for nginx's configuration, where blanks and semicolons have a meaning."""
-    text = str(path).replace("\\", "\\\\").replace('"', '\\"')
+def _quoted(value: Path | str) -> str:
+    """Write a path or text for nginx's configuration, where blanks and semicolons have a meaning."""
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
 
 

@@ -26,7 +26,11 @@ def ready(console: Console, seconds: float) -> None:
 def summary(console: Console, stack: dict[str, Any], root: Path) -> None:
     """Print the addresses and files of the stack, and commands to try."""
     base = stack["base_url"]
-    rows = [("API", base), ("Documentation", f"{base}/docs for orders, {base}/api/docs for users and tokens")]
+    rows = [
+        ("Shop", f"{base}/"),
+        ("API", base),
+        ("Documentation", f"{base}/docs for orders, {base}/api/docs for users and tokens"),
+    ]
     rows += [(f"Metrics of {s['name']}-{s['replica']}", f"{s['admin_url']}/metrics") for s in stack["services"]]
     rows += [
         ("Logs", f"{_short(root / 'log')}/"),

@@ -1,6 +1,6 @@
 """The services as parts: their commands and environment variables."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -40,6 +40,14 @@ class Wiring:
     def admin_url(self, service: str, replica: int) -> str:
         """The address of the replica's probes and metrics."""
         return f"http://{HOST}:{self.ports[f'{service}-admin'] + replica}"
+
+    def links(self, replicas: Callable[[str], int]) -> dict[str, str]:
+        """Return what the shop page links to, by title; `replicas` returns how many a service has."""
+        return {
+            f"metrics of {service}-{replica}": f"{self.admin_url(service, replica)}/metrics"
+            for service in SERVICES
+            for replica in range(replicas(service))
+        }
 
     def part(self, service: str, replica: int, extra: Mapping[str, str]) -> Part:
         """Return the replica as a part, named such as order-api-0."""

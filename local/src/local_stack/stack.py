@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from local_stack import checks, lock, proxy, secret_files
+from local_stack import checks, lock, proxy, secret_files, stack_file
 from local_stack.catalog import APIS, CONSUMERS, SERVICES
 from local_stack.certificates import Authority, signing_key
 from local_stack.errors import StackError
@@ -192,9 +192,14 @@ class Stack:
                 service: range(self._ports[service], self._ports[service] + max(1, count))
                 for service, count in counts.items()
             }
-            environ = self._options.extra_env.get("proxy", {})
-            port = self._ports["proxy"]
-            yield proxy.part(self._folders, self._authority, port=port, upstreams=upstreams, environ=environ)
+            yield proxy.part(
+                self._folders,
+                self._authority,
+                port=self._ports["proxy"],
+                upstreams=upstreams,
+                environ=self._options.extra_env.get("proxy", {}),
+                links=self._wiring.links(self._options.replicas),
+            )
 
     def _replicas(self, services: Iterable[str]) -> Iterable[Part]:
         return [
@@ -217,32 +222,7 @@ class Stack:
 
     def _write_file(self) -> None:
         if self._complete:
-            secret_files.write(self._file, json.dumps(self._describe(), indent=2) + "\n")
-
-    def _describe(self) -> dict[str, Any]:
-        pids = self.pids
-        services = [
-            {
-                "name": service,
-                "replica": replica,
-                "pid": pids.get(f"{service}-{replica}"),
-                "url": self._wiring.url(service, replica),
-                "admin_url": self._wiring.admin_url(service, replica),
-            }
-            for service in SERVICES
-            for replica in range(self._options.replicas(service))
-        ]
-        return {
-            "base_url": self.base_url,
-            "ca": self.ca,
-            "services": services,
-            "mongodb": {"uri": self._mongodb.uri} | _pids(pids, "mongodb"),
-            "kafka": {"bootstrap": self._kafka.bootstrap} | _pids(pids, "kafka"),
-            "proxy": {"pid": pids.get("proxy")},
-        }
-
-
-def _pids(pids: Mapping[str, int], kind: str) -> dict[str, Any]:
-    """Return the pid of the first process of a kind; `others` has the pids of further ones by name."""
-    others = {name: pid for name, pid in pids.items() if name.startswith(kind) and name != f"{kind}-0"}
-    return {"pid": pids.get(f"{kind}-0")} | ({"others": others} if others else {})
+            document = stack_file.describe(
+                self._wiring, {service: self._options.replicas(service) for service in SERVICES}, self.pids, self.ca
+            )
+            secret_files.write(self._file, json.dumps(document, indent=2) + "\n")

@@ -30,6 +30,10 @@ volumeMounts:
   - {name: proxy-config, mountPath: /etc/nginx/nginx.conf, subPath: nginx.conf, readOnly: true}
   - {name: proxy-config, mountPath: /etc/nginx/limits.conf, subPath: limits.conf, readOnly: true}
   - {name: proxy-config, mountPath: /etc/nginx/rules.conf, subPath: rules.conf, readOnly: true}
+  {{- if .root.Values.proxy.shop }}
+  - {name: proxy-config, mountPath: /etc/nginx/shop.conf, subPath: shop.conf, readOnly: true}
+  - {name: shop, mountPath: /etc/nginx/shop, readOnly: true}
+  {{- end }}
   - {name: tls, mountPath: /etc/tls, readOnly: true}
   - {name: proxy-tmp, mountPath: /tmp}
 {{- end }}
@@ -37,6 +41,10 @@ volumeMounts:
 {{- define "retail-orders.proxyVolumes" -}}
 - name: proxy-config
   configMap: {name: {{ include "retail-orders.prefix" .root }}-proxy}
+{{- if .root.Values.proxy.shop }}
+- name: shop
+  configMap: {name: {{ include "retail-orders.prefix" .root }}-shop}
+{{- end }}
 - name: tls
   secret:
     secretName: {{ include "retail-orders.tlsSecret" . }}

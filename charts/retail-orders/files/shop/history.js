@@ -1,0 +1,82 @@
+// "My orders": newest first, page by page, and one order with its history.
+
+import { call } from "./api.js";
+import { byId, chip, el, moment, problem } from "./dom.js";
+import * as session from "./session.js";
+
+const LIMIT = 8;
+let cursors = [""]; // of the pages up to the present one; the first page needs none
+let next = null;
+
+export function start() {
+  byId("orders-refresh").addEventListener("click", () => load());
+  byId("orders-status").addEventListener("change", reset);
+  byId("orders-older").addEventListener("click", () => { cursors.push(next); load(); });
+  byId("orders-newer").addEventListener("click", () => { cursors.pop(); load(); });
+  session.onChange(() => { if (!byId("orders").hidden) reset(); });
+}
+
+export function reset() {
+  cursors = [""];
+  byId("orders-detail").replaceChildren();
+  return load();
+}
+
+async function load() {
+  const user = session.current();
+  next = null;
+  byId("orders-problem").replaceChildren();
+  if (!user) {
+    byId("orders-list").replaceChildren(el("p", { class: "muted" }, "Log in on the page ", el("a", { href: "#shop" }, "Shop"), " first."));
+    pager();
+    return;
+  }
+  const query = new URLSearchParams({ userid: user.name, limit: LIMIT });
+  if (cursors.at(-1)) query.set("cursor", cursors.at(-1));
+  if (byId("orders-status").value) query.set("status", byId("orders-status").value);
+  const result = await call("My orders", "GET", `/orderdetails?${query}`, { auth: session.auth() });
+  if (result.status !== 200) byId("orders-problem").replaceChildren(problem(result));
+  else {
+    next = result.document.next_cursor;
+    byId("orders-list").replaceChildren(list(result.document.items));
+  }
+  pager();
+}
+
+function pager() {
+  byId("orders-newer").disabled = cursors.length < 2;
+  byId("orders-older").disabled = !next;
+  byId("orders-page").textContent = session.current() ? `Page ${cursors.length}${next ? "" : ", the last"}` : "";
+}
+
+function list(items) {
+  if (!items.length) return el("p", { class: "muted" }, "No orders.");
+  const heads = ["Order", "Placed", "Status", "Items", "Cost"];
+  return el("table", {},
+    el("thead", {}, el("tr", {}, heads.map((name) => el("th", { scope: "col" }, name)))),
+    el("tbody", {}, items.map((order) => el("tr", {},
+      el("td", { "data-label": heads[0] }, el("a", { href: `#order=${order.orderid}` }, el("code", {}, `…${order.orderid.slice(-12)}`))),
+      el("td", { "data-label": heads[1] }, moment(order.placed_at)),
+      el("td", { "data-label": heads[2] }, chip(order.status)),
+      el("td", { "data-label": heads[3] }, names(order.orderitems)),
+      el("td", { "data-label": heads[4], class: "price" }, `${order.cost} ${order.currency}`)))));
+}
+
+const names = (items) => items.map(({ item, quantity }) => (quantity > 1 ? `${quantity} × ${item}` : item)).join(", ");
+
+export async function showOrder(id) {
+  const panel = byId("orders-detail");
+  const result = await call("One order", "GET", `/orderdetails?${new URLSearchParams({ orderid: id })}`, { auth: session.auth() });
+  panel.replaceChildren(result.status === 200 ? detail(result.document) : problem(result));
+  panel.querySelector("h2")?.focus();
+}
+
+function detail(order) {
+  return el("section", { class: "card", "aria-labelledby": "detail-title" },
+    el("h2", { id: "detail-title", tabindex: "-1" }, "Order ", el("code", {}, order.orderid)),
+    el("p", {}, chip(order.status), ` ${order.cost} ${order.currency} · ${names(order.orderitems)}`),
+    el("h3", {}, "History"),
+    el("ol", { class: "timeline" }, order.history.map((change) => el("li", { class: "done" },
+      el("div", {}, chip(change.status)),
+      el("div", { class: "muted small" }, moment(change.at), ` by ${change.by}`, change.reason ? `: ${change.reason}` : "")))));
+}

@@ -1,0 +1,35 @@
+"""The content of stack.json, which says where everything is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from local_stack.services import Wiring
+
+
+def describe(wiring: Wiring, counts: Mapping[str, int], pids: Mapping[str, int], ca: str) -> dict[str, Any]:
+    """Return addresses and pids of all parts; `counts` has the replicas of each service, `pids` what runs by name."""
+    services = [
+        {
+            "name": service,
+            "replica": replica,
+            "pid": pids.get(f"{service}-{replica}"),
+            "url": wiring.url(service, replica),
+            "admin_url": wiring.admin_url(service, replica),
+        }
+        for service, count in counts.items()
+        for replica in range(count)
+    ]
+    return {
+        "base_url": wiring.base_url(),
+        "ca": ca,
+        "services": services,
+        "mongodb": {"uri": wiring.mongodb.uri} | _pids(pids, "mongodb"),
+        "kafka": {"bootstrap": wiring.kafka_bootstrap} | _pids(pids, "kafka"),
+        "proxy": {"pid": pids.get("proxy")},
+    }
+
+
+def _pids(pids: Mapping[str, int], kind: str) -> dict[str, Any]:
+    """Return the pid of the first process of a kind; `others` has the pids of further ones by name."""
+    others = {name: pid for name, pid in pids.items() if name.startswith(kind) and name != f"{kind}-0"}
+    return {"pid": pids.get(f"{kind}-0")} | ({"others": others} if others else {})

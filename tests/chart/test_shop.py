@@ -1,0 +1,82 @@
+"""The shop page in the chart's proxy: only on request, with its own headers, and beside an unchanged API."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local_stack.certificates import Authority
+from support import chart_proxy, helm
+from support.raw_https import RawHttpsClient, assert_problem
+
+FILES = helm.CHART / "files/shop"
+
+
+@pytest.fixture
+def client(tmp_path: Path, service: int) -> Iterator[RawHttpsClient]:
+    authority = Authority(tmp_path / "authority")
+    with chart_proxy.running(tmp_path, authority, service, "--set", "proxy.shop=true") as proxy:
+        yield RawHttpsClient(proxy.port, authority.certificate)
+
+
+def test_chart_has_no_shop_by_default() -> None:
+    assert set(chart_proxy.files()) == {"nginx.conf", "limits.conf", "rules.conf"}
+    assert "shop" not in chart_proxy.files()["nginx.conf"]
+
+
+def test_shop_page_is_served_at_the_root_with_a_strict_policy(client: RawHttpsClient) -> None:
+    answer = client.ask("GET / HTTP/1.1")
+
+    assert answer.status == 200
+    assert answer.body == (FILES / "index.html").read_bytes()
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; ")
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["strict-transport-security"].startswith("max-age=")
+
+
+def test_each_file_has_its_content_type(client: RawHttpsClient) -> None:
+    types = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+    for path in FILES.iterdir():
+        answer = client.ask(f"GET /shop/{path.name} HTTP/1.1")
+
+        assert answer.status == 200, path.name
+        assert answer.headers["content-type"].partition(";")[0] == types[path.suffix]
+        assert answer.body == path.read_bytes()
+
+
+def test_links_are_empty_where_no_address_is_known(client: RawHttpsClient) -> None:
+    answer = client.ask("GET /shop/links.json HTTP/1.1")
+
+    assert answer.headers["content-type"].startswith("application/json")
+    assert answer.json() == {}
+
+
+def test_unchanged_file_is_answered_with_304(client: RawHttpsClient) -> None:
+    tag = client.ask("GET /shop/shop.css HTTP/1.1").headers["etag"]
+
+    assert client.ask("GET /shop/shop.css HTTP/1.1", f"If-None-Match: {tag}\r\n").status == 304
+
+
+@pytest.mark.parametrize("path", ["/shop/nothing.js", "/shop/../nginx.conf", "/shop/..%2frules.conf"])
+def test_other_files_are_not_served(client: RawHttpsClient, path: str) -> None:
+    answer = client.ask(f"GET {path} HTTP/1.1")
+
+    if answer.status == 200:  # the service, which answers every path that it gets
+        assert answer.json()["path"] == path
+    else:
+        assert_problem(answer, 404)
+
+
+def test_post_to_a_page_returns_405(client: RawHttpsClient) -> None:
+    answer = client.ask("POST / HTTP/1.1", "Content-Length: 0\r\n")
+
+    assert_problem(answer, 405)
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/order", "/orderdetails?orderid=x", "/docs", "/shopping", "/api/users"])
+def test_api_paths_reach_the_service(client: RawHttpsClient, path: str) -> None:
+    assert client.ask(f"GET {path} HTTP/1.1").json()["path"] == path
