@@ -61,14 +61,26 @@ def test_shorter_or_longer_password_is_rejected(password: str) -> None:
     assert pointers("alice", password) == ["/password"]
 
 
-@pytest.mark.parametrize("password", ["password123", "PassWord123", "qwertyuiop", "12345678"])
+@pytest.mark.parametrize("password", ["password123", "PassWord123", "qwertyuiop", "12345678", "password", "Matrix01"])
 def test_common_password_is_rejected_in_upper_and_lower_case(password: str) -> None:
     assert pointers("alice", password) == ["/password"]
 
 
-def test_list_has_1000_common_passwords_of_allowed_length() -> None:
-    assert len(COMMON_PASSWORDS) == 1000
-    assert all(8 <= len(password) <= 128 for password in COMMON_PASSWORDS)
+@pytest.mark.parametrize("line", [0, 1, 999, 1_000, 5_000, 9_999])
+def test_every_line_of_the_list_is_rejected(line: int) -> None:
+    assert pointers("alice", COMMON_PASSWORDS.split()[line]) == ["/password"]
+
+
+@pytest.mark.parametrize("password", ["password1234 and more", "passwor ", "123456781234567x", "word1234"])
+def test_part_of_a_common_password_or_longer_one_is_accepted(password: str) -> None:
+    assert validate(Registration("alice", password)) == password
+
+
+def test_list_has_10000_common_passwords_of_allowed_length() -> None:
+    passwords = COMMON_PASSWORDS.split("\n")[1:-1]
+
+    assert len(set(passwords)) == len(passwords) == 10_000
+    assert all(8 <= len(password) <= 128 and password == password.casefold() for password in passwords)
 
 
 def test_one_error_names_every_violated_rule() -> None:

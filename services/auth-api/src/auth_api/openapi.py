@@ -86,7 +86,7 @@ _SCHEMAS: dict[str, Any] = {
                 "format": "password",
                 "minLength": 8,
                 "maxLength": 128,
-                "description": "Neither the user name nor one of the 1,000 most common passwords. It is "
+                "description": "Neither the user name nor one of the 10,000 most common passwords. It is "
                 "normalized to Unicode NFC.",
                 "examples": ["correct horse battery staple"],
             },
