@@ -1,6 +1,7 @@
 # Builds every image: docker build --build-arg SERVICE=order-api -t retail-orders/order-api:dev .
 # BuildKit is not needed: the classic builder makes the same images.
-# The operator's command is not in services: --build-arg SERVICE=operator --build-arg MEMBER=cli.
+# A service's program has its name. The operator's is retail, and is not in services:
+#   docker build --build-arg SERVICE=operator --build-arg MEMBER=cli --build-arg PROGRAM="retail --help" .
 ARG BASE=python:3.11-slim-bookworm
 ARG SERVICE=order-api
 
@@ -30,23 +31,11 @@ ENV PATH=/opt/retail/bin:/usr/local/bin:/usr/bin:/bin \
 USER 10001:10001
 WORKDIR /tmp
 
-FROM runtime AS order-api
-EXPOSE 8080 9090
-CMD ["gunicorn", "--config", "python:shared.http.gunicorn_conf", "order_api.app:wsgi()"]
-
-FROM runtime AS auth-api
-EXPOSE 8080 9090
-CMD ["gunicorn", "--config", "python:shared.http.gunicorn_conf", "auth_api.app:wsgi()"]
-
-FROM runtime AS order-processor
-EXPOSE 9090
-CMD ["order-processor"]
-
-FROM runtime AS operator
-CMD ["retail", "--help"]
-
-FROM ${SERVICE}
 ARG SERVICE
+ARG PROGRAM=${SERVICE}
+ENV PROGRAM=${PROGRAM}
+EXPOSE 9090
+CMD ["sh", "-c", "exec $PROGRAM"]
 ARG VERSION=dev
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="retail-orders ${SERVICE}" \

@@ -68,14 +68,14 @@ cluster() {
 
 # The tag is the image's id, so that pods are replaced exactly when the code changes.
 images() {
-    local service image member
+    local service image member program
     mkdir -p .kind
     : >.kind/images
     for service in "${SERVICES[@]}" operator; do
-        member=services/$service
-        [[ $service != operator ]] || member=cli
+        member=services/$service program=$service
+        [[ $service != operator ]] || member=cli program='retail --help'
         image=$(docker build --quiet --build-arg "SERVICE=$service" --build-arg "MEMBER=$member" \
-            --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)" .)
+            --build-arg "PROGRAM=$program" --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)" .)
         image=${image#sha256:}
         docker tag "$image" "retail-orders/$service:${image:0:12}"
         echo "$service ${image:0:12}" >>.kind/images

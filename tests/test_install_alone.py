@@ -9,8 +9,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 UV = ROOT / ".venv/bin/uv"
 SERVICES = {
-    "order-api": ("order_api", ["order_api.app"], ["auth_api", "order_processor", "argon2", "local_stack"]),
-    "auth-api": ("auth_api", ["auth_api.app"], ["order_api", "order_processor", "confluent_kafka", "local_stack"]),
+    "order-api": (
+        "order_api",
+        ["order_api.app", "order_api.__main__"],
+        ["auth_api", "order_processor", "argon2", "local_stack"],
+    ),
+    "auth-api": (
+        "auth_api",
+        ["auth_api.app", "auth_api.__main__"],
+        ["order_api", "order_processor", "confluent_kafka", "local_stack"],
+    ),
     "order-processor": (
         "order_processor",
         ["order_processor.main"],

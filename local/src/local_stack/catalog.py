@@ -1,21 +1,18 @@
 """The services of the stack. A new one needs only its entry here, and its users in k8s/mongodb and k8s/kafka."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-GUNICORN = (sys.executable, "-m", "gunicorn", "--config", "python:shared.http.gunicorn_conf")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """How a service runs. `admin_port` and `port` are the usual ports of its first replica; only an API has a `port`.
+    """How a service runs; its program has its name.
 
-    `paths` are what the proxy routes to it. `variables` are those that only this service has; they may contain
-    {base_url}, {ca} and {keys}. An API starts when MongoDB is ready, another service when Kafka is ready too.
+    `admin_port` and `port` are the usual ports of its first replica; only an API has a `port`. `paths` are what the
+    proxy routes to it. `variables` are those that only this service has; they may contain {base_url}, {ca} and {keys}.
+    An API starts when MongoDB is ready, another service when Kafka is ready too.
     """
 
-    command: tuple[str, ...]
     admin_port: int
     port: int | None = None
     paths: tuple[str, ...] = ()
@@ -25,7 +22,6 @@ class Service:
 
 SERVICES: Mapping[str, Service] = {
     "order-api": Service(
-        command=(*GUNICORN, "order_api.app:wsgi()"),
         port=18080,
         admin_port=19580,
         paths=("/",),
@@ -33,13 +29,12 @@ SERVICES: Mapping[str, Service] = {
         variables={"AUTH_JWKS_URL": "{base_url}/.well-known/jwks.json", "AUTH_JWKS_CA_FILE": "{ca}"},
     ),
     "auth-api": Service(
-        command=(*GUNICORN, "auth_api.app:wsgi()"),
         port=18090,
         admin_port=19590,
         paths=("/api/", "/.well-known/"),
         variables={"AUTH_KEYS_DIR": "{keys}"},
     ),
-    "order-processor": Service(command=(sys.executable, "-m", "order_processor.main"), admin_port=19600),
+    "order-processor": Service(admin_port=19600),
 }
 APIS = tuple(name for name, service in SERVICES.items() if service.port)
 CONSUMERS = tuple(name for name, service in SERVICES.items() if not service.port)

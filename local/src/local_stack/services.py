@@ -1,5 +1,6 @@
 """The services as parts: their commands and environment variables."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -58,7 +59,7 @@ class Wiring:
             variables["HTTP_BIND"] = _address(url)
         return Part(
             name=name,
-            command=SERVICES[service].command,
+            command=(str(Path(sys.executable).with_name(service)),),
             environment=environment(**PYTHON, **(variables | dict(extra))),
             log=self.folders.log / f"{name}.log",
             ready=lambda: is_ready(admin_url),
