@@ -34,6 +34,30 @@ def test_wait_returns_the_unchanged_order_after_its_time(service: OrderService) 
     assert service.read(f"?orderid={reference}&wait=1").json["status"] == "PLACED"
 
 
+def test_held_requests_are_in_a_histogram_of_their_own(service: OrderService) -> None:
+    reference = service.place().json["orderid"]
+    process(service, reference)
+    for query in ("", "&wait=1", "&wait=0"):
+        service.read(f"?orderid={reference}{query}")
+    labels = {"route": "/orderdetails", "method": "GET"}
+
+    assert service.count("retail_http_request_duration_seconds_count", **labels) == 2
+    assert service.count("retail_http_held_request_duration_seconds_count", **labels) == 1
+    assert service.count("retail_http_requests_total", **labels, status="200") == 3
+
+
+def test_waiting_client_occupies_a_place_for_long_polls(service: OrderService) -> None:
+    reference = service.place().json["orderid"]
+    poll = threading.Thread(target=service.read, args=(f"?orderid={reference}&wait=30",))
+    poll.start()
+    until(lambda: service.count("retail_resource_in_use", resource="long_polls") == 1, "the poll")
+    process(service, reference)
+    poll.join()
+
+    assert service.count("retail_resource_in_use", resource="long_polls") == 0
+    assert service.count("retail_resource_limit", resource="long_polls") == 2
+
+
 def test_client_that_hangs_up_frees_its_place(service: OrderService) -> None:
     reference = service.place().json["orderid"]
     near, far = socket.socketpair()

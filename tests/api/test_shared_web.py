@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from shared.http import app as web
 from shared.http.gunicorn_errors import write_error
 from shared.http.problem import Problem, unavailable
-from shared.telemetry.metrics import HttpMetrics
+from shared.telemetry.metrics import HttpMetrics, ResourceMetrics
 
 
 class Thing(msgspec.Struct, forbid_unknown_fields=True):
@@ -29,7 +29,8 @@ def registry() -> CollectorRegistry:
 @pytest.fixture
 def client(registry: CollectorRegistry) -> FlaskClient:
     app = flask.Flask(__name__)
-    web.init_app(app, metrics=HttpMetrics(registry), trusted_proxies=1)
+    threads = ResourceMetrics(registry).track("http_threads", 4)
+    web.init_app(app, metrics=HttpMetrics(registry), busy_threads=threads, trusted_proxies=1)
 
     @app.post("/things")
     def things() -> dict[str, str]:
@@ -44,6 +45,22 @@ def client(registry: CollectorRegistry) -> FlaskClient:
         raise Problem(404, f"there is no thing {name}")
 
     return app.test_client()
+
+
+def test_requests_in_progress_occupy_threads(client: FlaskClient, registry: CollectorRegistry) -> None:
+    during: list[float | None] = []
+
+    def busy_threads() -> float | None:
+        return registry.get_sample_value("retail_resource_in_use", {"resource": "http_threads"})
+
+    @client.application.before_request
+    def look() -> None:
+        during.append(busy_threads())
+
+    client.get("/busy")
+    client.get("/absent")
+
+    assert (during, busy_threads()) == ([1, 1], 0)
 
 
 def test_instance_of_a_problem_is_a_uri_reference(client: FlaskClient) -> None:

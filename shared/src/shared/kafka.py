@@ -50,6 +50,7 @@ class ClientLog:
             logger.log(level, "kafka_client", facility=facility, client=client, detail=text, suppressed=suppressed)
 
 
+PRODUCER_QUEUE = 10_000  # events without a delivery report, at most
 logger = log.get(__name__)
 # For a client that is always polled: its lines go to our log at the next poll, and queue up without limit until then.
 WITH_CLIENT_LOG: dict[str, Any] = {"logger": ClientLog(log.LogThrottle()), "log_level": 4}
@@ -83,7 +84,7 @@ def producer(connection: Connection, on_error: Callable[[KafkaError], None], **o
             "compression.type": "lz4",
             "linger.ms": 5,
             "delivery.timeout.ms": 20_000,
-            "queue.buffering.max.messages": 10_000,
+            "queue.buffering.max.messages": PRODUCER_QUEUE,
             "queue.buffering.max.kbytes": 64 * 1024,
             "partitioner": "murmur2_random",
             "error_cb": on_error,

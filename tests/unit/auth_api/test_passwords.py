@@ -150,3 +150,11 @@ def test_memory_stays_bounded_after_many_parallel_logins() -> None:
     kept = float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout)
 
     assert kept < 3 * 19 + 10, f"{kept:.0f} MiB stay resident"
+
+
+def test_held_slots_are_counted() -> None:
+    slots = Slots(2, waiters=1)
+    with slots.hold():
+        during = slots.in_use()
+
+    assert (during, slots.in_use()) == (1, 0)

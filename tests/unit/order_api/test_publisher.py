@@ -1,7 +1,9 @@
 """Producer failures: errors open the breaker, a broken producer is replaced, and no event is lost."""
 
 import pytest
+from structlog.testing import capture_logs
 
+from order_api.publisher import Sent
 from shared.kafka import KafkaError, KafkaException
 from shared.resilience.breaker import OPEN_SECONDS
 from support.relay import RelayHarness
@@ -24,6 +26,23 @@ def test_produce_errors_open_the_breaker_and_lose_nothing(harness: RelayHarness,
     assert state == "open"
     assert harness.entries() == []
     assert sorted(harness.published()) == sorted(harness.servers.primary)
+
+
+def test_failed_deliveries_are_one_log_line_in_30_seconds(harness: RelayHarness) -> None:
+    harness.producer.delivers_on_poll = False
+    for _ in range(4):
+        harness.place()
+    with capture_logs() as lines:
+        harness.step()
+        harness.producer.time_out()
+        harness.step()
+    failed = [line for line in lines if line["event"] == "delivery_failed"]
+    harness.clock.advance(31)
+    with capture_logs() as later:
+        harness.relay._publisher._log_failure("delivery_failed", Sent("order", None), "_MSG_TIMED_OUT")
+
+    assert [line["suppressed"] for line in failed] == [0]
+    assert [line["suppressed"] for line in later] == [3]
 
 
 def test_nothing_is_claimed_while_the_breaker_is_open(harness: RelayHarness) -> None:

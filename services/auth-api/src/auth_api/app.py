@@ -30,7 +30,7 @@ from shared.resilience.startup import StartupTask
 from shared.store import INDEXES_PENDING, StoreUnavailable
 from shared.telemetry import certificates, log
 from shared.telemetry.admin import AdminServer
-from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, HttpMetrics
+from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, HttpMetrics, ResourceMetrics
 from shared.telemetry.registry import new_registry
 
 SPARE_CONNECTIONS = 4
@@ -62,7 +62,14 @@ def create_app(
 ) -> Flask:
     """Return the API on the given stores; its metrics go to `registry`."""
     app = Flask("auth_api", static_folder=None)
-    init_app(app, metrics=HttpMetrics(registry), trusted_proxies=settings.trusted_proxies)
+    resources = ResourceMetrics(registry)
+    init_app(
+        app,
+        metrics=HttpMetrics(registry),
+        busy_threads=resources.track("http_threads", settings.http_threads),
+        trusted_proxies=settings.trusted_proxies,
+    )
+    resources.watch("hash_slots", slots.places, slots.in_use)
     register_problems(app, routes.PROBLEMS)
     tokens.configure(app, issuer=settings.issuer, audience=settings.audience)
     login = Login(users, Throttle(failures), passwords, slots)

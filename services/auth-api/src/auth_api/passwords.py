@@ -28,6 +28,10 @@ class Slots:
         self._places = threading.BoundedSemaphore(self.places)
         self._wait = wait
 
+    def in_use(self) -> int:
+        """Return how many hold a slot or wait for one."""
+        return self.places - self._places._value  # noqa: SLF001 - a semaphore has no public count
+
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Hold a slot for the block, or raise Busy."""

@@ -21,7 +21,7 @@ from order_api.outbox import Outbox
 from order_api.placement import OrderPlacement
 from order_api.publisher import EventPublisher
 from order_api.rate_limit import RateLimits
-from order_api.relay import OutboxRelay
+from order_api.relay import QUEUE_LIMIT, OutboxRelay
 from order_api.routes import Routes
 from order_api.settings import Settings
 from order_api.store import OrderStore
@@ -34,7 +34,7 @@ from shared.resilience.startup import StartupTask
 from shared.store import INDEXES_PENDING, StoreUnavailable
 from shared.telemetry import certificates, log
 from shared.telemetry.admin import AdminServer
-from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, HttpMetrics
+from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, HttpMetrics, ResourceMetrics
 from shared.telemetry.registry import new_registry
 
 SPARE_CONNECTIONS = 4  # for the relay, the start-up task and the probes
@@ -55,12 +55,19 @@ def create_app(
     long_poll: LongPoll,
     metrics: OrderMetrics,
     registry: CollectorRegistry,
+    resources: ResourceMetrics,
     now: Callable[[], datetime] = utc_now,
     randomness: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Flask:
     """Return the API on the given store; `enqueue` gets the document of each new order, and never waits."""
     app = Flask("order_api", static_folder=None)
-    init_app(app, metrics=HttpMetrics(registry), trusted_proxies=settings.trusted_proxies)
+    init_app(
+        app,
+        metrics=HttpMetrics(registry),
+        busy_threads=resources.track("http_threads", settings.http_threads),
+        trusted_proxies=settings.trusted_proxies,
+    )
+    resources.watch("long_polls", long_poll.places, long_poll.in_use)
     register_problems(app, routes.PROBLEMS)
     limits = RateLimits.of(
         orders=settings.orders_rate, reads=settings.reads_rate, invalid_tokens=settings.invalid_tokens_rate
@@ -121,6 +128,9 @@ def wsgi() -> Flask:
     fetch = make_fetcher(settings.jwks_url, settings.jwks_ca_file)
     keys = JwksCache(fetch, refresh_seconds=settings.jwks_refresh_seconds)
     long_poll = LongPoll(settings.http_threads)
+    resources = ResourceMetrics(registry)
+    resources.watch("event_queue", QUEUE_LIMIT, relay.queue_length)
+    resources.watch("producer_queue", kafka.PRODUCER_QUEUE, publisher.queue_length)
     app = create_app(
         settings,
         store=store,
@@ -129,6 +139,7 @@ def wsgi() -> Flask:
         long_poll=long_poll,
         metrics=metrics,
         registry=registry,
+        resources=resources,
     )
     keys.start()
     relay.start()

@@ -15,9 +15,14 @@ class LongPoll:
     """Admits one poll per four threads (none with three or fewer); beyond that no request waits. Thread-safe."""
 
     def __init__(self, threads: int, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._slots = threading.BoundedSemaphore(threads // 4)
+        self.places = threads // 4
+        self._slots = threading.BoundedSemaphore(self.places)
         self._clock = clock
         self._stopping = threading.Event()
+
+    def in_use(self) -> int:
+        """Return how many polls wait."""
+        return self.places - self._slots._value  # noqa: SLF001 - a semaphore has no public count
 
     def wait(
         self,

@@ -48,6 +48,7 @@ class EventPublisher:
         self._breaker = breaker
         self._metrics = metrics
         self._clock = clock
+        self._log_throttle = log.LogThrottle(clock)
         self._backoff = Backoff(first=1.0, longest=20.0, jitter=jitter)
         self._delivered: list[Sent] = []
         self._failed: list[Sent] = []
@@ -61,6 +62,10 @@ class EventPublisher:
     def capacity(self) -> int:
         """How many events the breaker would admit now."""
         return self._breaker.available
+
+    def queue_length(self) -> int:
+        """Return how many events the producer holds without a delivery report; for any thread."""
+        return len(self._producer)
 
     def publish(self, record: Document, claim: str | None = None) -> None:
         """Pass the event of an order to the producer. On any failure the outbox entry stays and the outcome is kept."""
@@ -120,15 +125,21 @@ class EventPublisher:
             return
         permit.failed()
         self._failed.append(sent)
-        logger.warning("delivery_failed", order_id=sent.order_id, error=error.name())
+        self._log_failure("delivery_failed", sent, error.name())
         self._on_error(error)
 
     def _on_produce_error(self, sent: Sent, permit: Permit, error: Exception) -> None:
         permit.failed()
         self._failed.append(sent)
-        logger.warning("produce_failed", order_id=sent.order_id, error=repr(error))
+        self._log_failure("produce_failed", sent, repr(error))
         if isinstance(error, KafkaException):
             self._on_error(error.args[0])
+
+    def _log_failure(self, event: str, sent: Sent, error: str) -> None:
+        """Log one failure of a kind in 30 s: without brokers there are thousands."""
+        suppressed = self._log_throttle.allow((event, error.partition("(")[0]))
+        if suppressed is not None:
+            logger.warning(event, order_id=sent.order_id, error=error, suppressed=suppressed)
 
     def _on_error(self, error: KafkaError) -> None:
         fatal = error.fatal() or error.name() == FATAL

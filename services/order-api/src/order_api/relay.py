@@ -62,6 +62,10 @@ class OutboxRelay:
             with suppress(queue.Full):
                 self._queue.put_nowait(record)
 
+    def queue_length(self) -> int:
+        """Return how many events are queued; for any thread."""
+        return self._queue.qsize()
+
     @property
     def seconds_since_last_run(self) -> float:
         """Seconds since `run_once` last returned."""

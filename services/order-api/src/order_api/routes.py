@@ -20,7 +20,7 @@ from order_api.placement import IdempotencyKeyReused, OrderPlacement
 from order_api.rate_limit import RateLimits
 from order_api.store import OrderStore
 from order_api.token_verifier import View
-from shared.http.app import authentication, read_json
+from shared.http.app import authentication, mark_as_held, read_json
 from shared.http.problem import Problem, outcome_unknown, unavailable
 from shared.ordering.document import MalformedOrder
 from shared.store import OutcomeUnknown, StoreUnavailable, operation_deadline
@@ -127,6 +127,7 @@ class Routes:
                 raise Problem(404, "Order not found")
         structlog.contextvars.bind_contextvars(order_id=order_id)  # only now is it known to be an id
         if wait:
+            mark_as_held()
             is_gone = partial(is_closed, request.environ.get("gunicorn.socket"))
             record = self.long_poll.wait(record, lambda: self.store.find(order_id, user), wait, is_gone=is_gone)
         details = self._shown(orders.to_details, record)

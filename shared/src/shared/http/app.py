@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import structlog
 from flask import Flask, Response, g, jsonify, request
+from prometheus_client import Gauge
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -31,19 +32,20 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 logger = log.get(__name__)
 
 
-def init_app(app: Flask, *, metrics: HttpMetrics, trusted_proxies: int) -> None:
+def init_app(app: Flask, *, metrics: HttpMetrics, busy_threads: Gauge, trusted_proxies: int) -> None:
     """Set up `app` as every service needs it. Call it once, before the routes are added.
 
-    `trusted_proxies` is the number of trusted X-Forwarded-For hops for the client's address.
+    `busy_threads` shows the requests in progress. `trusted_proxies` is the number of trusted X-Forwarded-For hops for
+    the client's address.
     """
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False  # otherwise `/a//b` is redirected to http:// and the Host header
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted_proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
-    app.before_request(_start_request)
+    app.before_request(partial(_start_request, busy_threads))
     app.after_request(_finish_request(metrics))
-    app.teardown_request(_clear_log_context)
+    app.teardown_request(partial(_end_request, busy_threads))
     app.register_error_handler(Problem, _respond)
     app.register_error_handler(HTTPException, _respond_http_error)
     app.register_error_handler(Exception, _respond_unexpected)
@@ -93,15 +95,22 @@ def body() -> bytes:
     return data
 
 
-def _start_request() -> None:
+def mark_as_held() -> None:
+    """Keep the time of this request apart: its client asked the service to wait."""
+    g.is_held = True
+
+
+def _start_request(busy_threads: Gauge) -> None:
+    busy_threads.inc()
     g.started = time.perf_counter()
     received = request.headers.get("X-Request-ID", "")
     g.request_id = received if _REQUEST_ID.fullmatch(received) else secrets.token_hex(16)
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
-def _clear_log_context(_error: BaseException | None) -> None:
+def _end_request(busy_threads: Gauge, _error: BaseException | None) -> None:
     """Clear the log context: the server's next log line in this thread belongs to another request."""
+    busy_threads.dec()
     structlog.contextvars.clear_contextvars()
 
 
@@ -114,7 +123,8 @@ def _finish_request(metrics: HttpMetrics) -> Any:
         method = request.method if request.method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} else "other"
         seconds = time.perf_counter() - g.started
         metrics.requests.labels(route, method, response.status_code).inc()
-        metrics.duration.labels(route, method).observe(seconds)
+        duration = metrics.held_duration if "is_held" in g else metrics.duration
+        duration.labels(route, method).observe(seconds)
         write = logger.warning if response.status_code >= 500 else logger.info  # noqa: PLR2004 - HTTP's status classes
         write(
             "request",

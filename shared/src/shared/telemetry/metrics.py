@@ -1,5 +1,7 @@
 """The metrics that several services export; each service creates them in its own registry."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -22,6 +24,40 @@ class HttpMetrics:
             registry=registry,
             buckets=LATENCY_BUCKETS,
         )
+        self.held_duration = Histogram(
+            "retail_http_held_request_duration_seconds",
+            "The same for requests that ask to be held (wait=SECONDS), which are in no other histogram.",
+            ["route", "method"],
+            registry=registry,
+            buckets=LATENCY_BUCKETS,
+        )
+
+
+class ResourceMetrics:
+    """The bounded resources of this process: threads, places and queues."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._in_use = Gauge(
+            "retail_resource_in_use",
+            "How much of a bounded resource is in use: threads, places or queued events.",
+            ["resource"],
+            registry=registry,
+        )
+        self._limit = Gauge(
+            "retail_resource_limit",
+            "How much of the resource there is.",
+            ["resource"],
+            registry=registry,
+        )
+
+    def track(self, resource: str, limit: int) -> Gauge:
+        """Return the gauge of what is in use of a resource, to be raised and lowered."""
+        self._limit.labels(resource).set(limit)
+        return self._in_use.labels(resource)
+
+    def watch(self, resource: str, limit: int, in_use: Callable[[], float]) -> None:
+        """Show `in_use()` at each scrape; it may be called from any thread."""
+        self.track(resource, limit).set_function(in_use)
 
 
 class BreakerMetrics:
