@@ -47,10 +47,15 @@ then
     say "making .venv"
     rm -rf .venv
     "$python" -m venv .venv || fail "$python could not make .venv"
-    # pip would try for half a minute to reach a registry that cannot be reached.
-    if ! .venv/bin/python -m pip install --quiet --retries 1 --timeout 15 --disable-pip-version-check \
-        --require-hashes -r locks/bootstrap.txt >.venv/install.log 2>&1
-    then
+    # A registry that cannot be reached is told from a slow one, which is asked again with more time.
+    install_uv() {
+        .venv/bin/python -m pip install --quiet --log .venv/install.log --retries 0 --timeout "$1" \
+            --disable-pip-version-check --require-hashes -r locks/bootstrap.txt >/dev/null 2>&1
+    }
+    unreachable() {
+        grep -Eq 'ConnectTimeoutError|NewConnectionError|NameResolutionError|ProxyError' .venv/install.log
+    }
+    if ! install_uv 5 && { unreachable || ! install_uv 30; }; then
         fail "the package registry cannot be reached, or lacks a package (details: .venv/install.log)." \
             "Check the network, and the settings of pip: pip config list"
     fi
@@ -58,7 +63,8 @@ then
 fi
 say "installing the locked packages (the first time takes a minute)"
 uv() {
-    VIRTUAL_ENV="$PWD/.venv" UV_HTTP_RETRIES="${UV_HTTP_RETRIES:-2}" .venv/bin/uv pip "$@" --quiet --python .venv/bin/python \
+    VIRTUAL_ENV="$PWD/.venv" UV_HTTP_RETRIES="${UV_HTTP_RETRIES:-2}" \
+        UV_HTTP_CONNECT_TIMEOUT="${UV_HTTP_CONNECT_TIMEOUT:-5}" .venv/bin/uv pip "$@" --quiet --python .venv/bin/python \
         2>.venv/install.log ||
         fail "the package registry cannot be reached, or lacks a package (details: .venv/install.log)." \
             "Check the network, and the settings of uv: UV_INDEX_URL, HTTPS_PROXY"
