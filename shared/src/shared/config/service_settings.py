@@ -48,7 +48,7 @@ class ServerSettings(LogSettings):
     http_bind: tuple[str, int] = env(
         "HTTP_BIND", address, default="127.0.0.1:8080", help="address of the API, plain HTTP, behind the TLS proxy"
     )
-    http_threads: int = env("HTTP_THREADS", integer(1, 256), default="16", help="concurrent requests per replica")
+    http_threads: int = env("HTTP_THREADS", integer(1, 256), default="32", help="concurrent requests per replica")
 
 
 @settings

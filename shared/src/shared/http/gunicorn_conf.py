@@ -19,7 +19,7 @@ _own = load(ServerSettings, os.environ)  # on a SettingsError gunicorn writes it
 
 bind = ":".join(map(str, _own.http_bind))
 workers = 1
-worker_class = "gthread"
+worker_class = "shared.http.gunicorn_worker.LeaderFollowerWorker"
 threads = _own.http_threads
 preload_app = False
 backlog = 512
