@@ -5,13 +5,12 @@ from typing import Annotated
 
 import typer
 
-from retail_cli import presenters, redriving, rendering
+from retail_cli import presenters, queries, redriving, rendering
 from retail_cli.examples import examples
 from retail_cli.outcomes import print_outcomes
 from retail_cli.output import print_report, print_warning
-from retail_cli.reports import DeadLetters
 from retail_cli.session import ExitCode, Json, Refused, Session, os_user
-from retail_cli.topics import KafkaUnavailable, Record, SearchResult
+from retail_cli.topics import Record
 
 REDRIVE_LIMIT = 50_000
 MAX_NAME = 64
@@ -32,24 +31,10 @@ def list_(
 ) -> None:
     """List the events in the dead-letter topic and the orders that are FAILED, newest first."""
     session: Session = context.obj
-    records: SearchResult[Record] = SearchResult([], complete=True)
-    trouble = None
-    try:
-        records = session.topics.dead_letters(limit)
-    except KafkaUnavailable as error:
-        trouble = f"the dead-letter topic could not be read: Kafka is unavailable: {error}"
-    keys = {presenters.order_id(record) for record in records.items}
-    statuses = session.orders.statuses(key for key in keys if key)
-    failed = session.orders.failed(limit + 1)
-    report = DeadLetters(
-        events=[presenters.dead_letter(record, statuses) for record in records.items],
-        failed_orders=[presenters.failed(document) for document in failed[:limit]],
-        more=len(failed) > limit or not records.complete,
-        trouble=trouble,
-    )
+    report = queries.dead_letters(session, limit)
     print_report(report, rendering.dead_letters, as_json=as_json)
-    if trouble:
-        print_warning(trouble)
+    if report.trouble:
+        print_warning(report.trouble)
         raise typer.Exit(ExitCode.UNAVAILABLE)
 
 
@@ -98,7 +83,7 @@ def redrive(
     session: Session = context.obj
     if everything == bool(targets):
         raise typer.BadParameter("name orders or dead letters, or give --all")
-    actor = _actor(by)
+    who = actor(by)
     if everything:
         order_ids = [*session.orders.failed_ids(REDRIVE_LIMIT + 1)]
         if len(order_ids) > REDRIVE_LIMIT:
@@ -106,13 +91,11 @@ def redrive(
             print_warning(f"more than {REDRIVE_LIMIT:,} orders are FAILED: only the newest are redriven, repeat it")
     else:
         order_ids = list(dict.fromkeys(_order_id(session, target) for target in targets or []))
-    outcomes = redriving.redrive(
-        session.orders, session.transitions, order_ids, by=actor, reason=reason, dry_run=dry_run
-    )
+    outcomes = redriving.redrive(session.orders, session.transitions, order_ids, by=who, reason=reason, dry_run=dry_run)
     print_outcomes("Redrive", outcomes, dry_run=dry_run, as_json=as_json)
 
 
-def _actor(by: str | None) -> str:
+def actor(by: str | None) -> str:
     """Return who redrives, for the history: `operator:NAME`, or `operator` where the user has no name."""
     name = os_user() if by is None else by.strip()
     if name is None:

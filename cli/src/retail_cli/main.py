@@ -9,18 +9,12 @@ from typing import Annotated, Any
 
 import structlog
 import typer
-from pymongo.errors import OperationFailure, PyMongoError
 from typer.core import TyperGroup
 
-from retail_cli import dead_letter_commands, key_commands, order_commands, settings, status_commands
+from retail_cli import dead_letter_commands, failures, key_commands, order_commands, settings, status_commands
 from retail_cli.examples import examples
 from retail_cli.output import accept_any_locale, print_warning, report_failed_output
-from retail_cli.session import ExitCode, Refused, Session
-from retail_cli.topics import KafkaUnavailable
-from shared.config.settings import SettingsError
-from shared.kafka import KafkaException
-from shared.resilience.breaker import CircuitOpen
-from shared.store import StoreUnavailable
+from retail_cli.session import ExitCode, Session
 
 
 class _Commands(TyperGroup):
@@ -29,20 +23,10 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except Refused as error:
-            raise _failed(ExitCode.REFUSED, str(error)) from None
-        except SettingsError as error:
-            raise _failed(ExitCode.USAGE, f"the settings cannot be used\n{error}") from None
-        except StoreUnavailable as error:
-            cause = error.__cause__
-            sentence = f"MongoDB {explain(cause)}" if isinstance(cause, PyMongoError) else str(error)
-            raise _failed(ExitCode.UNAVAILABLE, sentence) from None
-        except CircuitOpen as error:
-            raise _failed(ExitCode.UNAVAILABLE, str(error)) from None
-        except PyMongoError as error:
-            raise _failed(ExitCode.UNAVAILABLE, f"MongoDB {explain(error)}") from None
-        except (KafkaUnavailable, KafkaException) as error:
-            raise _failed(ExitCode.UNAVAILABLE, f"Kafka is unavailable: {error}") from None
+        except failures.EXPECTED as error:
+            code, sentence = failures.describe(error)
+            print_warning(sentence)
+            raise typer.Exit(code) from None
 
 
 app = typer.Typer(
@@ -95,12 +79,6 @@ def connect(
     context.call_on_close(context.obj.close)
 
 
-def explain(error: PyMongoError) -> str:
-    """Return one line that says what a MongoDB error means."""
-    text = str(error).split(", Timeout:")[0].split(", full error:")[0].split(" (configured timeouts")[0]
-    return f"rejects the request: {text}" if isinstance(error, OperationFailure) else f"is unavailable: {text}"
-
-
 def main() -> None:
     """Run the command."""
     disable_logs()
@@ -115,8 +93,3 @@ def main() -> None:
 def disable_logs() -> None:
     """Drop the log lines of the shared modules: a command reports what matters itself."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-
-
-def _failed(code: ExitCode, sentence: str) -> typer.Exit:
-    print_warning(sentence)
-    return typer.Exit(code)

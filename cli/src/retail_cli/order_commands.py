@@ -8,21 +8,18 @@ from typing import Annotated
 import typer
 from pymongo.errors import PyMongoError
 
-from retail_cli import presenters, rendering
+from retail_cli import presenters, queries, rendering
 from retail_cli.document_check import find_problems
 from retail_cli.examples import examples
 from retail_cli.including import include
 from retail_cli.outcomes import print_outcomes
 from retail_cli.output import print_report, print_warning
 from retail_cli.reconciling import run_pass
-from retail_cli.reports import CheckReport, MalformedOrder, OrderList, OrderReport, StuckReport
+from retail_cli.reports import CheckReport, MalformedOrder, OrderList
 from retail_cli.session import ExitCode, Json, Refused, Session
 from retail_cli.store import Filter
-from retail_cli.topics import KafkaUnavailable
-from shared.ordering.outbox_entry import EPOCH
 from shared.ordering.status import Status
 
-DEAD_LETTERS_SEARCHED = 10_000
 AGE = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 TIME = "a time such as 2026-11-24T21:31:00Z (UTC if no zone is given), or an age such as 90s, 30m, 2h or 7d"
@@ -72,38 +69,28 @@ def show(
 ) -> None:
     """Show an order: its document and history, its event and offset in the topic, its dead letters."""
     session: Session = context.obj
-    document = session.orders.find(orderid)
-    if document is None:
+    found = queries.order(session, orderid)
+    if found is None:
         raise Refused(f"there is no order {orderid}")
-    order = presenters.order(document)
-    trouble: str | None
-    try:
-        events = session.topics.events(orderid, order.placed_at or EPOCH)
-        letters = session.topics.dead_letters(DEAD_LETTERS_SEARCHED, orderid)
-    except KafkaUnavailable as error:
-        trouble = f"the topics could not be searched: Kafka is unavailable: {error}"
-        print_report(OrderReport(order, [], [], complete=False, trouble=trouble), rendering.order, as_json=as_json)
-        print_warning(trouble)
-        raise typer.Exit(ExitCode.UNAVAILABLE) from None
-    complete = events.complete and letters.complete
-    trouble = None if complete else "the topics are too long to be searched completely within this command's time limit"
-    dead_letters = [presenters.dead_letter(record, {orderid: order.status or "?"}) for record in letters.items]
-    report = OrderReport(order, events.items, dead_letters, complete, trouble)
+    report, kafka_answered = found
     print_report(report, rendering.order, as_json=as_json)
+    if not kafka_answered:
+        print_warning(report.trouble or "")
+        raise typer.Exit(ExitCode.UNAVAILABLE)
 
 
 @app.command(epilog=examples("retail orders stuck", "retail orders stuck --older-than 30 --json"))
 def stuck(
     context: typer.Context,
-    older_than: Annotated[float, typer.Option(min=0, help="How many seconds an order may be PLACED.")] = 180.0,
+    older_than: Annotated[
+        float, typer.Option(min=0, help="How many seconds an order may be PLACED.")
+    ] = queries.STUCK_SECONDS,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many.")] = 100,
     as_json: Json = False,
 ) -> None:
     """List orders that were PLACED too long ago, lost their event five times, or cannot be read; oldest first."""
     session: Session = context.obj
-    now = session.orders.now()
-    found = session.orders.stuck(now - timedelta(seconds=older_than), limit + 1)
-    report = StuckReport([presenters.stuck(document, now) for document in found[:limit]], more=len(found) > limit)
+    report = queries.stuck(session, older_than=older_than, limit=limit)
     print_report(report, rendering.stuck, as_json=as_json)
 
 
