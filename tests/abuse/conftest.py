@@ -20,7 +20,8 @@ from support.quiet_user import QuietUser
 from support.raw_https import RawHttpsClient
 
 collect_ignore_glob = [] if os.environ.get("ABUSE_TESTS") else ["test_*.py"]
-ATTACK_SECONDS = 5.0
+CALM_SECONDS = 1.0
+ATTACK_SECONDS = 4.0
 MEMORY_SECONDS = 1.0  # before the end of an attack, its memory is measured
 _report: list[str] = []
 
@@ -46,13 +47,18 @@ def site(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.
 
 @pytest.fixture
 def attack(site: Site, request: pytest.FixtureRequest) -> Callable[..., Outcome]:
-    """Return a function that attacks with the given options of `Attack`, while the quiet user's orders all succeed."""
+    """Return a function that attacks with the given options of `Attack`, while the quiet user's requests all succeed.
 
-    def run(port: int | None = None, seconds: float = ATTACK_SECONDS, **options: object) -> Outcome:
-        calm = site.quiet.shop_for(1.5)
+    They are orders, or with `reading` reads.
+    """
+
+    def run(
+        port: int | None = None, seconds: float = ATTACK_SECONDS, *, reading: bool = False, **options: object
+    ) -> Outcome:
+        calm = site.quiet.shop_for(CALM_SECONDS, reading=reading)
         chosen = Attack(port=port or site.order_port, ca=site.ca, seconds=seconds, **options)  # type: ignore[arg-type]
         with attacking(chosen) as outcome:
-            attacked = site.quiet.shop_for(seconds - MEMORY_SECONDS)
+            attacked = site.quiet.shop_for(seconds - MEMORY_SECONDS, reading=reading)
             outcome.proxy_bytes = sum(process.memory_full_info().uss for process in site.proxies())
         _report.append(
             f"{request.node.name}: quiet user median {calm.median():.0f} → {attacked.median():.0f} ms, "

@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,19 +41,23 @@ class QuietUser:
         with https(self._order_url, self._ca, timeout=10) as http:
             return http.post("/order", json={"userid": self.name, **ORDER}, headers=self.headers)
 
-    def shop_for(self, seconds: float) -> QuietTime:
-        """Place orders for this many seconds."""
+    def read(self) -> httpx.Response:
+        with https(self._order_url, self._ca, timeout=10) as http:
+            return http.get("/orderdetails", params={"userid": self.name, "limit": 1}, headers=self.headers)
+
+    def shop_for(self, seconds: float, *, reading: bool = False) -> QuietTime:
+        """Place orders for this many seconds, or only read them."""
         quiet = QuietTime()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self._place(quiet)
+            self._send(self.read if reading else self.order, quiet)
             time.sleep(PAUSE_SECONDS)
         return quiet
 
-    def _place(self, quiet: QuietTime) -> None:
+    def _send(self, request: Callable[[], httpx.Response], quiet: QuietTime) -> None:
         began = time.perf_counter()
         try:
-            status: int | str = self.order().status_code
+            status: int | str = request().status_code
         except httpx.HTTPError as error:
             status = type(error).__name__
         else:
