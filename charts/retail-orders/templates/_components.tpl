@@ -1,10 +1,17 @@
-{{/* The services: each has its values under `key`, and a pod of its own in services/_NAME.tpl. A service is an API if its
-values have `tls`: it gets a proxy, a Service, a certificate, and the routes in `paths`. It gets a Kafka user if they have
-`kafka`. `calls` are the APIs that network policies let it reach. */}}
+{{/* The services, by name. Each has a file services/NAME.yaml: a template that gets root, name and values. It may have
+paths (what the gateway routes to it), calls (the APIs that network policies let it reach), and what only its pod needs:
+env, secretFiles (sources of /etc/retail), volumeMounts and volumes. The values of order-api are under `orderApi`, its key.
+A service is an API if its values have `tls`: it gets a proxy, a Service, a certificate and routes. It gets a Kafka user if
+they have `kafka`. */}}
 {{- define "retail-orders.components" -}}
-auth-api: {key: authApi, paths: [/api, /.well-known]}
-order-api: {key: orderApi, paths: [/], calls: [auth-api]}
-order-processor: {key: orderProcessor}
+{{- range $path, $_ := .Files.Glob "services/*.yaml" }}
+{{- $name := base $path | trimSuffix ".yaml" }}
+{{- $key := camelcase $name | untitle }}
+{{- $context := dict "root" $ "name" $name "values" (index $.Values $key) "Template" $.Template }}
+{{ $name }}:
+  key: {{ $key }}
+  {{- tpl ($.Files.Get $path) $context | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{/* Names of the services that are APIs, as a YAML list. */}}

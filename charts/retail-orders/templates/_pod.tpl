@@ -3,6 +3,9 @@
 {{- define "retail-orders.podMeta" -}}
 labels:
   {{- include "retail-orders.selectorLabels" . | nindent 2 }}
+  {{- if hasKey .values "kafka" }}
+  retail-orders/uses-kafka: "true" # Kafka's network policy admits these pods
+  {{- end }}
   {{- with .root.Values.commonLabels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

@@ -50,7 +50,7 @@
 {{- end }}
 {{- range $name, $component := include "retail-orders.components" . | fromYaml }}
 {{- $set := list }}
-{{- range include "retail-orders.env" (dict "root" $ "name" $name "values" (index $.Values $component.key)) | fromYamlArray }}
+{{- range include "retail-orders.env" (dict "root" $ "name" $name "component" $component "values" (index $.Values $component.key)) | fromYamlArray }}
 {{- if has .name $set }}
 {{- fail (printf "%s.extraEnv has %s, which the chart already sets from another value" $component.key .name) }}
 {{- end }}

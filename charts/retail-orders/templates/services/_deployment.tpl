@@ -1,8 +1,6 @@
-{{/* The Deployment of one service. What only this service needs is in retail-orders.pod.NAME: env, secretFiles (sources of
-/etc/retail), volumeMounts and volumes. */}}
+{{/* The Deployment of one service; `component` is its entry in retail-orders.components. */}}
 
 {{- define "retail-orders.env" -}}
-{{- $own := include (printf "retail-orders.pod.%s" .name) . | fromYaml }}
 {{- include "retail-orders.commonEnv" . }}
 {{- if hasKey .values "kafka" }}
 {{ include "retail-orders.kafkaEnv" . }}
@@ -10,14 +8,15 @@
 {{- if hasKey .values "tls" }}
 {{ include "retail-orders.httpEnv" . }}
 {{- end }}
-{{ toYaml $own.env }}
+{{- with .component.env }}
+{{ toYaml . }}
+{{- end }}
 {{- with .values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
 
 {{- define "retail-orders.deployment" -}}
-{{- $own := include (printf "retail-orders.pod.%s" .name) . | fromYaml }}
 {{- $isApi := hasKey .values "tls" -}}
 apiVersion: apps/v1
 kind: Deployment
@@ -40,7 +39,7 @@ spec:
             {{- include "retail-orders.env" . | nindent 12 }}
           volumeMounts:
             - {name: secrets, mountPath: /etc/retail, readOnly: true}
-            {{- with $own.volumeMounts }}
+            {{- with .component.volumeMounts }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
             - {name: tmp, mountPath: /tmp}
@@ -56,10 +55,10 @@ spec:
               {{- if hasKey .values "kafka" }}
               {{- include "retail-orders.kafkaFiles" . | nindent 14 }}
               {{- end }}
-              {{- with $own.secretFiles }}
+              {{- with .component.secretFiles }}
               {{- toYaml . | nindent 14 }}
               {{- end }}
-        {{- with $own.volumes }}
+        {{- with .component.volumes }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
         - name: tmp
