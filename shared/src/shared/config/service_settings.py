@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Self
 
 from shared.config.mongo_uri import mongo_uri
-from shared.config.settings import address, database_name, env, file, integer, load, settings
+from shared.config.settings import address, boolean, database_name, env, file, integer, load, settings
+from shared.config.tracing_settings import TracingSettings
 from shared.telemetry import log
 
 
@@ -28,8 +29,8 @@ class LogSettings:
 
 
 @settings
-class ServiceSettings(LogSettings, MongoSettings):
-    """Settings of every service: MongoDB, log, admin port."""
+class ServiceSettings(TracingSettings, LogSettings, MongoSettings):
+    """Settings of every service: MongoDB, log, traces, admin port."""
 
     admin_bind: tuple[str, int] = env(
         "ADMIN_BIND", address, default="127.0.0.1:9090", help="address of the admin port (/livez, /readyz, /metrics)"
@@ -56,3 +57,9 @@ class HttpSettings(ServerSettings, ServiceSettings):
     """Settings of an HTTP API."""
 
     trusted_proxies: int = env("TRUSTED_PROXIES", integer(0, 8), default="1", help="trusted X-Forwarded-For hops")
+    tracing_trust_clients: bool = env(
+        "TRACING_TRUST_CLIENTS",
+        boolean,
+        default="false",
+        help="true: continue a client's trace and its decision to record; false: begin a new trace that links to it",
+    )

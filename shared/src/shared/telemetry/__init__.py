@@ -1,1 +1,1 @@
-"""Logs, metrics, the admin port and the expiry of certificates."""
+"""Logs, metrics, traces, the admin port and the expiry of certificates."""

@@ -1,6 +1,8 @@
 """W3C Trace Context: the `traceparent` of a request, an order's document and its event. Pure."""
 
 import re
+from collections.abc import Callable
+from random import getrandbits
 
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII
@@ -10,3 +12,31 @@ _TRACEPARENT = re.compile(
 def parse(value: object) -> str | None:
     """Return the value if it is a valid traceparent, otherwise None: an invalid one is ignored."""
     return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
+
+
+def trace_id(traceparent: str) -> str:
+    """Return the trace id, 32 hexadecimal digits."""
+    return traceparent[3:35]
+
+
+def is_sampled(traceparent: str) -> bool:
+    """Return whether the trace is recorded, which is bit 0 of the flags."""
+    return traceparent[-1] in "13579bdf"
+
+
+def unsampled(bits: Callable[[int], int] = getrandbits) -> str:
+    """Return the context of a new trace that is not recorded: its id still joins the log lines of all services.
+
+    `bits(n)` returns a random number of n bits.
+    """
+    return f"00-{bits(128) or 1:032x}-{bits(64) or 1:016x}-00"
+
+
+def log_field(traceparent: str | None) -> dict[str, str]:
+    """Return the field of a log line that names the trace, if there is one."""
+    return {"trace_id": trace_id(traceparent)} if traceparent else {}
+
+
+def exemplar(traceparent: str | None) -> dict[str, str] | None:
+    """Return the labels that lead from a histogram to a recorded trace, otherwise None."""
+    return {"trace_id": trace_id(traceparent)} if traceparent and is_sampled(traceparent) else None

@@ -1,0 +1,41 @@
+"""What a recorder of spans does: `otlp` exports them by OpenTelemetry's SDK, the tests' fake keeps them."""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Literal, Protocol
+
+Attributes = Mapping[str, str | int | bool]
+Kind = Literal["server", "client", "producer", "consumer"]
+
+
+class Span(Protocol):
+    """One recorded operation; as a context manager it ends with the block, and with the type of its exception."""
+
+    traceparent: str
+
+    def end(self, attributes: Attributes | None = None, *, error: str | None = None, at: int | None = None) -> None:
+        """End the operation, now or at a Unix time in nanoseconds. `error` is the type of an error, never its text."""
+
+    def __enter__(self) -> str:
+        """Return the traceparent."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None: ...
+
+
+class Recorder(Protocol):
+    """Records spans and exports them in the background; `otlp.OtlpRecorder` is the one in production."""
+
+    def start(
+        self,
+        name: str,
+        kind: Kind,
+        *,
+        parent: str | None,
+        attributes: Attributes | None,
+        links: Sequence[str],
+        at: int | None,
+    ) -> Span:
+        """Start a span, now or at a Unix time in nanoseconds; `parent` and `links` are sampled traceparents."""
+
+    def close(self) -> None:
+        """Export what is left, if the collector answers, for a second at most."""

@@ -1,0 +1,73 @@
+"""A recorder of spans in memory, in place of OpenTelemetry's SDK."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from types import TracebackType
+
+from shared.telemetry.spans import Attributes, Kind
+
+_numbers = count(1)
+
+
+@dataclass
+class FakeSpan:
+    """A span as it was started and ended."""
+
+    name: str
+    kind: Kind
+    traceparent: str
+    parent: str | None
+    links: list[str]
+    attributes: dict[str, str | int | bool]
+    started: int | None
+    is_ended: bool = False
+    error: str | None = None
+    ended: int | None = None
+
+    @property
+    def trace_id(self) -> str:
+        return self.traceparent.split("-")[1]
+
+    def end(self, attributes: Attributes | None = None, *, error: str | None = None, at: int | None = None) -> None:
+        assert not self.is_ended, f"{self.name} ended twice"
+        self.attributes |= attributes or {}
+        self.is_ended, self.error, self.ended = True, error, at
+
+    def __enter__(self) -> str:
+        return self.traceparent
+
+    def __exit__(self, kind: type[BaseException] | None, _error: object, _traceback: TracebackType | None) -> None:
+        self.end(error=kind.__name__ if kind else None)
+
+
+@dataclass
+class FakeRecorder:
+    """Keeps all spans in the order of their start."""
+
+    spans: list[FakeSpan] = field(default_factory=list)
+    is_closed: bool = False
+
+    def start(
+        self,
+        name: str,
+        kind: Kind,
+        *,
+        parent: str | None,
+        attributes: Attributes | None,
+        links: Sequence[str],
+        at: int | None,
+    ) -> FakeSpan:
+        trace_id = parent.split("-")[1] if parent else f"{next(_numbers):032x}"
+        traceparent = f"00-{trace_id}-{next(_numbers):016x}-01"
+        self.spans.append(FakeSpan(name, kind, traceparent, parent, [*links], dict(attributes or {}), at))
+        return self.spans[-1]
+
+    def named(self, name: str) -> list[FakeSpan]:
+        """Return the spans of this name, which must have ended."""
+        found = [span for span in self.spans if span.name == name]
+        assert all(span.is_ended for span in found), f"{name} has not ended"
+        return found
+
+    def close(self) -> None:
+        self.is_closed = True

@@ -1,0 +1,101 @@
+"""Spans on their way to a collector that answers, refuses, hangs or is not there."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from shared.telemetry.otlp import BATCH, QUEUE_LIMIT, OtlpRecorder
+from support.otlp_receiver import OtlpReceiver, receiver
+from support.wait import until
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture
+def collector() -> Iterator[OtlpReceiver]:
+    with receiver() as running:
+        yield running
+
+
+def recorder(endpoint: str, ca_file: Path | None = None) -> OtlpRecorder:
+    return OtlpRecorder(endpoint, headers={"api-key": "k"}, ca_file=ca_file, service="order-api", version="1")
+
+
+def record(to: OtlpRecorder, count: int = 1) -> None:
+    for _ in range(count):
+        to.start("send", "client", parent=PARENT, attributes={"a": 1}, links=[], at=None).end({"b": "x"})
+
+
+def stop_in_time(running: OtlpRecorder) -> bool:
+    """Return whether `close` returns while the collector still hangs or refuses."""
+    closing = threading.Thread(target=running.close, daemon=True)
+    closing.start()
+    closing.join(20)
+    return not closing.is_alive()
+
+
+def test_spans_are_exported_with_ids_times_attributes_and_links(collector: OtlpReceiver) -> None:
+    running = recorder(collector.endpoint)
+    span = running.start("batch", "consumer", parent=None, attributes={"a": 1}, links=[PARENT], at=5)
+    span.end({"b": "x"}, error="OSError", at=7)
+    child = running.start("send", "client", parent=span.traceparent, attributes=None, links=[], at=None)
+    child.end()
+    running.close()
+
+    first, second = collector.spans
+    assert (first.service, first.name, first.kind, first.parent, first.has_failed) == (
+        "order-api",
+        "batch",
+        "consumer",
+        "",
+        True,
+    )
+    assert (first.start, first.end, first.links) == (5, 7, (PARENT.split("-")[1],))
+    assert first.attributes == {"a": 1, "b": "x", "error.type": "OSError"}
+    assert (second.trace_id, second.parent, second.has_failed) == (first.trace_id, first.span_id, False)
+    assert span.traceparent.split("-")[1:3] == [first.trace_id, first.span_id]
+    assert collector.headers[0]["api-key"] == "k"
+
+
+def test_missing_collector_costs_one_warning_and_no_delay() -> None:
+    with socket.socket() as reserved:  # bound and not listening: connections are refused
+        reserved.bind(("127.0.0.1", 0))
+        running = recorder(f"http://127.0.0.1:{reserved.getsockname()[1]}")
+        with capture_logs() as lines:
+            record(running)
+            until(lambda: lines, "the first failed export")
+            record(running, BATCH)
+            assert stop_in_time(running)
+
+    assert [line["event"] for line in lines] == ["trace_export_failed"]
+
+
+def test_refused_export_is_not_logged_with_the_answer(
+    collector: OtlpReceiver, capfd: pytest.CaptureFixture[str]
+) -> None:
+    collector.status = 400
+    running = recorder(collector.endpoint)
+    with capture_logs() as lines:
+        record(running)
+        until(lambda: lines, "the failed export")
+        assert stop_in_time(running)
+
+    assert [(line["event"], line["log_level"]) for line in lines] == [("trace_export_failed", "warning")]
+    assert capfd.readouterr().err == ""
+
+
+def test_hanging_collector_delays_no_stop_and_bounds_the_queue(collector: OtlpReceiver) -> None:
+    collector.released.clear()
+    running = recorder(collector.endpoint)
+    record(running)
+    until(lambda: collector.requests, "the first export")
+    record(running, 2 * QUEUE_LIMIT)
+    waiting = len(running._processor._batch_processor._queue)
+
+    assert stop_in_time(running)
+    assert not collector.released.is_set()
+    assert waiting == QUEUE_LIMIT

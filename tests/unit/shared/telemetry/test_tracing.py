@@ -1,0 +1,104 @@
+"""Which requests are recorded, and what that costs the others."""
+
+import subprocess
+import sys
+
+import pytest
+
+from fakes.span_recorder import FakeRecorder
+from shared.telemetry import trace_context
+from shared.telemetry.tracing import OFF, Tracer
+
+SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+UNSAMPLED = SAMPLED[:-1] + "0"
+
+
+@pytest.fixture
+def recorder() -> FakeRecorder:
+    return FakeRecorder()
+
+
+@pytest.mark.parametrize("header", [SAMPLED, UNSAMPLED])
+def test_without_recorder_the_context_of_a_client_is_passed_on(header: str) -> None:
+    assert OFF.start_request("GET /", header) == (header, None)
+    assert OFF.start_request("GET /", "nonsense") == (None, None)
+    assert OFF.start("send", "client", SAMPLED) is None
+    with OFF.span("create", "producer", SAMPLED) as context:
+        assert context == SAMPLED
+
+
+@pytest.mark.parametrize(("chance", "is_recorded"), [(0.0, True), (0.0999, True), (0.1, False), (0.9, False)])
+def test_ratio_decides_about_new_traces(recorder: FakeRecorder, chance: float, *, is_recorded: bool) -> None:
+    tracer = Tracer(recorder, ratio=0.1, chance=lambda: chance)
+
+    context, span = tracer.start_request("POST /order", None)
+
+    assert context is not None
+    assert trace_context.is_sampled(context) is is_recorded
+    assert (span is not None, len(recorder.spans)) == (is_recorded, is_recorded)
+
+
+def test_unrecorded_request_creates_no_span(recorder: FakeRecorder) -> None:
+    tracer = Tracer(recorder, ratio=0.0)
+
+    context, span = tracer.start_request("POST /order", SAMPLED)
+    with tracer.span("create", "producer", context) as inner:
+        sent = tracer.start("send", "client", inner)
+    linked = tracer.start_linked("batch", "consumer", [context or ""], {}, at=1)
+
+    assert (inner, span, sent, linked, recorder.spans) == (context, None, None, None, [])
+    assert trace_context.parse(context) == context
+    assert context not in {SAMPLED, UNSAMPLED}
+
+
+def test_untrusted_client_gets_a_new_trace_that_links_to_its_own(recorder: FakeRecorder) -> None:
+    tracer = Tracer(recorder)
+
+    tracer.start_request("POST /order", UNSAMPLED)
+
+    (span,) = recorder.spans
+    assert (span.parent, span.links) == (None, [UNSAMPLED])
+    assert span.trace_id != trace_context.trace_id(UNSAMPLED)
+
+
+def test_untrusted_client_cannot_force_recording(recorder: FakeRecorder) -> None:
+    tracer = Tracer(recorder, ratio=0.1, chance=lambda: 0.5)
+
+    contexts = [tracer.start_request("POST /order", SAMPLED)[0] for _ in range(10)]
+
+    assert recorder.spans == []
+    assert not any(trace_context.is_sampled(context) for context in contexts if context)
+
+
+@pytest.mark.parametrize(("header", "recorded"), [(SAMPLED, 1), (UNSAMPLED, 0)])
+def test_trusted_client_decides(recorder: FakeRecorder, header: str, recorded: int) -> None:
+    tracer = Tracer(recorder, ratio=0.5, trusts_clients=True, chance=lambda: 0.0 if recorded == 0 else 0.9)
+
+    context, _ = tracer.start_request("POST /order", header)
+
+    assert context is not None
+    assert trace_context.trace_id(context) == trace_context.trace_id(header)
+    assert [span.parent for span in recorder.spans] == [header] * recorded
+
+
+def test_block_ends_its_span_with_the_type_of_its_error(recorder: FakeRecorder) -> None:
+    tracer = Tracer(recorder)
+    with pytest.raises(LookupError), tracer.span("create", "producer", SAMPLED):
+        raise LookupError("secret")
+
+    (span,) = recorder.named("create")
+    assert (span.error, span.parent) == ("LookupError", SAMPLED)
+
+
+def test_batch_links_only_to_recorded_orders(recorder: FakeRecorder) -> None:
+    Tracer(recorder).start_linked("batch", "consumer", [SAMPLED, UNSAMPLED], {}, at=1)
+
+    assert recorder.spans[0].links == [SAMPLED]
+
+
+@pytest.mark.parametrize("module", ["order_api.app", "auth_api.app", "order_processor.main"])
+def test_opentelemetry_is_not_imported_without_an_endpoint(module: str) -> None:
+    script = f"import sys, {module}; print([m for m in sys.modules if m.partition('.')[0] == 'opentelemetry'])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+
+    assert done.stdout.strip() == "[]"
