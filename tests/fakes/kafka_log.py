@@ -86,12 +86,13 @@ class FakeTopic:
         self.on_call: Callable[[str], None] = lambda _: None  # called before an operation; it may raise
         self.error: KafkaError | None = None  # what the brokers return for commits and offset reads
 
-    def append(self, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        """Append an event to its key's partition."""
+    def append(self, key: bytes | None, value: bytes | None, headers: Headers) -> FakeMessage:
+        """Append an event to its key's partition, and return it."""
         number = zlib.crc32(key or b"") % len(self.partitions)
         event = FakeMessage(self.name, number, len(self.partitions[number]), key, value, headers)
         self.partitions[number].append(event)
         self.all_keys.add((key or b"").decode())
+        return event
 
     def recreate(self, *, keep_committed: bool) -> None:
         """Delete the topic and create it again, empty: every member loses its partitions and gets new ones."""

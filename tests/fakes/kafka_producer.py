@@ -64,8 +64,8 @@ class FakeProducer:
         """Append the oldest pending event to the log."""
         if self.pending:
             topic, message = self.pending.pop(0)
-            self._topics[topic].append(message.key, message.value, message.headers)
-            self._reports.append(lambda: message.on_delivery(None, None))
+            appended = self._topics[topic].append(message.key, message.value, message.headers)
+            self._reports.append(lambda: message.on_delivery(None, appended))
 
     def corrupt(self) -> None:
         """Break the value of the oldest pending event."""

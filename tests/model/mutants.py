@@ -82,7 +82,7 @@ def _no_unique_index() -> Any:
 
 
 W1 = ".with_options(write_concern=__import__('pymongo').WriteConcern(w=1))"
-ENQUEUE_ANYWAY = "except OutcomeUnknown:\n        self.enqueue(record); raise\n    except DuplicateOrder:"
+ENQUEUE_ANYWAY = "except OutcomeUnknown:\n            self.enqueue(record); raise\n        except DuplicateOrder:"
 COMMIT_FIRST = "self._committer.add(dict(batch._next)); self._committer.commit_now(self._client)"
 NO_RECONCILIATION = change(Reconciler.step, ("current = self._pass or self._begin()", "return Outcome.IDLE"))
 

@@ -24,6 +24,7 @@ from order_api.store import OrderStore
 from shared import mongo
 from shared.resilience.breaker import CONSECUTIVE_FAILURES, OPEN_SECONDS, Breaker
 from shared.telemetry.metrics import BreakerMetrics, ResourceMetrics
+from shared.telemetry.tracing import OFF, Tracer
 from support.clock import Clock
 
 
@@ -99,6 +100,7 @@ class OrderService:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     enqueued: list[Document] = field(default_factory=list)
     has_room: bool = True
+    tracer: Tracer = OFF
     has_indexes: bool = True
     client: FlaskClient = field(init=False)
 
@@ -125,6 +127,7 @@ class OrderService:
             metrics=OrderMetrics(self.registry),
             registry=self.registry,
             resources=ResourceMetrics(self.registry),
+            tracer=self.tracer,
             now=self.clock,
             randomness=lambda size: next(numbers).to_bytes(size, "big"),
         )

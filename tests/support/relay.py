@@ -11,6 +11,7 @@ from fakes.kafka_log import FakeTopic
 from fakes.kafka_producer import FakeProducer
 from fakes.mongo_client import FakeDatabase
 from fakes.replica_set import Failure, ReplicaSet
+from fakes.span_recorder import FakeRecorder
 from order_api import orders
 from order_api.backlog import Backlog, BacklogReader
 from order_api.metrics import OrderMetrics
@@ -25,6 +26,7 @@ from shared.ordering.money import Amount
 from shared.ordering.transitions import OrderTransitions
 from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
+from shared.telemetry.tracing import Tracer
 from support.clock import Clock
 
 
@@ -36,6 +38,7 @@ class RelayHarness:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     producers: list[FakeProducer] = field(default_factory=list)
     outboxes: list[Outbox] = field(default_factory=list)
+    recorder: FakeRecorder = field(default_factory=FakeRecorder)
 
     def __post_init__(self) -> None:
         self.servers = ReplicaSet(self.clock)
@@ -54,7 +57,9 @@ class RelayHarness:
         claims = count()
         name = len(self.producers)
         common: dict[str, Any] = {"clock": self.clock.seconds, "jitter": lambda: 0.0}
-        publisher = EventPublisher(self._make_producer, breaker=self.breaker, metrics=self.metrics, **common)
+        publisher = EventPublisher(
+            self._make_producer, breaker=self.breaker, tracer=Tracer(self.recorder), metrics=self.metrics, **common
+        )
         self.outboxes.append(Outbox(self._database(), self._mongodb_breaker()))
         return OutboxRelay(self.outboxes[-1], publisher, new_claim=lambda: f"claim-{name}-{next(claims)}", **common)
 

@@ -68,3 +68,47 @@ def test_malformed_trace_context_of_an_order_is_ignored(harness: RelayHarness) -
     harness.step()
 
     assert harness.traceparents() == [[]]
+
+
+def test_each_send_is_a_span_with_path_attempt_and_place(harness: RelayHarness) -> None:
+    first = harness.place(traceparent=TRACE)["_id"]
+    second = harness.place(traceparent=TRACE, enqueued=False)["_id"]
+    harness.step()
+    harness.step(3)
+    harness.step()
+
+    sends = harness.recorder.named("send orders.placed")
+    shown = [(s.attributes["retail.order.id"], s.attributes["retail.outbox.path"], s.kind, s.parent) for s in sends]
+    assert shown == [(first, "fast", "client", TRACE), (second, "sweep", "client", TRACE)]
+    assert [send.attributes["retail.outbox.attempt"] for send in sends] == [0, 1]
+    assert [send.attributes["messaging.destination.partition.id"] for send in sends] == ["0", "0"]
+    assert [send.attributes["messaging.kafka.offset"] for send in sends] == [0, 1]
+
+
+def test_failed_send_names_its_error_and_a_retry_its_attempt(harness: RelayHarness) -> None:
+    harness.place(traceparent=TRACE)
+    harness.producer.delivers_on_poll = False
+    harness.step()
+    harness.producer.time_out()
+    harness.step(3)
+    harness.producer.time_out()
+    harness.producer.delivers_on_poll = True
+    for _ in range(4):
+        harness.step(3)
+
+    sends = harness.recorder.named("send orders.placed")
+    assert [(send.error, send.attributes["retail.outbox.attempt"]) for send in sends] == [
+        ("_MSG_TIMED_OUT", 0),
+        ("_MSG_TIMED_OUT", 1),
+        (None, 2),
+    ]
+
+
+def test_unrecorded_order_is_sent_without_a_span(harness: RelayHarness) -> None:
+    harness.place(traceparent=TRACE[:-1] + "0")
+    harness.place()
+    harness.step()
+    harness.step()
+
+    assert harness.recorder.spans == []
+    assert harness.traceparents() == [[TRACE[:-1].encode() + b"0"], []]

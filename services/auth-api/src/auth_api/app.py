@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from importlib.metadata import version
 from typing import Protocol
 
 from flask import Flask
@@ -32,6 +33,7 @@ from shared.telemetry import certificates, log
 from shared.telemetry.admin import AdminServer
 from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, HttpMetrics, ResourceMetrics
 from shared.telemetry.registry import new_registry
+from shared.telemetry.tracing import OFF, Tracer
 
 SPARE_CONNECTIONS = 4
 LOGIN_SLOTS_PER_REGISTRATION_SLOT = 4
@@ -58,6 +60,7 @@ def create_app(
     passwords: Passwords,
     slots: Slots,
     registration_slots: Slots,
+    tracer: Tracer = OFF,
     now: Callable[[], datetime] = utc_now,
 ) -> Flask:
     """Return the API on the given stores; its metrics go to `registry`."""
@@ -68,6 +71,7 @@ def create_app(
         metrics=HttpMetrics(registry),
         busy_threads=resources.track("http_threads", settings.http_threads),
         trusted_proxies=settings.trusted_proxies,
+        tracer=tracer,
     )
     resources.watch("hash_slots", slots.places, slots.in_use)
     register_problems(app, routes.PROBLEMS)
@@ -102,6 +106,12 @@ def wsgi() -> Flask:
     settings = Settings.from_env(os.environ)
     log.configure("auth-api", settings.log_level)
     registry = new_registry("auth-api")
+    tracer = Tracer.of(
+        settings,
+        service="auth-api",
+        version=version("retail-orders-auth-api"),
+        trusts_clients=settings.tracing_trust_clients,
+    )
     certificates.watch(CertificateMetrics(registry), {"mongodb-ca": settings.mongodb_ca_file})
     database = mongo.connect(
         settings.mongodb_uri,
@@ -130,6 +140,7 @@ def wsgi() -> Flask:
         slots=slots,
         registration_slots=Slots(registration_count, waiters=REGISTRATION_WAITERS),
         registry=registry,
+        tracer=tracer,
     )
     keys.start()
     startup_task = StartupTask(failures.create_indexes, pending=INDEXES_PENDING)
@@ -146,6 +157,7 @@ def wsgi() -> Flask:
         keys.close()
         passwords.close()
         database.client.close()
+        tracer.close()
 
     app.extensions["shutdown"] = shutdown
     return app

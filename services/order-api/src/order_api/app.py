@@ -36,6 +36,7 @@ from shared.telemetry import certificates, log
 from shared.telemetry.admin import AdminServer
 from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, HttpMetrics, ResourceMetrics
 from shared.telemetry.registry import new_registry
+from shared.telemetry.tracing import OFF, Tracer
 
 SPARE_CONNECTIONS = 4  # for the relay, the start-up task and the probes
 RELAY_STALLED_SECONDS = 45.0  # longer than a run in which MongoDB times out, unless a batch is bisected
@@ -56,6 +57,7 @@ def create_app(
     metrics: OrderMetrics,
     registry: CollectorRegistry,
     resources: ResourceMetrics,
+    tracer: Tracer = OFF,
     now: Callable[[], datetime] = utc_now,
     randomness: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Flask:
@@ -66,6 +68,7 @@ def create_app(
         metrics=HttpMetrics(registry),
         busy_threads=resources.track("http_threads", settings.http_threads),
         trusted_proxies=settings.trusted_proxies,
+        tracer=tracer,
     )
     resources.watch("long_polls", long_poll.places, long_poll.in_use)
     register_problems(app, routes.PROBLEMS)
@@ -77,7 +80,7 @@ def create_app(
     )
     views = Routes(
         store=store,
-        placement=OrderPlacement(store, enqueue, metrics, now, randomness),
+        placement=OrderPlacement(store, enqueue, metrics, now, randomness, tracer),
         long_poll=long_poll,
         required=verifier.required,
         limits=limits,
@@ -102,6 +105,12 @@ def wsgi() -> Flask:
     settings = Settings.from_env(os.environ)
     log.configure("order-api", settings.log_level)
     registry = new_registry("order-api")
+    tracer = Tracer.of(
+        settings,
+        service="order-api",
+        version=version("retail-orders-order-api"),
+        trusts_clients=settings.tracing_trust_clients,
+    )
     metrics = OrderMetrics(registry)
     breaker_metrics = BreakerMetrics(registry)
     certificates.watch(
@@ -122,6 +131,7 @@ def wsgi() -> Flask:
         partial(kafka.producer, settings.kafka, **kafka.WITH_CLIENT_LOG),  # the relay polls it in every run
         breaker=Breaker("kafka", breaker_metrics),
         metrics=metrics,
+        tracer=tracer,
     )
     relay = OutboxRelay(Outbox(database, mongodb_breaker), publisher)
     backlog_monitor = BacklogMonitor(BacklogReader(database, mongodb_breaker), metrics)
@@ -140,6 +150,7 @@ def wsgi() -> Flask:
         metrics=metrics,
         registry=registry,
         resources=resources,
+        tracer=tracer,
     )
     keys.start()
     relay.start()
@@ -160,6 +171,7 @@ def wsgi() -> Flask:
         relay.close()
         backlog_monitor.close()
         database.client.close()
+        tracer.close()
 
     app.extensions["shutdown"] = shutdown
     _stop_long_polls_at_sigterm(long_poll)

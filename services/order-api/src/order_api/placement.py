@@ -9,8 +9,12 @@ from order_api.metrics import OrderMetrics
 from order_api.orders import Document, Order
 from order_api.store import DuplicateOrder, OrderStore
 from shared.mongo import truncate_to_milliseconds
+from shared.ordering.events import TOPIC
 from shared.resilience import crash
 from shared.store import OutcomeUnknown, StoreUnavailable
+from shared.telemetry.tracing import OFF, Tracer
+
+CREATE = f"create {TOPIC}"
 
 
 class IdempotencyKeyReused(Exception):  # noqa: N818 - a state of the key
@@ -26,13 +30,15 @@ class OrderPlacement:
     metrics: OrderMetrics
     now: Callable[[], datetime]
     randomness: Callable[[int], bytes]
+    tracer: Tracer = OFF
 
     def place(
         self, order: Order, *, key: str | None, traceparent: str | None, sent: Order | None = None
     ) -> tuple[Document, bool]:
         """Return the order's document, and whether an earlier request placed it.
 
-        `sent` is the order before its text was normalized, if that differs.
+        `sent` is the order before its text was normalized, if that differs. `traceparent` is the request's trace
+        context; the document gets the one of the span around its insert, whose children are all sends of its event.
 
         Raise StoreUnavailable (nothing was stored), OutcomeUnknown, or IdempotencyKeyReused.
         """
@@ -40,12 +46,13 @@ class OrderPlacement:
             raise StoreUnavailable
         now = truncate_to_milliseconds(self.now())
         order_id = orders.new_id(now, self.randomness(orders.RANDOM_BYTES))
-        record = orders.build_document(order, order_id=order_id, now=now, key=key, traceparent=traceparent)
-        crash.point("before-insert")
-        try:
-            self.store.insert(record)
-        except DuplicateOrder:
-            return self._resolve_duplicate(record, [order, sent or order])
+        with self.tracer.span(CREATE, "producer", traceparent, {"retail.order.id": order_id}) as context:
+            record = orders.build_document(order, order_id=order_id, now=now, key=key, traceparent=context)
+            crash.point("before-insert")
+            try:
+                self.store.insert(record)
+            except DuplicateOrder:
+                return self._resolve_duplicate(record, [order, sent or order])
         crash.point("after-insert")
         self.enqueue(record)
         crash.point("before-answer")

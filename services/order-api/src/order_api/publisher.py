@@ -15,17 +15,21 @@ from shared.resilience import crash
 from shared.resilience.backoff import Backoff
 from shared.resilience.breaker import Breaker, CircuitOpen, Permit
 from shared.telemetry import log
+from shared.telemetry.spans import Span
+from shared.telemetry.tracing import OFF, Tracer
 
 PURGE_SECONDS = 1.0
+SEND = f"send {events.TOPIC}"
 FATAL = "_FATAL"  # what `produce` raises after a fatal error, although `fatal()` of that error is false
 logger = log.get(__name__)
 
 
 class Sent(NamedTuple):
-    """An event in flight: its order, and the claim of the sweep that sent it (None: the fast path)."""
+    """An event in flight: its order, the claim of the sweep that sent it (None: the fast path), its recorded span."""
 
     order_id: str
     claim: str | None
+    span: Span | None = None
 
 
 class EventPublisher:
@@ -40,6 +44,7 @@ class EventPublisher:
         *,
         breaker: Breaker,
         metrics: OrderMetrics,
+        tracer: Tracer = OFF,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random,
     ) -> None:
@@ -47,6 +52,7 @@ class EventPublisher:
         self._make_producer = make_producer
         self._breaker = breaker
         self._metrics = metrics
+        self._tracer = tracer
         self._clock = clock
         self._log_throttle = log.LogThrottle(clock)
         self._backoff = Backoff(first=1.0, longest=20.0, jitter=jitter)
@@ -71,7 +77,8 @@ class EventPublisher:
         """Pass the event of an order to the producer. On any failure the outbox entry stays and the outcome is kept."""
         sent = Sent(record["_id"], claim)
         try:
-            key, value, headers = events.encode(orders.build_event(record), orders.traceparent_of(record))
+            traceparent = orders.traceparent_of(record)
+            key, value, headers = events.encode(orders.build_event(record), traceparent)
             permit = self._breaker.acquire()
         except CircuitOpen:
             self._failed.append(sent)
@@ -81,6 +88,7 @@ class EventPublisher:
             self._metrics.malformed.inc()
             self._unpublishable.append(record)
             return
+        sent = sent._replace(span=self._tracer.start(SEND, "client", traceparent, _attributes(record, sent)))
         on_delivery = partial(self._on_delivery, sent, permit)
         crash.point("before-produce")
         try:
@@ -116,28 +124,35 @@ class EventPublisher:
             logger.warning("events_undelivered_at_shutdown", count=left)
         self._purge()
 
-    def _on_delivery(self, sent: Sent, permit: Permit, error: KafkaError | None, _message: Any) -> None:
+    def _on_delivery(self, sent: Sent, permit: Permit, error: KafkaError | None, message: Any) -> None:
         if error is None:
             permit.ok()
             self._restarts = 0
             self._delivered.append(sent)
-            self._metrics.published.labels("fast" if sent.claim is None else "sweep").inc()
+            self._metrics.published.labels(_path(sent)).inc()
+            if sent.span:
+                sent.span.end(_place(message))
             return
         permit.failed()
-        self._failed.append(sent)
-        self._log_failure("delivery_failed", sent, error.name())
+        self._fail("delivery_failed", sent, error.name())
         self._on_error(error)
 
     def _on_produce_error(self, sent: Sent, permit: Permit, error: Exception) -> None:
         permit.failed()
-        self._failed.append(sent)
-        self._log_failure("produce_failed", sent, repr(error))
+        is_known = isinstance(error, KafkaException)
+        self._fail("produce_failed", sent, error.args[0].name() if is_known else type(error).__name__)
         if isinstance(error, KafkaException):
             self._on_error(error.args[0])
 
+    def _fail(self, event: str, sent: Sent, error: str) -> None:
+        self._failed.append(sent)
+        if sent.span:
+            sent.span.end(error=error)
+        self._log_failure(event, sent, error)
+
     def _log_failure(self, event: str, sent: Sent, error: str) -> None:
         """Log one failure of a kind in 30 s: without brokers there are thousands."""
-        suppressed = self._log_throttle.allow((event, error.partition("(")[0]))
+        suppressed = self._log_throttle.allow((event, error))
         if suppressed is not None:
             logger.warning(event, order_id=sent.order_id, error=error, suppressed=suppressed)
 
@@ -171,3 +186,23 @@ class EventPublisher:
             except KafkaException as error:
                 self._on_error(error.args[0])
         return 0
+
+
+def _path(sent: Sent) -> str:
+    return "fast" if sent.claim is None else "sweep"
+
+
+def _attributes(record: Document, sent: Sent) -> dict[str, str | int]:
+    """Return what the span of a send shows; attempt 0 is the fast path, and each sweep counts one more."""
+    attempt = record["outbox"].get("attempts", 0)
+    return {
+        "messaging.system": "kafka",
+        "messaging.destination.name": events.TOPIC,
+        "retail.order.id": sent.order_id,
+        "retail.outbox.path": _path(sent),
+        "retail.outbox.attempt": attempt if isinstance(attempt, int) else 0,
+    }
+
+
+def _place(message: Any) -> dict[str, str | int]:
+    return {"messaging.destination.partition.id": str(message.partition()), "messaging.kafka.offset": message.offset()}

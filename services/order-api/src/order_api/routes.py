@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 import structlog
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from order_api import orders, params
 from order_api.jwks import JwksUnavailable
@@ -24,7 +24,7 @@ from shared.http.app import authentication, mark_as_held, read_json
 from shared.http.problem import Problem, outcome_unknown, unavailable
 from shared.ordering.document import MalformedOrder
 from shared.store import OutcomeUnknown, StoreUnavailable, operation_deadline
-from shared.telemetry import log, trace_context
+from shared.telemetry import log
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -102,8 +102,7 @@ class Routes:
             if record is None:
                 raise
             return record, True
-        traceparent = trace_context.parse(request.headers.get("traceparent"))
-        return self.placement.place(order, key=key, traceparent=traceparent, sent=sent)
+        return self.placement.place(order, key=key, traceparent=g.traceparent, sent=sent)
 
     def read(self, user: str) -> Response:
         """Return one of the user's orders, or a page of them."""

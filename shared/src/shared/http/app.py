@@ -16,8 +16,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from shared.http import strict_json
 from shared.http.problem import CONTENT_TYPE, Problem, internal_error
-from shared.telemetry import log
+from shared.telemetry import log, trace_context
 from shared.telemetry.metrics import HttpMetrics
+from shared.telemetry.spans import Span
+from shared.telemetry.tracing import OFF, Tracer
 
 MAX_BODY = 64 * 1024
 HEADERS = {  # Strict-Transport-Security is the proxy's: only there is TLS
@@ -32,7 +34,9 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 logger = log.get(__name__)
 
 
-def init_app(app: Flask, *, metrics: HttpMetrics, busy_threads: Gauge, trusted_proxies: int) -> None:
+def init_app(
+    app: Flask, *, metrics: HttpMetrics, busy_threads: Gauge, trusted_proxies: int, tracer: Tracer = OFF
+) -> None:
     """Set up `app` as every service needs it. Call it once, before the routes are added.
 
     `busy_threads` shows the requests in progress. `trusted_proxies` is the number of trusted X-Forwarded-For hops for
@@ -43,7 +47,7 @@ def init_app(app: Flask, *, metrics: HttpMetrics, busy_threads: Gauge, trusted_p
     app.url_map.merge_slashes = False  # otherwise `/a//b` is redirected to http:// and the Host header
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted_proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
-    app.before_request(partial(_start_request, busy_threads))
+    app.before_request(partial(_start_request, busy_threads, tracer))
     app.after_request(_finish_request(metrics))
     app.teardown_request(partial(_end_request, busy_threads))
     app.register_error_handler(Problem, _respond)
@@ -100,12 +104,23 @@ def mark_as_held() -> None:
     g.is_held = True
 
 
-def _start_request(busy_threads: Gauge) -> None:
+def _start_request(busy_threads: Gauge, tracer: Tracer) -> None:
+    """Set `g.request_id`, and `g.traceparent`: the trace context to pass on, or None."""
     busy_threads.inc()
     g.started = time.perf_counter()
     received = request.headers.get("X-Request-ID", "")
     g.request_id = received if _REQUEST_ID.fullmatch(received) else secrets.token_hex(16)
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    name = f"{_method()} {_route()}"
+    g.traceparent, g.span = tracer.start_request(name, request.headers.get("traceparent"))
+    structlog.contextvars.bind_contextvars(request_id=g.request_id, **trace_context.log_field(g.traceparent))
+
+
+def _route() -> str:
+    return request.url_rule.rule if request.url_rule else "unknown"
+
+
+def _method() -> str:
+    return request.method if request.method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} else "other"
 
 
 def _end_request(busy_threads: Gauge, _error: BaseException | None) -> None:
@@ -119,12 +134,11 @@ def _finish_request(metrics: HttpMetrics) -> Any:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers["X-Request-ID"] = g.request_id
-        route = request.url_rule.rule if request.url_rule else "unknown"
-        method = request.method if request.method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} else "other"
+        route, method = _route(), _method()
         seconds = time.perf_counter() - g.started
         metrics.requests.labels(route, method, response.status_code).inc()
         duration = metrics.held_duration if "is_held" in g else metrics.duration
-        duration.labels(route, method).observe(seconds)
+        duration.labels(route, method).observe(seconds, trace_context.exemplar(g.traceparent))
         write = logger.warning if response.status_code >= 500 else logger.info  # noqa: PLR2004 - HTTP's status classes
         write(
             "request",
@@ -134,9 +148,22 @@ def _finish_request(metrics: HttpMetrics) -> Any:
             duration_ms=round(seconds * 1000, 2),
             client=request.remote_addr,
         )
+        if g.span:
+            _end_span(g.span, method, route, response.status_code)
         return response
 
     return finish
+
+
+def _end_span(span: Span, method: str, route: str, status: int) -> None:
+    attributes: dict[str, str | int] = {
+        "http.request.method": method,
+        "http.route": route,
+        "http.response.status_code": status,
+    }
+    if order_id := structlog.contextvars.get_contextvars().get("order_id"):
+        attributes["retail.order.id"] = order_id
+    span.end(attributes, error=str(status) if status >= 500 else None)  # noqa: PLR2004 - HTTP's status classes
 
 
 def _respond(problem: Problem) -> Response:
