@@ -8,7 +8,9 @@ from prometheus_client import CollectorRegistry
 
 from fakes.mongo_client import FakeDatabase
 from fakes.replica_set import ReplicaSet
+from fakes.span_recorder import FakeRecorder
 from order_processor.batch import Batch
+from order_processor.batch_report import reported
 from order_processor.handler import Handler
 from order_processor.metrics import ProcessorMetrics
 from shared import mongo
@@ -21,6 +23,7 @@ from shared.ordering.events import TOPIC, Item, OrderPlaced
 from shared.ordering.transitions import OrderTransitions
 from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
+from shared.telemetry.tracing import Tracer
 
 PLACED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TAKEN_AT = PLACED_AT + timedelta(seconds=2)
@@ -31,9 +34,11 @@ def event(order_id: str, *items: str) -> OrderPlaced:
     return OrderPlaced(order_id, "alice", "12.50", "USD", [Item(item) for item in items or ("apple",)], PLACED_AT)
 
 
-def message(order_id: str, *items: str, offset: int = 0, partition: int = 0, **changes: Any) -> Message:
+def message(
+    order_id: str, *items: str, offset: int = 0, partition: int = 0, traceparent: str | None = None, **changes: Any
+) -> Message:
     """Return the message of an order's event as a consumer receives it, with `changes`."""
-    key, value, headers = events.encode(event(order_id, *items))
+    key, value, headers = events.encode(event(order_id, *items), traceparent)
     taken: dict[str, Any] = {"key": key, "value": value, "headers": headers} | changes
     return Message(TOPIC, partition, offset, **taken)
 
@@ -87,6 +92,7 @@ class HandlerHarness:
         database: Any = FakeDatabase(self.servers)
         self.orders = OrderTransitions(database, breaker)
         own: dict[str, Any] = {"decide": decide} if decide else {}
+        self.recorder = FakeRecorder()
         self.handler = Handler(
             self.orders, self.dead_letters.send, self.metrics, refused_items={"poison"}, now=lambda: TAKEN_AT, **own
         )
@@ -96,7 +102,7 @@ class HandlerHarness:
         batch = Batch()
         batch.add(messages)
         for _ in range(times):
-            self.handler.handle(batch)
+            reported(self.handler.handle, Tracer(self.recorder))(batch)
         return batch
 
     def status(self, order_id: str) -> str:

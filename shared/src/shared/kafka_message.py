@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from shared import kafka
+from shared.telemetry import trace_context
 
 Partition = tuple[str, int]
 Headers = list[tuple[str, bytes | None]]
@@ -33,6 +34,14 @@ class Message:
             value=_bytes(message.value()),
             headers=_headers(message),
         )
+
+    @property
+    def traceparent(self) -> str | None:
+        """The trace context in which the event was created, or None; an invalid one is ignored."""
+        for name, value in self.headers:
+            if name == "traceparent":
+                return trace_context.parse((value or b"").decode("ascii", "replace"))
+        return None
 
     @property
     def source(self) -> Partition:

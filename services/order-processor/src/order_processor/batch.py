@@ -27,10 +27,12 @@ class Disposition(Enum):
 class Record:
     """One message in flight. `event` is set unless the message is broken, `reason` if the order is to fail.
 
-    `is_counted` says that the metrics have the message already: its order has failed.
+    `result` is what the metrics count it as, once they do: processed, failed, duplicate, dead_letter. The dead letter
+    of a failed order can still be due.
     """
 
     message: Message
+    traceparent: str | None = None
     disposition: Disposition = Disposition.DECIDE
     event: OrderPlaced | None = None
     reason: str | None = None
@@ -38,7 +40,7 @@ class Record:
     attempts: int = 0
     first_failure: datetime | None = None
     last_failure: datetime | None = None
-    is_counted: bool = False
+    result: str | None = None
 
     def dead_letter(self, error: Exception, at: datetime) -> None:
         """Decide to send the message to the dead letters."""
@@ -87,7 +89,7 @@ class Batch:
     def add(self, messages: Iterable[Message]) -> None:
         """Add messages; those of one partition must come in their order."""
         for message in messages:
-            self.pending.append(Record(message))
+            self.pending.append(Record(message, message.traceparent))
             self.skip_to(message.source, message.offset + 1)
 
     def skip_to(self, partition: Partition, offset: int) -> None:

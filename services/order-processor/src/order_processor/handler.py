@@ -15,7 +15,7 @@ from shared.ordering.document import MalformedOrder
 from shared.ordering.status import FAIL, PROCESS, Status, Transition
 from shared.ordering.transitions import OrderTransitions, State
 from shared.resilience.outage import bisect
-from shared.telemetry import log
+from shared.telemetry import log, trace_context
 
 BulkUpdate = Callable[[Sequence[str]], int]  # changes orders by id and returns how many it changed
 SendDeadLetters = Callable[[Sequence[DeadLetter]], dict[int, KafkaError]]  # see `dead_letters.DeadLetters.send`
@@ -114,27 +114,27 @@ class Handler:
                 record.record_failure(error, self._now())
         elif state.status is not Status.PLACED:
             for record in group:
-                record.disposition = Disposition.DONE
-            repeats = len(group)
+                record.disposition, record.result = Disposition.DONE, "duplicate"
             if state in ours:
                 self._count(transition, group[0])
-                repeats -= 1
                 if transition is FAIL and group[0].error:  # the buyer's reason does not say why, the dead letter does
-                    group[0].disposition, group[0].is_counted = Disposition.DEAD_LETTER, True
-            self._metrics.consumed.labels("duplicate").inc(repeats)
+                    group[0].disposition = Disposition.DEAD_LETTER
+            self._metrics.consumed.labels("duplicate").inc(sum(record.result == "duplicate" for record in group))
 
     def _count(self, transition: Transition, record: Record) -> None:
         if record.event is None:
             return
+        record.result = "processed" if transition is PROCESS else "failed"
+        self._metrics.consumed.labels(record.result).inc()
         if transition is PROCESS:
-            self._metrics.consumed.labels("processed").inc()
             self._metrics.processed.inc()
-            self._metrics.processing.observe(max(0.0, (self._now() - record.event.placed_at).total_seconds()))
+            seconds = max(0.0, (self._now() - record.event.placed_at).total_seconds())
+            self._metrics.processing.observe(seconds, trace_context.exemplar(record.traceparent))
         else:
-            self._metrics.consumed.labels("failed").inc()
             self._metrics.failed.labels("error" if record.attempts else "refused").inc()
             cause = describe(record.error) if record.error else None
-            logger.warning("order_failed", order_id=record.event.orderid, reason=record.reason, cause=cause)
+            order = {"order_id": record.event.orderid} | trace_context.log_field(record.traceparent)
+            logger.warning("order_failed", **order, reason=record.reason, cause=cause)
 
     def _dead_letter(self, records: list[Record]) -> None:
         if not records:
@@ -143,7 +143,9 @@ class Handler:
         for place, record in enumerate(records):
             if place not in errors:
                 record.disposition = Disposition.DONE
-                self._metrics.consumed.labels("dead_letter").inc(not record.is_counted)
+                if record.result is None:  # otherwise its order has failed, and that is counted
+                    record.result = "dead_letter"
+                    self._metrics.consumed.labels(record.result).inc()
                 logger.warning("dead_letter", **_log_fields(record))
         if errors:
             raise KafkaException(next(iter(errors.values())))
@@ -161,4 +163,4 @@ def _log_fields(record: Record) -> dict[str, Any]:
         "offset": message.offset,
         "order_id": record.event.orderid if record.event else None,
         "error": type(record.error).__name__,
-    }
+    } | trace_context.log_field(record.traceparent)

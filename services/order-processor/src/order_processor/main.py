@@ -6,7 +6,9 @@ import sys
 import threading
 import time
 from functools import partial
+from importlib.metadata import version
 
+from order_processor.batch_report import reported
 from order_processor.consumer import Consumer, client_config
 from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetters
 from order_processor.handler import Handler
@@ -26,6 +28,7 @@ from shared.telemetry import certificates, log
 from shared.telemetry.admin import AdminServer
 from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics
 from shared.telemetry.registry import new_registry
+from shared.telemetry.tracing import Tracer
 
 POOL = 4  # the consumer and reconciliation, with room for monitoring
 CLOSE_SECONDS = 6.0  # for the batch in flight, and again for leaving the group
@@ -58,6 +61,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     """Consume until `stop` is set, finish what is in flight, and close everything."""
     registry = new_registry("order-processor")
     metrics = ProcessorMetrics(registry)
+    tracer = Tracer.of(settings, service="order-processor", version=version("retail-orders-order-processor"))
     certificates.watch(
         CertificateMetrics(registry), {"mongodb-ca": settings.mongodb_ca_file, "kafka-ca": settings.kafka_ca_file}
     )
@@ -75,7 +79,9 @@ def run(settings: Settings, stop: threading.Event) -> None:
     committer = OffsetCommitter()
     config = client_config(settings.group_protocol) | {"on_commit": committer.on_commit}
     client = kafka.consumer(settings.kafka, GROUP, _kafka_error, **config)
-    consumer = Consumer(client, handler.handle, committer, incremental=settings.group_protocol == "consumer")
+    consumer = Consumer(
+        client, reported(handler.handle, tracer), committer, incremental=settings.group_protocol == "consumer"
+    )
     offsets = GroupOffsets(settings.kafka, topic=TOPIC, group=GROUP)
     stuck_detector = StuckDetector()
     monitor = Monitor(
@@ -108,6 +114,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
             offsets.close()
         dead_letters.close()
         database.client.close()
+        tracer.close()
         admin.close()
     logger.info("stopped")
 
