@@ -7,6 +7,7 @@ from unittest.mock import Mock
 
 import jwt
 import pytest
+from structlog.testing import capture_logs
 
 from auth_api.passwords import Passwords
 from shared.http import access_token as contract
@@ -173,6 +174,33 @@ def test_login_replaces_a_hash_with_old_parameters(auth: AuthService) -> None:
     assert auth.token().status_code == 200
     assert "$m=8,t=1,p=1$" in auth.users.hashes["alice"]
     assert auth.token().status_code == 200
+
+
+OTHER_SCHEMES = ["", "None", "$2b$12$abcdefghijklmnopqrstuu", "$argon2id$v=19$m=65536", "plain text", "{'a': 1}"]
+
+
+@pytest.mark.parametrize("stored", OTHER_SCHEMES)
+def test_user_with_an_unusable_hash_gets_401_like_a_wrong_password(auth: AuthService, stored: str) -> None:
+    wrong = auth.token(password="another password")
+    auth.users.hashes["alice"] = stored
+    with capture_logs() as lines:
+        answer = auth.token()
+    (event,) = [line for line in lines if line["event"] == "security_event"]
+
+    assert (answer.status_code, answer.get_json()["detail"]) == (401, wrong.get_json()["detail"])
+    assert (event["user"], event["outcome"]) == ("alice", "UnusableUser")
+    assert auth.users.hashes["alice"] == stored
+
+
+def test_login_of_a_user_with_an_unusable_hash_costs_one_hash(
+    auth: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auth.users.hashes["alice"] = "{SSHA}of another scheme"
+    hashed = Mock(wraps=auth.passwords.hash)
+    monkeypatch.setattr(auth.passwords, "hash", hashed)
+
+    assert auth.token().status_code == 401
+    assert hashed.call_count == 1
 
 
 def test_wrong_password_does_not_replace_the_hash(auth: AuthService) -> None:

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from auth_api.throttle import RegistrationLimit
+from auth_api.throttle import MAX_PER_USER, RegistrationLimit, Throttle
 from shared.store import OutcomeUnknown, StoreUnavailable
 from support.auth_api import PASSWORD, AuthService, write_key
 from support.wait import until
@@ -119,6 +119,27 @@ def test_too_many_parallel_registrations_return_503_and_logins_continue(
 
     assert (answer.status_code, answer.get_json()["type"], auth.users.hashes) == (503, "unavailable", {})
     assert auth.register().status_code == 201
+
+
+def test_user_can_log_in_where_they_registered_although_others_guess(auth: AuthService) -> None:
+    assert auth.failures is not None
+    auth.client.post(
+        "/api/users", json={"username": "bob", "password": PASSWORD}, headers={"X-Forwarded-For": "198.51.100.1"}
+    )
+    throttle = Throttle(auth.failures)
+    for number in range(MAX_PER_USER):
+        throttle.begin("bob", f"203.0.113.{number}")
+
+    assert auth.token("bob", address="198.51.100.2").status_code == 429
+    assert auth.token("bob", address="198.51.100.1").status_code == 200
+
+
+def test_registration_succeeds_even_if_its_address_cannot_be_recorded(
+    auth: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth.failures, "remember", Mock(side_effect=StoreUnavailable()))
+
+    assert auth.register("bob").status_code == 201
 
 
 def test_address_gets_429_above_half_of_the_registration_places(auth: AuthService) -> None:

@@ -1,4 +1,4 @@
-"""A login sees only users that no failover takes away."""
+"""What a login sees of stored users."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from auth_api.passwords import Passwords, UnusableHash
 from auth_api.store import MongoUsers
 from fakes.mongo_client import FakeDatabase
 from fakes.replica_set import Failure, ReplicaSet
@@ -28,3 +29,15 @@ def test_unconfirmed_user_can_log_in_only_after_majority_commit(*, is_lost: bool
         servers.on_majority_wait = servers.fail_over
 
     assert users.password_hash("alice") == (None if is_lost else "a hash")
+
+
+@pytest.mark.parametrize("fields", [{}, {"password_hash": None}, {"password_hash": 7}, {"password_hash": {"a": 1}}])
+def test_malformed_user_has_text_that_is_no_hash(fields: dict[str, Any]) -> None:
+    database: Any = FakeDatabase(ReplicaSet(lambda: NOW))
+    users = MongoUsers(database, Breaker("mongodb", BreakerMetrics(CollectorRegistry())))
+    database["users"].insert_one({"_id": "alice", **fields})
+    stored = users.password_hash("alice")
+
+    assert stored is not None
+    with pytest.raises(UnusableHash):
+        Passwords(memory_kib=8, passes=1).verify(stored, "a password")

@@ -76,13 +76,15 @@ def create_app(
     resources.watch("hash_slots", slots.places, slots.in_use)
     register_problems(app, routes.PROBLEMS)
     tokens.configure(app, issuer=settings.issuer, audience=settings.audience)
-    login = Login(users, Throttle(failures), passwords, slots)
+    throttle = Throttle(failures)
+    login = Login(users, throttle, passwords, slots)
     registrar = Registrar(
         users,
         passwords,
         registration_slots,
         AddressShare(max(1, registration_slots.places // ADDRESS_SHARE)),
         RegistrationLimit(failures, settings.registrations_per_address),
+        throttle,
         now,
     )
     views = Routes(

@@ -1,19 +1,20 @@
 """A login: from a name and a password to success or an exception."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from auth_api.accounts import normalize_password
-from auth_api.passwords import Passwords, Slots
+from auth_api.best_effort import best_effort
+from auth_api.passwords import Passwords, Slots, UnusableHash
 from auth_api.throttle import Throttle
-from shared.telemetry import log
-
-logger = log.get(__name__)
 
 
 class WrongCredentials(Exception):  # noqa: N818 - a state of the request
     """The user does not exist or the password is wrong: the client does not learn which."""
+
+
+class UnusableUser(WrongCredentials):
+    """The user's record has no hash that this service can check: the client hears the same, the log names the user."""
 
 
 class Users(Protocol):
@@ -48,18 +49,16 @@ class Login:
         with self.slots.hold():
             stored = self.users.password_hash(name)  # first: if this fails, the attempt must not count
             attempt = self.throttle.begin(name, address)
-            if not self.passwords.verify(stored, normalized) or stored is None:
+            if not self._verify(stored, normalized) or stored is None:
                 raise WrongCredentials
-            _try("login_count_reset_failed", lambda: self.throttle.discard(attempt))
-            _try("login_address_not_recorded", lambda: self.throttle.remember(name, address))
+            best_effort("login_count_reset_failed", lambda: self.throttle.discard(attempt))
+            best_effort("login_address_not_recorded", lambda: self.throttle.remember(name, address))
             if self.passwords.is_outdated(stored):
                 new = self.passwords.hash(normalized)
-                _try("password_rehash_failed", lambda: self.users.replace_hash(name, stored, new))
+                best_effort("password_rehash_failed", lambda: self.users.replace_hash(name, stored, new))
 
-
-def _try(event: str, action: Callable[[], None]) -> None:
-    """Run an action whose failure must not fail the login."""
-    try:
-        action()
-    except Exception as error:  # noqa: BLE001 - whatever the store raises
-        logger.warning(event, error=type(error).__name__)
+    def _verify(self, stored: str | None, password: str) -> bool:
+        try:
+            return self.passwords.verify(stored, password)
+        except UnusableHash:
+            raise UnusableUser from None

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from argon2 import PasswordHasher, Type
-from argon2.exceptions import VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 # OWASP's minimum for Argon2id (Password Storage Cheat Sheet): 19 MiB, 2 passes, 1 lane.
 MEMORY_KIB, PASSES, LANES = 19 * 1024, 2, 1
@@ -46,6 +46,10 @@ class Slots:
                 self._free.release()
         finally:
             self._places.release()
+
+
+class UnusableHash(Exception):  # noqa: N818 - a state of the record
+    """What is stored for the user is no Argon2 hash: no password matches it."""
 
 
 class AddressBusy(Exception):  # noqa: N818 - a state, not a defect
@@ -94,11 +98,17 @@ class Passwords:
         return self._pool.submit(self._hasher.hash, password).result()
 
     def verify(self, stored: str | None, password: str) -> bool:
-        """Return whether the password matches the stored hash; for an unknown user (None) False, in the same time."""
+        """Return whether the password matches the stored hash; for an unknown user (None) False, in the same time.
+
+        Raise UnusableHash for anything that is not an Argon2 hash, in the same time too.
+        """
         try:
             self._pool.submit(self._hasher.verify, self._unknown_user if stored is None else stored, password).result()
         except VerifyMismatchError:
             return False
+        except (InvalidHashError, VerificationError):
+            self.hash(password)
+            raise UnusableHash from None
         return stored is not None
 
     def close(self) -> None:

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Protocol
 
 from auth_api.accounts import Registration, validate
+from auth_api.best_effort import best_effort
 from auth_api.passwords import AddressShare, Passwords, Slots
-from auth_api.throttle import RegistrationLimit
+from auth_api.throttle import RegistrationLimit, Throttle
 
 
 class NewUsers(Protocol):
@@ -26,6 +27,7 @@ class Registrar:
     slots: Slots
     share: AddressShare
     limit: RegistrationLimit
+    throttle: Throttle
     now: Callable[[], datetime]
 
     def register(self, registration: Registration, address: str) -> None:
@@ -39,3 +41,4 @@ class Registrar:
             with self.slots.hold():
                 password_hash = self.passwords.hash(password)
         self.users.add(registration.username, password_hash, self.now())
+        best_effort("login_address_not_recorded", lambda: self.throttle.remember(registration.username, address))

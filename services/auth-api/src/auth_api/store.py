@@ -41,11 +41,12 @@ class MongoUsers:
     def password_hash(self, name: str) -> str | None:
         """Return the hash of the user's password, or None if the user does not exist.
 
-        Linearizable read: a user that a failover could roll back is not returned.
+        Linearizable read: a user that a failover could roll back is not returned. What else a record has in the hash's
+        place, or nothing, is returned as text that is no hash.
         """
         query, fields = {"_id": name}, {"password_hash": 1}
         user = run_guarded(self._breaker, lambda: self._linearizable.find_one(query, fields))
-        return str(user["password_hash"]) if user else None
+        return str(user.get("password_hash", "")) if user else None
 
     def replace_hash(self, name: str, old: str, new: str) -> None:
         """Replace the hash `old` by `new`, unless the password was changed in the meantime."""
@@ -104,7 +105,7 @@ class MongoFailures:
         return run_guarded(self._breaker, lambda: self._known.find_one(query, {"_id": 1})) is not None
 
     def remember(self, key: str) -> None:
-        """Record a successful login under the key."""
+        """Record a login or a registration under the key."""
         change = {"$currentDate": {"at": True}}
         run_guarded(self._breaker, lambda: self._known.update_one({"_id": key}, change, upsert=True))
 

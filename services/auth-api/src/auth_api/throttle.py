@@ -1,7 +1,8 @@
 """Throttling of logins and registrations, across all replicas.
 
-An attempt to log in is counted before the password is checked. An address from which the user logged in lately is
-exempt from the limits that strangers can exhaust: nobody can lock a user out by guessing from elsewhere.
+An attempt to log in is counted before the password is checked. An address from which the user registered or
+logged in lately is exempt from the limits that strangers can exhaust: nobody can lock a user out by guessing from
+elsewhere.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ MAX_PER_USER_AND_ADDRESS = 10
 MAX_PER_ADDRESS = 100
 MAX_PER_USER = 100  # from addresses that are new to the user
 MAX_FROM_NEW_ADDRESSES = 1_000  # for all users together: one password tried on many names from many addresses
-KNOWN_FOR = timedelta(days=30)  # after a login
+KNOWN_FOR = timedelta(days=30)  # after a login or the registration
 
 
 class TooManyFailures(Exception):  # noqa: N818 - a state of the client
@@ -70,7 +71,7 @@ class Failures(Protocol):
         """Return whether `remember` was called for the key in the last 30 days."""
 
     def remember(self, key: str) -> None:
-        """Record a successful login under the key."""
+        """Record a login or a registration under the key."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Throttle:
         return attempt
 
     def remember(self, user: str, address: str) -> None:
-        """Record that the user logged in from the address."""
+        """Record that the user logged in or registered from the address."""
         self._failures.remember(_known_key(user, address))
 
     def _limits(self, user: str, address: str) -> tuple[Limit, ...]:
@@ -138,7 +139,7 @@ class RegistrationLimit:
 
 
 def limits_for(user: str, address: str, *, is_known: bool = False) -> tuple[Limit, ...]:
-    """Return the limits that an attempt counts against; `is_known`: the user logged in from the address lately.
+    """Return the limits that an attempt counts against; `is_known`: the user was there lately, see `remember`.
 
     Keys are hashes: of fixed length, and without the names and addresses of those who log in.
     """

@@ -1,0 +1,15 @@
+"""Work beside a request whose failure must not fail the request."""
+
+from collections.abc import Callable
+
+from shared.telemetry import log
+
+logger = log.get(__name__)
+
+
+def best_effort(event: str, action: Callable[[], None]) -> None:
+    """Run `action`; a failure is logged as `event`."""
+    try:
+        action()
+    except Exception as error:  # noqa: BLE001 - whatever the store raises
+        logger.warning(event, error=type(error).__name__)
