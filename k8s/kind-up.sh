@@ -39,7 +39,7 @@ Ready after $((SECONDS - STARTED)) s: https://127.0.0.1:8443 (CA certificate: .k
 
   curl --cacert .kind/ca.pem -H 'Content-Type: application/json' \\
        -d '{"username": "ann", "password": "a long password"}' https://127.0.0.1:8443/api/users
-  helm --kube-context $CONTEXT -n $NAMESPACE test retail --logs
+  helm --kube-context $CONTEXT -n $NAMESPACE test retail
 END
 }
 

@@ -75,7 +75,7 @@ def test_containers_have_requests_and_limits(pod: Pod) -> None:
 def test_images_have_a_fixed_tag(pod: Pod) -> None:
     """Never `latest`, the default."""
     for container in pod.containers:
-        assert re.fullmatch(r"[a-z0-9./-]+:[A-Za-z0-9_.-]+", container["image"])
+        assert re.fullmatch(r"[a-z0-9./-]+:[A-Za-z0-9_.-]+(@sha256:[0-9a-f]{64})?", container["image"])
         assert not container["image"].endswith(":latest")
 
 

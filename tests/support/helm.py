@@ -65,6 +65,12 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def key(component: str) -> str:
+    """Return the key of a component's values: orderApi for order-api."""
+    first, *others = component.split("-")
+    return first + "".join(word.capitalize() for word in others)
+
+
 def template(*options: str) -> subprocess.CompletedProcess[str]:
     """Run `helm template` for the chart as release `retail`, with the given options."""
     return run("helm", "template", "retail", str(CHART), "--namespace", NAMESPACE, *options)

@@ -1,7 +1,16 @@
-{{/* Every helper but the prefix takes a component: dict "root" $ "name" "order-api" "values" .Values.orderApi */}}
+{{/* Every helper but chartName and prefix takes a component: dict "root" $ "name" "order-api" "values" .Values.orderApi */}}
 
+{{- define "retail-orders.chartName" -}}
+{{- .Values.nameOverride | default .Chart.Name -}}
+{{- end }}
+
+{{/* As in most charts, a name of its own follows the release's name, unless that contains it. */}}
 {{- define "retail-orders.prefix" -}}
-{{- .Values.fullnameOverride | default .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- $name := .Release.Name }}
+{{- if not (contains .Values.nameOverride $name) }}
+{{- $name = printf "%s-%s" $name .Values.nameOverride }}
+{{- end }}
+{{- .Values.fullnameOverride | default $name | trunc 40 | trimSuffix "-" -}}
 {{- end }}
 
 {{- define "retail-orders.fullname" -}}
@@ -10,24 +19,31 @@
 
 {{/* These must never change: a Deployment's selector is immutable. */}}
 {{- define "retail-orders.selectorLabels" -}}
-app.kubernetes.io/name: retail-orders
+app.kubernetes.io/name: {{ include "retail-orders.chartName" .root }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .name }}
 {{- end }}
 
+{{/* The selectors' labels, then labels of the values, then those that describe; each key once. "labels": for this object. */}}
 {{- define "retail-orders.labels" -}}
-{{ include "retail-orders.selectorLabels" . }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-app.kubernetes.io/part-of: retail-orders
-helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
-{{- with .root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $labels := include "retail-orders.selectorLabels" . | fromYaml }}
+{{- $_ := set $labels "app.kubernetes.io/managed-by" .root.Release.Service }}
+{{- $version := dict "app.kubernetes.io/version" .root.Chart.AppVersion "app.kubernetes.io/part-of" "retail-orders" }}
+{{- $_ = set $version "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version) }}
+{{- merge $labels (.labels | default dict) .root.Values.commonLabels $version | toYaml }}
 {{- end }}
 
-{{- define "retail-orders.image" -}}
-{{ .root.Values.imageRegistry }}{{ .values.image.repository }}:{{ .values.image.tag | default .root.Chart.AppVersion }}
+{{/* Name, labels and annotations of an object. "objectName": instead of the component's name; "labels" and "annotations": for
+this object. */}}
+{{- define "retail-orders.meta" -}}
+metadata:
+  name: {{ .objectName | default (include "retail-orders.fullname" .) }}
+  labels:
+    {{- include "retail-orders.labels" . | nindent 4 }}
+  {{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 {{- end }}
 
 {{/* The Secret with an API's tls.crt, tls.key and ca.crt. */}}

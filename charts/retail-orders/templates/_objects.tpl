@@ -1,25 +1,29 @@
 {{/* The small objects of a component. One that does not apply renders nothing. */}}
 
-{{- define "retail-orders.meta" -}}
-metadata:
-  name: {{ include "retail-orders.fullname" . }}
-  labels:
-    {{- include "retail-orders.labels" . | nindent 4 }}
-{{- end }}
-
 {{- define "retail-orders.serviceAccount" -}}
+{{- $account := (include "retail-orders.setting" (dict "c" . "key" "serviceAccount") | fromJson).value }}
+{{- if $account.create -}}
+{{- $names := dict "objectName" (include "retail-orders.serviceAccountName" .) "annotations" $account.annotations }}
 apiVersion: v1
 kind: ServiceAccount
-{{ include "retail-orders.meta" . }}
+{{ include "retail-orders.meta" (merge $names .) }}
 automountServiceAccountToken: false
+{{- end }}
 {{- end }}
 
 {{- define "retail-orders.service" -}}
 {{- if hasKey .values "tls" -}}
+{{- $service := (include "retail-orders.setting" (dict "c" . "key" "service") | fromJson).value }}
 apiVersion: v1
 kind: Service
-{{ include "retail-orders.meta" . }}
+{{ include "retail-orders.meta" (merge (dict "annotations" $service.annotations) .) }}
 spec:
+  {{- with $service.ipFamilyPolicy }}
+  ipFamilyPolicy: {{ . }}
+  {{- end }}
+  {{- with $service.ipFamilies }}
+  ipFamilies: {{ toJson . }}
+  {{- end }}
   selector:
     {{- include "retail-orders.selectorLabels" . | nindent 4 }}
   ports:
@@ -48,7 +52,7 @@ apiVersion: policy/v1
 kind: PodDisruptionBudget
 {{ include "retail-orders.meta" . }}
 spec:
-  maxUnavailable: 1
+  maxUnavailable: {{ .root.Values.podDisruptionBudget.maxUnavailable }}
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels:

@@ -1,93 +1,87 @@
 {{/* Parts of a pod. Together they satisfy the restricted Pod Security standard. */}}
 
 {{- define "retail-orders.podMeta" -}}
+{{- $labels := (include "retail-orders.setting" (dict "c" . "key" "podLabels") | fromJson).value }}
+{{- $annotations := (include "retail-orders.setting" (dict "c" . "key" "podAnnotations") | fromJson).value }}
+{{- $own := dict "kubectl.kubernetes.io/default-container" .name }}
+{{- if hasKey .values "tls" }}
+{{- $config := include (print .root.Template.BasePath "/proxy/configmap.yaml") .root }}
+{{- $_ := set $own "checksum/proxy" (sha256sum $config) }}
+{{- end }}
 labels:
-  {{- include "retail-orders.selectorLabels" . | nindent 2 }}
+  {{- $selector := include "retail-orders.selectorLabels" . | fromYaml }}
   {{- if hasKey .values "kafka" }}
-  retail-orders/uses-kafka: "true" # Kafka's network policy admits these pods
+  {{- $_ := set $selector "retail-orders/uses-kafka" "true" }} {{- /* Kafka's network policy admits these pods */}}
   {{- end }}
-  {{- with .root.Values.commonLabels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- merge $selector $labels .root.Values.commonLabels | toYaml | nindent 2 }}
 annotations:
-  kubectl.kubernetes.io/default-container: {{ .name }}
-  {{- with .root.Values.podAnnotations }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- merge $own $annotations .root.Values.commonAnnotations | toYaml | nindent 2 }}
 {{- end }}
 
 {{/* 45 s = 5 s until the gateway stops sending to the pod + 30 s for requests in flight + a margin. */}}
 {{- define "retail-orders.podSettings" -}}
-serviceAccountName: {{ include "retail-orders.fullname" . }}
+serviceAccountName: {{ include "retail-orders.serviceAccountName" . }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 terminationGracePeriodSeconds: 45
-securityContext:
-  runAsNonRoot: true
-  runAsUser: 10001
-  runAsGroup: 10001
-  fsGroup: 10001
-  seccompProfile: {type: RuntimeDefault}
-{{- with .root.Values.imagePullSecrets }}
+{{ include "retail-orders.settingField" (dict "c" . "key" "podSecurityContext" "as" "securityContext") }}
+{{- with include "retail-orders.imagePullSecrets" . }}
 imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
+  {{- . | nindent 2 }}
 {{- end }}
+{{- with include "retail-orders.topologySpread" . | fromYamlArray }}
 topologySpreadConstraints:
-  {{- range $key := list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
-  - maxSkew: 1
-    topologyKey: {{ $key }}
-    whenUnsatisfiable: ScheduleAnyway
-    matchLabelKeys: [pod-template-hash]
-    labelSelector:
-      matchLabels:
-        {{- include "retail-orders.selectorLabels" $ | nindent 8 }}
-  {{- end }}
-{{- with .values.nodeSelector }}
-nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .values.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
+{{- range list "priorityClassName" "nodeSelector" "tolerations" "affinity" }}
+{{- with include "retail-orders.settingField" (dict "c" $ "key" .) }}
+{{ . }}
 {{- end }}
-{{- with .values.affinity }}
-affinity:
-  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{- define "retail-orders.containerSecurity" -}}
-securityContext:
-  allowPrivilegeEscalation: false
-  readOnlyRootFilesystem: {{ .root.Values.podSecurity.readOnlyRootFilesystem }}
-  capabilities: {drop: [ALL]}
+{{/* By default as evenly as possible over hosts and zones. A constraint without labelSelector is for the component's pods. */}}
+{{- define "retail-orders.topologySpread" -}}
+{{- $constraints := (include "retail-orders.setting" (dict "c" . "key" "topologySpreadConstraints") | fromJson).value }}
+{{- if kindIs "invalid" $constraints }}
+{{- $constraints = list }}
+{{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+{{- $constraints = append $constraints (dict "maxSkew" 1 "topologyKey" . "whenUnsatisfiable" "ScheduleAnyway") }}
+{{- end }}
+{{- end }}
+{{- range $constraints }}
+{{- $selector := dict "matchLabels" (include "retail-orders.selectorLabels" $ | fromYaml) }}
+{{- $own := dict "labelSelector" $selector "matchLabelKeys" (list "pod-template-hash") }}
+- {{- ternary . (merge (dict) . $own) (hasKey . "labelSelector") | toYaml | nindent 2 }}
+{{- end }}
 {{- end }}
 
-{{/* Image, resources, probes and preStop of the service's container. An API stops after its proxy has closed idle connections. */}}
-{{- define "retail-orders.serviceContainer" -}}
-name: {{ .name }}
+{{/* Image, security, resources and additions of a component's own container. */}}
+{{- define "retail-orders.container" -}}
 image: {{ include "retail-orders.image" . }}
-imagePullPolicy: {{ .root.Values.imagePullPolicy }}
-{{ include "retail-orders.containerSecurity" . }}
+imagePullPolicy: {{ include "retail-orders.pullPolicy" . }}
+{{ include "retail-orders.settingField" (dict "c" . "key" "containerSecurityContext" "as" "securityContext") }}
 resources:
   {{- toYaml .values.resources | nindent 2 }}
-startupProbe:
-  httpGet: {path: /livez, port: admin}
-  periodSeconds: 2
-  timeoutSeconds: 5
-  failureThreshold: 60
-livenessProbe:
-  httpGet: {path: /livez, port: admin}
-  periodSeconds: 10
-  timeoutSeconds: 5
-  failureThreshold: 3
-readinessProbe:
-  httpGet: {path: /readyz, port: admin}
-  periodSeconds: 5
-  timeoutSeconds: 5
-  failureThreshold: 2
+{{- with include "retail-orders.settingField" (dict "c" . "key" "envFrom") }}
+{{ . }}
+{{- end }}
+{{- end }}
+
+{{/* dict "c" COMPONENT "key" "livenessProbe" "check" {httpGet: …} */}}
+{{- define "retail-orders.probe" -}}
+{{ .key }}:
+  {{- toYaml .check | nindent 2 }}
+  {{- (include "retail-orders.setting" . | fromJson).value | toYaml | nindent 2 }}
+{{- end }}
+
+{{/* The service's container up to its ports. An API stops after its proxy has closed idle connections. */}}
+{{- define "retail-orders.serviceContainer" -}}
+name: {{ .name }}
+{{ include "retail-orders.container" . }}
+{{- range $key, $path := dict "startupProbe" "/livez" "livenessProbe" "/livez" "readinessProbe" "/readyz" }}
+{{ include "retail-orders.probe" (dict "c" $ "key" $key "check" (dict "httpGet" (dict "path" $path "port" "admin"))) }}
+{{- end }}
 lifecycle:
   preStop:
     sleep: {seconds: {{ ternary 12 5 (hasKey .values "tls") }}}

@@ -48,18 +48,66 @@
 {{- if and .Values.monitoring.monitors .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsPeers) }}
 {{- fail "monitoring.monitors needs networkPolicy.metricsPeers: without it network policies block the pods of Prometheus" }}
 {{- end }}
-{{- range $name, $component := include "retail-orders.components" . | fromYaml }}
-{{- $set := list }}
-{{- range include "retail-orders.env" (dict "root" $ "name" $name "component" $component "values" (index $.Values $component.key)) | fromYamlArray }}
-{{- if has .name $set }}
-{{- fail (printf "%s.extraEnv has %s, which the chart already sets from another value" $component.key .name) }}
+{{- include "retail-orders.validateLabels" . }}
+{{- include "retail-orders.validateAdditions" . }}
+{{- if and .Values.serviceAccount.name .Values.serviceAccount.create }}
+{{- fail "serviceAccount.name is one account for every pod: set serviceAccount.create to false and create it yourself, or set the name of each component, as in orderApi.serviceAccount.name" }}
 {{- end }}
-{{- $set = append $set .name }}
-{{- end }}
+{{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}
+{{- fail "ingress.enabled needs ingress.hosts" }}
 {{- end }}
 {{- if .Values.ingress.enabled }}
-{{- if not (and .Values.ingress.host .Values.ingress.tls.existingSecret) }}
-{{- fail "ingress.enabled needs ingress.host and ingress.tls.existingSecret: the Ingress is served with TLS only" }}
+{{- range include "retail-orders.hostsWithoutTls" . | fromYamlArray }}
+{{- fail (printf "ingress.tls has no entry for %s: the Ingress is served with TLS only" .) }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Labels that selectors and Helm rely on cannot be set. */}}
+{{- define "retail-orders.validateLabels" -}}
+{{- $maps := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels }}
+{{- $keys := list "operator" "test" }}
+{{- range include "retail-orders.components" . | fromYaml }}
+{{- $keys = append $keys .key }}
+{{- end }}
+{{- range $keys }}
+{{- $_ := set $maps (printf "%s.podLabels" .) ((index $.Values .).podLabels | default dict) }}
+{{- end }}
+{{- range $name, $labels := $maps }}
+{{- range list "name" "instance" "component" "managed-by" }}
+{{- if hasKey $labels (printf "app.kubernetes.io/%s" .) }}
+{{- fail (printf "%s has app.kubernetes.io/%s, which the chart sets: selectors and Helm rely on it (nameOverride changes the name)" $name .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Kubernetes rejects two list items of one name; the chart's own come first, so a repeated one is the values'. */}}
+{{- define "retail-orders.validateAdditions" -}}
+{{- $deployments := dict }}
+{{- range $name, $component := include "retail-orders.components" . | fromYaml }}
+{{- $c := dict "root" $ "name" $name "component" $component "values" (index $.Values $component.key) }}
+{{- $_ := set $deployments $component.key (include "retail-orders.deployment" $c | fromYaml) }}
+{{- end }}
+{{- if .Values.operator.enabled }}
+{{- $c := dict "root" $ "name" "operator" "values" .Values.operator }}
+{{- $_ := set $deployments "operator" (include "retail-orders.operatorDeployment" $c | fromYaml) }}
+{{- end }}
+{{- range $key, $deployment := $deployments }}
+{{- $container := first $deployment.spec.template.spec.containers }}
+{{- include "retail-orders.validateUnique" (dict "setting" (printf "%s.extraEnv" $key) "items" $container.env "field" "name") }}
+{{- include "retail-orders.validateUnique" (dict "setting" (printf "%s.extraVolumes" $key) "items" $deployment.spec.template.spec.volumes "field" "name") }}
+{{- include "retail-orders.validateUnique" (dict "setting" (printf "%s.extraVolumeMounts" $key) "items" $container.volumeMounts "field" "mountPath") }}
+{{- end }}
+{{- end }}
+
+{{- define "retail-orders.validateUnique" -}}
+{{- $seen := list }}
+{{- range .items }}
+{{- $value := index . $.field }}
+{{- if has $value $seen }}
+{{- fail (printf "%s has %s, which the chart already sets, or which is there twice" $.setting $value) }}
+{{- end }}
+{{- $seen = append $seen $value }}
 {{- end }}
 {{- end }}

@@ -1,28 +1,19 @@
 {{/* The nginx in front of an API: its container and its volumes. */}}
 
 {{- define "retail-orders.proxyContainer" -}}
+{{- $c := dict "root" .root "name" "proxy" "values" .root.Values.proxy -}}
 name: proxy
-image: {{ .root.Values.proxy.image.repository }}:{{ .root.Values.proxy.image.tag }}
-imagePullPolicy: {{ .root.Values.imagePullPolicy }}
+image: {{ include "retail-orders.image" $c }}
+imagePullPolicy: {{ include "retail-orders.pullPolicy" $c }}
 command: [nginx, -c, /etc/nginx/nginx.conf, -g, "daemon off;"]
-securityContext:
-  allowPrivilegeEscalation: false
-  readOnlyRootFilesystem: true
-  capabilities: {drop: [ALL]}
+{{ include "retail-orders.settingField" (dict "c" $c "key" "containerSecurityContext" "as" "securityContext") }}
 ports:
   - {name: https, containerPort: 8443}
 resources:
   {{- toYaml .root.Values.proxy.resources | nindent 2 }}
-startupProbe:
-  tcpSocket: {port: https}
-  periodSeconds: 2
-  failureThreshold: 30
-livenessProbe:
-  tcpSocket: {port: https}
-  periodSeconds: 10
-readinessProbe:
-  tcpSocket: {port: https}
-  periodSeconds: 5
+{{- range list "startupProbe" "livenessProbe" "readinessProbe" }}
+{{ include "retail-orders.probe" (dict "c" $c "key" . "check" (dict "tcpSocket" (dict "port" "https"))) }}
+{{- end }}
 lifecycle:
   preStop:
     sleep: {seconds: 5}

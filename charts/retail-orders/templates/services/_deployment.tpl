@@ -11,8 +11,17 @@
 {{- with .component.env }}
 {{ toYaml . }}
 {{- end }}
-{{- with .values.extraEnv }}
-{{ toYaml . }}
+{{- end }}
+
+{{- define "retail-orders.deploymentMeta" -}}
+{{- $annotations := (include "retail-orders.setting" (dict "c" . "key" "deploymentAnnotations") | fromJson).value }}
+{{- include "retail-orders.meta" (merge (dict "annotations" $annotations) .) }}
+{{- end }}
+
+{{/* List items of a setting that is a list, such as extraVolumes; nothing if it is empty. dict "c" COMPONENT "key" KEY */}}
+{{- define "retail-orders.extra" -}}
+{{- with (include "retail-orders.setting" . | fromJson).value }}
+{{- toYaml . }}
 {{- end }}
 {{- end }}
 
@@ -20,15 +29,12 @@
 {{- $isApi := hasKey .values "tls" -}}
 apiVersion: apps/v1
 kind: Deployment
-{{ include "retail-orders.meta" . }}
+{{ include "retail-orders.deploymentMeta" . }}
 spec:
   {{- include "retail-orders.deploymentSettings" . | nindent 2 }}
   template:
     metadata:
       {{- include "retail-orders.podMeta" . | nindent 6 }}
-        {{- if $isApi }}
-        checksum/proxy: {{ include (print .root.Template.BasePath "/proxy/configmap.yaml") .root | sha256sum }}
-        {{- end }}
     spec:
       {{- include "retail-orders.podSettings" . | nindent 6 }}
       containers:
@@ -37,12 +43,14 @@ spec:
             - {name: admin, containerPort: 9090} # an API listens on 8080 on loopback only
           env:
             {{- include "retail-orders.env" . | nindent 12 }}
+            {{- include "retail-orders.extra" (dict "c" . "key" "extraEnv") | nindent 12 }}
           volumeMounts:
             - {name: secrets, mountPath: /etc/retail, readOnly: true}
             {{- with .component.volumeMounts }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
             - {name: tmp, mountPath: /tmp}
+            {{- include "retail-orders.extra" (dict "c" . "key" "extraVolumeMounts") | nindent 12 }}
         {{- if $isApi }}
         - {{- include "retail-orders.proxyContainer" . | nindent 10 }}
         {{- end }}
@@ -66,4 +74,5 @@ spec:
         {{- if $isApi }}
         {{- include "retail-orders.proxyVolumes" . | nindent 8 }}
         {{- end }}
+        {{- include "retail-orders.extra" (dict "c" . "key" "extraVolumes") | nindent 8 }}
 {{- end }}
