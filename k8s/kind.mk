@@ -24,3 +24,7 @@ kind-test-short: .venv/.ready ## Run the short form: install, an order, rejected
 .PHONY: chart-docs
 chart-docs: .venv/.ready ## Write the README of the chart from the comments in values.yaml.
 	@$(BIN)/python charts/retail-orders/readme.py
+
+.PHONY: image-digests
+image-digests: .venv/.ready ## Print values that pin every image to its present digest (VALUES="my-values.yaml"; needs helm, and crane, skopeo or docker).
+	@$(BIN)/python k8s/image_digests.py $(VALUES)
