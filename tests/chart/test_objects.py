@@ -157,7 +157,7 @@ def test_budget_covers_replicas_of_any_owner() -> None:
     ]
     rendered = helm.parse(helm.template("--values", str(MINIMAL), *fixed, *by_hand, *single))
 
-    assert {component(r) for r in of_kind(rendered, "PodDisruptionBudget")} == {"order-api", "auth-api"}
+    assert {component(r) for r in of_kind(rendered, "PodDisruptionBudget")} == COMPONENTS - {"order-processor"}
 
 
 def test_scaling_behavior_is_merged_over_the_default() -> None:
