@@ -26,6 +26,7 @@ DOMAIN = (
     "order_api/models.py",
     "order_api/orders.py",
     "order_api/params.py",
+    "order_api/responses.py",
     "order_processor/rules.py",
     "shared/ordering/document.py",
     "shared/ordering/status.py",

@@ -15,7 +15,8 @@ from prometheus_client import CollectorRegistry
 from fakes.mongo_client import FakeDatabase
 from fakes.replica_set import Failure, ReplicaSet
 from order_api.app import create_app
-from order_api.jwks import JwksCache, JwksFetchFailed, Keys, parse
+from order_api.jwks import JwksCache
+from order_api.jwks_fetch import JwksFetchFailed, Keys, parse
 from order_api.long_poll import LongPoll
 from order_api.metrics import OrderMetrics
 from order_api.orders import Document

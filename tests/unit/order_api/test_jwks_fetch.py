@@ -14,8 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from local_stack.certificates import Authority
-from order_api import jwks as keys
-from order_api.jwks import JwksFetchFailed, make_fetcher, parse
+from order_api import jwks_fetch as keys
+from order_api.jwks_fetch import JwksFetchFailed, make_fetcher, parse
 
 
 def jwk(kid: str, **changes: Any) -> dict[str, Any]:

@@ -124,37 +124,3 @@ def test_document_contains_order_outbox_entry_and_idempotency_record() -> None:
     assert record["outbox"] == {"due": NOW + timedelta(seconds=2), "attempts": 0, "claim": None, "traceparent": TRACE}
     assert record["history"] == [{"status": "PLACED", "at": NOW, "by": "order-api", "reason": None}]
     assert "idempotency" not in orders.build_document(order, order_id="id", now=NOW)
-
-
-def test_page_has_at_least_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders, "PAGE_BYTES", 1)
-    order = orders.validate(request(), ("USD",))
-    records = iter([orders.build_document(order, order_id=order_id, now=NOW) for order_id in ("c", "b", "a")])
-    page, last = orders.to_page(records, limit=3, on_malformed=lambda error: pytest.fail(str(error)))
-
-    assert (len(page), last) == (1, "c")
-    assert next(records)["_id"] == "a"  # only the first order that does not fit is consumed
-
-
-def test_page_leaves_malformed_orders_out_and_continues_behind_them() -> None:
-    order = orders.validate(request(), ("USD",))
-    ids = [orders.new_id(NOW + timedelta(seconds=n), bytes(10)) for n in range(4, 0, -1)]
-    records = [orders.build_document(order, order_id=order_id, now=NOW) for order_id in ids]
-    for bad in (1, 3):
-        records[bad]["cost"] = 12.5
-    named: list[str] = []
-    page, last = orders.to_page(iter(records), 3, lambda error: named.append(error.order_id))
-    rest, end = orders.to_page(iter(records[2:3]), 3, lambda error: named.append(error.order_id))
-
-    assert [msgspec.json.decode(item)["orderid"] for item in page] == [ids[0], ids[2]]
-    assert (named, last) == ([ids[1], ids[3]], ids[3])
-    assert (len(rest), end) == (1, None)
-
-
-def test_details_hide_the_name_of_the_operator() -> None:
-    entry = {"status": "PLACED", "at": NOW, "by": "operator:ada", "reason": None}
-    order = orders.Order("ann", Amount(100), "USD", (OrderItem("tea", 1, None),))
-    record = orders.build_document(order, order_id="o1", now=NOW)
-    record["history"].append(entry)
-
-    assert [change.by for change in orders.to_details(record).history] == ["order-api", "operator"]

@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 
 from order_api import openapi, routes
 from order_api.backlog import BacklogMonitor, BacklogReader
-from order_api.jwks import JwksCache, make_fetcher
+from order_api.jwks import JwksCache
+from order_api.jwks_fetch import make_fetcher
 from order_api.long_poll import LongPoll
 from order_api.metrics import OrderMetrics
 from order_api.orders import Document

@@ -1,7 +1,7 @@
 """The rules of an order: pure functions that get time, ids and randomness as arguments."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,18 +9,10 @@ from uuid import UUID
 import msgspec
 
 from order_api import item_names
-from order_api.models import (
-    HistoryEntry,
-    ItemResponse,
-    OrderDetails,
-    OrderItem,
-    OrderRequest,
-    OrderSummary,
-    PlacedOrder,
-)
+from order_api.models import OrderItem, OrderRequest
 from shared import usernames
 from shared.ordering import money, outbox_entry
-from shared.ordering.document import MalformedOrder, check
+from shared.ordering.document import check
 from shared.ordering.events import Item, OrderPlaced
 from shared.ordering.money import Amount
 from shared.telemetry import trace_context
@@ -29,7 +21,6 @@ Document = dict[str, Any]
 
 GRACE = timedelta(seconds=2)  # how long the fast path may take before the sweep publishes the event
 RANDOM_BYTES = 10
-PAGE_BYTES = 256 * 1024  # a page of a list ends before the order that would make it larger; the first is always in it
 
 
 class OrderRejected(ValueError):  # noqa: N818 - a state of the order
@@ -156,77 +147,6 @@ def build_event(record: Document) -> OrderPlaced:
 def traceparent_of(record: Document) -> str | None:
     """Return the trace context in which the order was placed. Orders of earlier releases have it in the entry only."""
     return trace_context.parse(record.get("traceparent")) or record["outbox"].get("traceparent")
-
-
-def to_placed(record: Document) -> PlacedOrder:
-    """Return the response to the POST that stored `record`, regardless of the order's current status."""
-    return PlacedOrder(**_fields(record) | {"status": "PLACED"})
-
-
-def to_summary(record: Document) -> OrderSummary:
-    """Return the order as a list shows it, without its history."""
-    return OrderSummary(**_fields(record), processed_at=record.get("processed_at"))
-
-
-def to_page(
-    records: Iterable[Document], limit: int, on_malformed: Callable[[MalformedOrder], None]
-) -> tuple[list[msgspec.Raw], str | None]:
-    """Return the orders of one page as JSON, and the id of its last order if there are more, otherwise None.
-
-    `records` are `limit` + 1 at most. A page has at most `limit` orders and at most 256 KiB, but at least one order.
-    What does not fit is not consumed, except for the first order of it. Malformed orders are left out.
-    """
-    page: list[msgspec.Raw] = []
-    last, size, consumed = "", 0, 0
-    for record in records:
-        consumed += 1
-        try:
-            encoded = msgspec.json.encode(to_summary(record))
-        except MalformedOrder as error:
-            on_malformed(error)
-            if is_order_id(error.order_id):
-                last = error.order_id
-            continue
-        size += len(encoded)
-        if len(page) == limit or (page and size > PAGE_BYTES):
-            return page, last
-        page.append(msgspec.Raw(encoded))
-        last = record["_id"]
-    return page, last if last and consumed > limit else None
-
-
-def is_order_id(text: str) -> bool:
-    """Return whether a text has the form of an order's id."""
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
-
-
-def _role(by: str) -> str:
-    """Return who changed an order without an operator's name (`operator:NAME`), which buyers do not see."""
-    return by.partition(":")[0]
-
-
-def to_details(record: Document) -> OrderDetails:
-    """Return the order with its history; raise MalformedOrder."""
-    fields = _fields(record)
-    history = [HistoryEntry(e["status"], e["at"], _role(e["by"]), e.get("reason")) for e in record.get("history") or ()]
-    return OrderDetails(**fields, processed_at=record.get("processed_at"), history=history)
-
-
-def _fields(record: Document) -> dict[str, Any]:
-    check(record)
-    return {
-        "order_reference": record["_id"],
-        "orderid": record["_id"],
-        "userid": record["userid"],
-        "status": record["status"],
-        "cost": money.text(record["cost"]),
-        "currency": record["currency"],
-        "orderitems": [ItemResponse(line["item"], line["quantity"], _price(line)) for line in record["orderitems"]],
-        "placed_at": record["placed_at"],
-    }
 
 
 def _price(line: Document) -> str | None:

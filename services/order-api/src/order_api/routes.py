@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from flask import Blueprint, Response, g, request
 
-from order_api import orders, params
+from order_api import orders, params, responses
 from order_api.jwks import JwksUnavailable
 from order_api.long_poll import LongPoll, is_closed
 from order_api.models import STATUSES, EncodedPage, OrderQuery, OrderRequest
@@ -85,7 +85,7 @@ class Routes:
         with operation_deadline():
             record, replayed = self._place(payload, key)
         structlog.contextvars.bind_contextvars(order_id=record["_id"])
-        response = _json(self._shown(orders.to_placed, record))
+        response = _json(self._shown(responses.to_placed, record))
         response.headers["Location"] = "/orderdetails?" + urlencode({"orderid": record["_id"]})
         response.set_etag(params.format_etag(record["_id"], 1))
         if replayed:
@@ -129,7 +129,7 @@ class Routes:
             mark_as_held()
             is_gone = partial(is_closed, request.environ.get("gunicorn.socket"))
             record = self.long_poll.wait(record, lambda: self.store.find(order_id, user), wait, is_gone=is_gone)
-        details = self._shown(orders.to_details, record)
+        details = self._shown(responses.to_details, record)
         tag = params.format_etag(order_id, record["version"])
         response = _not_modified() if request.if_none_match.contains_weak(tag) else _json(details)
         response.set_etag(tag)
@@ -147,7 +147,7 @@ class Routes:
                 status=status,
                 after=after,
                 limit=limit + 1,
-                read=partial(orders.to_page, limit=limit, on_malformed=self._note_malformed),
+                read=partial(responses.to_page, limit=limit, on_malformed=self._note_malformed),
             )
         cursor = params.encode_cursor(last) if last else None
         response = _json(EncodedPage(items, cursor))

@@ -9,6 +9,7 @@ import pytest
 from bson import json_util
 
 from order_api import orders as rules
+from order_api import responses
 from order_api.models import OrderRequest
 from shared.http import strict_json
 from shared.kafka_message import Message
@@ -82,7 +83,7 @@ def test_new_order_without_trace_context_has_the_fields_of_earlier_releases() ->
 
 @pytest.mark.parametrize("name", ORDERS)
 def test_stored_order_is_readable(name: str) -> None:
-    details = rules.to_details(ORDERS[name])
+    details = responses.to_details(ORDERS[name])
 
     assert (details.orderid, details.status) == (id_of(name), ORDERS[name]["status"])
     assert details.cost == money.text(ORDERS[name]["cost"])

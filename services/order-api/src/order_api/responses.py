@@ -1,0 +1,90 @@
+"""Orders as responses show them: pure functions from the document to the wire types."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from order_api.models import HistoryEntry, ItemResponse, OrderDetails, OrderSummary, PlacedOrder
+from shared.ordering import money
+from shared.ordering.document import MalformedOrder, check
+
+Document = dict[str, Any]
+
+PAGE_BYTES = 256 * 1024  # a page of a list ends before the order that would make it larger; the first is always in it
+
+
+def to_placed(record: Document) -> PlacedOrder:
+    """Return the response to the POST that stored `record`, regardless of the order's current status."""
+    return PlacedOrder(**_fields(record) | {"status": "PLACED"})
+
+
+def to_details(record: Document) -> OrderDetails:
+    """Return the order with its history; raise MalformedOrder."""
+    fields = _fields(record)
+    history = [HistoryEntry(e["status"], e["at"], _role(e["by"]), e.get("reason")) for e in record.get("history") or ()]
+    return OrderDetails(**fields, processed_at=record.get("processed_at"), history=history)
+
+
+def to_summary(record: Document) -> OrderSummary:
+    """Return the order as a list shows it, without its history."""
+    return OrderSummary(**_fields(record), processed_at=record.get("processed_at"))
+
+
+def to_page(
+    records: Iterable[Document], limit: int, on_malformed: Callable[[MalformedOrder], None]
+) -> tuple[list[msgspec.Raw], str | None]:
+    """Return the orders of one page as JSON, and the id of its last order if there are more, otherwise None.
+
+    `records` are `limit` + 1 at most. A page has at most `limit` orders and at most 256 KiB, but at least one order.
+    What does not fit is not consumed, except for the first order of it. Malformed orders are left out.
+    """
+    page: list[msgspec.Raw] = []
+    last, size, consumed = "", 0, 0
+    for record in records:
+        consumed += 1
+        try:
+            encoded = msgspec.json.encode(to_summary(record))
+        except MalformedOrder as error:
+            on_malformed(error)
+            if _is_order_id(error.order_id):
+                last = error.order_id
+            continue
+        size += len(encoded)
+        if len(page) == limit or (page and size > PAGE_BYTES):
+            return page, last
+        page.append(msgspec.Raw(encoded))
+        last = record["_id"]
+    return page, last if last and consumed > limit else None
+
+
+def _fields(record: Document) -> dict[str, Any]:
+    check(record)
+    return {
+        "order_reference": record["_id"],
+        "orderid": record["_id"],
+        "userid": record["userid"],
+        "status": record["status"],
+        "cost": money.text(record["cost"]),
+        "currency": record["currency"],
+        "orderitems": [ItemResponse(line["item"], line["quantity"], _price(line)) for line in record["orderitems"]],
+        "placed_at": record["placed_at"],
+    }
+
+
+def _role(by: str) -> str:
+    """Return who changed an order without an operator's name (`operator:NAME`), which buyers do not see."""
+    return by.partition(":")[0]
+
+
+def _is_order_id(text: str) -> bool:
+    """Return whether a text has the form of an order's id."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _price(line: Document) -> str | None:
+    return money.text(line["price"]) if line.get("price") is not None else None
