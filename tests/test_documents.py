@@ -4,6 +4,8 @@ import importlib.util
 import re
 from pathlib import Path
 
+from shared.http.problem import TYPES
+
 ROOT = Path(__file__).parents[1]
 MEMBERS = ("shared", "services/*", "local", "cli", "loadtest")
 SOURCES = sorted(path for member in MEMBERS for path in ROOT.glob(f"{member}/src/**/*.py"))
@@ -41,3 +43,17 @@ def test_every_test_that_the_threat_model_names_exists() -> None:
 
     assert len(names) >= 25
     assert missing == []
+
+
+def test_errors_page_explains_every_problem_type() -> None:
+    page = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
+    code = "\n".join(
+        path.read_text(encoding="utf-8") for path in SOURCES if "Problem(" in path.read_text(encoding="utf-8")
+    )
+    rules = (ROOT / "charts/retail-orders/files/proxy/rules.conf").read_text(encoding="utf-8")
+    of_code = set(re.findall(r'\btype="([a-z-]+)"', code)) | set(TYPES.values())
+    of_proxy = set(re.findall(r"set \$problem_type ([a-z-]+);", rules))
+
+    assert set(re.findall(r"^## ([a-z-]+)$", page, re.MULTILINE)) == of_code | of_proxy
+    assert set(re.findall(r"^\| \[`([a-z-]+)`\]\(#\1\) \|", page, re.MULTILINE)) == of_code | of_proxy
+    assert len(of_proxy) >= 13

@@ -15,6 +15,7 @@ from auth_api.openapi import DOCUMENT
 from auth_api.tokens import AccessToken
 from shared.http.openapi import PAGE_POLICY
 from shared.store import StoreUnavailable
+from support import openapi
 from support.auth_api import PASSWORD, AuthService, write_key
 
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
@@ -27,21 +28,34 @@ def auth(tmp_path: Path) -> AuthService:
 
 
 def hold(answer: TestResponse, path: str, method: str) -> None:
-    """Assert that the document declares this answer: its status, content type and every member."""
-    responses = DOCUMENT["paths"][path][method]["responses"]
-    assert str(answer.status_code) in responses
-    declared = responses[str(answer.status_code)].get("content", {})
+    """Assert that the document declares this answer: its status, content type, every member, and a problem's type."""
+    declared = openapi.response(DOCUMENT, path, method, answer.status_code).get("content", {})
     if not declared:
         assert answer.data == b""
         return
     (content_type,) = declared
     assert answer.content_type == content_type
-    schema = {**declared[content_type]["schema"], "components": DOCUMENT["components"]}
-    jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(answer.get_json())
+    openapi.check(DOCUMENT, declared[content_type]["schema"], answer.get_json())
+    if answer.status_code >= 400:
+        assert answer.get_json()["type"] in declared[content_type]["examples"]
 
 
 def test_document_is_valid_openapi_3_1() -> None:
     validate_document(DOCUMENT, cls=OpenAPIV31SpecValidator)
+
+
+def test_every_example_matches_its_schema() -> None:
+    shown = list(openapi.examples(DOCUMENT))
+
+    assert len(shown) >= 15
+    for schema, value in shown:
+        openapi.check(DOCUMENT, schema, value)
+
+
+def test_examples_work_as_filled_in(auth: AuthService) -> None:
+    body = DOCUMENT["paths"]["/api/users"]["post"]["requestBody"]["content"]["application/json"]["example"]
+
+    assert auth.register(body["username"], body["password"]).status_code == 201
 
 
 def test_document_has_exactly_the_served_routes(auth: AuthService) -> None:

@@ -69,7 +69,7 @@ def test_wrong_password_and_unknown_user_get_the_same_response(auth: AuthService
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Basic realm="retail-orders", charset="UTF-8"'
     assert document == {
-        "type": "about:blank",
+        "type": "invalid-credentials",
         "title": "Unauthorized",
         "status": 401,
         "detail": "Invalid username or password",

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from order_api import models
 from order_api.routes import PROBLEMS
 from shared.http.app import HEADERS
 from shared.ordering.status import Status
+from support import openapi
 from support.order_api import OrderService, order
 
 Schema = dict[str, Any]
@@ -38,6 +40,47 @@ def test_document_is_valid_openapi_3_1(document: Schema) -> None:
     validate(document)
 
     assert document["openapi"].startswith("3.1")
+
+
+def test_every_example_matches_its_schema(document: Schema) -> None:
+    shown = list(openapi.examples(document))
+
+    assert len(shown) >= 15
+    for schema_of_example, value in shown:
+        openapi.check(document, schema_of_example, value)
+
+
+def test_examples_work_as_filled_in(service: OrderService, document: Schema) -> None:
+    body = document["paths"]["/order"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    read = document["paths"]["/orderdetails"]["get"]["parameters"]
+    filled = {p["name"]: p["example"] for p in read if "example" in p}
+    defaults = [p["name"] for p in read if "default" in p["schema"]]
+
+    assert service.place(body).status_code == 200
+    assert service.read(f"?{urlencode(filled)}").status_code == 200
+    assert defaults == []
+
+
+def test_document_declares_the_type_of_every_problem(service: OrderService, document: Schema) -> None:
+    answers = [
+        ("/order", "post", service.place(order(cost=-1))),
+        ("/order", "post", service.place(order(currency="XYZ"))),
+        ("/order", "post", service.place({"userid": "alice"})),
+        ("/order", "post", service.place(order(userid="bob"))),
+        ("/order", "post", service.client.post("/order")),
+        ("/order", "post", service.place(b"{")),
+        ("/orderdetails", "get", service.read("?orderid=x")),
+        ("/orderdetails", "get", service.read("?limit=5")),
+        ("/orderdetails", "get", service.client.get("/orderdetails", headers={"Authorization": "Bearer x"})),
+    ]
+
+    types = set()
+    for path, method, answer in answers:
+        (content,) = openapi.response(document, path, method, answer.status_code)["content"].values()
+        openapi.check(document, content["schema"], answer.json)
+        assert answer.json["type"] in content["examples"]
+        types.add(answer.json["type"])
+    assert len(types) >= 8
 
 
 def test_document_lists_exactly_the_routes(service: OrderService, document: Schema) -> None:

@@ -1,18 +1,70 @@
 """The OpenAPI 3.1 document; tests compare it with the routes, the models and the responses."""
 
+from importlib.metadata import version
 from typing import Any
 
-from shared.http.openapi import PROBLEM_SCHEMA, problems
+from shared.http import access_token
+from shared.http.openapi import PROBLEM_SCHEMA, Cause, components, problem_response, refer_to
 from shared.usernames import PATTERN
 
-_UNAVAILABLE = "`unavailable`: nothing was done; retry after `Retry-After`."
+_EXAMPLE_NAME = "alice"
+_EXAMPLE_PASSWORD = "correct horse battery staple"  # noqa: S105
+_PROBLEMS = {
+    400: problem_response(
+        400,
+        "The JSON body or a header is malformed.",
+        Cause("malformed-json", "Expecting value: line 1 column 1"),
+        Cause("malformed-request", "Request body shorter than its Content-Length"),
+    ),
+    401: problem_response(
+        401,
+        "The user name and password are missing, malformed or wrong.",
+        Cause("invalid-credentials", "Invalid username or password"),
+        Cause("credentials-required", "HTTP Basic credentials required"),
+    ),
+    409: problem_response(409, "The user name is already taken.", Cause("username-taken", "username already taken")),
+    413: problem_response(
+        413, "The body is larger than 64 KiB.", Cause("content-too-large", "The body is limited to 64 KiB.")
+    ),
+    415: problem_response(
+        415,
+        "The body is not declared as application/json in UTF-8.",
+        Cause("unsupported-media-type", "Send the body as UTF-8 JSON with Content-Type: application/json"),
+    ),
+    422: problem_response(
+        422,
+        "The body, the name or the password breaks a rule; `errors` lists each violation.",
+        Cause(
+            "invalid-account",
+            "this password is too common",
+            {"errors": [{"pointer": "/password", "detail": "this password is too common"}]},
+        ),
+        Cause(
+            "invalid-body",
+            "Object missing required field `password`",
+            {"errors": [{"pointer": "", "detail": "Object missing required field `password`"}]},
+        ),
+    ),
+    429: problem_response(
+        429,
+        "Too many failed logins, or too many registrations from this address (by default 300 in 5 minutes).",
+        Cause("too-many-failed-logins", "Too many failed logins; retry later"),
+        Cause("too-many-registrations", "Too many registrations from this address; retry later"),
+        Cause("too-many-requests", "This address sends too many requests without a token. Retry later."),
+    ),
+    503: problem_response(
+        503,
+        "`unavailable`: nothing was done; retry after `Retry-After`. `outcome-unknown`, of a registration alone: get a "
+        "token to see whether the user exists, or register again.",
+        Cause("unavailable", "The user database is unavailable; nothing was changed"),
+        Cause("outcome-unknown", "It is not known whether the user was stored."),
+    ),
+}
 
 
-def _json(schema: str, description: str) -> dict[str, Any]:
-    return {
-        "description": description,
-        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
-    }
+def _json(schema: str, description: str, example: Any) -> dict[str, Any]:
+    content = {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
+    return {"description": description, "content": {"application/json": content}}
 
 
 _REGISTER: dict[str, Any] = {
@@ -20,21 +72,13 @@ _REGISTER: dict[str, Any] = {
     "operationId": "register",
     "tags": ["users"],
     "security": [],
-    "requestBody": {"required": True, **_json("Registration", "Name and password.")},
+    "requestBody": {
+        "required": True,
+        **_json("Registration", "Name and password.", {"username": _EXAMPLE_NAME, "password": _EXAMPLE_PASSWORD}),
+    },
     "responses": {
-        "201": _json("User", "The user was registered."),
-        **problems(
-            {
-                400: "The JSON body or a header is malformed.",
-                409: "The user name is already taken.",
-                413: "The body is larger than 64 KiB.",
-                415: "The body is not declared as application/json in UTF-8.",
-                422: "The name or the password breaks a rule; `errors` lists each violation.",
-                429: "The address registered too many users (by default 300 in 5 minutes), or too many at once.",
-                503: _UNAVAILABLE
-                + " `outcome-unknown`: get a token to see whether the user exists, or register again.",
-            }
-        ),
+        "201": _json("User", "The user was registered.", {"username": _EXAMPLE_NAME}),
+        **refer_to(400, 409, 413, 415, 422, 429, 503),
     },
 }
 _TOKEN: dict[str, Any] = {
@@ -46,15 +90,26 @@ _TOKEN: dict[str, Any] = {
     "tags": ["tokens"],
     "security": [{"basic": []}],
     "responses": {
-        "200": _json("AccessToken", "A token for the header `Authorization: Bearer`."),
-        **problems(
+        "200": _json(
+            "AccessToken",
+            "A token for the header `Authorization: Bearer`.",
             {
-                401: "The user name and password are missing, malformed or wrong.",
-                429: "Too many failed logins.",
-                503: _UNAVAILABLE,
-            }
+                "access_token": "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl",
+                "expires_in": access_token.LIFETIME_SECONDS,
+                "expiry": "2026-11-24T22:17:08Z",
+                "token_type": "Bearer",
+            },
         ),
+        **refer_to(401, 429, 503),
     },
+}
+_KEY = {
+    "kty": "OKP",
+    "crv": "Ed25519",
+    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+    "use": "sig",
+    "alg": "EdDSA",
 }
 _JWKS: dict[str, Any] = {
     "summary": "Get the public keys that verify access tokens",
@@ -65,9 +120,10 @@ _JWKS: dict[str, Any] = {
         "200": _json(
             "KeySet",
             "A JSON Web Key Set (RFC 7517), empty if every key is revoked; cache it as `Cache-Control` allows.",
+            {"keys": [_KEY]},
         ),
         "304": {"description": "The keys have not changed since the ETag in If-None-Match."},
-        **problems({503: _UNAVAILABLE}),
+        **refer_to(503),
     },
 }
 
@@ -76,7 +132,7 @@ def _object(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties, **more}
 
 
-_NAME = {"type": "string", "pattern": f"^{PATTERN}$", "examples": ["alice"]}
+_NAME = {"type": "string", "pattern": f"^{PATTERN}$", "examples": [_EXAMPLE_NAME]}
 _SCHEMAS: dict[str, Any] = {
     "Registration": _object(
         {
@@ -88,7 +144,7 @@ _SCHEMAS: dict[str, Any] = {
                 "maxLength": 128,
                 "description": "Neither the user name nor one of the 10,000 most common passwords. It is "
                 "normalized to Unicode NFC.",
-                "examples": ["correct horse battery staple"],
+                "examples": [_EXAMPLE_PASSWORD],
             },
         },
         additionalProperties=False,
@@ -119,9 +175,11 @@ DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {
         "title": "Retail Orders: auth-api",
-        "version": "1",
+        "version": version("retail-orders-auth-api"),
         "description": "Registers users and issues the access tokens that order-api requires. Every error is a "
-        "problem document (RFC 9457).",
+        "problem document (RFC 9457). To try it: register, authorize with the same name and password, get a token, and "
+        "authorize the document *Orders* with it.",
+        "license": {"name": "MIT", "identifier": "MIT"},
     },
     "servers": [{"url": "/"}],
     "tags": [
@@ -135,6 +193,7 @@ DOCUMENT: dict[str, Any] = {
     },
     "components": {
         "schemas": _SCHEMAS,
+        "responses": components(_PROBLEMS),
         "securitySchemes": {"basic": {"type": "http", "scheme": "basic", "description": "User name and password."}},
     },
 }

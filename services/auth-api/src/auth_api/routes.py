@@ -29,19 +29,27 @@ RETRY_SECONDS = 1.0
 
 
 PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
-    InvalidAccount: lambda error: Problem(422, str(error), errors=error.errors),
-    NameTaken: lambda _: Problem(409, "username already taken"),
-    MalformedCredentials: lambda error: Problem(401, str(error), headers=CHALLENGE),
-    WrongCredentials: lambda _: Problem(401, "Invalid username or password", headers=CHALLENGE),
+    InvalidAccount: lambda error: Problem(422, str(error), type="invalid-account", errors=error.errors),
+    NameTaken: lambda _: Problem(409, "username already taken", type="username-taken"),
+    MalformedCredentials: lambda error: Problem(401, str(error), type="credentials-required", headers=CHALLENGE),
+    WrongCredentials: lambda _: Problem(
+        401, "Invalid username or password", type="invalid-credentials", headers=CHALLENGE
+    ),
     TooManyFailures: lambda error: Problem(
-        429, "Too many failed logins; retry later", headers={"Retry-After": seconds(error.retry_after)}
+        429,
+        "Too many failed logins; retry later",
+        type="too-many-failed-logins",
+        headers={"Retry-After": seconds(error.retry_after)},
     ),
     TooManyRegistrations: lambda error: Problem(
         429,
         "Too many registrations from this address; retry later",
+        type="too-many-registrations",
         headers={"Retry-After": seconds(error.retry_after)},
     ),
-    AddressBusy: lambda _: Problem(429, "Too many concurrent registrations from this address; retry"),
+    AddressBusy: lambda _: Problem(
+        429, "Too many concurrent registrations from this address; retry", type="too-many-registrations"
+    ),
     Busy: lambda _: unavailable("Too many concurrent logins or registrations; nothing was changed", RETRY_SECONDS),
     SigningKeysUnavailable: lambda _: unavailable("There is no signing key yet; retry", RETRY_SECONDS),
     StoreUnavailable: lambda error: unavailable(

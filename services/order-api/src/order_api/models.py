@@ -13,6 +13,7 @@ ItemName = Annotated[str, Meta(min_length=1, max_length=200, description="the it
 Quantity = Annotated[int, Meta(ge=1, le=10_000)]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217")]
 DecimalText = Annotated[str, Meta(pattern=r"^[0-9]{1,10}\.[0-9]{2}$", examples=["12.50"])]
+Time = Annotated[datetime, Meta(tz=True)]
 
 
 class OrderItem(Struct, forbid_unknown_fields=True, frozen=True):
@@ -51,7 +52,7 @@ class HistoryEntry(Struct, frozen=True):
     """One change of status: when it happened, which service or operator made it, and the reason."""
 
     status: Status
-    at: datetime
+    at: Time
     by: str
     reason: str | None
 
@@ -66,13 +67,13 @@ class PlacedOrder(Struct, frozen=True, kw_only=True):
     cost: DecimalText
     currency: str
     orderitems: list[ItemResponse]
-    placed_at: datetime
+    placed_at: Time
 
 
 class OrderSummary(PlacedOrder, frozen=True, kw_only=True):
     """An order in a list."""
 
-    processed_at: datetime | None
+    processed_at: Time | None
 
 
 class OrderDetails(OrderSummary, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import msgspec
 from order_api import models
 from order_api.orders import Document
 from order_api.routes import DEFAULT_LIMIT, MAX_LIMIT, MAX_WAIT
-from shared.http.openapi import PROBLEM_SCHEMA, problems
+from shared.http.openapi import PROBLEM_SCHEMA, Cause, components, problem_response, refer_to
 from shared.ordering.money import Amount
 
 _AMOUNT: Document = {
@@ -18,24 +18,86 @@ _AMOUNT: Document = {
     ],
     "examples": ["12.50", 12.5],
 }
+_ORDER_ID = "01a20f94-9f70-7201-8d8c-36253ae13b4d"
+_REQUEST = {"userid": "alice", "cost": "7.45", "orderitems": ["a biscuit", {"item": "tea", "quantity": 2}]}
+_PLACED = {
+    "order_reference": _ORDER_ID,
+    "orderid": _ORDER_ID,
+    "userid": "alice",
+    "status": "PLACED",
+    "cost": "7.45",
+    "currency": "USD",
+    "orderitems": [{"item": "a biscuit", "quantity": 1}, {"item": "tea", "quantity": 2}],
+    "placed_at": "2026-11-24T22:02:08.112000Z",
+}
+_SUMMARY = _PLACED | {"status": "PROCESSED", "processed_at": "2026-11-24T22:02:08.243000Z"}
+_DETAILS = _SUMMARY | {
+    "history": [
+        {"status": "PLACED", "at": "2026-11-24T22:02:08.112000Z", "by": "order-api", "reason": None},
+        {"status": "PROCESSED", "at": "2026-11-24T22:02:08.243000Z", "by": "order-processor", "reason": None},
+    ]
+}
 _PROBLEM: Document = PROBLEM_SCHEMA | {
     "properties": PROBLEM_SCHEMA["properties"]
-    | {
-        "type": {"type": "string", "description": "about:blank, unavailable, outcome-unknown, idempotency-key-reused"},
-        "order_reference": {"type": "string", "description": "with outcome-unknown: the id of the attempted order"},
-    }
+    | {"order_reference": {"type": "string", "description": "With outcome-unknown: the id of the attempted order."}}
 }
-_REASONS = {
-    400: "The JSON body, a header or the query is malformed.",
-    401: "The access token is missing or invalid.",
-    403: "userid does not match the token's subject.",
-    404: "The order does not exist or belongs to another user.",
-    413: "The body is larger than 64 KiB as sent; an escape such as \\u00e9 counts as six bytes.",
-    415: "The body is not declared as application/json in UTF-8.",
-    422: "The order breaks a rule, or the Idempotency-Key was used for a different order.",
-    429: "The user, or the address, sends too many requests.",
-    503: "`unavailable`: nothing was stored. `outcome-unknown`: retry with the same Idempotency-Key, or look up "
-    "`order_reference`, which may take up to two minutes to appear.",
+_PROBLEMS = {
+    400: problem_response(
+        400,
+        "The JSON body, a header or the query is malformed.",
+        Cause("malformed-json", "Expecting value: line 1 column 1"),
+        Cause("invalid-parameter", "limit must be a whole number from 1 to 100"),
+        Cause("malformed-request", "Request body shorter than its Content-Length"),
+    ),
+    401: problem_response(
+        401,
+        "The access token is missing or invalid.",
+        Cause("token-required", "Missing bearer token; send Authorization: Bearer <token>"),
+        Cause("invalid-token", "The access token is invalid, expired, or issued for another audience"),
+    ),
+    403: problem_response(
+        403, "userid is not the token's user.", Cause("wrong-user", "userid must match the token's subject")
+    ),
+    404: problem_response(
+        404, "The order does not exist or belongs to another user.", Cause("order-not-found", "Order not found")
+    ),
+    413: problem_response(
+        413,
+        "The body is larger than 64 KiB as sent; an escape such as \\u00e9 counts as six bytes.",
+        Cause("content-too-large", "The body is limited to 64 KiB."),
+    ),
+    415: problem_response(
+        415,
+        "The body is not declared as application/json in UTF-8.",
+        Cause("unsupported-media-type", "Send the body as UTF-8 JSON with Content-Type: application/json"),
+    ),
+    422: problem_response(
+        422,
+        "The order breaks a rule, or the Idempotency-Key was used for a different order.",
+        Cause(
+            "invalid-order",
+            "/currency: must be one of USD",
+            {"errors": [{"pointer": "/currency", "detail": "must be one of USD"}]},
+        ),
+        Cause(
+            "invalid-body",
+            "Object missing required field `cost`",
+            {"errors": [{"pointer": "", "detail": "Object missing required field `cost`"}]},
+        ),
+        Cause("idempotency-key-reused", "This Idempotency-Key was already used for a different order"),
+    ),
+    429: problem_response(
+        429,
+        "The user, or the address, sends too many requests.",
+        Cause("too-many-requests", "Too many orders; retry after the delay in Retry-After"),
+    ),
+    503: problem_response(
+        503,
+        "`unavailable`: nothing was stored. `outcome-unknown`: retry with the same Idempotency-Key, or look up "
+        "`order_reference`, which may take up to two minutes to appear.",
+        Cause("unavailable", "The order database is unavailable; nothing was stored. Retry later."),
+        Cause("outcome-unknown", "The outcome is unknown.", {"order_reference": _ORDER_ID}),
+    ),
 }
 _HEADERS: dict[str, Document] = {
     "ETag": {"description": "The order's version.", "schema": {"type": "string"}},
@@ -50,7 +112,7 @@ _HEADERS: dict[str, Document] = {
 
 def document(*, require_token: bool, currencies: Sequence[str], version: str) -> Document:
     """Return the OpenAPI document for these settings."""
-    roots = [models.OrderRequest, models.OrderQuery, models.PlacedOrder, models.OrderDetails, models.OrderPage]
+    roots = [models.OrderRequest, models.PlacedOrder, models.OrderDetails, models.OrderPage]
     _, schemas = msgspec.json.schema_components(roots, schema_hook=_amount, ref_template="#/components/schemas/{name}")
     schemas["OrderRequest"]["properties"]["currency"]["description"] = (
         f"one of {', '.join(currencies)}; the first is the default"
@@ -61,7 +123,8 @@ def document(*, require_token: bool, currencies: Sequence[str], version: str) ->
         "info": {
             "title": "Retail Orders: order-api",
             "version": version,
-            "description": "Accepts orders, never loses one, and processes each once.",
+            "description": "Accepts orders, never loses one, and processes each once. To try it: get a token (document "
+            "*Users and tokens*), and authorize with it.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
@@ -72,6 +135,7 @@ def document(*, require_token: bool, currencies: Sequence[str], version: str) ->
         },
         "components": {
             "schemas": schemas,
+            "responses": components(_PROBLEMS),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
@@ -95,61 +159,64 @@ def _place(*, require_token: bool) -> Document:
             _parameter("Idempotency-Key", "A unique key for this order, bare or quoted.", key, place="header"),
             _parameter("traceparent", "W3C Trace Context; copied to the event.", {"type": "string"}, place="header"),
         ],
-        "requestBody": {"required": True, "content": _json("OrderRequest")},
+        "requestBody": {"required": True, "content": _json("OrderRequest", _REQUEST)},
         "responses": {
-            "200": _response("The order was placed.", _json("PlacedOrder"), "Location", "ETag", "Idempotent-Replayed"),
-            **_problems(*([401] if require_token else []), 400, 403, 413, 415, 422, 429, 503),
+            "200": _response(
+                "The order was placed.", _json("PlacedOrder", _PLACED), "Location", "ETag", "Idempotent-Replayed"
+            ),
+            **refer_to(*([401] if require_token else []), 400, 403, 413, 415, 422, 429, 503),
         },
     }
 
 
 def _read() -> Document:
-    one_or_page = {"anyOf": [_ref("OrderDetails"), _ref("OrderPage")]}
-    limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+    one_or_page = {
+        "schema": {"anyOf": [_ref("OrderDetails"), _ref("OrderPage")]},
+        "examples": {
+            "order": {"summary": "With orderid", "value": _DETAILS},
+            "page": {"summary": "With userid", "value": {"items": [_SUMMARY], "next_cursor": None}},
+        },
+    }
+    # No default: with orderid, a client that sends it would be rejected.
+    limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}
     wait = {"type": "integer", "minimum": 0, "maximum": MAX_WAIT}
     text = {"type": "string"}
     return {
         "operationId": "readOrders",
         "tags": ["orders"],
         "summary": "Read an order, or list a user's orders",
-        "description": "Pass exactly one of orderid and userid, in the query or in a JSON body.",
+        "description": "Pass exactly one of orderid and userid. `limit`, `cursor` and `status` are valid with userid, "
+        "`wait` with orderid. (As in the original API, the id may also be the only member of a JSON body.)",
         "security": [{"token": []}],
         "parameters": [
             _parameter("orderid", "The order to read.", text),
-            _parameter("userid", "The user whose orders to list: the token's subject.", text),
-            _parameter("limit", "The most orders on a page; a page also ends at about 256 KiB.", limit),
+            _parameter("userid", "The user whose orders to list: the token's user.", text, example="alice"),
+            _parameter("limit", f"The most orders on a page ({DEFAULT_LIMIT}); it also ends at about 256 KiB.", limit),
             _parameter("cursor", "next_cursor of the previous page.", text),
-            _parameter("status", "Only orders with this status.", {"enum": [*models.STATUSES]}),
+            _parameter("status", "Only orders with this status.", _ref("Status")),
             _parameter("wait", "Seconds to hold the response until the status leaves PLACED.", wait),
             _parameter("If-None-Match", "The ETag of a cached response.", text, place="header"),
         ],
-        "requestBody": {"required": False, "content": _json("OrderQuery")},
         "responses": {
-            "200": _response(
-                "The order, or a page of them.", {"application/json": {"schema": one_or_page}}, "ETag", "Link"
-            ),
+            "200": _response("The order, or a page of them.", {"application/json": one_or_page}, "ETag", "Link"),
             "304": _response("The order has not changed.", None, "ETag"),
-            **_problems(400, 401, 403, 404, 413, 415, 422, 429, 503),
+            **refer_to(400, 401, 403, 404, 413, 415, 422, 429, 503),
         },
     }
 
 
-def _parameter(name: str, description: str, schema: Document, *, place: str = "query") -> Document:
-    return {"name": name, "in": place, "description": description, "required": False, "schema": schema}
+def _parameter(name: str, description: str, schema: Document, *, place: str = "query", **more: str) -> Document:
+    return {"name": name, "in": place, "description": description, "required": False, "schema": schema, **more}
 
 
 def _ref(name: str) -> Document:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _json(name: str) -> Document:
-    return {"application/json": {"schema": _ref(name)}}
+def _json(name: str, example: Document) -> Document:
+    return {"application/json": {"schema": _ref(name), "example": example}}
 
 
 def _response(description: str, content: Document | None, *headers: str) -> Document:
     response: Document = {"description": description, "headers": {name: _HEADERS[name] for name in headers}}
     return response | ({"content": content} if content else {})
-
-
-def _problems(*statuses: int) -> Document:
-    return problems({status: _REASONS[status] for status in sorted(statuses)})

@@ -99,6 +99,7 @@ class RateLimiter:
             raise Problem(
                 429,
                 f"Too many {self._what}; retry after the delay in Retry-After",
+                type="too-many-requests",
                 headers={
                     "Retry-After": seconds(delay),
                     "RateLimit-Policy": self._policy,

@@ -47,8 +47,10 @@ PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
         422, "This Idempotency-Key was already used for a different order", type="idempotency-key-reused"
     ),
     MalformedOrder: lambda e: unavailable(f"The order cannot be shown; contact the shop, reference {e.order_id}.", 60),
-    InvalidParameter: lambda e: Problem(400, str(e)),
-    orders.OrderRejected: lambda e: Problem(422, f"{e.pointer}: {e}", errors=[(e.pointer, str(e))]),
+    InvalidParameter: lambda e: Problem(400, str(e), type="invalid-parameter"),
+    orders.OrderRejected: lambda e: Problem(
+        422, f"{e.pointer}: {e}", type="invalid-order", errors=[(e.pointer, str(e))]
+    ),
 }
 
 
@@ -78,8 +80,8 @@ class Routes:
         """Place an order for `user`, or without a token (None) for the userid in the body."""
         params.parse_query(request.args.lists())
         payload = read_json(OrderRequest)
-        if user is not None and payload.userid != user:
-            raise Problem(403, "userid must match the token's subject")
+        if user is not None:
+            _check_subject(payload.userid, user)
         header = request.headers.get("Idempotency-Key")
         key = None if header is None else params.parse_idempotency_key(header)
         with operation_deadline():
@@ -113,8 +115,7 @@ class Routes:
             wait = params.parse_number(query, "wait", 0, MAX_WAIT, default=0)
             return self._read_order(user, params.normalize_order_id(requested["orderid"]), wait=wait)
         params.reject_unless_with("orderid", query, "wait")
-        if requested["userid"] != user:
-            raise Problem(403, "userid must match the token's subject")
+        _check_subject(requested["userid"], user)
         return self._read_page(user, query)
 
     def _read_order(self, user: str, order_id: str, *, wait: int) -> Response:
@@ -123,7 +124,7 @@ class Routes:
             if record is None:
                 if self.store.is_pending(order_id, user):
                     raise unavailable("The order is not readable yet; retry.", 1)
-                raise Problem(404, "Order not found")
+                raise Problem(404, "Order not found", type="order-not-found")
         structlog.contextvars.bind_contextvars(order_id=order_id)  # only now is it known to be an id
         if wait:
             mark_as_held()
@@ -168,6 +169,11 @@ class Routes:
         logger.error("order_malformed", order_id=error.order_id, detail=str(error))
 
 
+def _check_subject(userid: str, user: str) -> None:
+    if userid != user:
+        raise Problem(403, "userid must match the token's subject", type="wrong-user")
+
+
 def _requested_id(query: Mapping[str, str]) -> dict[str, str]:
     """Return the one id that the query or the body contains."""
     in_query = {name: query[name] for name in ("orderid", "userid") if name in query}
@@ -175,10 +181,10 @@ def _requested_id(query: Mapping[str, str]) -> dict[str, str]:
         in_query["userid"] = params.normalize_userid(in_query["userid"])
     in_body = _ids_in_body()
     if in_query and in_body:
-        raise Problem(400, "Pass the id in the query or the body, not both")
+        raise InvalidParameter("Pass the id in the query or the body, not both")
     requested = in_query or in_body
     if len(requested) != 1:
-        raise Problem(400, "Pass exactly one of orderid and userid")
+        raise InvalidParameter("Pass exactly one of orderid and userid")
     return requested
 
 
@@ -187,7 +193,12 @@ def _ids_in_body() -> dict[str, str]:
         return {}
     ids: dict[str, str] = msgspec.to_builtins(read_json(OrderQuery))
     if len(ids) > 1:
-        raise Problem(422, "Pass only one of orderid and userid", errors=[("", "contains both orderid and userid")])
+        raise Problem(
+            422,
+            "Pass only one of orderid and userid",
+            type="invalid-body",
+            errors=[("", "contains both orderid and userid")],
+        )
     return ids
 
 

@@ -67,7 +67,10 @@ class TokenVerifier:
         header = request.authorization
         if header is None or header.type != "bearer" or not header.token:
             raise Problem(
-                401, "Missing bearer token; send Authorization: Bearer <token>", headers={"WWW-Authenticate": REALM}
+                401,
+                "Missing bearer token; send Authorization: Bearer <token>",
+                type="token-required",
+                headers={"WWW-Authenticate": REALM},
             )
         digest = hashlib.sha256(header.token.encode("utf-8", "surrogateescape")).digest()
         known = self._verified.get(digest)
@@ -119,5 +122,6 @@ def _reject() -> NoReturn:
     raise Problem(
         401,
         "The access token is invalid, expired, or issued for another audience",
+        type="invalid-token",
         headers={"WWW-Authenticate": f'{REALM}, error="invalid_token"'},
     ) from None

@@ -76,9 +76,9 @@ def read_json(model: type[T]) -> T:
     try:
         return strict_json.convert(strict_json.loads(body()), model)
     except strict_json.MalformedJson as error:
-        raise Problem(400, str(error)) from None
+        raise Problem(400, str(error), type="malformed-json") from None
     except strict_json.InvalidModel as error:
-        raise Problem(422, str(error), errors=[(error.pointer, error.detail)]) from None
+        raise Problem(422, str(error), type="invalid-body", errors=[(error.pointer, error.detail)]) from None
 
 
 def body() -> bytes:

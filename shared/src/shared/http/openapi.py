@@ -1,28 +1,30 @@
 """Serves the OpenAPI document and Swagger UI, whose assets come with a package."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from shared.http.app import authentication
-from shared.http.problem import CONTENT_TYPE
+from shared.http.problem import CONTENT_TYPE, Problem
 
 PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
     "frame-ancestors 'none'"
 )
+DOCUMENTS = {"Orders": "/openapi.json", "Users and tokens": "/api/openapi.json"}  # each page offers both
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "RFC 9457 problem document.",
     "required": ["type", "title", "status", "detail", "instance", "request_id"],
     "properties": {
-        "type": {"type": "string"},
+        "type": {"type": "string", "description": "The cause. docs/errors.md explains each."},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string"},
+        "detail": {"type": "string", "description": "A sentence for people; it may change."},
+        "instance": {"type": "string", "description": "The path of the request."},
         "request_id": {"type": "string"},
         "errors": {
             "type": "array",
@@ -30,25 +32,61 @@ PROBLEM_SCHEMA: dict[str, Any] = {
             "items": {
                 "type": "object",
                 "required": ["pointer", "detail"],
-                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+                "properties": {
+                    "pointer": {"type": "string", "description": "A JSON pointer (RFC 6901)."},
+                    "detail": {"type": "string"},
+                },
             },
         },
     },
 }
 
 
-def problems(meanings: Mapping[int, str]) -> dict[str, Any]:
-    """Return error `responses` of an operation; the document must define PROBLEM_SCHEMA as schema `Problem`."""
-    content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    retry = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
-    return {
-        str(status): {"description": text, "content": content} | ({"headers": retry} if status in {429, 503} else {})
-        for status, text in meanings.items()
+@dataclass(frozen=True)
+class Cause:
+    """A problem's `type`, its `detail` in the example, and further members there."""
+
+    type: str
+    detail: str
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+def problem_response(status: int, description: str, *causes: Cause) -> dict[str, Any]:
+    """Return the response object of an error; the document must define PROBLEM_SCHEMA as schema `Problem`."""
+    examples = {
+        cause.type: {
+            "value": {
+                "type": cause.type,
+                "title": Problem(status, "").document["title"],
+                "status": status,
+                "detail": cause.detail,
+                "instance": "/",
+                "request_id": "4f1d2c3b4a5968778695a4b3c2d1e0f0",
+                **cause.more,
+            }
+        }
+        for cause in causes
     }
+    response = {
+        "description": description,
+        "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}},
+    }
+    retry = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+    return response | ({"headers": retry} if status in {429, 503} else {})
+
+
+def components(responses: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
+    """Return error responses as the document's `components.responses`, so that each is written once."""
+    return {f"Problem{status}": response for status, response in responses.items()}
+
+
+def refer_to(*statuses: int) -> dict[str, Any]:
+    """Return the error `responses` of an operation as references to the document's components."""
+    return {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in sorted(statuses)}
 
 
 def serve_document(app: Flask, document: dict[str, Any], *, prefix: str = "") -> None:
-    """Serve the OpenAPI `document` at `<prefix>/openapi.json` and Swagger UI at `<prefix>/docs`."""
+    """Serve the OpenAPI `document` at `<prefix>/openapi.json`, and at `<prefix>/docs` Swagger UI for both APIs."""
     pages = Blueprint("openapi", __name__)
 
     @pages.get(f"{prefix}/openapi.json")
@@ -67,8 +105,15 @@ def serve_document(app: Flask, document: dict[str, Any], *, prefix: str = "") ->
     ui: Blueprint = get_swaggerui_blueprint(
         f"{prefix}/docs",
         f"{prefix}/openapi.json",
-        # Without a value, the page would contain the request's Host header in its script.
-        config={"app_name": document["info"]["title"], "validatorUrl": None, "oauth2RedirectUrl": ""},
+        config={
+            "app_name": document["info"]["title"],
+            "layout": "StandaloneLayout",
+            "urls": [{"name": name, "url": url} for name, url in DOCUMENTS.items()],
+            "urls.primaryName": next(name for name, url in DOCUMENTS.items() if url == f"{prefix}/openapi.json"),
+            "persistAuthorization": True,  # a token outlives a reload, and the change to the other document
+            "validatorUrl": None,
+            "oauth2RedirectUrl": "",  # without a value, the page's script would contain the request's Host header
+        },
     )
 
     @ui.after_request

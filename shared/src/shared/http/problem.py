@@ -7,17 +7,33 @@ from typing import Any
 CONTENT_TYPE = "application/problem+json"
 # RFC 9110's names of statuses that Python before 3.13 calls otherwise: a title must not depend on the Python.
 TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+# The types of what Flask and the servers reject by themselves; docs/errors.md explains every type.
+TYPES = {
+    400: "malformed-request",
+    404: "not-found",
+    405: "method-not-allowed",
+    408: "request-timeout",
+    411: "length-required",
+    413: "content-too-large",
+    414: "uri-too-long",
+    415: "unsupported-media-type",
+    431: "headers-too-large",
+    505: "http-version-not-supported",
+}
 
 
 class Problem(Exception):  # noqa: N818 - the RFC's term
-    """An error response. Raise it anywhere below a route; `shared.http.app` sends it."""
+    """An error response. Raise it anywhere below a route; `shared.http.app` sends it.
+
+    `type` is the name of the cause that clients branch on, by default the one that TYPES has for the status.
+    """
 
     def __init__(
         self,
         status: int,
         detail: str,
         *,
-        type: str = "about:blank",  # noqa: A002 - the RFC's member name
+        type: str | None = None,  # noqa: A002 - the RFC's member name
         title: str | None = None,
         headers: Mapping[str, str] | None = None,
         errors: Sequence[tuple[str, str]] = (),
@@ -28,7 +44,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's term
         self.status = status
         self.headers = dict(headers or {})
         self.document: dict[str, Any] = {
-            "type": type,
+            "type": type or TYPES.get(status, "about:blank"),
             "title": title or TITLES.get(status) or HTTPStatus(status).phrase,
             "status": status,
             "detail": detail,
