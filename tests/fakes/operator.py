@@ -54,6 +54,7 @@ class FakeTopics:
     copies: dict[str, list[EventCopy]] = field(default_factory=dict)
     letters: list[Record] = field(default_factory=list)
     unavailable: str | None = None
+    acknowledged: list[tuple[int, int]] = field(default_factory=list)
     offsets: Reading = field(default_factory=lambda: {0: Offsets(beginning=0, end=5, committed=5)})
 
     def read(self) -> Reading:
@@ -72,6 +73,10 @@ class FakeTopics:
     def dead_letter(self, partition: int, offset: int) -> Record | None:
         self._check()
         return next((r for r in self.letters if (r.message.partition, r.message.offset) == (partition, offset)), None)
+
+    def acknowledge(self, partition: int, offset: int) -> None:
+        self._check()
+        self.acknowledged.append((partition, offset))
 
     def _check(self) -> None:
         if self.unavailable:

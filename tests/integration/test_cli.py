@@ -15,6 +15,7 @@ from retail_cli.store import UNREADABLE, Filter
 from shared import kafka
 from shared.mongo import Document
 from shared.ordering import events
+from shared.ordering.offsets import GroupOffsets
 from shared.ordering.outbox_entry import EPOCH, PENDING, PUBLISHED
 from shared.ordering.status import Status
 from support.operator import OrderSeeder, printed_json, publish, retail, send_dead_letter
@@ -64,6 +65,24 @@ def test_thousand_failed_orders_are_redriven_together(servers: Stack, seeder: Or
 def test_unknown_order_is_rejected(servers: Stack) -> None:
     assert retail(servers, "orders", "show", "unknown").exit_code == 1
     assert retail(servers, "dead-letters", "redrive", "unknown").exit_code == 1
+
+
+def test_acknowledged_dead_letters_do_not_wait_any_more(servers: Stack) -> None:
+    processors = GroupOffsets(
+        connection(servers, "order-processor"), topic=events.DEAD_LETTER_TOPIC, group=events.DEAD_LETTER_GROUP
+    )
+    try:
+        for number in range(3):
+            send_dead_letter(servers, b"order-%d" % number, b"{}")
+        before = processors.read()[0]
+        done = printed_json(retail(servers, "dead-letters", "acknowledge", f"0:{before.end - 2}", "--json"))
+        after = processors.read()[0]
+    finally:
+        processors.close()
+
+    assert done == {"id": f"0:{before.end - 2}", "outcome": "acknowledged"}
+    assert before.lag >= 3
+    assert after.lag == 1
 
 
 def test_dead_letters_are_listed_with_their_cause(servers: Stack, seeder: OrderSeeder) -> None:

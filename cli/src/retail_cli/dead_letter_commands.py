@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from retail_cli import presenters, queries, redriving, rendering
+from retail_cli.acknowledging import Acknowledgement, acknowledgement
 from retail_cli.examples import examples
 from retail_cli.outcomes import print_outcomes
 from retail_cli.output import print_report, print_warning
@@ -17,7 +18,7 @@ MAX_NAME = 64
 POSITION = re.compile(r"(\d{1,9}):(\d{1,18})", re.ASCII)
 
 app = typer.Typer(
-    help="Broken events and FAILED orders: list, show, redrive.",
+    help="Broken events and FAILED orders: list, show, redrive, acknowledge.",
     epilog=examples("retail dead-letters list", "retail dead-letters redrive --all --dry-run"),
     no_args_is_help=True,
 )
@@ -93,6 +94,23 @@ def redrive(
         order_ids = list(dict.fromkeys(_order_id(session, target) for target in targets or []))
     outcomes = redriving.redrive(session.orders, session.transitions, order_ids, by=who, reason=reason, dry_run=dry_run)
     print_outcomes("Redrive", outcomes, dry_run=dry_run, as_json=as_json)
+
+
+@app.command(epilog=examples("retail dead-letters acknowledge 0:17"))
+def acknowledge(
+    context: typer.Context,
+    position: Annotated[str, typer.Argument(metavar="ID", help="PARTITION:OFFSET, as `list` shows it.")],
+    as_json: Json = False,
+) -> None:
+    """Record that this dead letter and all before it in its partition are dealt with: the alert DeadLetters stops.
+
+    Nothing is removed: `list` still shows them.
+    """
+    session: Session = context.obj
+    message = _record(session, position).message
+    session.topics.acknowledge(message.partition, message.offset)
+    report = Acknowledgement(f"{message.partition}:{message.offset}", "acknowledged")
+    print_report(report, acknowledgement, as_json=as_json)
 
 
 def actor(by: str | None) -> str:

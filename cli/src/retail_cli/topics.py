@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from retail_cli.reports import EventCopy
 from shared import kafka
 from shared.kafka_message import Message
-from shared.ordering.events import DEAD_LETTER_TOPIC, GROUP, TOPIC
+from shared.ordering.events import DEAD_LETTER_GROUP, DEAD_LETTER_TOPIC, GROUP, TOPIC
 from shared.ordering.offsets import GroupOffsets, Reading
 
 CALL_SECONDS = 4.0
@@ -93,6 +93,42 @@ class Topics:
         start = kafka.TopicPartition(DEAD_LETTER_TOPIC, partition, offset)
         first = next(iter(_Scan(self._consumer, [start])), None)
         return first if first and first.message.offset == offset else None
+
+    def acknowledge(self, partition: int, offset: int) -> None:
+        """Record that a person has dealt with the dead letters of a partition up to this offset."""
+        self._partitions(DEAD_LETTER_TOPIC)  # a commit without brokers would wait for minutes
+        replies: list[kafka.KafkaError | None] = []
+        options = {"group.protocol": "classic", "on_commit": lambda error, _offsets: replies.append(error)}
+        client = kafka.consumer(
+            self._connection, DEAD_LETTER_GROUP, self._on_error, **kafka.WITHOUT_CLIENT_LOG, **options
+        )
+        try:
+            position = kafka.TopicPartition(DEAD_LETTER_TOPIC, partition, offset + 1)
+            self._commit(client, position, replies)
+        finally:
+            client.close()
+
+    def _commit(
+        self, client: kafka.Consumer, position: kafka.TopicPartition, replies: list[kafka.KafkaError | None]
+    ) -> None:
+        """Commit, again while the coordinator is unknown, until the broker has confirmed it."""
+        deadline = time.monotonic() + SEARCH_SECONDS
+        error: Exception = TimeoutError()
+        while time.monotonic() < deadline:
+            try:
+                client.commit(offsets=[position], asynchronous=True)
+            except kafka.KafkaException as refused:
+                error = refused
+            sent = time.monotonic()
+            while not replies and time.monotonic() < min(deadline, sent + CALL_SECONDS):
+                client.poll(0.1)
+            reply = replies.pop() if replies else kafka.KafkaError(kafka.KafkaError._TIMED_OUT)  # noqa: SLF001
+            if reply is None:
+                return
+            error = kafka.KafkaException(reply)
+            if not reply.retriable():
+                break
+        raise self._unavailable(error)
 
     def read(self) -> Reading:
         """Return the offsets of each partition of the event topic, and the group's."""

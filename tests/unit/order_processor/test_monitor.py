@@ -9,7 +9,8 @@ from order_processor.metrics import ProcessorMetrics
 from order_processor.monitor import Monitor
 from order_processor.stuck_detector import StuckDetector
 from shared.kafka_message import Partition
-from shared.ordering.offsets import Reading
+from shared.ordering.events import TOPIC
+from shared.ordering.offsets import Offsets, Reading
 from shared.ordering.reconcile import Reconciler
 
 
@@ -23,6 +24,19 @@ class SlowOffsets:
         self.requested.set()
         self.may_reply.wait(30)
         return {}
+
+
+class AnsweringOffsets:
+    """Kafka with these offsets, or an outage."""
+
+    def __init__(self, *offsets: Offsets) -> None:
+        self.offsets = offsets
+        self.error: Exception | None = None
+
+    def read(self) -> Reading:
+        if self.error:
+            raise self.error
+        return dict(enumerate(self.offsets))
 
 
 class NoOrders:
@@ -41,7 +55,15 @@ class IdleConsumer:
 def test_close_returns_whether_the_thread_has_stopped() -> None:
     offsets, metrics, consumer = SlowOffsets(), ProcessorMetrics(CollectorRegistry()), IdleConsumer()
     anything: Any = consumer
-    monitor = Monitor(offsets, Reconciler(NoOrders(), offsets), metrics, StuckDetector(), consumer=anything, seconds=10)
+    monitor = Monitor(
+        offsets,
+        Reconciler(NoOrders(), offsets),
+        metrics,
+        StuckDetector(),
+        consumer=anything,
+        dead_letters=offsets,
+        seconds=10,
+    )
     monitor.start()
     offsets.requested.wait(10)
     during = monitor.close(0.05)
@@ -49,3 +71,34 @@ def test_close_returns_whether_the_thread_has_stopped() -> None:
     after = monitor.close(10)
 
     assert (during, after) == (False, True)
+
+
+def test_what_kafka_does_not_answer_is_not_shown() -> None:
+    registry, consumer = CollectorRegistry(), IdleConsumer()
+    anything: Any = consumer
+    consumer.assigned = frozenset({(TOPIC, 0)})
+    offsets, letters = AnsweringOffsets(Offsets(0, 10, 4)), AnsweringOffsets(Offsets(0, 5, 2), Offsets(1, 3, None))
+    monitor = Monitor(
+        offsets,
+        Reconciler(NoOrders(), offsets),
+        ProcessorMetrics(registry),
+        StuckDetector(),
+        consumer=anything,
+        dead_letters=letters,
+        seconds=10,
+    )
+
+    def shown() -> list[float | None]:
+        labels = {"topic": TOPIC, "partition": "0"}
+        lag = registry.get_sample_value("retail_kafka_consumer_lag", labels)
+        return [lag, registry.get_sample_value("retail_dead_letters_waiting")]
+
+    assert monitor._observe()
+    readable = shown()
+    letters.error = ConnectionError()
+    assert monitor._observe()
+    letters_unreadable = shown()
+    offsets.error = ConnectionError()
+    assert not monitor._observe()
+
+    assert (readable, letters_unreadable, shown()) == ([6, 5], [6, None], [None, None])

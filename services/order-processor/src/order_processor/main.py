@@ -19,7 +19,7 @@ from order_processor.settings import Settings
 from order_processor.stuck_detector import StuckDetector
 from shared import kafka, mongo
 from shared.config.settings import SettingsError
-from shared.ordering.events import GROUP, TOPIC
+from shared.ordering.events import DEAD_LETTER_GROUP, DEAD_LETTER_TOPIC, GROUP, TOPIC
 from shared.ordering.offsets import GroupOffsets
 from shared.ordering.reconcile import Reconciler
 from shared.ordering.transitions import OrderTransitions
@@ -83,6 +83,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         client, reported(handler.handle, tracer), committer, incremental=settings.group_protocol == "consumer"
     )
     offsets = GroupOffsets(settings.kafka, topic=TOPIC, group=GROUP)
+    acknowledged = GroupOffsets(settings.kafka, topic=DEAD_LETTER_TOPIC, group=DEAD_LETTER_GROUP)
     stuck_detector = StuckDetector()
     monitor = Monitor(
         offsets,
@@ -90,6 +91,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         metrics,
         stuck_detector,
         consumer=consumer,
+        dead_letters=acknowledged,
         seconds=settings.reconcile_seconds,
     )
     admin = AdminServer(
@@ -112,6 +114,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         consumer.close(CLOSE_SECONDS)
         if monitor.close():  # otherwise the client is in use, and closing it would crash the process
             offsets.close()
+            acknowledged.close()
         dead_letters.close()
         database.client.close()
         tracer.close()

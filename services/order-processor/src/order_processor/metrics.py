@@ -48,6 +48,12 @@ class ProcessorMetrics:
             registry=registry,
             max_age=math.inf,  # a pass of reconciliation waits until the group has passed the ends
         )
+        self.dead_letters_waiting = FreshGauge(
+            "retail_dead_letters_waiting",
+            "Dead letters that no person has acknowledged; of the whole topic, so take the maximum over replicas.",
+            registry=registry,
+            max_age=MAX_AGE_SECONDS,
+        )
         self.lag = FreshGauge(
             "retail_kafka_consumer_lag",
             "Events not handled yet, of the partitions assigned to this process.",

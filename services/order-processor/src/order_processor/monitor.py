@@ -31,6 +31,7 @@ class Monitor(Worker):
         stuck_detector: StuckDetector,
         *,
         consumer: Consumer,
+        dead_letters: OffsetReader,
         seconds: float,
     ) -> None:
         super().__init__("monitor", self._run)
@@ -39,6 +40,8 @@ class Monitor(Worker):
         self._metrics = metrics
         self._stuck_detector = stuck_detector
         self._consumer = consumer
+        self._dead_letters = dead_letters
+        self._log_throttle = log.LogThrottle()
         self._seconds = seconds
         self._backoff = Backoff(FIRST_PAUSE_SECONDS, seconds)
         self._reconciles = True
@@ -62,6 +65,7 @@ class Monitor(Worker):
         except Exception as error:  # noqa: BLE001 - the thread survives every error
             self.is_connected = False
             self._metrics.lag.clear()
+            self._metrics.dead_letters_waiting.clear()
             self._stuck_detector.reset()
             _log_failure("offset_read_failed", error)
             return False
@@ -69,7 +73,19 @@ class Monitor(Worker):
         assigned = self._consumer.assigned
         show_lag(reading, assigned, self._metrics)
         self._stuck_detector.observe(reading, assigned, is_busy=self._consumer.is_busy or not self._reconciles)
+        self._count_dead_letters()
         return True
+
+    def _count_dead_letters(self) -> None:
+        try:
+            waiting = sum(offsets.lag for offsets in self._dead_letters.read().values())
+        except Exception as error:  # noqa: BLE001 - the thread survives every error
+            self._metrics.dead_letters_waiting.clear()
+            suppressed = self._log_throttle.allow("dead_letters")
+            if suppressed is not None:
+                logger.warning("dead_letters_unreadable", error=str(error)[:300], suppressed=suppressed)
+        else:
+            self._metrics.dead_letters_waiting.set(waiting)
 
     def _reconcile(self) -> bool:
         try:
