@@ -1,0 +1,74 @@
+"""Asks promtool (Debian's package `prometheus`) what the chart's alerts do with given series."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from support import helm
+from support.manifests import of_kind
+
+PROMTOOL = shutil.which("promtool")
+
+
+@dataclass(frozen=True)
+class Firing:
+    """An alert with its labels, without `alertname` and `severity`, and its description."""
+
+    description: str
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What an alert does with series of one sample per `step` minutes: the minutes when it fires, and when not."""
+
+    series: dict[str, str]
+    fires: dict[int, Firing]
+    quiet: tuple[int, ...]
+    step: int = 1
+
+
+@cache
+def spec() -> dict[str, Any]:
+    """Return the groups of rules as the chart renders them for the release `shop` in the namespace `retail`."""
+    (rules,) = of_kind(helm.rendered(helm.CHART / "ci/everything-values.yaml"), "PrometheusRule")
+    content: dict[str, Any] = rules["spec"]
+    return content
+
+
+def alerts() -> dict[str, dict[str, Any]]:
+    """Return the alerts by name."""
+    return {rule["alert"]: rule for group in spec()["groups"] for rule in group["rules"] if "alert" in rule}
+
+
+def judge(folder: Path, name: str, case: Case) -> str:
+    """Return what promtool objects to, or nothing if the alert behaves as the case says."""
+    rule = alerts()[name]
+    annotations = {key: rule["annotations"][key] for key in ("summary", "runbook_url")}
+    expected = [
+        {
+            "eval_time": f"{minute}m",
+            "alertname": name,
+            "exp_alerts": [
+                {
+                    "exp_labels": rule["labels"] | firing.labels,
+                    "exp_annotations": annotations | {"description": firing.description},
+                }
+            ],
+        }
+        for minute, firing in case.fires.items()
+    ]
+    silent = [{"eval_time": f"{minute}m", "alertname": name, "exp_alerts": []} for minute in case.quiet]
+    given = [{"series": series, "values": values} for series, values in case.series.items()]
+    test = {"interval": f"{case.step}m", "input_series": given, "alert_rule_test": expected + silent}
+    (folder / "rules.json").write_text(yaml.dump(spec()))
+    content = {"rule_files": ["rules.json"], "evaluation_interval": f"{case.step}m", "tests": [test]}
+    (folder / "test.json").write_text(yaml.dump(content))
+    command = [str(PROMTOOL), "test", "rules", str(folder / "test.json")]
+    judged = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return "" if judged.returncode == 0 else judged.stdout + judged.stderr
