@@ -1,114 +1,20 @@
 """The gunicorn worker of both APIs, driven over raw connections."""
 
 import json
-import os
-import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
 
 import psutil
 import pytest
 
 from support.wait import until
+from support.worker_server import THREADS, WorkerServer
 
-TESTS = Path(__file__).parents[1]
-THREADS = 2
-
-
-class Client:
-    """A connection; `get` sends a request and returns the status, the headers and the body of the response."""
-
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
-        self._received = self.socket.makefile("rb")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._received.close()
-        self.socket.close()
-
-    def get(self, path: str, version: str = "1.1") -> tuple[int, str, bytes]:
-        self.send(f"GET /{path} HTTP/{version}\r\nHost: api\r\n\r\n")
-        return self.read()
-
-    def send(self, text: str) -> None:
-        self.socket.sendall(text.encode())
-
-    def read(self) -> tuple[int, str, bytes]:
-        """Return the next response; its status is 0 if the server closed the connection."""
-        head = b""
-        try:
-            while (line := self._received.readline()) not in {b"", b"\r\n"}:
-                head += line
-            if not head:
-                return 0, "", b""
-            length = re.search(rb"(?i)content-length: (\d+)", head)
-            assert length, head
-            return int(head.split()[1]), head.decode(), self._received.read(int(length[1]))
-        except ConnectionResetError:
-            return 0, "", b""
-
-    def is_closed(self) -> bool:
-        """Wait for the end of the connection."""
-        return self.read()[0] == 0
-
-
-class Server:
-    """gunicorn with the configuration of both APIs, on the application in support.worker_app."""
-
-    def __init__(self, folder: Path, *options: str, **environ: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            self.port = found.getsockname()[1]
-        self._log = folder / "log"
-        command = [sys.executable, "-m", "gunicorn", "--config", "python:shared.http.gunicorn_conf"]
-        variables = {"HTTP_BIND": f"127.0.0.1:{self.port}", "HTTP_THREADS": str(THREADS), "LOG_LEVEL": "debug"}
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*command, "--chdir", str(TESTS), *options, "support.worker_app:app"],
-                env={"PATH": os.environ["PATH"]} | variables | environ,
-                stdout=log,
-                stderr=log,
-            )
-
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def client(self) -> Client:
-        return Client(self.port)
-
-    def is_serving(self) -> bool:
-        assert self.process.poll() is None, self.log()
-        try:
-            with self.client() as client:
-                return client.get("hello")[0] == 200
-        except OSError:
-            return False
-
-    def errors(self) -> list[str]:
-        lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
-        return [line["event"] for line in lines if line["level"] in {"error", "critical"}]
-
-    def workers(self) -> list[int]:
-        return [child.pid for child in psutil.Process(self.process.pid).children()]
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(30)
-
-
-Start = Callable[..., Server]
+Start = Callable[..., WorkerServer]
 
 
 @pytest.fixture
@@ -116,8 +22,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Return a function that starts a server and waits until it serves."""
     with ExitStack() as ends:
 
-        def begin(*options: str, **environ: str) -> Server:
-            server = Server(tmp_path, *options, **environ)
+        def begin(*options: str, **environ: str) -> WorkerServer:
+            server = WorkerServer(tmp_path, *options, **environ)
             ends.callback(lambda: server.process.poll() is None and server.stop())
             until(server.is_serving, "gunicorn to serve", seconds=60)
             return server
@@ -126,15 +32,15 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerServer]:
     """One server for the tests that leave it as it was; a slow client has a second."""
-    shared = Server(tmp_path_factory.mktemp("worker"), TRANSFER_SECONDS="1")
+    shared = WorkerServer(tmp_path_factory.mktemp("worker"), TRANSFER_SECONDS="1")
     until(shared.is_serving, "gunicorn to serve", seconds=60)
     yield shared
     shared.stop()
 
 
-def test_connection_is_kept_for_more_requests(server: Server) -> None:
+def test_connection_is_kept_for_more_requests(server: WorkerServer) -> None:
     with server.client() as client:
         answers = [client.get(path) for path in ("a", "b", "c")]
 
@@ -143,7 +49,7 @@ def test_connection_is_kept_for_more_requests(server: Server) -> None:
 
 
 @pytest.mark.parametrize(("version", "header"), [("1.0", ""), ("1.1", "Connection: close\r\n")])
-def test_connection_closes_when_the_client_asks_for_it(server: Server, version: str, header: str) -> None:
+def test_connection_closes_when_the_client_asks_for_it(server: WorkerServer, version: str, header: str) -> None:
     with server.client() as client:
         client.send(f"GET /a HTTP/{version}\r\nHost: api\r\n{header}\r\n")
 
@@ -151,21 +57,21 @@ def test_connection_closes_when_the_client_asks_for_it(server: Server, version: 
         assert client.is_closed()
 
 
-def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
+def test_pipelined_requests_are_answered_in_order(server: WorkerServer) -> None:
     with server.client() as client:
         client.send("".join(f"GET /{n} HTTP/1.1\r\nHost: api\r\n\r\n" for n in range(20)))
 
         assert [client.read()[2] for _ in range(20)] == [str(n).encode() for n in range(20)]
 
 
-def test_idle_connections_occupy_no_thread(server: Server) -> None:
+def test_idle_connections_occupy_no_thread(server: WorkerServer) -> None:
     with ExitStack() as ends:
         clients = [ends.enter_context(server.client()) for _ in range(10 * THREADS)]
         for _ in range(2):
             assert [client.get("a")[0] for client in clients] == [200] * len(clients)
 
 
-def test_requests_beyond_the_threads_wait_and_are_answered(server: Server) -> None:
+def test_requests_beyond_the_threads_wait_and_are_answered(server: WorkerServer) -> None:
     with ExitStack() as ends:
         clients = [ends.enter_context(server.client()) for _ in range(5 * THREADS)]
         for client in clients:
@@ -174,12 +80,12 @@ def test_requests_beyond_the_threads_wait_and_are_answered(server: Server) -> No
         assert [client.read()[0] for client in clients] == [200] * len(clients)
 
 
-def test_silent_client_is_disconnected(server: Server) -> None:
+def test_silent_client_is_disconnected(server: WorkerServer) -> None:
     with server.client() as client:
         assert client.is_closed()
 
 
-def test_client_silent_inside_a_request_is_disconnected(server: Server) -> None:
+def test_client_silent_inside_a_request_is_disconnected(server: WorkerServer) -> None:
     with ExitStack() as ends:
         clients = [ends.enter_context(server.client()) for _ in range(THREADS)]
         for client in clients:
@@ -189,7 +95,7 @@ def test_client_silent_inside_a_request_is_disconnected(server: Server) -> None:
     assert server.is_serving()
 
 
-def test_client_that_sends_a_byte_at_a_time_is_disconnected(server: Server) -> None:
+def test_client_that_sends_a_byte_at_a_time_is_disconnected(server: WorkerServer) -> None:
     with server.client() as client:
         client.send("POST /echo HTTP/1.1\r\nHost: api\r\nContent-Length: 1000\r\n\r\n")
         started = time.monotonic()
@@ -200,7 +106,7 @@ def test_client_that_sends_a_byte_at_a_time_is_disconnected(server: Server) -> N
     assert server.is_serving()
 
 
-def test_client_that_reads_nothing_frees_its_thread(server: Server) -> None:
+def test_client_that_reads_nothing_frees_its_thread(server: WorkerServer) -> None:
     with ExitStack() as ends:
         for _ in range(THREADS):
             client = ends.enter_context(server.client())
@@ -208,7 +114,7 @@ def test_client_that_reads_nothing_frees_its_thread(server: Server) -> None:
         until(server.is_serving, "a free thread", seconds=20)
 
 
-def test_client_that_hangs_up_is_not_an_error(server: Server) -> None:
+def test_client_that_hangs_up_is_not_an_error(server: WorkerServer) -> None:
     before = server.errors()
     for text in ("GET /a HTTP/1.1\r\nHo", "GET /large HTTP/1.1\r\nHost: api\r\n\r\n", ""):
         with server.client() as client:
@@ -222,7 +128,7 @@ def test_client_that_hangs_up_is_not_an_error(server: Server) -> None:
 
 
 @pytest.mark.parametrize(("length", "status"), [(1000, 200), (60_000, 200), (3_000_000, 0)])
-def test_unread_body_is_skipped_up_to_a_limit(server: Server, length: int, status: int) -> None:
+def test_unread_body_is_skipped_up_to_a_limit(server: WorkerServer, length: int, status: int) -> None:
     with server.client() as client:
         client.send(f"POST /a HTTP/1.1\r\nHost: api\r\nContent-Length: {length}\r\n\r\n")
         try:
@@ -235,7 +141,7 @@ def test_unread_body_is_skipped_up_to_a_limit(server: Server, length: int, statu
     assert (first, second) == (200, status)
 
 
-def test_client_that_expects_continue_gets_it(server: Server) -> None:
+def test_client_that_expects_continue_gets_it(server: WorkerServer) -> None:
     with server.client() as client:
         client.send("POST /echo HTTP/1.1\r\nHost: api\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
         assert client.socket.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -244,7 +150,7 @@ def test_client_that_expects_continue_gets_it(server: Server) -> None:
         assert client.read()[::2] == (200, b"ab")
 
 
-def test_defect_of_the_application_returns_503(server: Server) -> None:
+def test_defect_of_the_application_returns_503(server: WorkerServer) -> None:
     with server.client() as client:
         status, head, body = client.get("fail")
 
@@ -254,7 +160,7 @@ def test_defect_of_the_application_returns_503(server: Server) -> None:
     assert any("Error handling request" in error for error in server.errors())
 
 
-def test_defect_after_the_headers_closes_the_connection(server: Server) -> None:
+def test_defect_after_the_headers_closes_the_connection(server: WorkerServer) -> None:
     with server.client() as client:
         assert client.get("fail-late")[2] == b"part"
     assert "Error after the start of a response" in server.errors()
