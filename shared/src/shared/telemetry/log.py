@@ -1,11 +1,12 @@
 """JSON log lines on standard output: a static event name, with the data in fields."""
 
+import json
 import logging
 import sys
 import threading
 import time
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, BinaryIO
 
 import structlog
 
@@ -17,6 +18,31 @@ SHARED: list[Any] = [
 # structlog's default would log local variables, and so passwords, tokens and bodies.
 TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 THROTTLE_SECONDS = 30.0
+_encoder = json.JSONEncoder(default=repr)  # in ASCII, so that no line can command a terminal
+
+
+class LineWriter:
+    """Writes lines at once. Thread-safe. A line that cannot be written is lost: no log line may fail a request."""
+
+    def __init__(self, output: BinaryIO) -> None:
+        self._output = output
+        self._lock = threading.Lock()
+
+    def write(self, line: bytes) -> None:
+        """Write a line, to which this adds its end."""
+        with self._lock:
+            try:
+                self._output.write(line + b"\n")
+                self._output.flush()
+            except (OSError, ValueError):  # the disk is full, or the output closed
+                return
+
+    debug = info = warning = error = critical = write
+
+
+def render(_logger: Any, _method: str, event: Any) -> bytes:
+    """Return an event as JSON; a value that JSON does not have is shown by its `repr`."""
+    return _encoder.encode(event).encode()
 
 
 def configure(service: str, level: str = "info") -> None:
@@ -27,10 +53,11 @@ def configure(service: str, level: str = "info") -> None:
         return event
 
     chain = [*SHARED, add_service]
+    writer = LineWriter(sys.stdout.buffer)
     structlog.configure(
-        processors=[*chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*chain, TRACEBACKS, render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=lambda *_: writer,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
@@ -40,7 +67,7 @@ def configure(service: str, level: str = "info") -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 TRACEBACKS,
-                structlog.processors.JSONRenderer(),
+                lambda *event: render(*event).decode(),
             ],
         )
     )

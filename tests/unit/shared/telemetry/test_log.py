@@ -1,0 +1,86 @@
+"""The log lines of a process: JSON in ASCII, and never a failed request."""
+
+import errno
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+from shared.telemetry import log
+
+PROGRAM = """
+import logging
+import structlog
+from shared.telemetry import log
+
+log.configure("order-api", "info")
+logger = log.get("order_api.routes")
+structlog.contextvars.bind_contextvars(request_id="r1")
+logger.info("request", status=200, of=ValueError("x"))
+logger.info("odd", text="caf\\u00e9 \\x9b31m", lone="\\ud800", large=2**70)
+logger.debug("hidden")
+try:
+    secret = "hidden-local"
+    raise RuntimeError("broken")
+except RuntimeError:
+    logger.exception("failed")
+logging.getLogger("gunicorn.error").warning("from a library %s", "\\u20ac")
+"""
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[bytes]:
+    """What a process of its own logs, as the configuration is global."""
+    ended = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, timeout=60, check=True)
+    assert ended.stderr == b""
+    return ended.stdout.splitlines()
+
+
+def test_each_line_is_json_with_the_common_fields(lines: list[bytes]) -> None:
+    events = [json.loads(line) for line in lines]
+
+    assert [e["event"] for e in events] == ["request", "odd", "failed", "from a library \u20ac"]
+    assert [e["level"] for e in events] == ["info", "info", "error", "warning"]
+    assert {e["service"] for e in events} == {"order-api"}
+    assert {e["request_id"] for e in events} == {"r1"}
+    assert all(e["timestamp"].endswith("Z") for e in events)
+    assert (events[0]["status"], events[0]["of"]) == (200, "ValueError('x')")
+
+
+def test_line_is_ascii_and_keeps_every_value(lines: list[bytes]) -> None:
+    odd = json.loads(lines[1])
+
+    assert all(line.isascii() for line in lines)
+    assert (odd["text"], odd["lone"], odd["large"]) == ("caf\u00e9 \x9b31m", "\ud800", 2**70)
+
+
+def test_traceback_is_logged_without_local_variables(lines: list[bytes]) -> None:
+    (trace,) = json.loads(lines[2])["exception"]
+
+    assert (trace["exc_type"], trace["exc_value"]) == ("RuntimeError", "broken")
+    assert b"hidden-local" not in lines[2]
+
+
+class FullDisk(io.BytesIO):
+    """An output that takes no more bytes."""
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_line_that_cannot_be_written_raises_nothing() -> None:
+    log.LineWriter(FullDisk()).info(b"{}")
+    closed = io.BytesIO()
+    closed.close()
+    log.LineWriter(closed).error(b"{}")
+
+
+def test_line_ends_with_a_line_break() -> None:
+    output = io.BytesIO()
+    writer = log.LineWriter(output)
+    writer.info(b"{}")
+    writer.warning(b"[]")
+
+    assert output.getvalue() == b"{}\n[]\n"
