@@ -1,13 +1,12 @@
 """Administrative changes under load: no request fails, and no order is lost."""
 
 import json
-import subprocess
 import time
 
 import httpx
 import pytest
 
-from support import kind, wait
+from support import kind, kind_load, kind_release, wait
 from support.customer import Customer
 
 
@@ -15,41 +14,21 @@ from support.customer import Customer
 @pytest.mark.parametrize("component", kind.COMPONENTS)
 def test_rolling_restart_fails_no_request(component: str) -> None:
     """`kubectl rollout restart` at 50 orders/s: every order is answered 200 and processed once."""
-    with kind.load() as load:
+    with kind_load.running() as load:
         kind.kubectl("rollout", "restart", f"deployment/retail-{component}")
         kind.rollout(component)
 
     load.assert_nothing_failed()
 
 
-def retag(service: str) -> str:
-    """Tag the service's image a second time, load it on the workers, and return the tag."""
-    tag = kind.image(service).rpartition(":")[2] + "-again"
-    name = f"retail-orders/{service}:{tag}"
-    subprocess.run(["docker", "tag", kind.image(service), name], check=True, timeout=30)
-    cluster = kind.CONTEXT.removeprefix("kind-")
-    load = [
-        "kind",
-        "load",
-        "docker-image",
-        "--quiet",
-        "--name",
-        cluster,
-        "--nodes",
-        f"{cluster}-worker,{cluster}-worker2",
-    ]
-    subprocess.run([*load, name], check=True, timeout=240)
-    return tag
-
-
 def test_upgrade_and_rollback_fail_no_request() -> None:
     """New image tags and changed values by `helm upgrade`, then back by `helm rollback`, at 50 orders/s."""
     tags = [
-        f"{key}.image.tag={retag(service)}"
+        f"{key}.image.tag={kind.retag(service).rpartition(':')[2]}"
         for key, service in (("orderApi", "order-api"), ("authApi", "auth-api"), ("orderProcessor", "order-processor"))
     ]
-    with kind.load() as load, kind.release_restored():
-        kind.upgrade(*tags, "orderApi.threads=24", "logLevel=debug")
+    with kind_load.running() as load, kind_release.restored():
+        kind_release.upgrade(*tags, "orderApi.threads=24", "logLevel=debug")
         upgraded = {c["image"] for c in kind.pods("order-api")[0]["spec"]["containers"]}
 
     load.assert_nothing_failed()
@@ -60,7 +39,7 @@ def test_upgrade_and_rollback_fail_no_request() -> None:
 def test_deleting_each_pod_in_turn_fails_no_request() -> None:
     """`kubectl delete pod` for every pod of the release, one after the other, at 50 orders/s."""
     deleted = []
-    with kind.load() as load:
+    with kind_load.running() as load:
         for component in kind.COMPONENTS:
             for pod in kind.pods(component):
                 deleted.append(pod["metadata"]["name"])
@@ -79,7 +58,7 @@ def test_draining_a_worker_fails_no_request() -> None:
         if not {"retail-orders/data", "node-role.kubernetes.io/control-plane"} & set(n["metadata"]["labels"])
     ]
     try:
-        with kind.load() as load:
+        with kind_load.running() as load:
             kind.kubectl("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=240s", timeout=250)
             for component in kind.COMPONENTS:
                 kind.rollout(component)
@@ -92,7 +71,7 @@ def test_draining_a_worker_fails_no_request() -> None:
 @pytest.mark.parametrize("pod", ["mongodb-0", "retail-broker-0"])
 def test_deleting_a_server_pod_loses_nothing(pod: str) -> None:
     """While MongoDB's only pod restarts, some requests get 503; while Kafka's restarts, none does."""
-    with kind.load(30, verify_seconds=180) as load:
+    with kind_load.running(30, verify_seconds=180) as load:
         kind.kubectl("delete", "pod", pod, "--wait=true", timeout=120)
         wait.until(
             lambda: kind.is_ready(json.loads(kind.kubectl("get", "pod", pod, "--output", "json"))), f"{pod} ready",
@@ -140,7 +119,7 @@ def test_apis_are_unready_but_not_restarted_without_mongodb(https_client: httpx.
 def test_orders_are_accepted_without_kafka_and_processed_later() -> None:
     """Kafka scaled to 0: the APIs stay ready, every order is answered 200, and all are processed after it recovers."""
     restarts = {component: kind.restarts(component) for component in kind.COMPONENTS}
-    with kind.load(20, verify_seconds=180) as load:
+    with kind_load.running(20, verify_seconds=180) as load:
         scale("retail-broker", 0)
         wait.until(
             lambda: not kind.kubectl("get", "pod", "retail-broker-0", "--ignore-not-found"), "Kafka gone",

@@ -7,7 +7,7 @@ import subprocess
 
 import httpx
 
-from support import kind, wait
+from support import kind, kind_load, kind_release, wait
 from support.customer import Customer
 from support.stand_ins import certificates, kafka, kube
 
@@ -48,7 +48,7 @@ def mongodb_serves(fresh: str, code: str) -> bool:
 
 def test_renewed_certificates_are_served_without_a_failed_request() -> None:
     """All four are renewed at 30 orders/s: gateway, both APIs and MongoDB serve the new ones, and no request fails."""
-    with kind.load(30) as load:
+    with kind_load.running(30) as load:
         names = frozenset({"gateway", "mongodb", "retail-order-api", "retail-auth-api"})
         assert set(certificates.reconcile(names)) == names
         wait.until(
@@ -72,7 +72,7 @@ def test_new_kafka_passwords_lose_nothing() -> None:
     """Strimzi creates a new password for a user whose Secret is deleted; a rolling restart brings it to the pods."""
     users = ("order-api", "order-processor")
     before = {user: kube.secret_data(user) for user in users}
-    with kind.load(30) as load:
+    with kind_load.running(30) as load:
         kind.kubectl("delete", "secret", *users)
         kafka.reconcile_entities()
         for user in users:
@@ -92,8 +92,10 @@ def test_key_rotation_rejects_no_valid_token(https_client: httpx.Client) -> None
     made = subprocess.run(
         ["openssl", "genpkey", "-algorithm", "ed25519"], capture_output=True, text=True, check=True, timeout=30
     ).stdout
-    with kind.release_restored(), kind.load(20) as load:
-        kind.upgrade(f"auth.signingKid={old}")  # so that the new key, which verifiers may not know yet, does not sign
+    with kind_release.restored(), kind_load.running(20) as load:
+        kind_release.upgrade(
+            f"auth.signingKid={old}"
+        )  # so that the new key, which verifiers may not know yet, does not sign
         patch = {"stringData": {f"{old}-next.pem": made}}
         kind.kubectl("patch", "secret", "signing-keys", "--patch-file", "/dev/stdin", stdin=json.dumps(patch))
         kind.kubectl(
@@ -102,7 +104,7 @@ def test_key_rotation_rejects_no_valid_token(https_client: httpx.Client) -> None
         kind.rollout("auth-api")
         published = {key["kid"] for key in https_client.get("/.well-known/jwks.json").json()["keys"]}
         first = Customer(https_client)
-        kind.upgrade(f"auth.signingKid={old}-next")
+        kind_release.upgrade(f"auth.signingKid={old}-next")
         for _ in range(10):  # both replicas, and both of order-api
             Customer(https_client).place()
         first.place()

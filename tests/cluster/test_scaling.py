@@ -2,7 +2,7 @@
 
 import json
 
-from support import kind, wait
+from support import kind, kind_load, kind_release, wait
 
 
 def replicas() -> int:
@@ -13,17 +13,17 @@ def replicas() -> int:
 
 def test_load_scales_up_and_scales_down_afterwards() -> None:
     """From two to three or more and back, at 50 orders/s and then at a few, with no failed request."""
-    with kind.release_restored():
-        kind.upgrade(
+    with kind_release.restored():
+        kind_release.upgrade(
             "orderApi.autoscaling.behavior.scaleUp.selectPolicy=Max",
             "orderApi.autoscaling.behavior.scaleDown.selectPolicy=Max",
             "orderApi.autoscaling.maxReplicas=3", "orderApi.autoscaling.targetCPUUtilizationPercentage=40",
             "orderApi.autoscaling.scaleDownStabilizationSeconds=15",
         )  # fmt: skip
         wait.until(lambda: replicas() == 2, "two replicas at rest", seconds=180, every=2)
-        with kind.load(50) as load:
+        with kind_load.running(50) as load:
             wait.until(lambda: replicas() >= 3, "a third replica", seconds=240, every=2)
-        with kind.load(1) as calm:
+        with kind_load.running(1) as calm:
             wait.until(lambda: replicas() == 2, "two replicas again", seconds=300, every=2)
 
     load.assert_nothing_failed()

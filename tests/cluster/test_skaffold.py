@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support import kind, wait
+from support import kind, kind_release, wait
 from support.customer import Customer
 
 FOLDERS = ("charts", "cli", "locks", "services", "shared")
@@ -26,7 +26,7 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
         shutil.copytree(kind.ROOT / folder, tmp_path / folder, ignore=ignore)
     for file in FILES:
         shutil.copy(kind.ROOT / file, tmp_path / file)
-    with kind.release_restored():
+    with kind_release.restored():
         yield tmp_path
 
 

@@ -1,27 +1,17 @@
 """Operations on the kind cluster under test."""
 
 import json
-import os
 import subprocess
-import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from load_generator.options import Options
-from load_generator.run import Summary, run
-from support import wait
 from support.stand_ins.kube import CONTEXT, NAMESPACE, kubectl, list_of
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE_URL = "https://127.0.0.1:8443"
 CA_FILE = ROOT / ".kind/ca.pem"
-RATE = float(os.environ.get("KIND_LOAD_RATE", "50"))  # orders per second; lower it on a busy machine
 COMPONENTS = ("auth-api", "order-api", "order-processor")
 __all__ = ["CONTEXT", "NAMESPACE", "kubectl", "list_of"]
 
@@ -53,39 +43,22 @@ def ready_pods(component: str) -> int:
     return sum(is_ready(pod) for pod in pods(component))
 
 
-def helm(*arguments: str) -> str:
-    """Run helm in the cluster and return its output."""
-    command = ["helm", "--kube-context", CONTEXT, "--namespace", NAMESPACE, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def upgrade(*settings: str) -> None:
-    """Upgrade the release to the chart of this checkout with changed values, and wait for its pods."""
-    changes = [option for setting in settings for option in ("--set", setting)]
-    helm("upgrade", "retail", str(ROOT / "charts/retail-orders"), "--reuse-values", *changes)
-    for component in COMPONENTS:
-        rollout(component)
-
-
-@contextmanager
-def release_restored() -> Iterator[None]:
-    """Roll the release back when the context ends."""
-    before = json.loads(helm("history", "retail", "--output", "json"))[-1]["revision"]
-    try:
-        yield
-    finally:
-        helm("rollback", "retail", str(before))
-        for component in COMPONENTS:
-            rollout(component)
-
-
 def image(service: str = "order-processor") -> str:
     """Return the image of a service that kind-up built."""
     lines = (ROOT / ".kind/images").read_text().splitlines()
     tags = dict(line.split() for line in lines)
     return f"retail-orders/{service}:{tags[service]}"
+
+
+def retag(service: str) -> str:
+    """Give the service's image a second tag, load it on the workers, and return its new name."""
+    name = f"{image(service)}-again"
+    subprocess.run(["docker", "tag", image(service), name], check=True, timeout=30)
+    cluster = CONTEXT.removeprefix("kind-")
+    nodes = f"{cluster}-worker,{cluster}-worker2"
+    load = ["kind", "load", "docker-image", "--quiet", "--name", cluster, "--nodes", nodes, name]
+    subprocess.run(load, check=True, timeout=240)
+    return name
 
 
 def python(pod: str, code: str, *, container: str | None = None, seconds: float = 60) -> str:
@@ -138,59 +111,3 @@ def idle_pod(name: str, labels: dict[str, str]) -> Iterator[str]:
         yield name
     finally:
         kubectl("delete", "pod", name, "--wait=false")
-
-
-@dataclass
-class Load:
-    """A load in the background; `summary` is set when the context has ended."""
-
-    summary: Summary | None = None
-    error: BaseException | None = None
-    sent: int = 0
-    stop: bool = False
-
-    @property
-    def result(self) -> Summary:
-        """Return its summary; fail the test if the load itself failed."""
-        assert self.summary is not None, self.error
-        return self.summary
-
-    def assert_nothing_failed(self) -> None:
-        """Assert that every request was answered 200 and every order was processed once."""
-        assert self.result.statuses == {"200": self.result.sent}, self.result
-        self.assert_nothing_lost()
-
-    def assert_nothing_lost(self) -> None:
-        """Assert that every order was settled and processed once, and every answer kept the contract."""
-        assert self.result.sent > 0
-        assert self.result.ok, self.result
-
-
-@contextmanager
-def load(rate: float = RATE, *, seconds: float = 600, verify_seconds: float = 60) -> Iterator[Load]:
-    """Place orders at a rate from outside while the context lasts, at most for `seconds`; then verify each one."""
-    state = Load()
-
-    def enough(sent: int) -> bool:
-        state.sent = sent
-        return state.stop
-
-    def work() -> None:
-        try:
-            ledger = Path(tempfile.mkdtemp(prefix="retail-ledger-")) / "ledger.jsonl"
-            options = Options(
-                base_url=BASE_URL, ca_file=CA_FILE, ledger=ledger, rate=rate, duration=seconds,
-                verify_seconds=verify_seconds,
-            )  # fmt: skip
-            state.summary = run(options, console=Console(quiet=True), enough=enough)
-        except BaseException as error:  # noqa: BLE001 - shown by `result`
-            state.error = error
-
-    thread = threading.Thread(target=work, name="load")
-    thread.start()
-    try:
-        wait.until(lambda: state.sent >= rate or state.error, "the load to begin", seconds=60)
-        yield state
-    finally:
-        state.stop = True
-        thread.join(timeout=seconds + 300)

@@ -1,0 +1,73 @@
+"""A load of orders on the kind cluster while a test changes it, verified afterwards."""
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from load_generator.options import Options
+from load_generator.run import Summary, run
+from support import kind, wait
+
+RATE = float(os.environ.get("KIND_LOAD_RATE", "50"))  # orders per second; lower it on a busy machine
+
+
+@dataclass
+class Load:
+    """A load in the background; `summary` is set when the context has ended."""
+
+    summary: Summary | None = None
+    error: BaseException | None = None
+    sent: int = 0
+    stop: bool = False
+
+    @property
+    def result(self) -> Summary:
+        """Return its summary; fail the test if the load itself failed."""
+        assert self.summary is not None, self.error
+        return self.summary
+
+    def assert_nothing_failed(self) -> None:
+        """Assert that every request was answered 200 and every order was processed once."""
+        assert self.result.statuses == {"200": self.result.sent}, self.result
+        self.assert_nothing_lost()
+
+    def assert_nothing_lost(self) -> None:
+        """Assert that every order was settled and processed once, and every answer kept the contract."""
+        assert self.result.sent > 0
+        assert self.result.ok, self.result
+
+
+@contextmanager
+def running(rate: float = RATE, *, seconds: float = 600, verify_seconds: float = 60) -> Iterator[Load]:
+    """Place orders at a rate from outside while the context lasts, at most for `seconds`; then verify each one."""
+    state = Load()
+
+    def enough(sent: int) -> bool:
+        state.sent = sent
+        return state.stop
+
+    def work() -> None:
+        try:
+            ledger = Path(tempfile.mkdtemp(prefix="retail-ledger-")) / "ledger.jsonl"
+            options = Options(
+                base_url=kind.BASE_URL, ca_file=kind.CA_FILE, ledger=ledger, rate=rate, duration=seconds,
+                verify_seconds=verify_seconds,
+            )  # fmt: skip
+            state.summary = run(options, console=Console(quiet=True), enough=enough)
+        except BaseException as error:  # noqa: BLE001 - shown by `result`
+            state.error = error
+
+    thread = threading.Thread(target=work, name="load")
+    thread.start()
+    try:
+        wait.until(lambda: state.sent >= rate or state.error, "the load to begin", seconds=60)
+        yield state
+    finally:
+        state.stop = True
+        thread.join(timeout=seconds + 300)
