@@ -103,7 +103,7 @@ class Api:
 
         publisher = EventPublisher(
             make_producer,
-            breaker=Breaker("kafka", _breaker_metrics, clock=environment.clock),
+            breaker=Breaker("kafka", _breaker_metrics, bursts_open=True, clock=environment.clock),
             metrics=_order_metrics,
             clock=environment.clock,
             jitter=environment.random.random,

@@ -44,7 +44,7 @@ class RelayHarness:
         self.servers = ReplicaSet(self.clock)
         self.topic = FakeTopic(events.TOPIC, 1)
         self._breaker_metrics = BreakerMetrics(self.registry)
-        self.breaker = Breaker("kafka", self._breaker_metrics, clock=self.clock.seconds)
+        self.breaker = Breaker("kafka", self._breaker_metrics, bursts_open=True, clock=self.clock.seconds)
         self.metrics = OrderMetrics(self.registry)
         self.store = OrderStore(self._database(), self._mongodb_breaker(), self._mongodb_breaker())
         self.store.prepare()

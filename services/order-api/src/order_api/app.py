@@ -130,7 +130,7 @@ def wsgi() -> Flask:
     store = OrderStore(database, mongodb_breaker, list_breaker)
     publisher = EventPublisher(
         partial(kafka.producer, settings.kafka, **kafka.WITH_CLIENT_LOG),  # the relay polls it in every run
-        breaker=Breaker("kafka", breaker_metrics),
+        breaker=Breaker("kafka", breaker_metrics, bursts_open=True),
         metrics=metrics,
         tracer=tracer,
     )

@@ -38,11 +38,12 @@ class CircuitOpen(Exception):  # noqa: N818 - the pattern's term
 class Permit:
     """The permission for one call. Report its result exactly once, from any thread, with `ok` or `failed`."""
 
-    __slots__ = ("_breaker", "epoch")
+    __slots__ = ("_breaker", "epoch", "row")
 
-    def __init__(self, breaker: "Breaker", epoch: int) -> None:
+    def __init__(self, breaker: "Breaker", epoch: int, row: int | None) -> None:
         self._breaker = breaker
         self.epoch = epoch
+        self.row = row  # the row of failures that the call began in, if any
 
     def ok(self) -> None:
         """Report that the dependency responded."""
@@ -59,6 +60,9 @@ class Breaker(CircuitBreakerListener):
     It opens after 5 failures in a row, or when at least half of 20 or more calls in 10 s failed. It stays open for 5 s,
     then admits at most 3 concurrent probes, and closes on the first success. A probe without a result after 60 s is
     dropped; otherwise a lost result would block the breaker forever.
+
+    A moment's slowness makes every call in flight fail, however many they are. So a row opens the breaker only when a
+    call fails that began after the row's first failure.
     """
 
     def __init__(
@@ -67,25 +71,29 @@ class Breaker(CircuitBreakerListener):
         metrics: BreakerMetrics,
         *,
         is_failure: Callable[[Exception], bool] = lambda _: True,
+        bursts_open: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`is_failure` returns False for an error that is an answer, such as a duplicate key; it counts as ok.
 
+        `bursts_open`: a row may consist of calls that were in flight together, because each had its own retries.
         `clock` is monotonic, in seconds.
         """
         self.name = name
         self._metrics = metrics
         self._is_failure = is_failure
+        self._bursts_open = bursts_open
         self._clock = clock
         self._lock = threading.RLock()
         self._window: deque[tuple[float, bool]] = deque()
         self._window_failed = 0
         self._epoch = 0
+        self._row = 0
         self._probes = 0
         self._probes_until = 0.0
         self._open_until = 0.0
         self._machine = CircuitBreaker(
-            fail_max=CONSECUTIVE_FAILURES,
+            fail_max=sys.maxsize,  # this class counts, because it knows when a call began
             reset_timeout=0,  # this class measures the open time itself, by a monotonic clock
             throw_new_error_on_trip=False,
             listeners=[self],
@@ -122,7 +130,7 @@ class Breaker(CircuitBreakerListener):
             if state == STATE_HALF_OPEN:
                 self._probes += 1
                 self._probes_until = self._clock() + PROBE_SECONDS
-            return Permit(self, self._epoch)
+            return Permit(self, self._epoch, self._row if self._machine.fail_counter else None)
 
     @property
     def state(self) -> str:
@@ -159,9 +167,10 @@ class Breaker(CircuitBreakerListener):
                 self._probes -= 1
             else:
                 self._observe(ok=ok)
+            self._row += ok
             with suppress(_FailureError):
                 self._machine.call(_succeed if ok else _fail)
-            if self._machine.current_state == STATE_CLOSED and self._rate_exceeded():
+            if self._machine.current_state == STATE_CLOSED and (self._row_exceeded(permit) or self._rate_exceeded()):
                 self._machine.open()
 
     def _observe(self, *, ok: bool) -> None:
@@ -171,6 +180,10 @@ class Breaker(CircuitBreakerListener):
         while self._window[0][0] <= now - WINDOW_SECONDS:
             _, was_ok = self._window.popleft()
             self._window_failed -= not was_ok
+
+    def _row_exceeded(self, permit: Permit) -> bool:
+        is_burst = permit.row != self._row
+        return self._machine.fail_counter >= CONSECUTIVE_FAILURES and (self._bursts_open or not is_burst)
 
     def _rate_exceeded(self) -> bool:
         return len(self._window) >= WINDOW_MIN_CALLS and self._window_failed >= WINDOW_FAILURE_RATE * len(self._window)

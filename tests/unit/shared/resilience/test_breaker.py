@@ -84,6 +84,48 @@ def test_five_failures_in_a_row_open_the_breaker(guarded: Guarded) -> None:
     assert guarded.value("retail_circuit_breaker_calls_total", result="rejected") == 1
 
 
+def test_failures_of_calls_in_flight_together_do_not_open_the_breaker(guarded: Guarded) -> None:
+    """One slow moment fails them all; the next call succeeds."""
+    in_flight = [guarded.breaker.acquire() for _ in range(WINDOW_MIN_CALLS // 2)]
+    for permit in in_flight:
+        permit.failed()
+    before = guarded.breaker.state
+    guarded.succeed()
+
+    assert (before, guarded.breaker.state) == ("closed", "closed")
+    assert guarded.value("retail_circuit_breaker_calls_total", result="rejected") == 0
+
+
+def test_call_that_fails_after_others_failed_opens_the_breaker(guarded: Guarded) -> None:
+    in_flight = [guarded.breaker.acquire() for _ in range(CONSECUTIVE_FAILURES)]
+    for permit in in_flight:
+        permit.failed()
+    before = guarded.breaker.state
+    guarded.fail()
+
+    assert (before, guarded.breaker.state) == ("closed", "open")
+
+
+def test_burst_of_failures_opens_a_breaker_of_retried_calls() -> None:
+    """A delivery to Kafka fails only after 20 s of attempts."""
+    breaker = Breaker("kafka", BreakerMetrics(CollectorRegistry()), bursts_open=True)
+    for permit in [breaker.acquire() for _ in range(CONSECUTIVE_FAILURES)]:
+        permit.failed()
+
+    assert breaker.state == "open"
+
+
+def test_call_from_before_a_success_is_not_of_the_new_row(guarded: Guarded) -> None:
+    guarded.fail()
+    old = guarded.breaker.acquire()
+    guarded.succeed()
+    for permit in [guarded.breaker.acquire() for _ in range(CONSECUTIVE_FAILURES)]:
+        permit.failed()
+    old.failed()
+
+    assert guarded.breaker.state == "closed"
+
+
 def test_breaker_opens_when_half_of_twenty_calls_fail(guarded: Guarded) -> None:
     for _ in range(WINDOW_MIN_CALLS // 2 - 1):
         guarded.fail()
