@@ -13,6 +13,7 @@ from rich.console import Console
 from load_generator.options import Options
 from load_generator.run import Summary, run
 from support import kind, wait
+from support.kind_evidence import Evidence, collected
 
 RATE = float(os.environ.get("KIND_LOAD_RATE", "50"))  # orders per second; lower it on a busy machine
 
@@ -25,6 +26,8 @@ class Load:
     error: BaseException | None = None
     sent: int = 0
     stop: bool = False
+    ledger: Path = Path()
+    evidence: Evidence | None = None
 
     @property
     def result(self) -> Summary:
@@ -34,19 +37,24 @@ class Load:
 
     def assert_nothing_failed(self) -> None:
         """Assert that every request was answered 200 and every order was processed once."""
-        assert self.result.statuses == {"200": self.result.sent}, self.result
+        assert self.result.statuses == {"200": self.result.sent}, self.explain()
         self.assert_nothing_lost()
 
     def assert_nothing_lost(self) -> None:
         """Assert that every order was settled and processed once, and every answer kept the contract."""
         assert self.result.sent > 0
-        assert self.result.ok, self.result
+        assert self.result.ok, self.explain()
+
+    def explain(self) -> str:
+        """Return the result, the failed answers and their causes."""
+        assert self.evidence is not None
+        return f"{self.result}{self.evidence.explain(self.ledger)}"
 
 
 @contextmanager
 def running(rate: float = RATE, *, seconds: float = 600, verify_seconds: float = 60) -> Iterator[Load]:
     """Place orders at a rate from outside while the context lasts, at most for `seconds`; then verify each one."""
-    state = Load()
+    state = Load(ledger=Path(tempfile.mkdtemp(prefix="retail-ledger-")) / "ledger.jsonl")
 
     def enough(sent: int) -> bool:
         state.sent = sent
@@ -54,9 +62,8 @@ def running(rate: float = RATE, *, seconds: float = 600, verify_seconds: float =
 
     def work() -> None:
         try:
-            ledger = Path(tempfile.mkdtemp(prefix="retail-ledger-")) / "ledger.jsonl"
             options = Options(
-                base_url=kind.BASE_URL, ca_file=kind.CA_FILE, ledger=ledger, rate=rate, duration=seconds,
+                base_url=kind.BASE_URL, ca_file=kind.CA_FILE, ledger=state.ledger, rate=rate, duration=seconds,
                 verify_seconds=verify_seconds,
             )  # fmt: skip
             state.summary = run(options, console=Console(quiet=True), enough=enough)
@@ -64,7 +71,12 @@ def running(rate: float = RATE, *, seconds: float = 600, verify_seconds: float =
             state.error = error
 
     thread = threading.Thread(target=work, name="load")
-    thread.start()
+    with collected() as state.evidence:
+        thread.start()
+        yield from _watched(state, thread, rate, seconds)
+
+
+def _watched(state: Load, thread: threading.Thread, rate: float, seconds: float) -> Iterator[Load]:
     try:
         wait.until(lambda: state.sent >= rate or state.error, "the load to begin", seconds=60)
         yield state

@@ -31,7 +31,7 @@ def upgrade(*settings: str, chart: Path = CHART, force: bool = False) -> None:
     Helm 4 refuses fields that somebody else changed unless `force` is set.
     """
     changes = [option for setting in settings for option in ("--set", setting)]
-    helm("upgrade", "retail", str(chart), "--reuse-values", *changes, *FORCE[force])
+    helm("upgrade", "retail", str(chart), "--reset-then-reuse-values", *changes, *FORCE[force])
     _rollouts()
 
 

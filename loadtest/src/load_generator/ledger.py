@@ -1,9 +1,9 @@
 """The ledger: an append-only file of JSON lines with every request, every response, and their times.
 
 Lines: `{"run", "seed", "users"}` first; `{"sent": key, "user", "body"}` before an order's first byte is sent;
-`{"key", "at", "ms", "outcome", "status", "ref", "replayed", "dishonest"}` for each response, or none in time;
-`{"read": ref, "at", "ms", "status", "dishonest"}` for each GET of an accepted order. `at` is Unix time; `dishonest` is
-the contract violation or null.
+`{"key", "at", "ms", "outcome", "status", "ref", "replayed", "dishonest", "problem"}` for each response, or none in
+time; `{"read": ref, "at", "ms", "status", "dishonest"}` for each GET of an accepted order. `at` is Unix time;
+`dishonest` is the contract violation or null.
 """
 
 import json
@@ -43,6 +43,7 @@ class Ledger:
             ref=answer.reference,
             replayed=answer.replayed,
             dishonest=answer.contract_violation,
+            problem=answer.problem,
         )
 
     def read(self, *, reference: str, at: float, ms: float, status: int | None, contract_violation: str | None) -> None:

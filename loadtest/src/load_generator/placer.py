@@ -79,18 +79,18 @@ class OrderPlacer:
     async def _place_once(self, key: str, buyer: Buyer, body: dict[str, Any], *, first: bool) -> Answer:
         try:
             authorization = await buyer.authorization(self._client)
-        except FAILURES:
-            return Answer("unavailable")  # no order was sent
+        except FAILURES as error:
+            return Answer("unavailable", problem=_described(error))  # no order was sent
         at, started = time.time(), time.perf_counter()
         try:
             reply = await self._client.send(
                 "POST", "/order", headers=authorization | {"Idempotency-Key": key}, document=body
             )
             answer = classify_response(reply.status, reply.headers, reply.body)
-        except aiohttp.ClientConnectorError:
-            answer = Answer("unavailable")  # no connection, so no order
-        except FAILURES:
-            answer = Answer("unknown")
+        except aiohttp.ClientConnectorError as error:
+            answer = Answer("unavailable", problem=_described(error))  # no connection, so no order
+        except FAILURES as error:
+            answer = Answer("unknown", problem=_described(error))
         ms = (time.perf_counter() - started) * 1000
         self._ledger.answered(key=key, at=at, ms=ms, answer=answer)
         self._on_answer(answer, ms, first)
@@ -136,6 +136,10 @@ def _outcome_failure(status: int, body: bytes) -> str | None:
     if order["status"] != "PROCESSED":
         return f"is {order['status']}"
     return None if statuses.count("PROCESSED") == 1 else f"has the history {' > '.join(statuses)}"
+
+
+def _described(error: Exception) -> dict[str, str]:
+    return {"detail": f"{type(error).__name__}: {error}"}
 
 
 def _path(reference: str) -> str:

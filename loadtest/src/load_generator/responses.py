@@ -17,7 +17,8 @@ class Answer:
     """A classified response to POST /order; `retry_after` is in seconds.
 
     `contract_violation` says which rule of the API the response broke, None if none (allowed are 2xx, 4xx and 503 with
-    a problem document, and Retry-After on 429 and 503).
+    a problem document, and Retry-After on 429 and 503). `problem` has the type, detail and request id of the problem
+    document; its detail is the client's own error where no response came.
     """
 
     outcome: Outcome
@@ -26,6 +27,7 @@ class Answer:
     replayed: bool = False
     retry_after: float = 0.0
     contract_violation: str | None = None
+    problem: dict[str, Any] | None = None
 
 
 def classify_response(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -34,6 +36,7 @@ def classify_response(status: int, headers: Mapping[str, str], body: bytes) -> A
     if status == OK:
         return _placed(document, headers)
     violation = _contract_violation(status, headers, document)
+    problem: dict[str, Any] = {name: document[name] for name in ("type", "detail", "request_id") if name in document}
     if status in BUSY:
         nothing_done = document.get("type") != "outcome-unknown"
         return Answer(
@@ -41,10 +44,11 @@ def classify_response(status: int, headers: Mapping[str, str], body: bytes) -> A
             status,
             retry_after=_seconds(headers.get("Retry-After")),
             contract_violation=violation,
+            problem=problem,
         )
     if 400 <= status < 500:  # noqa: PLR2004 - HTTP's own classes
-        return Answer("refused", status, contract_violation=violation)
-    return Answer("unknown", status, contract_violation=violation)
+        return Answer("refused", status, contract_violation=violation, problem=problem)
+    return Answer("unknown", status, contract_violation=violation, problem=problem)
 
 
 def read_violation(status: int, headers: Mapping[str, str], body: bytes, reference: str) -> str | None:
