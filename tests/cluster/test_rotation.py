@@ -7,9 +7,9 @@ import subprocess
 
 import httpx
 
-from support import kind, kind_load, kind_release, wait
+from support import kind, kind_load, kind_release, kind_servers, wait
 from support.customer import Customer
-from support.stand_ins import certificates, kafka, kube
+from support.stand_ins import kube
 
 SERVED = """
 import ssl
@@ -29,28 +29,18 @@ def digest(certificate: str) -> str:
     return hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest()
 
 
-def set_up_mongodb_again() -> None:
-    """Run the Job that makes mongod read its certificate again."""
-    resources = subprocess.run(
-        ["kubectl", "kustomize", str(kind.ROOT / "k8s/kind")], capture_output=True, text=True, check=True, timeout=30
-    ).stdout
-    job = next(text for text in resources.split("---\n") if "\nkind: Job\n" in text)
-    kind.kubectl("delete", "job", "mongodb-set-up", "--ignore-not-found")
-    kind.kubectl("apply", "--filename", "-", stdin=job.replace("retail-orders/order-processor:dev", kind.image()))
-    kind.kubectl("wait", "job/mongodb-set-up", "--for", "condition=Complete", "--timeout", "120s", timeout=130)
-
-
 def mongodb_serves(fresh: str, code: str) -> bool:
     """Let mongod read its certificate, which may not have reached its pod yet, and check what it serves."""
-    set_up_mongodb_again()
+    kind_servers.set_up_mongodb_again()
     return kind.python("deployment/retail-order-api", code, container="order-api") == fresh
 
 
 def test_renewed_certificates_are_served_without_a_failed_request() -> None:
     """All four are renewed at 30 orders/s: gateway, both APIs and MongoDB serve the new ones, and no request fails."""
     with kind_load.running(30) as load:
-        names = frozenset({"gateway", "mongodb", "retail-order-api", "retail-auth-api"})
-        assert set(certificates.reconcile(names)) == names
+        before = in_secret("gateway-tls")
+        kind_servers.renew_certificates("gateway", "mongodb", "retail-order-api", "retail-auth-api")
+        wait.until(lambda: in_secret("gateway-tls") != before, "a new certificate of the gateway", seconds=60, every=1)
         wait.until(
             lambda: ssl.get_server_certificate(("127.0.0.1", 8443), timeout=10) == in_secret("gateway-tls"),
             "the gateway to serve its new certificate", seconds=120, every=2,
@@ -73,8 +63,7 @@ def test_new_kafka_passwords_lose_nothing() -> None:
     users = ("order-api", "order-processor")
     before = {user: kube.secret_data(user) for user in users}
     with kind_load.running(30) as load:
-        kind.kubectl("delete", "secret", *users)
-        kafka.reconcile_entities()
+        kind_servers.new_kafka_passwords(*users)
         for user in users:
             kind.kubectl("rollout", "restart", f"deployment/retail-{user}")
         for user in users:

@@ -7,6 +7,7 @@ loopback, and the entity operator is a container beside the broker.
 import hashlib
 import json
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from support.stand_ins import kube, pki
@@ -58,6 +59,16 @@ def reconcile_entities(cluster: str = "retail", pod: str = "retail-broker-0") ->
         kube.set_ready("kafkatopics.kafka.strimzi.io", str(topic["name"]), topicName=topic["name"])
     for user in users:
         kube.set_ready("kafkausers.kafka.strimzi.io", str(user["name"]), username=user["name"], secret=user["name"])
+
+
+def delete_topics(topics: Sequence[str], pod: str = "retail-broker-0") -> None:
+    """Delete topics with their events, as the topic operator does when their resources are deleted."""
+    code = f"""
+from confluent_kafka.admin import AdminClient
+for future in AdminClient({{"bootstrap.servers": "127.0.0.1:9091"}}).delete_topics({list(topics)!r}).values():
+    future.result()
+"""
+    kube.kubectl("exec", pod, "--container", "entity-operator", "--", "python", "-c", code, timeout=90)
 
 
 def _of(cluster: str, kind: str) -> list[kube.Resource]:
