@@ -42,7 +42,7 @@ def has_the_tools() -> bool:
 
 
 def test_restored_orders_are_processed_once_after_topics_were_lost(tmp_path: Path, https_client: httpx.Client) -> None:
-    """Orders of the dump were PROCESSED or PLACED; MongoDB and the topics are lost; after the restore all are PROCESSED."""
+    """The dump has PROCESSED and PLACED orders; MongoDB and the topics are lost; afterwards all are PROCESSED once."""
     if not has_the_tools():
         pytest.skip("NOT RUN: the image of MongoDB has no mongodump and mongorestore; the official image has them")
     backup, restore = documented()

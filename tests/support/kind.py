@@ -54,11 +54,16 @@ def retag(service: str) -> str:
     """Give the service's image a second tag, load it on the workers, and return its new name."""
     name = f"{image(service)}-again"
     subprocess.run(["docker", "tag", image(service), name], check=True, timeout=30)
+    load_images(name)
+    return name
+
+
+def load_images(*names: str) -> None:
+    """Load images of Docker on the workers."""
     cluster = CONTEXT.removeprefix("kind-")
     nodes = f"{cluster}-worker,{cluster}-worker2"
-    load = ["kind", "load", "docker-image", "--quiet", "--name", cluster, "--nodes", nodes, name]
+    load = ["kind", "load", "docker-image", "--quiet", "--name", cluster, "--nodes", nodes, *names]
     subprocess.run(load, check=True, timeout=240)
-    return name
 
 
 def python(pod: str, code: str, *, container: str | None = None, seconds: float = 60) -> str:

@@ -35,6 +35,18 @@ def upgrade(*settings: str, chart: Path = CHART, force: bool = False) -> None:
     _rollouts()
 
 
+def install(chart: Path, values: Path, *settings: str, force: bool = True) -> None:
+    """Upgrade to another chart with the values of a file instead of the release's own, and wait for its pods."""
+    changes = [option for setting in settings for option in ("--set", setting)]
+    helm("upgrade", "retail", str(chart), "--reset-values", "--values", str(values), *changes, *FORCE[force])
+    _rollouts()
+
+
+def values() -> str:
+    """Return the values that were given to the release, as YAML."""
+    return helm("get", "values", "retail", "--output", "yaml")
+
+
 def rollback(revision: int = 0, *, force: bool = False) -> None:
     """Roll the release back, by default by one revision, and wait for its pods."""
     helm("rollback", "retail", str(revision), *FORCE[force])
