@@ -22,6 +22,10 @@ RUN uv pip install --no-cache --link-mode copy --compile-bytecode --no-deps --no
         --python /opt/retail/bin/python ./shared "./${MEMBER}"
 
 FROM ${BASE} AS runtime
+# The official image has no bytecode of the standard library, and a read-only pod cannot store any: every start would
+# compile it again, which doubles the CPU time of a service's imports (measured: 0.54 instead of 0.29 s).
+RUN stdlib=$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))') \
+ && python3 -m compileall -q -x '/(test|tests|idlelib|lib2to3|tkinter|ensurepip|turtledemo|(site|dist)-packages)/' "$stdlib"
 # Files belong to root and the process runs as 10001. Only the development loop sets OWNER=10001:10001.
 ARG OWNER=0:0
 COPY --from=build --chown=${OWNER} /opt/retail /opt/retail

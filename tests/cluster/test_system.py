@@ -57,6 +57,22 @@ def test_helm_test_places_an_order() -> None:
     assert "PROCESSED" in done.stdout
 
 
+@pytest.mark.parametrize("component", kind.COMPONENTS)
+def test_image_has_the_bytecode_of_every_module(component: str) -> None:
+    """Pods cannot store bytecode, so they would compile what is missing at each start."""
+    package = component.replace("-", "_")
+    main = "main" if component == "order-processor" else "app"
+    code = f"""
+import os, sys, {package}.{main}
+cached = {{name: getattr(module, "__cached__", None) for name, module in sys.modules.items()}}
+print(len(cached), [name for name, file in cached.items() if file and not os.path.exists(file)])
+"""
+    count, _, missing = kind.python(f"deployment/retail-{component}", code, container=component).partition(" ")
+
+    assert int(count) > 200
+    assert missing == "[]"
+
+
 def test_namespace_enforces_the_restricted_standard() -> None:
     """Every pod was admitted, and a pod that needs more rights is not."""
     namespace = json.loads(kind.kubectl("get", "namespace", kind.NAMESPACE, "--output", "json"))
