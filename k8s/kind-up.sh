@@ -109,7 +109,8 @@ operators() {
     chart cert-manager cert-manager oci://quay.io/jetstack/charts/cert-manager "$CERT_MANAGER" --set crds.enabled=true
     chart strimzi strimzi oci://quay.io/strimzi-helm/strimzi-kafka-operator "$STRIMZI" --set watchAnyNamespace=true \
         --set 'extraEnvs[0].name=STRIMZI_POD_SECURITY_PROVIDER_CLASS,extraEnvs[0].value=restricted'
-    chart eg envoy-gateway-system oci://docker.io/envoyproxy/gateway-helm "$ENVOY_GATEWAY"
+    chart eg envoy-gateway-system oci://docker.io/envoyproxy/gateway-helm "$ENVOY_GATEWAY" \
+        --set config.envoyGateway.provider.kubernetes.leaderElection.disable=true
     chart metrics-server kube-system metrics-server "$METRICS_SERVER" \
         --repo https://kubernetes-sigs.github.io/metrics-server/ --set 'args={--kubelet-insecure-tls}'
 }
