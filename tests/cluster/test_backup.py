@@ -37,7 +37,16 @@ def run(commands: str, folder: Path) -> None:
 
 
 def has_the_tools() -> bool:
-    command = ("exec", "mongodb-0", "--container", "mongodb", "--", "sh", "-c", "command -v mongodump mongorestore")
+    command = (
+        "exec",
+        "mongodb-0",
+        "--container",
+        "mongodb",
+        "--",
+        "sh",
+        "-c",
+        "command -v mongodump && command -v mongorestore",
+    )
     return kind.kubectl(*command, check=False).count("\n") == 2
 
 

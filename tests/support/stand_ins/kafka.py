@@ -65,7 +65,8 @@ def delete_topics(topics: Sequence[str], pod: str = "retail-broker-0") -> None:
     """Delete topics with their events, as the topic operator does when their resources are deleted."""
     code = f"""
 from confluent_kafka.admin import AdminClient
-for future in AdminClient({{"bootstrap.servers": "127.0.0.1:9091"}}).delete_topics({list(topics)!r}).values():
+admin = AdminClient({{"bootstrap.servers": "127.0.0.1:9091"}})
+for future in admin.delete_topics({list(topics)!r}).values():
     future.result()
 """
     kube.kubectl("exec", pod, "--container", "entity-operator", "--", "python", "-c", code, timeout=90)
