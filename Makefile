@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 MEMBERS := shared $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)) local cli loadtest
-SOURCES := shared services local cli loadtest bench tests
+SOURCES := shared services local cli loadtest bench observability tests
 SCRIPTS := $(wildcard .ci/* k8s/*.sh locks/*.sh)
 FAST := tests/unit tests/api tests/model tests/test_rules.py tests/test_locks.py tests/test_documents.py
 # What runs the system is a part of what tests it: `make run` installs the part, and keeps the whole where it is.
@@ -78,6 +78,10 @@ lock-check: .venv/.ready ## Fail if a lock does not match the pyproject files.
 .PHONY: settings-docs
 settings-docs: .venv/.ready ## Write the README's table of settings from the code.
 	@$(BIN)/python docs/settings_table.py
+
+.PHONY: dashboards
+dashboards: .venv/.ready ## Write the chart's dashboards from observability/boards.
+	@$(BIN)/python -m observability.write
 
 .PHONY: venv
 venv: .venv/.ready ## Make or refresh .venv from the locks.

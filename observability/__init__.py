@@ -1,0 +1,1 @@
+"""The dashboards as code, and pictures of them: `make dashboards`, `make pictures`."""

@@ -1,0 +1,17 @@
+"""Queries that several panels use."""
+
+
+def quantiles(metric: str, by: str = "", more: str = "") -> dict[str, str]:
+    """Return the queries of the median, the 95th and the 99th percentile of a histogram."""
+    group = f"le, {by}" if by else "le"
+    legend = f" {{{{{by}}}}}" if by else ""
+    query = "histogram_quantile({q}, sum by ({group}) (rate({metric}_bucket{{OURS{more}}}[$__rate_interval])))"
+    return {
+        f"p{q * 100:.0f}{legend}": query.format(q=q, group=group, metric=metric, more=more) for q in (0.5, 0.95, 0.99)
+    }
+
+
+def rate(metric: str, by: str = "", more: str = "") -> str:
+    """Return the query of a counter's rate per second."""
+    group = f" by ({by})" if by else ""
+    return f"sum{group} (rate({metric}{{OURS{more}}}[$__rate_interval]))"

@@ -1,0 +1,155 @@
+"""The dashboards: their JSON is that of their source, it keeps the linter's rules, and every query is PromQL.
+
+The rules are those of grafana/dashboard-linter, with `pod` in place of `instance`.
+"""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from observability import write
+from observability.boards import BOARDS
+from observability.builder import OURS, Board
+from support import alerts, helm, schemas
+from support.manifests import of_kind
+
+BOARD = pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+COUNTERS = re.compile(r"\b(\w+_total|\w+_bucket|\w+_count|\w+_sum)\b")
+DURATION = re.compile(r"\[([^]]+)\]")
+
+
+def panels(board: Board) -> list[dict[str, Any]]:
+    """Return the panels of a board without its rows."""
+    return [panel for panel in board.json()["panels"] if panel["type"] != "row"]
+
+
+def queries(board: Board) -> list[str]:
+    """Return every query of a board, of its annotations too."""
+    content = board.json()
+    found = [target["expr"] for panel in panels(board) for target in panel["targets"]]
+    return found + [annotation["expr"] for annotation in content["annotations"]["list"]]
+
+
+def test_committed_json_is_that_of_the_source() -> None:
+    """`make dashboards` would change nothing."""
+    committed = {path.name: path.read_text(encoding="utf-8") for path in write.FOLDER.iterdir()}
+
+    assert committed == write.files()
+    assert len(committed) == 5
+
+
+@BOARD
+def test_every_query_is_promql(board: Board, tmp_path: Path) -> None:
+    """By promtool, with Grafana's variables replaced."""
+    if alerts.PROMTOOL is None:
+        pytest.skip("promtool is not installed: needs Debian's package prometheus")
+    plain = [query.replace("$__rate_interval", "5m").replace("$namespace", "n") for query in queries(board)]
+    rules = [{"record": f"query{number}", "expr": query} for number, query in enumerate(plain)]
+    (tmp_path / "rules.yaml").write_text(yaml.dump({"groups": [{"name": "queries", "rules": rules}]}))
+    command = [alerts.PROMTOOL, "check", "rules", str(tmp_path / "rules.yaml")]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert f"{len(rules)} rules found" in checked.stdout
+
+
+@BOARD
+def test_every_panel_is_described_and_has_a_unit(board: Board) -> None:
+    for panel in panels(board):
+        assert panel["title"], panel
+        assert panel["description"].endswith("."), panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        assert panel["targets"], panel["title"]
+        assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+    titles = [panel["title"] for panel in panels(board)]
+    assert len(titles) == len(set(titles))
+
+
+@BOARD
+def test_every_query_of_our_metrics_is_restricted_to_the_chosen_release(board: Board) -> None:
+    for panel in board.panels:
+        for query in panel.queries.values():
+            selectors = re.findall(r"\b((?:retail|process)_\w+)(\{[^}]*)?", query)
+            assert panel.external or selectors
+            assert all(rest.startswith("{OURS") for _, rest in selectors), query
+    assert OURS == 'namespace="$namespace", job=~"$job", pod=~"$pod"'
+
+
+@BOARD
+def test_counters_are_read_as_rates_over_grafanas_interval(board: Board) -> None:
+    for query in queries(board):
+        for counter in COUNTERS.finditer(query):
+            before = query[: counter.start()]
+            assert before.endswith(("rate(", "increase(")), query
+    fixed = {length for query in queries(board) for length in DURATION.findall(query)} - {"$__rate_interval"}
+    assert fixed <= {"1m", "5m", "30d"}  # what the panel's title names
+
+
+@BOARD
+def test_board_is_chosen_by_its_variables_and_links_to_the_others(board: Board) -> None:
+    content = board.json()
+    variables = {variable["name"]: variable for variable in content["templating"]["list"]}
+
+    assert list(variables) == ["datasource", "namespace", "job", "pod"]
+    assert all(variables[name]["multi"] and variables[name]["allValue"] == ".+" for name in ("job", "pod"))
+    assert content["editable"] is False
+    assert content["links"][0]["tags"] == content["tags"] == ["retail-orders"]
+    assert {annotation["name"] for annotation in content["annotations"]["list"]} == {"Starts", "Breakers"}
+
+
+@BOARD
+def test_panels_do_not_overlap(board: Board) -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in board.json()["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert place["x"] + place["w"] <= 24
+        taken |= cells
+
+
+def test_first_row_of_the_orders_board_are_stats_with_thresholds() -> None:
+    _, first = BOARDS[0].rows[0]
+
+    assert {panel.kind for panel in first} == {"stat"}
+    assert all(panel.limits for panel in first)
+
+
+def test_every_runbook_of_a_panel_exists() -> None:
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").strip().lower()).replace(" ", "-")
+        for line in (helm.ROOT / "docs/operations.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("#")
+    }
+    named = {panel.runbook for board in BOARDS for panel in board.panels if panel.runbook}
+
+    assert len(named) >= 5
+    assert named <= headings
+
+
+def test_chart_puts_the_address_of_the_runbooks_into_the_boards() -> None:
+    maps = [
+        resource
+        for resource in of_kind(helm.rendered(helm.CHART / "ci/everything-values.yaml"), "ConfigMap")
+        if "-dashboard-" in resource["metadata"]["name"]
+    ]
+    contents = [json.loads(text) for resource in maps for text in resource["data"].values()]
+
+    assert {content["uid"] for content in contents} == {f"retail-orders-{board.name}" for board in BOARDS}
+    assert "RUNBOOKS" not in json.dumps(contents)
+    assert contents[0]["links"][1]["url"].endswith("operations.md")
+
+
+def test_kafka_monitor_is_valid() -> None:
+    (monitor,) = yaml.safe_load_all((helm.ROOT / "k8s/monitoring/kafka.yaml").read_text(encoding="utf-8"))
+
+    assert schemas.problems(monitor) == []
