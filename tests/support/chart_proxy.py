@@ -3,7 +3,7 @@
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +33,8 @@ class ChartProxy:
     pid: int
 
 
-@contextmanager
-def running(folder: Path, authority: Authority, service_port: int, *options: str) -> Iterator[ChartProxy]:
-    """Run the proxy before the service on `service_port`; only paths and ports differ from a pod's."""
-    port = free_port()
+def write(folder: Path, authority: Authority, *options: str) -> None:
+    """Write the configuration that a pod would have into a folder, with the folder's paths and a certificate."""
     certificate = authority.issue("proxy")
     (folder / "shop").mkdir()
     for name, text in files(*options).items():
@@ -47,21 +45,35 @@ def running(folder: Path, authority: Authority, service_port: int, *options: str
             .replace("default /etc/tls/tls;", f"default {certificate.with_suffix('')};")
             .replace("$certificate.crt", f"{certificate}")
             .replace("$certificate.key", f"{certificate}")
-            .replace("listen 8443 ssl", f"listen 127.0.0.1:{port} ssl")
-            .replace("server 127.0.0.1:8080", f"server 127.0.0.1:{service_port}")
         )
+
+
+@contextmanager
+def nginx(folder: Path, listening: Callable[[], bool]) -> Iterator[int]:
+    """Run nginx with the configuration in a folder until the context ends, and yield its process id."""
     user = "user root; " if os.getuid() == 0 else ""  # root's workers would otherwise become nobody
     directives = f"daemon off; {user}"
     command = [nginx_binary(), "-p", folder, "-c", folder / "nginx.conf", "-e", "stderr", "-g", directives]
     with (folder / "log").open("wb") as log:
-        nginx = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        wait.until(lambda: nginx.poll() is not None or ports.listening(port), "nginx to listen", seconds=20)
-        assert nginx.poll() is None, (folder / "log").read_text()
-        yield ChartProxy(port, nginx.pid)
+        wait.until(lambda: process.poll() is not None or listening(), "nginx to listen", seconds=20)
+        assert process.poll() is None, (folder / "log").read_text()
+        yield process.pid
     finally:
-        nginx.terminate()
-        nginx.wait(20)
+        process.terminate()
+        process.wait(20)
+
+
+@contextmanager
+def running(folder: Path, authority: Authority, service_port: int, *options: str) -> Iterator[ChartProxy]:
+    """Run the proxy before the service on `service_port`; only paths and ports differ from a pod's."""
+    port = free_port()
+    write(folder, authority, *options, "--set", "proxy.ipv6=false")
+    text = (folder / "nginx.conf").read_text().replace("listen 8443 ssl", f"listen 127.0.0.1:{port} ssl")
+    (folder / "nginx.conf").write_text(text.replace("server 127.0.0.1:8080", f"server 127.0.0.1:{service_port}"))
+    with nginx(folder, lambda: ports.listening(port)) as pid:
+        yield ChartProxy(port, pid)
 
 
 def free_port() -> int:

@@ -90,7 +90,7 @@ lifecycle:
 {{/* Environment of every service; secrets are files in /etc/retail. */}}
 {{- define "retail-orders.commonEnv" -}}
 - {name: LOG_LEVEL, value: {{ .root.Values.logLevel | quote }}}
-- {name: ADMIN_BIND, value: "0.0.0.0:9090"}
+- {name: ADMIN_BIND, value: "[::]:9090"} # both families
 {{ include "retail-orders.mongodbEnv" . }}
 {{- end }}
 

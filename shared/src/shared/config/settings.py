@@ -152,8 +152,10 @@ def folder(text: str) -> Path:
 
 
 def address(text: str) -> tuple[str, int]:
-    """Parse `host:port`."""
+    """Parse `host:port` or `[IPv6 address]:port`; the host is returned without brackets."""
     host, colon, port = text.rpartition(":")
-    if not (host and colon and port.isdecimal() and int(port) < 2**16):
+    in_brackets = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if in_brackets else host
+    if not (host and colon and port.isdecimal() and int(port) < 2**16 and in_brackets == (":" in host)):
         raise ValueError(f"must be host:port, not {text!r}")
     return host, int(port)

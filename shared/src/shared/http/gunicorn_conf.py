@@ -17,7 +17,8 @@ from shared.telemetry import log
 
 _own = load(ServerSettings, os.environ)  # on a SettingsError gunicorn writes it to standard error and exits with 1
 
-bind = ":".join(map(str, _own.http_bind))
+_host, _port = _own.http_bind
+bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 workers = 1
 worker_class = "shared.http.gunicorn_worker.LeaderFollowerWorker"
 threads = _own.http_threads

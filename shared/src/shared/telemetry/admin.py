@@ -1,5 +1,7 @@
 """The admin port: liveness, readiness and metrics over plain HTTP, for the internal network only."""
 
+import errno
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -16,8 +18,30 @@ logger = log.get(__name__)
 
 
 class _Server(ThreadingHTTPServer):
+    def server_bind(self) -> None:
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the signature of the base class
         logger.warning("admin_request_failed", exc_info=sys.exception())
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+def _listen(address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> _Server:
+    """Listen on an address; `::` means every address of both families, or of IPv4 where the system has no IPv6."""
+    host, port = address
+    if ":" not in host:
+        return _Server(address, handler)
+    try:
+        return _Server6(address, handler)
+    except OSError as error:
+        if host != "::" or error.errno not in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}:
+            raise
+        return _Server(("0.0.0.0", port), handler)
 
 
 class AdminServer:
@@ -58,7 +82,7 @@ class AdminServer:
                 if self.command != "HEAD":
                     self.wfile.write(body)
 
-        self._server = _Server(address, Handler)
+        self._server = _listen(address, Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="admin", daemon=True)
         self._thread.start()
 

@@ -67,9 +67,10 @@ def test_only_secrets_are_read_from_files(tmp_path: Path) -> None:
         settings.load(Example, {"PORT_FILE": str(tmp_path / "port"), "URI": "x"})
 
 
-@pytest.mark.parametrize("text", ["localhost", ":80", "host:", "host:99999", "host:-1"])
+@pytest.mark.parametrize("text", ["localhost", ":80", "host:", "host:99999", "host:-1", "::1:80", "[host]:80", "[]:80"])
 def test_address_is_parsed_into_host_and_port(text: str) -> None:
     assert settings.address("127.0.0.1:80") == ("127.0.0.1", 80)
+    assert settings.address("[::1]:80") == ("::1", 80)
     with pytest.raises(ValueError, match="host:port"):
         settings.address(text)
 

@@ -1,5 +1,6 @@
 """The admin port tells the truth about the process, and nothing else."""
 
+import errno
 import socket
 import struct
 import threading
@@ -10,6 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 from structlog.testing import capture_logs
 
+from shared.telemetry import admin
 from shared.telemetry.admin import AdminServer
 from support.wait import until
 
@@ -93,3 +95,20 @@ def test_client_errors_are_logged_as_json(url: str, capsys: pytest.CaptureFixtur
 
     assert b" 501 " in rejection
     assert capsys.readouterr().err == ""
+
+
+def test_system_without_ipv6_is_served_on_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`::` stands for every address; a kernel without IPv6 refuses the socket."""
+
+    class NoIpv6(admin._Server6):
+        def __init__(self, *_: object) -> None:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    monkeypatch.setattr(admin, "_Server6", NoIpv6)
+    server = AdminServer(("::", 0), CollectorRegistry(), live=lambda: None, ready=lambda: None)
+    try:
+        assert httpx.get(f"http://127.0.0.1:{server.port}/livez").status_code == 200
+        with pytest.raises(OSError, match="not supported"):
+            AdminServer(("::1", 0), CollectorRegistry(), live=lambda: None, ready=lambda: None)
+    finally:
+        server.close()

@@ -1,0 +1,64 @@
+"""Run by tests/chart/test_ipv6.py in a new network namespace: a pod's ports where it has an IPv6 address only.
+
+Arguments: the folder of the proxy's configuration, and ADMIN_BIND. Prints the statuses of proxy and admin port as
+JSON. As in an IPv6-only pod, 127.0.0.1 exists, and fd00::1 is the pod's address.
+"""
+
+import http.client
+import json
+import ssl
+import subprocess
+import sys
+import threading
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from shared.config.settings import address
+from shared.telemetry.admin import AdminServer
+from support import chart_proxy
+from support.raw_https import FaultyService
+
+POD = "fd00::1"
+
+
+def main() -> None:
+    """Print the statuses that clients of the pod's address get."""
+    folder, admin_bind = Path(sys.argv[1]), sys.argv[2]
+    for command in ("link set lo up", f"addr add {POD}/128 dev lo"):
+        subprocess.run(["ip", *command.split()], check=True, timeout=10)
+    service = ThreadingHTTPServer(("127.0.0.1", 8080), FaultyService)
+    threading.Thread(target=service.serve_forever, daemon=True).start()
+    admin = AdminServer(address(admin_bind), CollectorRegistry(), live=lambda: None, ready=lambda: None)
+    try:
+        with chart_proxy.nginx(folder, answers):
+            context = ssl._create_unverified_context()  # noqa: S323 - which certificate it is, other tests show
+            proxy = http.client.HTTPSConnection(POD, 8443, timeout=10, context=context)
+            probe = http.client.HTTPConnection(POD, 9090, timeout=10)
+            probe4 = http.client.HTTPConnection("127.0.0.1", 9090, timeout=10)
+            print(json.dumps([status(proxy, "/x"), status(probe, "/readyz"), status(probe4, "/livez")]))
+    finally:
+        admin.close()
+        service.shutdown()
+
+
+def answers() -> bool:
+    """Return whether something listens on the pod's address."""
+    connection = http.client.HTTPConnection(POD, 8443, timeout=1)
+    try:
+        connection.connect()
+    except OSError:
+        return False
+    connection.close()
+    return True
+
+
+def status(connection: http.client.HTTPConnection, path: str) -> int:
+    """Return the status of a GET."""
+    connection.request("GET", path, headers={"X-Forwarded-For": "2001:db8::7"})
+    return connection.getresponse().status
+
+
+if __name__ == "__main__":
+    main()
