@@ -18,7 +18,7 @@ from rich.console import Console
 from local_stack import lock, report, smoke_test
 from local_stack.catalog import SERVICES
 from local_stack.errors import StackError
-from local_stack.options import REPOSITORY, StackOptions
+from local_stack.options import REPOSITORY, Observation, StackOptions
 from local_stack.ports import HIGHEST_OFFSET, REPLICAS
 from local_stack.stack import Stack
 
@@ -104,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="local-stack", description="The whole system on this machine.")
     commands = parser.add_subparsers(dest="command", required=True)
     run_parser = commands.add_parser("run", help="start everything, show it, and serve until Ctrl-C")
+    run_parser.add_argument("--observe", action="store_true", help="with Prometheus, and Grafana if it is on PATH")
     run_parser.add_argument("--once", action="store_true", help="stop after the smoke test; exit code 0 if it passed")
     run_parser.add_argument(
         "--port-offset",
@@ -142,6 +143,7 @@ def _options(options: argparse.Namespace) -> StackOptions:
     return StackOptions(
         root=options.root,
         ports=options.port_offset,
+        observe=Observation() if options.observe else None,
         counts={name: getattr(options, name.replace("-", "_")) for name in SERVICES},
         extra_env=dict.fromkeys(SERVICES, passed_on) | {"proxy": os.environ},
     )

@@ -16,12 +16,20 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", 
 
 
 @dataclass(frozen=True, kw_only=True)
+class Observation:
+    """Prometheus beside the stack: it scrapes every `seconds`. Tests divide the alerts' durations by `divisor`."""
+
+    seconds: int = 5
+    divisor: float = 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class StackOptions:
     """`root` holds data, secrets and logs, and is kept. `ports` is an offset to the usual ports, or "free" ones.
 
     `counts` has the replicas of services that do not have the usual number (`{"order-processor": 3}`).
     `extra_env` has more variables for each service and the proxy (`{"order-api": {"LOG_LEVEL": "debug"}}`).
-    `brokers` and `mongo_members` are 1 or 3, always the same for the same root.
+    `brokers` and `mongo_members` are 1 or 3, always the same for the same root. `observe` adds Prometheus and Grafana.
     """
 
     root: Path
@@ -30,6 +38,7 @@ class StackOptions:
     mongo_members: int = 1
     counts: Mapping[str, int] = field(default_factory=dict)
     extra_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    observe: Observation | None = None
 
     def replicas(self, service: str) -> int:
         """Return how many processes of the service there are."""
@@ -56,7 +65,8 @@ class StackOptions:
         """Return how many parts of each kind listen."""
         brokers = dict.fromkeys(("kafka", "kafka-controller", "kafka-internal"), self.brokers)
         replicas = {kind: self.replicas(kind.removesuffix("-admin")) for kind in ports.OF_SERVICES}
-        return {"proxy": 1, "mongodb": self.mongo_members, **brokers, **replicas}
+        observers = {"prometheus": 1, "grafana": 1} if self.observe else {}
+        return {"proxy": 1, "mongodb": self.mongo_members, **brokers, **replicas, **observers}
 
     def _next_offset(self) -> int:
         return 1000 if self.ports == "free" else (self.ports + 1000) % ports.HIGHEST_OFFSET

@@ -29,6 +29,8 @@ USUAL = {
     "kafka": 19192,
     "kafka-controller": 19292,
     "kafka-internal": 19392,
+    "prometheus": 19700,
+    "grafana": 19710,
 }
 # The first port of each kind of part; replica n listens on that port plus n.
 # The usual ports differ modulo 1000, so that stacks whose offsets differ by a multiple of 1000 share no port.

@@ -8,13 +8,14 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from local_stack import checks, lock, proxy, secret_files, stack_file
+from local_stack import checks, lock, prometheus, proxy, secret_files, stack_file
 from local_stack.catalog import APIS, CONSUMERS, SERVICES
 from local_stack.certificates import Authority, signing_key
 from local_stack.errors import StackError
 from local_stack.kafka import Kafka
 from local_stack.mongod import MongoDB
 from local_stack.options import Folders, StackOptions
+from local_stack.ports import HOST
 from local_stack.process import Part
 from local_stack.services import Wiring
 from local_stack.supervisor import Supervisor
@@ -23,13 +24,14 @@ __all__ = ["Stack", "StackError", "StackOptions"]
 
 READY_SECONDS = 120.0
 CLIENTS = (*SERVICES, "operator", "admin")
-# The order in which parts stop, and the seconds that each kind has before it is killed: 29 in all.
+# The order in which parts stop, and the seconds that each kind has before it is killed: 32 in all.
 STOP_ORDER = (
     (("proxy",), 3),
     (APIS, 11),
     (CONSUMERS, 7),
     (("kafka",), 5),
     (("mongodb",), 3),
+    (("prometheus", "grafana"), 3),
 )
 
 
@@ -99,6 +101,11 @@ class Stack:
     def client(self, user: str) -> dict[str, str]:
         """Return the variables of clients/USER.env, with which a program connects to MongoDB and Kafka as this user."""
         return self._wiring.client(user)
+
+    @property
+    def prometheus_url(self) -> str:
+        """The address of Prometheus, if `observe` was chosen and there is one."""
+        return f"http://{HOST}:{self._ports['prometheus']}"
 
     # -- control of single parts, for tests and tools --
 
@@ -172,7 +179,7 @@ class Stack:
             self.await_ready(*kafka)
             self._kafka.prepare()
             self._say("Kafka is ready")
-        self._launch(self._replicas(CONSUMERS))
+        self._launch([*self._replicas(CONSUMERS), *self._observers()])
         self.await_ready(*self._names)
         self._complete = True
         self._write_file()
@@ -207,6 +214,15 @@ class Stack:
             for service in services
             for replica in range(self._options.replicas(service))
         ]
+
+    def _observers(self) -> Iterable[Part]:
+        if self._options.observe:
+            admins = {
+                f"{service}-{replica}": self._wiring.admin_url(service, replica)
+                for service in SERVICES
+                for replica in range(self._options.replicas(service))
+            }
+            yield from prometheus.parts(self._folders, self._ports, admins, self._options.observe, say=self._say)
 
     def _stop(self) -> None:
         """Stop in order whatever was started, and leave only data, secrets and logs."""
