@@ -4,11 +4,16 @@ import importlib.util
 import re
 from pathlib import Path
 
+import pytest
+
 from shared.http.problem import TYPES
+from support import transcripts
 
 ROOT = Path(__file__).parents[1]
 MEMBERS = ("shared", "services/*", "local", "cli", "loadtest")
 SOURCES = sorted(path for member in MEMBERS for path in ROOT.glob(f"{member}/src/**/*.py"))
+DOCUMENTS = [ROOT / name for name in ("README.md", "CHANGELOG.md", "docs/operations.md", "docs/kubernetes.md")]
+TRANSCRIPTS = [example for document in DOCUMENTS for example in transcripts.commands(document)]
 
 
 def test_readme_settings_table_is_current() -> None:
@@ -57,3 +62,29 @@ def test_errors_page_explains_every_problem_type() -> None:
     assert set(re.findall(r"^## ([a-z-]+)$", page, re.MULTILINE)) == of_code | of_proxy
     assert set(re.findall(r"^\| \[`([a-z-]+)`\]\(#\1\) \|", page, re.MULTILINE)) == of_code | of_proxy
     assert len(of_proxy) >= 13
+
+
+def test_every_retail_command_in_a_document_parses() -> None:
+    """With the real commands and options; words in capitals stand for values."""
+    mentioned = [line for document in DOCUMENTS for line in transcripts.mentions(document)]
+    for line, _ in TRANSCRIPTS:
+        transcripts.parse(line)
+    for line in mentioned:
+        transcripts.parse(line, complete=False)
+
+    assert len(TRANSCRIPTS) >= 25
+    assert len(mentioned) >= 20
+
+
+def test_wrong_option_in_a_transcript_does_not_parse() -> None:
+    with pytest.raises(Exception, match="No such option: --older"):
+        transcripts.parse("retail orders stuck --older 5")
+
+
+def test_tables_in_transcripts_are_those_that_retail_draws() -> None:
+    drawn = transcripts.drawn()
+    shown = [transcripts.layout(output) for _, output in TRANSCRIPTS]
+
+    assert set().union(*(layout.tables for layout in shown)) <= drawn.tables
+    assert set().union(*(layout.labels for layout in shown)) <= drawn.labels
+    assert sum(len(layout.tables) for layout in shown) >= 20

@@ -13,6 +13,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from retail_cli.main import app
+from support import transcripts
 
 PROGRAM = """
 import sys
@@ -114,11 +115,7 @@ def test_examples_in_every_help_parse(path: tuple[str, ...]) -> None:
     assert len(examples) >= 2
     assert "Examples:" in printed
     for example in examples:
-        command, words = COMMANDS[()], shlex.split(example)[1:]
+        words = shlex.split(example)[1:]
         assert tuple(words[: len(path)]) == path
         assert words[-1] in printed
-        while hasattr(command, "commands"):  # a group parses its own options, and leaves the rest to its command
-            context = command.make_context("retail", [*words])
-            words = [*context._protected_args, *context.args]
-            command, words = command.commands[words[0]], words[1:]
-        command.make_context("retail", words)
+        transcripts.parse(example)
