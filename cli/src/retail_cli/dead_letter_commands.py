@@ -96,7 +96,7 @@ def redrive(
     print_outcomes("Redrive", outcomes, dry_run=dry_run, as_json=as_json)
 
 
-@app.command(epilog=examples("retail dead-letters acknowledge 0:17"))
+@app.command(epilog=examples("retail dead-letters acknowledge 0:17", "retail dead-letters acknowledge 0:17 --json"))
 def acknowledge(
     context: typer.Context,
     position: Annotated[str, typer.Argument(metavar="ID", help="PARTITION:OFFSET, as `list` shows it.")],
