@@ -19,6 +19,7 @@ RETRY_SECONDS = 1.0
 INDEXES_PENDING = "the indexes in MongoDB are not confirmed yet"
 PING_SECONDS = 0.8  # 1.3 at most: while it selects a server, the driver checks its deadline every 0.5 s
 logger = log.get(__name__)
+_throttle = log.LogThrottle(seconds=1.0)  # in an outage every thread of a replica fails at once
 
 
 class StoreUnavailable(Exception):  # noqa: N818 - a state, not a defect
@@ -56,7 +57,10 @@ def errors_as_unavailable() -> Iterator[None]:
     except CircuitOpen as error:
         raise StoreUnavailable(error.retry_after) from None
     except (PyMongoError, BSONError) as error:
-        logger.warning("mongodb_failed", **error_fields(error))
+        fields = error_fields(error)
+        suppressed = _throttle.allow(tuple(fields.values()))
+        if suppressed is not None:
+            logger.warning("mongodb_failed", **fields, suppressed=suppressed)
         raise StoreUnavailable from error
 
 

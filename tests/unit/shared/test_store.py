@@ -1,5 +1,6 @@
 """Calls to MongoDB through the breaker, and what their errors become."""
 
+from contextlib import suppress
 from typing import Any
 from unittest.mock import Mock
 
@@ -10,15 +11,19 @@ from pymongo.errors import (
     DocumentTooLarge,
     DuplicateKeyError,
     NotPrimaryError,
+    OperationFailure,
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
     WriteError,
 )
+from structlog.testing import capture_logs
 
-from shared import mongo
+from shared import mongo, store
 from shared.resilience.breaker import CONSECUTIVE_FAILURES, Breaker
 from shared.store import OutcomeUnknown, StoreUnavailable, insert_guarded, run_guarded
+from shared.telemetry.log import LogThrottle
 from shared.telemetry.metrics import BreakerMetrics
+from support.clock import Clock
 
 
 @pytest.fixture
@@ -80,3 +85,25 @@ def test_duplicate_key_is_an_answer_and_not_a_failure(breaker: Breaker) -> None:
             )
 
     assert breaker.state == "closed"
+
+
+def test_failures_of_a_kind_are_one_log_line_in_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(store, "_throttle", LogThrottle(clock.seconds, seconds=1.0))
+
+    def fail(error: Exception) -> None:
+        with suppress(store.StoreUnavailable), store.errors_as_unavailable():
+            raise error
+
+    with capture_logs() as lines:
+        for _ in range(5):
+            fail(AutoReconnect("down"))
+        fail(OperationFailure("no right", 13))
+        clock.advance(1)
+        fail(AutoReconnect("down"))
+
+    assert [(line["event"], line["error"], line["suppressed"]) for line in lines] == [
+        ("mongodb_failed", "AutoReconnect", 0),
+        ("mongodb_failed", "OperationFailure", 0),
+        ("mongodb_failed", "AutoReconnect", 4),
+    ]

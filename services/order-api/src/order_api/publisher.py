@@ -14,7 +14,7 @@ from shared.ordering import events
 from shared.resilience import crash
 from shared.resilience.backoff import Backoff
 from shared.resilience.breaker import Breaker, CircuitOpen, Permit
-from shared.telemetry import log
+from shared.telemetry import log, trace_context
 from shared.telemetry.spans import Span
 from shared.telemetry.tracing import OFF, Tracer
 
@@ -25,10 +25,11 @@ logger = log.get(__name__)
 
 
 class Sent(NamedTuple):
-    """An event in flight: its order, the claim of the sweep that sent it (None: the fast path), its recorded span."""
+    """An event in flight: its order, the claim of the sweep that sent it (None: the fast path), its trace."""
 
     order_id: str
     claim: str | None
+    traceparent: str | None = None
     span: Span | None = None
 
 
@@ -88,7 +89,8 @@ class EventPublisher:
             self._metrics.malformed.inc()
             self._unpublishable.append(record)
             return
-        sent = sent._replace(span=self._tracer.start(SEND, "client", traceparent, _attributes(record, sent)))
+        span = self._tracer.start(SEND, "client", traceparent, _attributes(record, sent))
+        sent = sent._replace(traceparent=traceparent, span=span)
         on_delivery = partial(self._on_delivery, sent, permit)
         crash.point("before-produce")
         try:
@@ -154,7 +156,8 @@ class EventPublisher:
         """Log one failure of a kind in 30 s: without brokers there are thousands."""
         suppressed = self._log_throttle.allow((event, error))
         if suppressed is not None:
-            logger.warning(event, order_id=sent.order_id, error=error, suppressed=suppressed)
+            trace = trace_context.log_field(sent.traceparent)
+            logger.warning(event, order_id=sent.order_id, **trace, error=error, suppressed=suppressed)
 
     def _on_error(self, error: KafkaError) -> None:
         fatal = error.fatal() or error.name() == FATAL

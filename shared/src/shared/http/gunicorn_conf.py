@@ -13,7 +13,6 @@ from shared.config.service_settings import ServerSettings
 from shared.config.settings import load
 from shared.http import header_lines
 from shared.http.gunicorn_errors import write_error
-from shared.telemetry import log
 
 _own = load(ServerSettings, os.environ)  # on a SettingsError gunicorn writes it to standard error and exits with 1
 
@@ -40,18 +39,13 @@ proc_name = "retail-orders"
 control_socket_disable = True  # it would be in the home directory, one for all replicas
 accesslog = None
 errorlog = "-"
+logger_class = "shared.http.gunicorn_log.JsonLogger"
 loglevel = _own.log_level
 logconfig_dict: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "loggers": {"gunicorn.error": {"propagate": True, "handlers": [], "level": loglevel.upper()}},
 }
-
-
-def on_starting(server: Any) -> None:
-    """Log the lines of gunicorn's master as JSON too, with the service's name."""
-    package: str = server.app.app_uri.partition(".")[0]
-    log.configure(package.replace("_", "-"), loglevel)
 
 
 def post_fork(_server: Any, _worker: Any) -> None:

@@ -70,9 +70,13 @@ class AdminServer:
             def do_HEAD(self) -> None:
                 self.do_GET()
 
+            def log_request(self, *_: object) -> None:
+                """Log no request line."""
+
             def log_message(self, template: str, *values: object) -> None:
-                """Log what the base class rejects, and clients that time out."""
-                logger.info("admin_bad_request", detail=template % values)
+                """Log what the base class rejects, without the request's own text, and clients that time out."""
+                code = values[0] if values else None
+                logger.info("admin_bad_request", detail=f"status {code:d}" if isinstance(code, int) else template)
 
             def _answer(self, status: int, content_type: str, body: bytes) -> None:
                 self.send_response_only(status)

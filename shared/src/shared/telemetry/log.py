@@ -86,10 +86,11 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 
 
 class LogThrottle:
-    """Throttles frequent log lines to one per kind in 30 s. Thread-safe. It remembers every kind, so use few."""
+    """Throttles frequent log lines to one per kind in `seconds`. Thread-safe. It remembers every kind, so use few."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, seconds: float = THROTTLE_SECONDS) -> None:
         """`clock` is monotonic, in seconds."""
+        self._seconds = seconds
         self._clock = clock
         self._next: dict[Hashable, float] = {}
         self._suppressed: dict[Hashable, int] = {}
@@ -102,7 +103,7 @@ class LogThrottle:
             if now < self._next.get(kind, now):
                 self._suppressed[kind] += 1
                 return None
-            self._next[kind] = now + THROTTLE_SECONDS
+            self._next[kind] = now + self._seconds
             suppressed = self._suppressed.get(kind, 0)
             self._suppressed[kind] = 0
             return suppressed

@@ -94,6 +94,7 @@ def test_client_errors_are_logged_as_json(url: str, capsys: pytest.CaptureFixtur
         until(lambda: {line["event"] for line in lines} == {"admin_bad_request", "admin_request_failed"}, "both")
 
     assert b" 501 " in rejection
+    assert [line["detail"] for line in lines if line["event"] == "admin_bad_request"] == ["status 501"]
     assert capsys.readouterr().err == ""
 
 

@@ -1,0 +1,30 @@
+"""gunicorn's own log lines: JSON from the first one, and without anything of a request."""
+
+import logging
+from typing import Any
+
+from gunicorn import glogging  # type: ignore[import-untyped]
+
+from shared.telemetry import log
+
+REJECTED = "Invalid request from ip="  # with the request line or header; `request_refused` says the rest
+FAILED = "Error handling request"  # with the method and the address, and so the query
+
+
+class JsonLogger(glogging.Logger):  # type: ignore[misc]
+    """Replaces gunicorn's logger (`logger_class`)."""
+
+    def setup(self, cfg: Any) -> None:
+        """Configure the log of the whole process: gunicorn calls this before its first line."""
+        super().setup(cfg)
+        package: str = cfg.default_proc_name.partition(".")[0]  # of the application, such as order_api.app:wsgi()
+        log.configure(package.replace("_", "-"), cfg.loglevel)
+        self.error_log.addFilter(hide_request)
+
+
+def hide_request(record: logging.LogRecord) -> bool:
+    """Return False for a line that should not be written; remove the request from another."""
+    text = str(record.msg)
+    if text.startswith(FAILED):
+        record.msg, record.args = FAILED, ()
+    return not text.startswith(REJECTED)

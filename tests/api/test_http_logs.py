@@ -1,0 +1,67 @@
+"""gunicorn's log lines: JSON from the first to the last, and without anything of a request."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.wait import until
+
+TESTS = Path(__file__).parents[1]
+SECRET = "hunter2hunter2"
+REQUESTS = {
+    "request line": f"GET /hello?{SECRET} {SECRET} HTTP/1.1\r\n\r\n",
+    "method": f"{SECRET}<> /hello HTTP/1.1\r\n\r\n",
+    "version": f"GET /hello HTTP/{SECRET}\r\n\r\n",
+    "header": f"GET /hello HTTP/1.1\r\nHost: api\r\n{SECRET}\r\n\r\n",
+    "header name": f"GET /hello HTTP/1.1\r\nHost: api\r\na_{SECRET}: 1\r\n\r\n",
+    "query of a failed request": f"GET /fail?{SECRET} HTTP/1.1\r\nHost: api\r\n\r\n",
+    "query of a good request": f"GET /hello?{SECRET} HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n",
+}
+
+
+def answer(port: int, request: str) -> bytes:
+    """Return what comes until the server closes the connection; empty if it does not listen."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            connection.sendall(request.encode())
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+    except ConnectionError:
+        return b""
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The whole log of a server that got every request, at the level debug."""
+    log = tmp_path_factory.mktemp("logs") / "log"
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:shared.http.gunicorn_conf", "--chdir", str(TESTS)]
+    environ = {"PATH": os.environ["PATH"], "HTTP_BIND": f"127.0.0.1:{port}", "LOG_LEVEL": "debug"}
+    with log.open("wb") as output:
+        process = subprocess.Popen([*command, "support.worker_app:app"], env=environ, stdout=output, stderr=output)
+        try:
+            until(lambda: answer(port, REQUESTS["query of a good request"]), "gunicorn to serve", seconds=60)
+            for name, request in REQUESTS.items():
+                assert answer(port, request), name
+        finally:
+            process.terminate()
+            process.wait(30)
+    written = log.read_text().splitlines()
+    return [json.loads(line) for line in written if line != "finished"]  # which the application prints at its end
+
+
+def test_every_line_is_json_from_the_first(lines: list[dict[str, Any]]) -> None:
+    assert any(line["event"].startswith("Starting gunicorn") for line in lines[:2])  # behind its configuration
+    assert {line["service"] for line in lines} == {"support"}
+
+
+def test_no_line_contains_anything_of_a_request(lines: list[dict[str, Any]]) -> None:
+    assert [line["event"] for line in lines if SECRET in str(line)] == []
+    assert [line["status"] for line in lines if line["event"] == "request_refused"] == [400] * 5 + [503]
+    assert [line["event"] for line in lines if line["level"] == "error"] == ["Error handling request"]
