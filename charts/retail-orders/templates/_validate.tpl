@@ -48,6 +48,7 @@
 {{- if and .Values.monitoring.monitors .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsPeers) }}
 {{- fail "monitoring.monitors needs networkPolicy.metricsPeers: without it network policies block the pods of Prometheus" }}
 {{- end }}
+{{- include "retail-orders.validateTracing" . }}
 {{- include "retail-orders.validateLabels" . }}
 {{- include "retail-orders.validateAdditions" . }}
 {{- if and .Values.serviceAccount.name .Values.serviceAccount.create }}

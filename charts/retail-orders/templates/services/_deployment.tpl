@@ -8,6 +8,7 @@
 {{- if hasKey .values "tls" }}
 {{ include "retail-orders.httpEnv" . }}
 {{- end }}
+{{- include "retail-orders.tracingEnv" . }}
 {{- with .component.env }}
 {{ toYaml . }}
 {{- end }}
@@ -63,6 +64,7 @@ spec:
               {{- if hasKey .values "kafka" }}
               {{- include "retail-orders.kafkaFiles" . | nindent 14 }}
               {{- end }}
+              {{- include "retail-orders.tracingFiles" . | nindent 14 }}
               {{- with .component.secretFiles }}
               {{- toYaml . | nindent 14 }}
               {{- end }}

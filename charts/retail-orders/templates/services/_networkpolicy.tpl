@@ -23,6 +23,9 @@
     {{- if hasKey .values "kafka" }}
     {{- include "retail-orders.serverEgress" .root.Values.kafka | nindent 4 }}
     {{- end }}
+    {{- if .root.Values.tracing.endpoint }}
+    {{- include "retail-orders.serverEgress" .root.Values.tracing | nindent 4 }}
+    {{- end }}
     {{- with .component.calls }}
     - ports: [{port: https}]
       to:
