@@ -1,0 +1,212 @@
+"""One trace from POST to PROCESSED, whichever way an order goes, as a collector gets it from the running system."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from faults.harness import topic
+from local_stack.stack import Stack, StackOptions
+from shared.mongo import Document
+from shared.ordering.events import TOPIC
+from shared.ordering.transitions import OrderTransitions
+from shared.resilience.breaker import Breaker
+from shared.telemetry.metrics import BreakerMetrics
+from support.customer import ORDER, Customer, https
+from support.otlp_receiver import OtlpReceiver, ReceivedSpan, receiver
+from support.servers import database
+from support.wait import until
+
+CLIENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+CREATE, SEND, PROCESS = (f"{step} {TOPIC}" for step in ("create", "send", "process"))
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The whole system with every trace recorded."""
+
+    stack: Stack
+    collector: OtlpReceiver
+    customer: Customer
+
+    def document(self, **query: Any) -> Document:
+        with database(self.stack, "order-api") as orders:
+            return until(lambda: orders.orders.find_one(query), f"the order {query}")
+
+    def published(self, order_id: str) -> Document:
+        """Return the order once its event is known to be published."""
+        self.document(_id=order_id, outbox=None)
+        return self.document(_id=order_id)
+
+    def sends(self, order_id: str, count: int) -> list[tuple[str, int, bool]]:
+        """Return path, attempt and failure of each send, when there are `count`."""
+        spans = sorted(self.collector.wait_for(SEND, order_id, count=count), key=lambda span: span.start)
+        return [
+            (s.attributes["retail.outbox.path"], s.attributes["retail.outbox.attempt"], s.has_failed) for s in spans
+        ]
+
+    @contextmanager
+    def processor_stopped(self) -> Iterator[None]:
+        """Leave events in the topic meanwhile."""
+        self.stack.stop("order-processor-0")
+        try:
+            yield
+        finally:
+            self.stack.start("order-processor-0")
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
+    with receiver() as collector:
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_TRACES_SAMPLER_ARG": "1"}
+        options = StackOptions(
+            root=tmp_path_factory.mktemp("traced"),
+            counts={"order-api": 1},
+            extra_env={
+                "order-api": environ,
+                "auth-api": environ,
+                "order-processor": environ | {"RECONCILE_INTERVAL_SECONDS": "1"},
+            },
+        )
+        with Stack(options) as stack, https(stack.base_url, stack.ca) as client:
+            yield Traced(stack, collector, Customer(client))
+
+
+def assert_one_trace(traced: Traced, order_id: str, *, sends: int) -> list[ReceivedSpan]:
+    """Check that every span of the order is in one trace, all sends and the processing below the span of its insert."""
+    traced.customer.processed(order_id)
+    processed = traced.collector.wait_for(PROCESS, order_id)
+    traced.collector.wait_for(SEND, order_id, count=sends)
+    trace_id, create_id = traced.document(_id=order_id)["traceparent"].split("-")[1:3]
+    spans = [span for span in traced.collector.of_order(order_id) if span.name != "GET /orderdetails"]
+
+    assert {span.trace_id for span in spans} == {trace_id}
+    below = [span for span in spans if span.name in {SEND, PROCESS}]
+    assert {span.parent for span in below} == {create_id}
+    assert [span.attributes["retail.result"] for span in processed][-1] in {"processed", "duplicate"}
+    return spans
+
+
+def test_fast_path_is_one_trace_from_request_to_processed(traced: Traced) -> None:
+    headers = traced.customer.headers | {"traceparent": CLIENT}
+    placed = traced.customer.http.post("/order", json={"userid": traced.customer.name, **ORDER}, headers=headers)
+    order_id = placed.json()["orderid"]
+    (request,) = traced.collector.wait_for("POST /order", order_id)
+    (create,) = traced.collector.wait_for(CREATE, order_id)
+
+    spans = assert_one_trace(traced, order_id, sends=1)
+
+    assert sorted((span.service, span.name, span.kind) for span in spans) == [
+        ("order-api", "POST /order", "server"),
+        ("order-api", CREATE, "producer"),
+        ("order-api", SEND, "client"),
+        ("order-processor", PROCESS, "consumer"),
+    ]
+    assert (request.parent, request.links, create.parent) == ("", (CLIENT.split("-")[1],), request.span_id)
+    assert traced.sends(order_id, 1) == [("fast", 0, False)]
+    (send,) = traced.collector.wait_for(SEND, order_id)
+    (process,) = traced.collector.wait_for(PROCESS, order_id)
+    place = ("messaging.destination.partition.id", "messaging.kafka.offset")
+    assert [send.attributes[name] for name in place] == [process.attributes[name] for name in place]
+    assert request.start <= create.start <= create.end <= send.start
+
+
+def test_event_has_exactly_one_traceparent(traced: Traced) -> None:
+    order_id = traced.customer.place()
+    traced.customer.processed(order_id)
+
+    (event,) = (m for m in topic.messages(traced.stack, TOPIC) if m.key() == order_id.encode())
+    values = [value for name, value in topic.headers(event) if name == "traceparent"]
+    assert values == [traced.document(_id=order_id)["traceparent"].encode()]
+
+
+def test_batch_links_to_its_orders_in_a_trace_of_its_own(traced: Traced) -> None:
+    order_id = traced.customer.place()
+    (process,) = traced.collector.wait_for(PROCESS, order_id)
+
+    def linking() -> list[ReceivedSpan]:
+        return [span for span in [*traced.collector.spans] if process.trace_id in span.links]
+
+    (batch,) = until(linking, "the span of the batch")
+    assert (batch.name, batch.parent) == (f"process batch {TOPIC}", "")
+    assert batch.trace_id != process.trace_id
+
+
+def test_trace_is_unbroken_by_the_death_of_the_api_between_insert_and_send(traced: Traced, tmp_path: Path) -> None:
+    with doomed_api(traced.stack, tmp_path / "log", CRASH_POINT="after-insert", TRACING_TRUST_CLIENTS="true") as url:
+        headers = traced.customer.headers | {"traceparent": CLIENT, "Idempotency-Key": "doomed"}
+        with pytest.raises(httpx.TransportError):
+            httpx.post(f"{url}/order", json={"userid": traced.customer.name, **ORDER}, headers=headers, timeout=35)
+    order_id = traced.document(userid=traced.customer.name, **{"idempotency.key": "doomed"})["_id"]
+
+    spans = assert_one_trace(traced, order_id, sends=1)
+
+    assert {span.trace_id for span in spans} == {CLIENT.split("-")[1]}
+    assert traced.sends(order_id, 1) == [("sweep", 1, False)]
+
+
+def test_trace_continues_after_a_requeue(traced: Traced) -> None:
+    with traced.processor_stopped():
+        order_id = traced.customer.place()
+        traced.published(order_id)
+        topic.recreate(traced.stack, TOPIC)  # the event is lost
+
+    assert_one_trace(traced, order_id, sends=2)
+    assert traced.document(_id=order_id)["rearmed"] == 1
+    assert traced.sends(order_id, 2) == [("fast", 0, False), ("sweep", 1, False)]
+
+
+def test_trace_continues_after_a_redrive(traced: Traced) -> None:
+    with traced.processor_stopped():
+        order_id = traced.customer.place()
+        traced.published(order_id)
+        with database(traced.stack, "order-processor") as orders:
+            breaker = Breaker("mongodb", BreakerMetrics(CollectorRegistry()))
+            at = datetime.now(UTC).replace(microsecond=0)
+            assert OrderTransitions(orders, breaker).fail([order_id], at=at, reason="out of stock") == 1
+    redrive = [str(Path(sys.executable).with_name("retail")), "dead-letters", "redrive", order_id]
+    done = subprocess.run(redrive, env=traced.stack.client("operator"), capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert_one_trace(traced, order_id, sends=2)
+    assert traced.sends(order_id, 2) == [("fast", 0, False), ("sweep", 1, False)]
+
+
+@contextmanager
+def doomed_api(stack: Stack, log: Path, **environ: str) -> Iterator[str]:
+    """Run one more order-api, whose address is returned; it is killed at the end if it still runs."""
+    addresses = []
+    for _ in range(2):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            addresses.append(f"127.0.0.1:{probe.getsockname()[1]}")
+    part = stack._wiring.part("order-api", 0, stack._options.extra_env["order-api"])
+    own = {"HTTP_BIND": addresses[0], "ADMIN_BIND": addresses[1], **environ}
+    with log.open("wb") as output:
+        process = subprocess.Popen(part.command, env={**part.environment, **own}, stdout=output, stderr=output)
+    try:
+        until(lambda: _is_ready(f"http://{addresses[1]}/readyz"), "the doomed replica", seconds=60)
+        yield f"http://{addresses[0]}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
