@@ -19,7 +19,7 @@ USER, PASSWORD = "bench", "bench-correct-horse"
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 TOPIC = "bench.orders"
-# One user and one address make the whole load.
+# One user and one address produce the whole load.
 NO_LIMIT = dict.fromkeys(("RATE_LIMIT_ORDERS", "RATE_LIMIT_READS"), "999999/999999")
 EXTRA = {
     "order-api": {"LOG_LEVEL": "info", **NO_LIMIT},

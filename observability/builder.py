@@ -37,7 +37,7 @@ class Panel:
 
     @property
     def height(self) -> int:
-        """In Grafana's grid."""
+        """The height in rows of Grafana's grid."""
         return STAT_HEIGHT if self.kind == "stat" else GRAPH_HEIGHT
 
     def json(self, number: int, x: int, y: int) -> Json:

@@ -1,4 +1,4 @@
-"""Documents that name settings, modules or tests are held to the code."""
+"""Settings, modules, tests, commands and tables that documents name exist in the code."""
 
 import importlib.util
 import re

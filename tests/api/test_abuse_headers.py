@@ -45,7 +45,7 @@ def both(tmp_path: Path) -> BothApis:
 
 
 def stripped(answer: Any) -> Any:
-    """Return what must not depend on such headers."""
+    """Return the parts of a response that spoofed headers must not change."""
     headers = {name: value for name, value in answer.headers if name not in {"X-Request-ID", "ETag", "Location"}}
     return answer.status_code, headers
 

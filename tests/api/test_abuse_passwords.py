@@ -82,7 +82,7 @@ def test_password_is_case_sensitive(auth: AuthService) -> None:
 
 
 class SlowPasswords(Passwords):
-    """Hashes that wait until they are released; `most` ran at one time."""
+    """Hashes that wait until they are released; `most` is the largest number that ran at the same time."""
 
     def __init__(self) -> None:
         super().__init__(**CHEAP)

@@ -16,7 +16,7 @@ import pytest
         ("HTTP_BIND", "8080", "HTTP_BIND: must be host:port, not '8080'"),
     ],
 )
-def test_invalid_variable_of_gunicorn_is_named_in_one_sentence(app: str, name: str, value: str, sentence: str) -> None:
+def test_invalid_variable_of_gunicorn_is_named(app: str, name: str, value: str, sentence: str) -> None:
     command = [sys.executable, "-m", "gunicorn", "--config", "python:shared.http.gunicorn_conf", app]
     environ = {"PATH": os.environ["PATH"], name: value}
     ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)

@@ -112,7 +112,7 @@ def test_every_mongodb_role_has_a_secret_and_a_user() -> None:
 
 
 def test_versions_match_the_versions_file() -> None:
-    """Other files pin the versions of k8s/versions.env."""
+    """Each version that another file names is the one in k8s/versions.env."""
     lines = (helm.ROOT / "k8s/versions.env").read_text().splitlines()
     versions = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
     values = yaml.safe_load((helm.CHART / "values.yaml").read_text())

@@ -171,7 +171,7 @@ def test_scaling_behavior_is_merged_over_the_default() -> None:
 
 
 def test_everything_values_render_every_kind() -> None:
-    """The example that is meant to render each template does."""
+    """This example exists to render each template."""
     kinds = {r["kind"] for r in helm.rendered(helm.CHART / "ci/everything-values.yaml")}
 
     assert kinds == {

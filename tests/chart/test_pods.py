@@ -101,7 +101,7 @@ def test_mounts_have_a_volume(pod: Pod) -> None:
 
 @services_pods
 def test_services_have_probes(pod: Pod) -> None:
-    """Start, life and readiness, each of its own container; the service's on its admin port."""
+    """Startup, liveness and readiness probes ask the container itself, the service on its admin port."""
     for container in pod.containers:
         assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(container)
     service = pod.spec["containers"][0]

@@ -71,7 +71,7 @@ def shown(pod: tuple[Resource, Resource]) -> dict[str, Any]:
 
 
 def has(pod: tuple[Resource, Resource], key: str) -> bool:
-    """Return whether a pod shows a setting, perhaps beside others."""
+    """Return whether a pod shows a setting, possibly among others."""
     value, found = SETTINGS[key], shown(pod)[key]
     if isinstance(value, dict):
         return bool(found is not None and value.items() <= found.items())

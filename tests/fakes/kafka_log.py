@@ -132,7 +132,7 @@ class FakeTopic:
 
 
 class FakeConsumer:
-    """A member of the group, as `consumer.Loop` sees it (incremental assignment).
+    """A member of the group, as `consumer.Consumer` sees it (incremental assignment).
 
     The answer to a commit comes with the next `consume`.
     """
@@ -146,7 +146,7 @@ class FakeConsumer:
         self._due: set[int] = set()  # what the group assigned to this member; it notices at its next `consume`
         self._lost = False
         self._position: dict[int, int] = {}
-        self._ends: dict[int, int] = {}  # where the client has returned a FakeEnd
+        self._ends: dict[int, int] = {}  # offsets at which the client returned a FakeEnd
         self._paused: set[int] = set()
         self._callbacks: dict[str, Callable[..., None]] = {}
 

@@ -96,7 +96,7 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="session")
 def systems(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The systems that the rows need, one after the other."""
+    """The systems that the rows need, one at a time."""
     from faults.harness.systems import Systems  # noqa: PLC0415 - the tests of the harness need no stack
 
     systems = Systems(tmp_path_factory.mktemp("systems"))

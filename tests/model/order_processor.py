@@ -23,7 +23,7 @@ HANDLER = "order-processor"
 
 
 def handle(state: State, guards: Safeguards) -> Iterator[Step]:
-    """`consumer.Loop` and `handler.Handler`: fetch, write, commit."""
+    """`consumer.Consumer` and `handler.Handler`: fetch, write, commit."""
     consumer = state.consumer
     if consumer.doing == "idle":
         yield from _fetch(state, guards)
@@ -31,7 +31,7 @@ def handle(state: State, guards: Safeguards) -> Iterator[Step]:
         yield from _update(state, guards)
         yield from _reject(state, guards)
     elif consumer.doing == "written" or (consumer.doing == "writing" and state.all_committed):
-        yield Step(HANDLER, f"consumer.Loop: commit offset {consumer.position + 1}", _commit(state, consumer))
+        yield Step(HANDLER, f"consumer.Consumer: commit offset {consumer.position + 1}", _commit(state, consumer))
 
 
 def _fetch(state: State, guards: Safeguards) -> Iterator[Step]:
@@ -48,7 +48,7 @@ def _fetch(state: State, guards: Safeguards) -> Iterator[Step]:
         got = state._replace(consumer=Consumer("got", position, order_id))
         if not guards.commit_after_write:
             got = got._replace(offset=position + 1)
-        yield Step(HANDLER, f"consumer.Loop: {order_id} from offset {position}", got)
+        yield Step(HANDLER, f"consumer.Consumer: {order_id} from offset {position}", got)
         if state.left.poisons:
             left = state.left._replace(poisons=state.left.poisons - 1)
             skipped = state._replace(left=left, consumer=Consumer("written", position, order_id))

@@ -68,7 +68,7 @@ def explore(faults: Faults, guards: Safeguards, *, reconcilers: int = 2) -> Outc
 
     A state is stuck if no settled state can be reached from it without another fault.
     """
-    gc.disable()  # many small tuples without cycles: collecting them would take half of the time
+    gc.disable()  # many small tuples without cycles: garbage collection would take half of the time
     try:
         return _explore(faults, guards, reconcilers)
     finally:

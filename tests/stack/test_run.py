@@ -37,7 +37,7 @@ def run(root: Path) -> Iterator[StackRun]:
 
 @pytest.fixture(scope="module")
 def kept(run: StackRun) -> tuple[Customer, str]:
-    """A customer, and an order that must outlive all that follows."""
+    """A customer, and an order that must survive all later tests."""
     customer = run.customer()
     return customer, customer.place()
 

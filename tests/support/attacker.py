@@ -133,7 +133,7 @@ class _Attacker:
             return None
 
     def _tried(self) -> None:
-        """Start the attack's time once every client has tried to connect."""
+        """Start the clock of the attack once every client has tried to connect."""
         self._waiting -= 1
         if not self._waiting:
             self._deadline = time.monotonic() + self._attack.seconds

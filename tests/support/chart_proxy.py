@@ -51,7 +51,7 @@ def write(folder: Path, authority: Authority, *options: str) -> None:
 @contextmanager
 def nginx(folder: Path, listening: Callable[[], bool]) -> Iterator[int]:
     """Run nginx with the configuration in a folder until the context ends, and yield its process id."""
-    user = "user root; " if os.getuid() == 0 else ""  # root's workers would otherwise become nobody
+    user = "user root; " if os.getuid() == 0 else ""  # otherwise nginx runs its workers as nobody
     directives = f"daemon off; {user}"
     command = [nginx_binary(), "-p", folder, "-c", folder / "nginx.conf", "-e", "stderr", "-g", directives]
     with (folder / "log").open("wb") as log:

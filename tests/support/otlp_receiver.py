@@ -114,7 +114,7 @@ def receiver(port: int = 0) -> Iterator[OtlpReceiver]:
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """A client that gave up is what some tests want."""
+            """Ignore a client that disconnects: some tests cause that."""
 
     server = Server(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

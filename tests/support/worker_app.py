@@ -15,7 +15,7 @@ TEXT = [("Content-Type", "text/plain")]
 
 
 class App:
-    """Does what the path says. `extensions` is what `gunicorn_conf` expects of an application."""
+    """Does what the request's path names. `extensions` is what `gunicorn_conf` expects of an application."""
 
     def __init__(self) -> None:
         self.extensions: dict[str, Callable[[], None]] = {"shutdown": lambda: print("finished", flush=True)}

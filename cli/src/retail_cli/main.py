@@ -73,7 +73,7 @@ def connect(
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Look after Retail Orders: orders, dead letters, outbox, circuit breakers."""
+    """Operate Retail Orders: orders, dead letters, outbox, circuit breakers."""
     if context.obj is None:
         context.obj = Session(lambda: settings.load(env_file, os.environ, Path.cwd()))
     context.call_on_close(context.obj.close)

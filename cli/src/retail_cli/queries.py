@@ -1,4 +1,4 @@
-"""What the commands print and the console shows: reports, made from what a session reads."""
+"""The reports that the commands print and the console shows, built from what a session reads."""
 
 from datetime import timedelta
 

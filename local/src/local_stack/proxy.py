@@ -88,7 +88,7 @@ def part(
     folder = folders.config("proxy")
     limits = proxy_limits.figures(environ)
     config = CONFIG.format(
-        # root's workers would otherwise become nobody, who cannot read this folder
+        # started by root, nginx would run its workers as nobody, who cannot read this folder
         user="user root;\n" if os.getuid() == 0 else "",
         pid=_quoted(folder / "nginx.pid"),
         client_bodies=_quoted(folder / "client"),

@@ -48,6 +48,6 @@ class ProxiedKafka(Kafka):
 
 @contextmanager
 def proxied() -> Iterator[None]:
-    """Have stacks that are entered within use proxies."""
+    """Stacks that are entered within this context use proxies."""
     with patch.object(stack, "MongoDB", ProxiedMongoDB), patch.object(stack, "Kafka", ProxiedKafka):
         yield

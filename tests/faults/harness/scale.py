@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 SCALE = os.environ.get("FAULTS", "")
 Pick = Callable[[T, T], T]
-# One address and few users make the whole load of a row.
+# One address and few users produce the whole load of a row.
 RAISED_LIMITS = {
     "PROXY_REQUESTS_PER_ADDRESS": "512",
     "PROXY_UNAUTHENTICATED_PER_SECOND": "500",

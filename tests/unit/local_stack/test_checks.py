@@ -34,7 +34,7 @@ def test_missing_library_is_named_with_its_fix(
         checks.machine()
 
 
-def test_other_processor_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_processor_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
 
     with pytest.raises(StackError, match="runs on Linux on x86-64, not on Linux on aarch64"):
@@ -59,7 +59,7 @@ def test_soft_limit_of_open_files_becomes_the_hard_limit(
     assert limits == [(4096, 4096)]
 
 
-def test_low_hard_limit_of_open_files_is_a_sentence(
+def test_low_hard_limit_of_open_files_is_reported(
     monkeypatch: pytest.MonkeyPatch, limits: list[tuple[int, int]]
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (256, 512))
@@ -78,7 +78,7 @@ def test_unusable_tmpdir_is_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert Path(os.environ["TMPDIR"]).is_dir()
 
 
-def test_no_temporary_folder_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_temporary_folder_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> str:
         raise FileNotFoundError
 
@@ -88,7 +88,7 @@ def test_no_temporary_folder_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> N
         checks.find_temporary_folder()
 
 
-def test_root_that_cannot_be_created_is_a_sentence(tmp_path: Path) -> None:
+def test_root_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(StackError, match=r"file/root cannot be written \(Not a directory\).*--root FOLDER"):
@@ -118,7 +118,7 @@ def test_cache_is_in_the_checkout_when_home_cannot_be_written(monkeypatch: pytes
         assert jars.cache().is_dir()
 
 
-def test_no_folder_for_kafka_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_folder_for_kafka_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(jars, "REPOSITORY", tmp_path / "file")

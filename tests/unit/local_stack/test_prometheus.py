@@ -37,7 +37,7 @@ def test_alerts_have_no_token_left() -> None:
     assert 'up{namespace="local", pod=~"retail-.*"} == 0' in text
 
 
-def test_durations_and_ages_of_tests_are_divided() -> None:
+def test_durations_and_ages_in_alerts_are_divided() -> None:
     divided = prometheus.rules(20)
     alerts = {
         rule["alert"]: rule for group in yaml.safe_load(divided)["groups"] for rule in group["rules"] if "alert" in rule
@@ -60,7 +60,7 @@ def test_prometheus_accepts_its_configuration(tmp_path: Path, divisor: float) ->
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_missing_prometheus_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_prometheus_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prometheus, "binary", lambda: None)
     said: list[str] = []
 

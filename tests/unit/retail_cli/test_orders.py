@@ -158,7 +158,7 @@ def test_empty_outbox_has_no_oldest_entry() -> None:
         ),
     ],
 )
-def test_mongodb_failure_is_one_sentence_and_exit_code_3(
+def test_mongodb_failure_is_reported_with_exit_code_3(
     error: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_self: OrderReader) -> None:

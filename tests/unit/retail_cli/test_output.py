@@ -39,7 +39,7 @@ def run(*arguments: str, stdout: Any = subprocess.PIPE, **environ: str) -> subpr
 
 
 @pytest.mark.parametrize("arguments", [("orders", "list"), ("orders", "list", "--json"), ("--help",)])
-def test_full_standard_output_is_one_sentence_and_exit_code_1(arguments: tuple[str, ...]) -> None:
+def test_full_standard_output_is_reported_with_exit_code_1(arguments: tuple[str, ...]) -> None:
     with Path("/dev/full").open("wb") as full:
         done = run(*arguments, stdout=full)
 
@@ -58,7 +58,7 @@ def test_closed_pipe_ends_the_command_silently(arguments: tuple[str, ...]) -> No
     assert (done.returncode, done.stderr) == (1, b"")
 
 
-def test_closed_standard_output_is_one_sentence_and_exit_code_1() -> None:
+def test_closed_standard_output_is_reported_with_exit_code_1() -> None:
     command = shlex.join([sys.executable, "-c", PROGRAM, "orders", "list"])
     environ = os.environ | {"PYTHONPATH": str(TESTS)}
 

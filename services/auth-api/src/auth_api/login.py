@@ -14,7 +14,7 @@ class WrongCredentials(Exception):  # noqa: N818 - a state of the request
 
 
 class UnusableUser(WrongCredentials):
-    """The user's record has no hash that this service can check: the client hears the same, the log names the user."""
+    """The stored hash is unusable: the client gets the usual answer, and the log names the user."""
 
 
 class Users(Protocol):

@@ -19,7 +19,7 @@ MAX_PER_USER_AND_ADDRESS = 10
 MAX_PER_ADDRESS = 100
 MAX_PER_USER = 100  # from addresses that are new to the user
 MAX_FROM_NEW_ADDRESSES = 1_000  # for all users together: one password tried on many names from many addresses
-KNOWN_FOR = timedelta(days=30)  # after a login or the registration
+KNOWN_FOR = timedelta(days=30)  # for so long after a registration or the last login
 
 
 class TooManyFailures(Exception):  # noqa: N818 - a state of the client

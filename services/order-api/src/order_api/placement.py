@@ -38,7 +38,7 @@ class OrderPlacement:
         """Return the order's document, and whether an earlier request placed it.
 
         `sent` is the order before its text was normalized, if that differs. `traceparent` is the request's trace
-        context; the document gets the one of the span around its insert, whose children are all sends of its event.
+        context; the document stores that of the span around its insert, the parent of each send of its event.
 
         Raise StoreUnavailable (nothing was stored), OutcomeUnknown, or IdempotencyKeyReused.
         """

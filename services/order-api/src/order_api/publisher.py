@@ -116,7 +116,7 @@ class EventPublisher:
         return popped
 
     def pop_unpublishable(self) -> list[Document]:
-        """Return, once, the orders of which no event can be made."""
+        """Return the orders of which no event can be made, each once."""
         popped, self._unpublishable = self._unpublishable, []
         return popped
 
@@ -181,7 +181,7 @@ class EventPublisher:
     def _poll_reports(self, poll: Callable[[], int]) -> int:
         """Let the client call back. It raises a fatal error here, once, and passes it to no callback.
 
-        A second poll fetches the reports behind that error: without them the breaker would wait for ever.
+        A second poll fetches the reports behind that error: without them the breaker would wait forever.
         """
         for _ in range(2):
             try:

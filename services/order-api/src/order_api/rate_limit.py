@@ -118,7 +118,7 @@ class RateLimits:
 
     @classmethod
     def of(cls, *, orders: Rate, reads: Rate, invalid_tokens: Rate) -> Self:
-        """Return fresh ones with these rates."""
+        """Return new limits with these rates."""
         return cls(
             RateLimiter("orders", "orders of this user", orders),
             RateLimiter("reads", "reads of this user", reads),

@@ -56,7 +56,7 @@ def mongo_uri(text: str) -> str:
         raise ValueError("a host name is missing; write mongodb://user:password@host:27017")
     for option in filter(None, re.split("[&;]", rest.partition("?")[2])):
         _check_option(*option.partition("=")[::2])
-    if scheme == SCHEMES[0]:  # parsing the other one would ask a name server
+    if scheme == SCHEMES[0]:  # to parse mongodb+srv, the driver would query DNS
         try:
             parse_uri(text, warn=True)
         except (ValueError, PyMongoError):

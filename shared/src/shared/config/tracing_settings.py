@@ -43,7 +43,7 @@ def ratio(text: str) -> float:
 
 @settings
 class TracingSettings:
-    """Where spans are exported to, and how many. Without an endpoint there are none."""
+    """Where spans are exported to, and how many. Without an endpoint no spans are recorded."""
 
     otlp_endpoint: str = env(
         "OTEL_EXPORTER_OTLP_ENDPOINT",

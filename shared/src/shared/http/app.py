@@ -100,7 +100,7 @@ def body() -> bytes:
 
 
 def mark_as_held() -> None:
-    """Keep the time of this request apart: its client asked the service to wait."""
+    """Record the duration of this request separately: its client asked the service to wait."""
     g.is_held = True
 
 

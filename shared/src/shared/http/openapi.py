@@ -14,7 +14,10 @@ PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
     "frame-ancestors 'none'"
 )
-DOCUMENTS = {"Orders": "/openapi.json", "Users and tokens": "/api/openapi.json"}  # each page offers both
+DOCUMENTS = {
+    "Orders": "/openapi.json",
+    "Users and tokens": "/api/openapi.json",
+}  # each service's page has both
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "RFC 9457 problem document.",

@@ -102,9 +102,9 @@ def loads(body: bytes) -> Any:
 
 
 def convert(document: Any, model: type[T]) -> T:
-    """Make the typed `model` of a parsed document; raise InvalidModel.
+    """Return a parsed document as an instance of `model`; raise InvalidModel.
 
-    A type of its own is made by its class method `parse`, which raises ValueError.
+    Values of the project's own types are parsed by the class method `parse` of the type, which raises ValueError.
     """
     try:
         return msgspec.convert(document, model, dec_hook=_custom)

@@ -1,4 +1,4 @@
-"""When the certificates that a process relies on expire, as a metric that is read at every scrape."""
+"""The expiry of the certificates that a process relies on, as a metric that is read at every scrape."""
 
 import ssl
 from collections.abc import Mapping

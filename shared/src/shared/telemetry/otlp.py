@@ -121,7 +121,7 @@ class QuietExporter(SpanExporter):
         self._is_failing = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Export, or drop the spans: traces are no reason to keep a service busy."""
+        """Export the spans, or drop them: exporting must not keep a service busy."""
         result = self._exporter.export(spans)
         self._is_failing = result is not SpanExportResult.SUCCESS
         if self._is_failing:

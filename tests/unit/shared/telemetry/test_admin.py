@@ -1,4 +1,4 @@
-"""The admin port tells the truth about the process, and nothing else."""
+"""The admin port reports the state of the process, and exposes nothing else."""
 
 import errno
 import socket
