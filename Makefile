@@ -79,6 +79,10 @@ lock-check: .venv/.ready ## Fail if a lock does not match the pyproject files.
 settings-docs: .venv/.ready ## Write the README's table of settings from the code.
 	@$(BIN)/python docs/settings_table.py
 
+.PHONY: metrics-docs
+metrics-docs: .venv/.ready ## Write the table of metrics in docs/observability.md from the code.
+	@$(BIN)/python docs/metrics_table.py
+
 .PHONY: dashboards
 dashboards: .venv/.ready ## Write the chart's dashboards from observability/boards.
 	@$(BIN)/python -m observability.write

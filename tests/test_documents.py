@@ -3,6 +3,7 @@
 import importlib.util
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -16,17 +17,39 @@ DOCUMENTS = [ROOT / name for name in ("README.md", "CHANGELOG.md", "docs/operati
 TRANSCRIPTS = [example for document in DOCUMENTS for example in transcripts.commands(document)]
 
 
-def test_readme_settings_table_is_current() -> None:
-    """`make settings-docs` writes it."""
-    spec = importlib.util.spec_from_file_location("settings_table", ROOT / "docs/settings_table.py")
+def script(name: str) -> ModuleType:
+    """Return a script of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def test_readme_settings_table_is_current() -> None:
+    """`make settings-docs` writes it."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
 
-    assert module.filled(readme) == readme
+    assert script("settings_table").filled(readme) == readme
     assert readme.count("| `MONGODB_URI` |") == 1
+
+
+def test_table_of_metrics_is_current() -> None:
+    """`make metrics-docs` writes it."""
+    document = (ROOT / "docs/observability.md").read_text(encoding="utf-8")
+
+    assert script("metrics_table").filled(document) == document
+    assert document.count("| `retail_kafka_consumer_lag` |") == 1
+
+
+def test_every_alert_is_in_the_operations_guide() -> None:
+    rules = (ROOT / "charts/retail-orders/files/alerts.yaml").read_text(encoding="utf-8")
+    alerts = re.findall(r"- alert: (\w+)", rules)
+    guide = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+
+    assert len(alerts) > 20
+    assert [alert for alert in alerts if f"`{alert}`" not in guide] == []
 
 
 def test_architecture_lists_at_most_14_existing_modules_for_an_order() -> None:
