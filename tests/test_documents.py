@@ -88,7 +88,7 @@ def test_errors_page_explains_every_problem_type() -> None:
 
 
 def test_every_retail_command_in_a_document_parses() -> None:
-    """With the real commands and options; words in capitals stand for values."""
+    """It names real commands and options; words in capitals stand for values."""
     mentioned = [line for document in DOCUMENTS for line in transcripts.mentions(document)]
     for line, _ in TRANSCRIPTS:
         transcripts.parse(line)

@@ -1,4 +1,4 @@
-"""Every pod that we write is as confined as the restricted Pod Security standard asks, and a little more."""
+"""Every pod meets the restricted Pod Security Standard, and is confined a little more."""
 
 import re
 from collections.abc import Iterator
@@ -66,7 +66,7 @@ def test_containers_are_restricted(pod: Pod) -> None:
 
 
 def test_containers_have_requests_and_limits(pod: Pod) -> None:
-    """Of CPU and memory, so that one cannot starve the others."""
+    """CPU and memory are bounded, so that no container can starve the others."""
     for container in pod.containers:
         assert set(container["resources"]["requests"]) >= {"cpu", "memory"}
         assert set(container["resources"]["limits"]) >= {"cpu", "memory"}

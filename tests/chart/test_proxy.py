@@ -106,7 +106,7 @@ def test_proxy_logs_only_what_it_answers_itself(tmp_path: Path, service: int) ->
     ],
 )
 def test_hsts_is_sent_as_configured(tmp_path: Path, service: int, options: tuple[str, ...], value: str | None) -> None:
-    """The same on an answer of the service, of the proxy's rules, and to a line that is not HTTP."""
+    """The header is the same in answers of the service and of the proxy, also to a line that is not HTTP."""
     authority = Authority(tmp_path / "authority")
     with chart_proxy.running(tmp_path, authority, service, *options) as proxy:
         client = RawHttpsClient(proxy.port, authority.certificate)

@@ -25,7 +25,7 @@ def test_helm_lint_finds_no_error(values: Path) -> None:
 
 @pytest.mark.parametrize("values", EXAMPLES, ids=by_name)
 def test_rendered_resources_match_their_schemas(values: Path) -> None:
-    """Core kinds and custom resources have no unknown field, no missing one and none of a wrong type."""
+    """Core kinds and custom resources have no unknown, missing or wrongly typed field."""
     resources = helm.rendered(values)
 
     assert [problem for resource in resources for problem in schemas.problems(resource)] == []

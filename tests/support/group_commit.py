@@ -13,7 +13,7 @@ from pymongo.errors import BulkWriteError
 from order_api.group_commit import BATCH, GroupCommit
 from support import wait
 
-PATIENCE = 30.0  # seconds that a request waits, where it is not to give up
+PATIENCE = 30.0  # seconds that a request waits in tests in which it must not give up
 
 
 class SlowCollection:

@@ -30,7 +30,7 @@ class StackRun:
         self.output = root.with_suffix(f".{offset}.out")
         command = [str(COMMAND), "run", "--root", str(root), "--port-offset", str(offset), *arguments]
         with self.output.open("wb") as output:
-            script = f"{shlex.join(command)}; exit $?"  # the shell does not replace itself
+            script = f"{shlex.join(command)}; exit $?"  # with a second command the shell stays the parent
             self.shell = subprocess.Popen(["/bin/sh", "-c", script], stdout=output, stderr=output, process_group=0)
         self.pid = wait.until(psutil.Process(self.shell.pid).children, "the command")[0].pid
         self._customers: list[httpx.Client] = []

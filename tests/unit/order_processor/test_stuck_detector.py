@@ -30,7 +30,7 @@ def reading(*committed: int, end: int = 10) -> Reading:
 
 
 def test_one_stuck_partition_is_detected(detector: StuckDetector, clock: Clock) -> None:
-    """Whatever the other partitions deliver."""
+    """It is detected whatever the other partitions deliver."""
     for others in range(3):
         detector.observe(reading(others, 4), ASSIGNED, is_busy=False)
         detector.check()

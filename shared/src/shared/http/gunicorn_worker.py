@@ -41,7 +41,7 @@ class Connection:
         self.client = client
         self.server = server
         self.parser = http.get_parser(cfg, self, client)
-        self.idle_until: float | None = None  # None: a thread serves it
+        self.idle_until: float | None = None  # None while a thread serves the connection
         self._read_until = 0.0
 
     def recv(self, size: int) -> bytes:

@@ -43,7 +43,7 @@ class Permit:
     def __init__(self, breaker: "Breaker", epoch: int, row: int | None) -> None:
         self._breaker = breaker
         self.epoch = epoch
-        self.row = row  # the row of failures that the call began in, if any
+        self.row = row  # number of the series of failures during which the call began, if any
 
     def ok(self) -> None:
         """Report that the dependency responded."""

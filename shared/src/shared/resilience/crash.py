@@ -19,7 +19,7 @@ if spec := os.environ.get("CRASH_POINT", ""):
     _passages = itertools.count(1)  # one atomic step, so thread-safe
 
     def point(name: str) -> None:
-        """Kill the process if CRASH_POINT names this point and this time."""
+        """Kill the process if CRASH_POINT names this point, and it is reached for the stated time."""
         if name == _name and next(_passages) == _passage:
             os.kill(os.getpid(), signal.SIGKILL)
 

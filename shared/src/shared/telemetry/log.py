@@ -29,7 +29,7 @@ class LineWriter:
         self._lock = threading.Lock()
 
     def write(self, line: bytes) -> None:
-        """Write a line, to which this adds its end."""
+        """Write a line; the newline is added here."""
         with self._lock:
             try:
                 self._output.write(line + b"\n")
