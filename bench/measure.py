@@ -15,7 +15,7 @@ MARGIN_SECONDS = 30
 
 
 class LoadFailedError(RuntimeError):
-    """wrk did not run to its end, or got errors; the message has its words."""
+    """wrk did not run to its end, or got errors; the message contains what it printed."""
 
 
 @dataclass(frozen=True, slots=True)

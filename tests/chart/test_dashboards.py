@@ -45,7 +45,7 @@ def test_committed_json_is_that_of_the_source() -> None:
 
 @BOARD
 def test_every_query_is_promql(board: Board, tmp_path: Path) -> None:
-    """promtool parses it, with Grafana's variables replaced."""
+    """The parser is promtool, with Grafana's variables replaced."""
     if alerts.PROMTOOL is None:
         pytest.skip("promtool is not installed: needs Debian's package prometheus")
     plain = [query.replace("$__rate_interval", "5m").replace("$namespace", "n") for query in queries(board)]

@@ -188,7 +188,7 @@ class OrderService:
 
 
 def process(service: OrderService, order_id: str) -> None:
-    """Do what order-processor does."""
+    """Change an order to PROCESSED, as order-processor does."""
     at = service.clock.now + timedelta(seconds=1)
     entry = {"status": "PROCESSED", "at": at, "by": "order-processor", "reason": None}
     changes = {"status": "PROCESSED", "version": 2, "processed_at": at}

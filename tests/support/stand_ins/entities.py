@@ -111,7 +111,7 @@ def rights(user: dict[str, Any]) -> list[AclBinding]:
 
 
 def main() -> None:
-    """Do all of it as the super-user of the pod's loopback listener."""
+    """Create topics, users and rights, as the super-user of the pod's loopback listener."""
     wanted = json.load(sys.stdin)
     admin = AdminClient({"bootstrap.servers": "127.0.0.1:9091"})
     for attempt in range(1, 6):  # a broker that has just started may not know its controller yet

@@ -62,7 +62,7 @@ def test_fingerprints_are_equal_only_for_equal_orders(one: orders.Order, other: 
 
 
 def test_fingerprint_is_stable_across_versions() -> None:
-    """Or a repeat over an upgrade would be rejected as another order."""
+    """Otherwise a repeat after an upgrade would be rejected as another order."""
     item = {"item": "pear", "quantity": 2, "price": 3}
     order = orders.validate(request(cost="12.50", orderitems=["apple", item]), ("USD",))
 

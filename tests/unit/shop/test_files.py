@@ -60,7 +60,7 @@ def test_scripts_refer_only_to_existing_files_and_elements(path: Path) -> None:
 
 
 def test_only_one_script_sends_requests() -> None:
-    """But for the page's own list of links."""
+    """main.js fetches only the list of links."""
     senders = {path.name: path.read_text(encoding="utf-8").count("fetch(") for path in SCRIPTS}
 
     assert {name: count for name, count in senders.items() if count} == {"api.js": 1, "main.js": 1}

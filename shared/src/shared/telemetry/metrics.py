@@ -51,7 +51,7 @@ class ResourceMetrics:
         )
 
     def track(self, resource: str, limit: int) -> Gauge:
-        """Return the gauge of what is in use of a resource, to be raised and lowered."""
+        """Return a gauge of how much of a resource is in use; the caller raises and lowers it."""
         self._limit.labels(resource).set(limit)
         return self._in_use.labels(resource)
 
