@@ -180,6 +180,19 @@ def test_alerts_and_dashboards_use_existing_metrics() -> None:
     assert used <= metrics_in_code() | recorded | CERT_MANAGERS | PROMETHEUS | STRIMZI
 
 
+def test_every_service_has_an_alert_about_its_absence() -> None:
+    """And every API one about its certificate, which cert-manager names after it."""
+    rules = alerts.alerts()
+    certificate = rules["CertificateExpired"]["expr"]
+    absent = {name: rule["expr"] for name, rule in rules.items() if name.endswith("Absent")}
+    apis = [service for service in helm.SERVICES if service.endswith("-api")]
+
+    assert apis
+    for service in helm.SERVICES:
+        assert any(f"shop-{service}-" in expression for expression in absent.values()), service
+    assert all(api in certificate for api in apis)
+
+
 def test_every_alert_has_a_runbook() -> None:
     """The anchor after the address is a heading of docs/operations.md."""
     rules = [
