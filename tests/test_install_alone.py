@@ -26,7 +26,7 @@ SERVICES = {
     ),
     "operator": (
         "retail_cli",
-        ["retail_cli.main"],
+        ["retail_cli.main", "retail_cli.console.app"],
         ["order_api", "auth_api", "order_processor", "load_generator", "jwt", "argon2", "aiohttp", "httpx"],
     ),
 }

@@ -18,6 +18,7 @@ from support.order_api import OrderService
 ROOT = Path(__file__).parents[1]
 MEMBERS = ("shared", "services/*", "local", "cli", "loadtest")
 SOURCES = sorted(path for member in MEMBERS for path in ROOT.glob(f"{member}/src/**/*.py"))
+CONSOLE = sorted(ROOT.glob("cli/src/retail_cli/console/*.py"))
 # Business rules: without HTTP, databases or brokers.
 DOMAIN = (
     "auth_api/accounts.py",
@@ -102,10 +103,11 @@ def test_only_one_module_imports_confluent_kafka() -> None:
     assert users == {"shared/kafka.py", "local_stack/kafka_admin.py"}
 
 
-def test_only_apis_and_shared_http_import_flask() -> None:
+def test_only_apis_shared_http_and_the_console_import_flask() -> None:
     users = {name(p) for p in SOURCES if any(m.partition(".")[0] == "flask" for m in imports(p))}
 
-    assert {user.partition("/")[0] for user in users} == {"shared", "auth_api", "order_api"}
+    assert {user.partition("/")[0] for user in users} == {"shared", "auth_api", "order_api", "retail_cli"}
+    assert {user for user in users if user.startswith("retail_cli")} <= {name(path) for path in CONSOLE}
 
 
 def test_no_service_imports_another() -> None:

@@ -144,6 +144,9 @@ class FakeCollection:
     ) -> Document | None:
         return next(iter(self.find(query, projection, limit=1, session=session)), None)
 
+    def estimated_document_count(self) -> int:
+        return self.count_documents({})
+
     def count_documents(self, query: Mapping[str, Any]) -> int:
         return len([*self.find(query)])
 

@@ -97,6 +97,7 @@ class FakeSession:
         self.transitions = OrderTransitions(database, Breaker("mongodb", metrics, is_failure=mongo.is_failure))
         self.topics = topics or FakeTopics()
         self.key_records = FakeKeyRecords()
+        self.settings = None
         self.closed = False
 
     def order(self, order_id: str) -> Document:

@@ -19,7 +19,7 @@ from support import wait
 from support.customer import Customer, https
 from support.stack_run import StackRun, call, free_offset, gone
 
-PARTS = ["proxy", "order-api-0", "auth-api-0", "order-processor-0", "mongodb", "kafka"]
+PARTS = ["proxy", "console", "order-api-0", "auth-api-0", "order-processor-0", "mongodb", "kafka"]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_smoke_test_shows_requests_and_answers_without_secrets(run: StackRun) ->
 def test_stack_json_has_the_address_of_every_part(run: StackRun) -> None:
     stack = run.file
 
-    assert list(stack) == ["base_url", "ca", "services", "mongodb", "kafka", "proxy"]
+    assert list(stack) == ["base_url", "ca", "services", "mongodb", "kafka", "proxy", "console"]
     assert [(s["name"], s["replica"]) for s in stack["services"]] == [
         ("order-api", 0),
         ("order-api", 1),
@@ -70,6 +70,14 @@ def test_stack_json_has_the_address_of_every_part(run: StackRun) -> None:
     assert set(run.pids.values()) <= family
 
 
+def test_console_answers_at_the_address_that_is_printed(run: StackRun) -> None:
+    url = run.file["console"]["url"]
+
+    assert url in run.output.read_text()
+    assert "FAILED" in httpx.get(f"{url}panels/failed").text
+    assert httpx.get(f"{url[:-10]}/").status_code == 404
+
+
 def test_only_the_owner_can_read_the_stack_folder(run: StackRun) -> None:
     open_to_others = [path for path in [run.root, *run.root.rglob("*")] if path.lstat().st_mode & 0o077]
 
@@ -81,7 +89,7 @@ def test_no_secret_appears_in_process_list_or_log(run: StackRun) -> None:
     shown += [json.dumps(process.environ()) for process in run.family()[1:]]
     shown += [path.read_text(errors="replace") for path in (run.root / "log").iterdir()]
 
-    for secret in secrets(run):
+    for secret in [*secrets(run), (run.root / "config" / "console" / "token").read_text()]:
         assert not [text[:200] for text in shown if secret in text]
 
 

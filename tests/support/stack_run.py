@@ -50,13 +50,14 @@ class StackRun:
         """The process id of each part, from stack.json."""
         stack = self.file
         services = {f"{s['name']}-{s['replica']}": s["pid"] for s in stack["services"]}
-        return services | {kind: stack[kind]["pid"] for kind in ("mongodb", "kafka", "proxy")}
+        return services | {kind: stack[kind]["pid"] for kind in ("mongodb", "kafka", "proxy", "console")}
 
     def healed(self, part: str) -> bool:
         """Return whether the part answers on its admin port, or on its main port."""
         stack = self.file
         addresses = {
             "proxy": stack["base_url"],
+            "console": "/".join(stack["console"]["url"].split("/")[:3]),
             "kafka": stack["kafka"]["bootstrap"],
             "mongodb": stack["mongodb"]["uri"].partition("/retail")[0],
         }

@@ -11,7 +11,15 @@ import structlog
 import typer
 from typer.core import TyperGroup
 
-from retail_cli import dead_letter_commands, failures, key_commands, order_commands, settings, status_commands
+from retail_cli import (
+    console_command,
+    dead_letter_commands,
+    failures,
+    key_commands,
+    order_commands,
+    settings,
+    status_commands,
+)
 from retail_cli.examples import examples
 from retail_cli.output import accept_any_locale, print_warning, report_failed_output
 from retail_cli.session import ExitCode, Session
@@ -47,6 +55,7 @@ app.add_typer(dead_letter_commands.app, name="dead-letters")
 app.add_typer(status_commands.outbox, name="outbox")
 app.add_typer(key_commands.app, name="keys")
 app.command(epilog=status_commands.BREAKERS_EXAMPLES)(status_commands.breakers)
+app.command(epilog=console_command.EXAMPLES)(console_command.console)
 for plugin in entry_points(group="retail_cli.commands"):  # of packages for developers, which are in no image
     plugin.load()(app)
 

@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 from pymongo.errors import PyMongoError
 
-from retail_cli import presenters, queries, rendering
+from retail_cli import queries, rendering
 from retail_cli.document_check import find_problems
 from retail_cli.examples import examples
 from retail_cli.including import include
 from retail_cli.outcomes import print_outcomes
 from retail_cli.output import print_report, print_warning
 from retail_cli.reconciling import run_pass
-from retail_cli.reports import CheckReport, MalformedOrder, OrderList
+from retail_cli.reports import CheckReport, MalformedOrder
 from retail_cli.session import ExitCode, Json, Refused, Session
 from retail_cli.store import Filter
 from shared.ordering.status import Status
@@ -56,9 +56,7 @@ def list_(
     """
     session: Session = context.obj
     wanted = Filter(user, status, _moment(session, since), _moment(session, until))
-    found = session.orders.search(wanted, limit + 1)
-    report = OrderList([presenters.summary(document) for document in found[:limit]], more=len(found) > limit)
-    print_report(report, rendering.orders, as_json=as_json)
+    print_report(queries.orders(session, wanted, limit), rendering.orders, as_json=as_json)
 
 
 @app.command(epilog=examples(f"retail orders show {ID}", f"retail orders show {ID} --json"))

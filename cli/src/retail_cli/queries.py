@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from retail_cli import presenters
-from retail_cli.reports import DeadLetters, OrderReport, StuckReport
+from retail_cli.reports import DeadLetters, FailedOrder, OrderList, OrderReport, StuckReport
 from retail_cli.session import Session
+from retail_cli.store import Filter
 from retail_cli.topics import KafkaUnavailable, Record, SearchResult
 from shared.ordering.outbox_entry import EPOCH
 
@@ -47,10 +48,22 @@ def dead_letters(session: Session, limit: int) -> DeadLetters:
         trouble = f"the dead-letter topic could not be read: Kafka is unavailable: {error}"
     keys = {presenters.order_id(record) for record in records.items}
     statuses = session.orders.statuses(key for key in keys if key)
-    failed = session.orders.failed(limit + 1)
+    failed, more_failed = failed_orders(session, limit)
     return DeadLetters(
         events=[presenters.dead_letter(record, statuses) for record in records.items],
-        failed_orders=[presenters.failed(document) for document in failed[:limit]],
-        more=len(failed) > limit or not records.complete,
+        failed_orders=failed,
+        more=more_failed or not records.complete,
         trouble=trouble,
     )
+
+
+def failed_orders(session: Session, limit: int) -> tuple[list[FailedOrder], bool]:
+    """Return the newest FAILED orders, and whether there are more."""
+    found = session.orders.failed(limit + 1)
+    return [presenters.failed(document) for document in found[:limit]], len(found) > limit
+
+
+def orders(session: Session, wanted: Filter, limit: int) -> OrderList:
+    """Return the newest orders that match `wanted`."""
+    found = session.orders.search(wanted, limit + 1)
+    return OrderList([presenters.summary(document) for document in found[:limit]], more=len(found) > limit)

@@ -86,6 +86,18 @@ class OrderReader:
             ids.append(ObjectId(order_id))
         return self._orders.find_one({"_id": {"$in": ids}})
 
+    def counts(self) -> dict[Status, int]:
+        """Return how many orders have each status; PROCESSED is the rest of MongoDB's estimate of all."""
+        with pymongo.timeout(READ_SECONDS):
+            failed = self._orders.count_documents({"status": Status.FAILED})
+            placed = sum(self._orders.count_documents(kind) for kind in PLACED_KINDS)
+            total = self._orders.estimated_document_count()
+        return {
+            Status.PLACED: placed,
+            Status.PROCESSED: max(0, total - placed - failed),
+            Status.FAILED: failed,
+        }
+
     def search(self, wanted: Filter, limit: int) -> list[Document]:
         """Return summaries of orders, newest first."""
         with pymongo.timeout(READ_SECONDS):

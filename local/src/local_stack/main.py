@@ -144,6 +144,7 @@ def _options(options: argparse.Namespace) -> StackOptions:
         root=options.root,
         ports=options.port_offset,
         observe=Observation() if options.observe else None,
+        console=not options.once,
         counts={name: getattr(options, name.replace("-", "_")) for name in SERVICES},
         extra_env=dict.fromkeys(SERVICES, passed_on) | {"proxy": os.environ},
     )

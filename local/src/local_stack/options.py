@@ -29,13 +29,15 @@ class StackOptions:
 
     `counts` has the replicas of services that do not have the usual number (`{"order-processor": 3}`).
     `extra_env` has more variables for each service and the proxy (`{"order-api": {"LOG_LEVEL": "debug"}}`).
-    `brokers` and `mongo_members` are 1 or 3, always the same for the same root. `observe` adds Prometheus and Grafana.
+    `brokers` and `mongo_members` are 1 or 3, always the same for the same root. `observe` adds Prometheus and Grafana,
+    `console` the operator's page.
     """
 
     root: Path
     ports: int | Literal["free"] = "free"
     brokers: int = 1
     mongo_members: int = 1
+    console: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
     extra_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     observe: Observation | None = None
@@ -66,7 +68,14 @@ class StackOptions:
         brokers = dict.fromkeys(("kafka", "kafka-controller", "kafka-internal"), self.brokers)
         replicas = {kind: self.replicas(kind.removesuffix("-admin")) for kind in ports.OF_SERVICES}
         observers = {"prometheus": 1, "grafana": 1} if self.observe else {}
-        return {"proxy": 1, "mongodb": self.mongo_members, **brokers, **replicas, **observers}
+        return {
+            "proxy": 1,
+            "console": int(self.console),
+            "mongodb": self.mongo_members,
+            **brokers,
+            **replicas,
+            **observers,
+        }
 
     def _next_offset(self) -> int:
         return 1000 if self.ports == "free" else (self.ports + 1000) % ports.HIGHEST_OFFSET

@@ -24,6 +24,7 @@ OF_SERVICES = {
 }
 USUAL = {
     "proxy": 8443,
+    "console": 8450,
     **OF_SERVICES,
     "mongodb": 27117,
     "kafka": 19192,

@@ -46,8 +46,19 @@ def summary(console: Console, stack: dict[str, Any], root: Path) -> None:
     console.rule("[bold]try it[/bold]", style="cyan")
     for line in _curl_lines(base, _short(Path(stack["ca"]))):
         console.print(line, markup=False, style="green" if not line.startswith("#") else "dim")
+    trust, distrust = trust_commands(_short(Path(stack["ca"])))
+    console.print(
+        "# the browser warns until it trusts this stack's CA; in Chromium (others: docs/browsers.md)", style="dim"
+    )
+    console.print(f"{trust}   # undo: {distrust}", markup=False, style="green")
     console.print()
     console.print("[bold]Ctrl-C[/bold] stops everything and keeps the data; [bold]make clean[/bold] removes it.")
+
+
+def trust_commands(ca: str) -> tuple[str, str]:
+    """Return the command that makes Chromium on Linux trust the CA in the file `ca`, and the one that undoes it."""
+    database = "certutil -d sql:$HOME/.pki/nssdb"
+    return f"{database} -A -t C,, -n retail-orders -i {shlex.quote(ca)}", f"{database} -D -n retail-orders"
 
 
 def _curl_lines(base: str, ca: str) -> list[str]:

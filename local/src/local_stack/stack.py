@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from local_stack import checks, lock, prometheus, proxy, secret_files, stack_file
+from local_stack import checks, console, lock, prometheus, proxy, secret_files, stack_file
 from local_stack.catalog import APIS, CONSUMERS, SERVICES
 from local_stack.certificates import Authority, signing_key
 from local_stack.errors import StackError
@@ -26,7 +26,7 @@ READY_SECONDS = 120.0
 CLIENTS = (*SERVICES, "operator", "admin")
 # The order in which parts stop, and the seconds that each kind has before it is killed: 32 in all.
 STOP_ORDER = (
-    (("proxy",), 3),
+    (("proxy", "console"), 3),
     (APIS, 11),
     (CONSUMERS, 7),
     (("kafka",), 5),
@@ -48,6 +48,7 @@ class Stack:
         self._root = options.root.resolve()
         self._file = self._root / "stack.json"
         self._complete = False
+        self._console_url: str | None = None
 
     def __enter__(self) -> Self:
         checks.machine()
@@ -174,7 +175,7 @@ class Stack:
             self.await_ready(*mongodb)
             self._mongodb.prepare()
             self._say("MongoDB is ready")
-        self._launch([*self._proxy(), *self._replicas(APIS)])
+        self._launch([*self._proxy(), *self._replicas(APIS), *self._console()])
         if kafka:
             self.await_ready(*kafka)
             self._kafka.prepare()
@@ -208,6 +209,11 @@ class Stack:
                 links=self._wiring.links(self._options.replicas),
             )
 
+    def _console(self) -> Iterable[Part]:
+        if self._options.console:
+            found, self._console_url = console.part(self._folders, port=self._ports["console"], stack_file=self._file)
+            yield found
+
     def _replicas(self, services: Iterable[str]) -> Iterable[Part]:
         return [
             self._wiring.part(service, replica, self._options.extra_env.get(service, {}))
@@ -238,7 +244,6 @@ class Stack:
 
     def _write_file(self) -> None:
         if self._complete:
-            document = stack_file.describe(
-                self._wiring, {service: self._options.replicas(service) for service in SERVICES}, self.pids, self.ca
-            )
+            counts = {service: self._options.replicas(service) for service in SERVICES}
+            document = stack_file.describe(self._wiring, counts, self.pids, ca=self.ca, console=self._console_url)
             secret_files.write(self._file, json.dumps(document, indent=2) + "\n")

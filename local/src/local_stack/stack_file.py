@@ -6,8 +6,13 @@ from typing import Any
 from local_stack.services import Wiring
 
 
-def describe(wiring: Wiring, counts: Mapping[str, int], pids: Mapping[str, int], ca: str) -> dict[str, Any]:
-    """Return addresses and pids of all parts; `counts` has the replicas of each service, `pids` what runs by name."""
+def describe(
+    wiring: Wiring, counts: Mapping[str, int], pids: Mapping[str, int], *, ca: str, console: str | None
+) -> dict[str, Any]:
+    """Return addresses and pids of all parts; `counts` has the replicas of each service, `pids` what runs by name.
+
+    `ca` is the file of the local CA, `console` the address of the operator's page, if it runs.
+    """
     services = [
         {
             "name": service,
@@ -26,7 +31,7 @@ def describe(wiring: Wiring, counts: Mapping[str, int], pids: Mapping[str, int],
         "mongodb": {"uri": wiring.mongodb.uri} | _pids(pids, "mongodb"),
         "kafka": {"bootstrap": wiring.kafka_bootstrap} | _pids(pids, "kafka"),
         "proxy": {"pid": pids.get("proxy")},
-    }
+    } | ({"console": {"url": console, "pid": pids.get("console")}} if console else {})
 
 
 def _pids(pids: Mapping[str, int], kind: str) -> dict[str, Any]:

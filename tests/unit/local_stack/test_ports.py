@@ -9,7 +9,16 @@ from local_stack import main, ports
 from local_stack.errors import StackError
 from local_stack.options import StackOptions
 
-ROOM = {"proxy": 1, "prometheus": 1, "grafana": 1, "mongodb": 3, "kafka": 3, "kafka-controller": 3, "kafka-internal": 3}
+ROOM = {
+    "proxy": 1,
+    "console": 1,
+    "prometheus": 1,
+    "grafana": 1,
+    "mongodb": 3,
+    "kafka": 3,
+    "kafka-controller": 3,
+    "kafka-internal": 3,
+}
 
 
 def used(offset: int) -> set[int]:
@@ -18,7 +27,7 @@ def used(offset: int) -> set[int]:
 
 
 def test_each_part_has_its_own_ports() -> None:
-    assert len(used(0)) == 15 + len(ports.OF_SERVICES) * ports.REPLICAS
+    assert len(used(0)) == 16 + len(ports.OF_SERVICES) * ports.REPLICAS
 
 
 @pytest.mark.parametrize("offset", range(1000, ports.HIGHEST_OFFSET + 1, 1000))

@@ -1,0 +1,65 @@
+"""The pages that only read."""
+
+from flask import Blueprint, Response, abort, redirect, render_template, request, send_from_directory, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from retail_cli import presenters, queries
+from retail_cli.console.reader import reader
+from retail_cli.session import Refused
+from retail_cli.store import Filter
+from shared.ordering.status import Status
+
+LIMIT = 100
+PANELS = ("orders", "failed", "stuck", "dead_letters", "lag", "breakers")
+blueprint = Blueprint("pages", __name__, template_folder="templates")
+
+
+@blueprint.get("/")
+def overview() -> str:
+    """All panels, which fill and refresh themselves."""
+    return render_template("overview.html", panels=PANELS)
+
+
+@blueprint.get("/static/<name>")
+def asset(name: str) -> Response:
+    """A style or a script."""
+    return send_from_directory(f"{blueprint.root_path}/static", name)
+
+
+@blueprint.get("/orders")
+def orders() -> str:
+    """The newest orders, by status and user."""
+    status, user = request.args.get("status", ""), request.args.get("user", "").strip()
+    if status and status not in set(Status):
+        abort(400)
+    wanted = Filter(userid=user or None, status=Status(status) if status else None)
+    report = queries.orders(reader().session, wanted, LIMIT)
+    return render_template("orders.html", report=report, statuses=list(Status), status=status, user=user)
+
+
+@blueprint.get("/order")
+def find_order() -> AnyResponse:
+    """Lead from the search field to the order."""
+    return redirect(url_for("pages.order", order_id=request.args.get("id", "").strip() or "-"))
+
+
+@blueprint.get("/order/<order_id>")
+def order(order_id: str) -> str:
+    """One order's whole story: document, history, events with their offsets, dead letters."""
+    with reader().with_topics() as session:
+        found = queries.order(session, order_id)
+    if found is None:
+        raise Refused(f"there is no order {order_id}")
+    return render_template("order.html", report=found[0], order=found[0].order)
+
+
+@blueprint.get("/dead-letters/<int:partition>/<int:offset>")
+def dead_letter(partition: int, offset: int) -> str:
+    """One dead letter, with its headers and value."""
+    with reader().with_topics() as session:
+        record = session.topics.dead_letter(partition, offset)
+        if record is None:
+            raise Refused(f"there is no dead letter {partition}:{offset}")
+        order_id = presenters.order_id(record)
+        statuses = session.orders.statuses([order_id] if order_id else [])
+    return render_template("dead_letter.html", detail=presenters.dead_letter_detail(record, statuses))

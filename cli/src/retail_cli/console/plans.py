@@ -1,0 +1,43 @@
+"""What a dry run has found and a person has yet to confirm. Each plan is carried out at most once."""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+
+KEPT = 20
+VALID_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Orders to redrive, or (without ids) a reconciliation; `count` is the number that the person confirms."""
+
+    kind: str
+    count: int
+    order_ids: tuple[str, ...] = ()
+
+
+class Plans:
+    """The plans of the last ten minutes, 20 at most. Safe for threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._plans: dict[str, tuple[float, Plan]] = {}
+
+    def add(self, plan: Plan) -> str:
+        """Keep the plan; return the id by which it can be taken once."""
+        plan_id = secrets.token_urlsafe(16)
+        with self._lock:
+            self._plans[plan_id] = (self._clock(), plan)
+            while len(self._plans) > KEPT:
+                del self._plans[next(iter(self._plans))]
+        return plan_id
+
+    def take(self, plan_id: str, kind: str) -> Plan | None:
+        """Return the plan and forget it; None if it is unknown, of another kind, too old, or was taken before."""
+        with self._lock:
+            made, plan = self._plans.pop(plan_id, (0.0, None))
+        return plan if plan and plan.kind == kind and self._clock() - made <= VALID_SECONDS else None

@@ -1,0 +1,38 @@
+"""One session for the threads of the console."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+
+from flask import current_app
+
+from retail_cli.session import Session
+from retail_cli.topics import KafkaUnavailable
+
+WAIT_SECONDS = 15.0
+
+
+class Reader:
+    """MongoDB is read by several threads at a time, Kafka by one: its consumer is for one thread."""
+
+    def __init__(self, session: Session, replicas: Callable[[], Sequence[tuple[str, str]]]) -> None:
+        self.session = session
+        self.replicas = replicas
+        self._topics = Lock()
+        _ = session.orders, session.transitions, session.topics  # made here, before there are several threads
+
+    @contextmanager
+    def with_topics(self) -> Iterator[Session]:
+        """Return the session for use with its topics; raise KafkaUnavailable when others use them for too long."""
+        if not self._topics.acquire(timeout=WAIT_SECONDS):
+            raise KafkaUnavailable(f"other requests have been reading the topics for {WAIT_SECONDS:g} s")
+        try:
+            yield self.session
+        finally:
+            self._topics.release()
+
+
+def reader() -> Reader:
+    """Return the reader of this application."""
+    found: Reader = current_app.extensions["reader"]
+    return found

@@ -1,0 +1,78 @@
+"""What the pages and panels of the operator's console show."""
+
+import re
+
+import pytest
+from pymongo.errors import AutoReconnect
+
+from fakes.operator import NOW, FakeTopics, failed, letter, order, outbox_entry
+from retail_cli.console.pages import PANELS
+from retail_cli.reports import EventCopy
+from shared.ordering.events import TOPIC
+from support.console import ROOT, console, raising
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_each_panel_is_a_fragment_that_the_overview_names(panel: str) -> None:
+    client, _ = console(failed("o1"), order("o2", age=900.0), topics=FakeTopics(letters=[letter(3, b"o1")]))
+    path = f"{ROOT}/panels/{panel.replace('_', '-')}"
+
+    answer = client.get(path)
+
+    assert answer.status_code == 200
+    assert "<html" not in answer.text
+    assert "<h2>" in answer.text
+    assert f'data-panel="{path}"' in client.get(f"{ROOT}/").text
+
+
+def test_orders_panel_counts_each_status_and_the_outbox() -> None:
+    client, _ = console(failed("o1"), order("o2", "PROCESSED"), order("o3", outbox=outbox_entry()), order("o4"))
+
+    text = re.sub(r"<[^>]+>|\s+", " ", client.get(f"{ROOT}/panels/orders").text)
+
+    assert re.search(r"PLACED\s+2\s+PROCESSED\s+1\s+FAILED\s+1", text)
+    assert re.search(r"waiting for Kafka\s+1\b", text)
+
+
+def test_order_page_shows_document_history_event_and_offset() -> None:
+    copies = [EventCopy(TOPIC, 4, 17, NOW, handled=True)]
+    client, _ = console(failed("o1"), topics=FakeTopics(copies={"o1": copies}, letters=[letter(3, b"o1")]))
+
+    page = client.get(f"{ROOT}/order/o1").text
+
+    for part in (
+        "alice",
+        "12.50",
+        "no such item",
+        "by order-processor",
+        f"<td>{TOPIC}</td><td>4</td><td>17</td>",
+        "BrokenEvent",
+    ):
+        assert part in page
+
+
+def test_unknown_order_is_named_with_404() -> None:
+    client, _ = console()
+
+    answer = client.get(f"{ROOT}/order/nobody")
+
+    assert (answer.status_code, "there is no order nobody" in answer.text) == (404, True)
+
+
+@pytest.mark.parametrize("panel", ["dead-letters", "lag"])
+def test_kafka_outage_is_one_sentence_and_spares_the_other_panels(panel: str) -> None:
+    client, _ = console(failed("o1"), topics=FakeTopics(unavailable="broker:9092: no answer"))
+
+    assert "Kafka is unavailable: broker:9092" in client.get(f"{ROOT}/panels/{panel}").text
+    assert "o1" in client.get(f"{ROOT}/panels/failed").text
+    assert "Kafka is unavailable" in client.get(f"{ROOT}/order/o1").text
+
+
+def test_mongodb_outage_is_a_503_of_one_sentence() -> None:
+    client, session = console()
+    session.orders.counts = raising(AutoReconnect("gone"))  # type: ignore[method-assign]
+
+    answer = client.get(f"{ROOT}/panels/orders")
+
+    assert answer.status_code == 503
+    assert "MongoDB is unavailable: gone" in answer.text
