@@ -32,6 +32,14 @@ def test_authority_is_created_once_and_issues_certificates_for_localhost(tmp_pat
     ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(leaf)
 
 
+def test_authority_is_limited_to_this_machine(tmp_path: Path) -> None:
+    extension = certificate(Authority(tmp_path).certificate).extensions.get_extension_for_class(x509.NameConstraints)
+
+    assert extension.critical
+    permitted = [str(name.value) for name in extension.value.permitted_subtrees or ()]
+    assert permitted == ["localhost", "127.0.0.0/8"]
+
+
 def test_certificate_is_renewed_a_month_before_it_expires(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority = Authority(tmp_path)
     leaf = authority.issue("proxy")

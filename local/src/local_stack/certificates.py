@@ -32,6 +32,7 @@ class Authority:
                 _builder(name, name, key, CA_DAYS)
                 .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
                 .add_extension(_ca_usage(), critical=True)
+                .add_extension(_only_this_machine(), critical=True)
                 .sign(key, hashes.SHA256())
             )
             secret_files.write(key_file, _pem(key))
@@ -93,6 +94,12 @@ def _ca_usage() -> x509.KeyUsage:
     others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
     flags = dict.fromkeys(signs, True) | dict.fromkeys((*others, "encipher_only", "decipher_only"), False)
     return x509.KeyUsage(**flags)
+
+
+def _only_this_machine() -> x509.NameConstraints:
+    """A browser that trusts the authority trusts it for this machine's own names only, whoever gets its key."""
+    loopback = x509.IPAddress(ipaddress.IPv4Network("127.0.0.0/8"))
+    return x509.NameConstraints([x509.DNSName("localhost"), loopback], None)
 
 
 def _name(common_name: str) -> x509.Name:
