@@ -28,6 +28,7 @@ def summary(console: Console, stack: dict[str, Any], root: Path) -> None:
     base = stack["base_url"]
     rows = [
         ("Shop", f"{base}/"),
+        ("Console", f"{stack['console']['url']} (a secret: whoever has it is the operator)"),
         ("API", base),
         ("Documentation", f"{base}/docs for orders, {base}/api/docs for users and tokens"),
     ]

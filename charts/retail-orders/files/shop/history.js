@@ -1,12 +1,14 @@
 // "My orders": newest first, page by page, and one order with its history.
 
-import { call } from "./api.js";
+import { call, mayRetry, retryDelay } from "./api.js";
 import { byId, chip, el, moment, problem } from "./dom.js";
 import * as session from "./session.js";
 
 const LIMIT = 8;
+const ATTEMPTS = 10;
 let cursors = [""]; // of the pages up to the present one; the first page needs none
 let next = null;
+let latest = 0; // the number of the newest read: an older one that still waits gives up
 
 export function start() {
   byId("orders-refresh").addEventListener("click", () => load());
@@ -34,11 +36,21 @@ async function load() {
   const query = new URLSearchParams({ userid: user.name, limit: LIMIT });
   if (cursors.at(-1)) query.set("cursor", cursors.at(-1));
   if (byId("orders-status").value) query.set("status", byId("orders-status").value);
-  const result = await call("My orders", "GET", `/orderdetails?${query}`, { auth: session.auth() });
-  if (result.status !== 200) byId("orders-problem").replaceChildren(problem(result));
-  else {
-    next = result.document.next_cursor;
-    byId("orders-list").replaceChildren(list(result.document.items));
+  const mine = (latest += 1);
+  for (let attempt = 1; ; attempt += 1) {
+    const result = await call("My orders", "GET", `/orderdetails?${query}`, { auth: session.auth() });
+    if (mine !== latest) return;
+    if (result.status === 200) {
+      byId("orders-problem").replaceChildren();
+      next = result.document.next_cursor;
+      byId("orders-list").replaceChildren(list(result.document.items));
+      break;
+    }
+    const again = mayRetry(result) && attempt < ATTEMPTS;
+    const seconds = retryDelay(result, attempt);
+    byId("orders-problem").replaceChildren(problem(result, again ? el("p", {}, `The list is read again in ${Math.ceil(seconds)} s.`) : null));
+    if (!again) break;
+    await new Promise((done) => setTimeout(done, seconds * 1000));
   }
   pager();
 }

@@ -40,7 +40,7 @@ basket.start(order.place);
 history.start();
 errors.start();
 byId("wire-clear").addEventListener("click", wire.clear);
-session.onChange((user) => { if (!user) order.stop(); });
+session.onChange((user) => (user ? order.resume() : order.stop()));
 addEventListener("hashchange", route);
 route();
 order.resume();

@@ -23,7 +23,7 @@ export async function place() {
   await settle(pending);
 }
 
-// After a reload: an order that was sent and not answered is sent again, with its key.
+// After a reload or a login: an order that was sent and not answered is sent again, with its key.
 export function resume() {
   const pending = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
   if (pending && session.current()?.name === pending.name) settle(pending);
@@ -46,9 +46,9 @@ async function settle({ key, body }) {
   basket.setBusy(false);
   if (signal.aborted) return;
   if (result.status !== 200) {
-    if (!mayRetry(result)) sessionStorage.removeItem(KEY);
+    if (!mayRetry(result) && result.status !== 401) sessionStorage.removeItem(KEY);
     say(`The order was not placed: ${result.document.detail ?? ""}`);
-    show(problem(result, result.status === 401 ? el("p", {}, "Log in again, then place the order.") : null));
+    show(problem(result, result.status === 401 ? el("p", {}, "Log in again: the order is then sent again, with the same Idempotency-Key.") : null));
     return;
   }
   sessionStorage.removeItem(KEY);
