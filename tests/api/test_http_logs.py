@@ -48,7 +48,9 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         try:
             until(lambda: answer(port, REQUESTS["query of a good request"]), "gunicorn to serve", seconds=60)
             for name, request in REQUESTS.items():
-                assert answer(port, request), name
+                answered = answer(port, request)
+                assert answered.startswith(b"HTTP/1.1 "), name
+                assert SECRET.encode() not in answered, name
         finally:
             process.terminate()
             process.wait(30)

@@ -1,6 +1,7 @@
 """Problem documents for the requests that gunicorn rejects before it calls the application."""
 
 import json
+import re
 import secrets
 import socket
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from shared.http.problem import CONTENT_TYPE, Problem, internal_error
 from shared.telemetry import log
 
 STATUSES = {500: 503, 501: 400}  # gunicorn uses them for an internal error and an unknown transfer coding
+_QUOTED = re.compile(r"""[:\s]*b?['"].*""", re.DOTALL)  # gunicorn quotes the line that it rejects
 logger = log.get(__name__)
 
 
@@ -21,7 +23,8 @@ def write_error(client: socket.socket, status: int, _reason: str, message: str) 
     request_id = secrets.token_hex(16)
     logger.info("request_refused", request_id=request_id, status=status)
     phrase = HTTPStatus(status).phrase
-    problem = internal_error() if status == HTTPStatus.SERVICE_UNAVAILABLE else Problem(status, message or phrase)
+    detail = _QUOTED.sub("", message) or phrase
+    problem = internal_error() if status == HTTPStatus.SERVICE_UNAVAILABLE else Problem(status, detail)
     body = json.dumps(problem.document | {"instance": "/", "request_id": request_id}).encode()
     headers = {
         **HEADERS,

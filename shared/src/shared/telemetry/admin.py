@@ -55,6 +55,8 @@ class AdminServer:
 
         class Handler(BaseHTTPRequestHandler):
             timeout = 5  # seconds without data from the client
+            error_message_format = "%(code)d %(explain)s"  # without the request line, which the message quotes
+            error_content_type = "text/plain; charset=utf-8"
 
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]
