@@ -47,7 +47,7 @@ then
     say "making .venv"
     rm -rf .venv
     "$python" -m venv .venv || fail "$python could not make .venv"
-    # A registry that cannot be reached is told from a slow one, which is asked again with more time.
+    # A slow registry is asked again with more time; one that cannot be reached is not.
     install_uv() {
         .venv/bin/python -m pip install --quiet --log .venv/install.log --retries 0 --timeout "$1" \
             --disable-pip-version-check --require-hashes -r locks/bootstrap.txt >/dev/null 2>&1

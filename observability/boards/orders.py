@@ -1,4 +1,4 @@
-"""The board for the first look."""
+"""The board to look at first: orders."""
 
 from observability.boards.queries import quantiles, rate
 from observability.builder import Board, Panel

@@ -137,7 +137,7 @@ def test_only_the_header_of_the_proxy_sets_the_client_address(server: Server, he
 
 @pytest.mark.parametrize("name", [b"X_Forwarded_For", b"Idempotency_Key"])
 def test_header_name_with_underscore_returns_400(server: Server, name: bytes) -> None:
-    """WSGI could not tell it from the name with a hyphen."""
+    """In WSGI it has the same name as the header with a hyphen."""
     assert server.send(ACCEPTED + name + b": 203.0.113.9\r\n\r\n") == 400
 
 

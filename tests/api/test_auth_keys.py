@@ -99,7 +99,7 @@ def test_revoking_the_only_key_reaches_order_api(tmp_path: Path) -> None:
 
 
 def test_replica_stays_ready_to_publish_the_empty_set(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Kubernetes Service routes to ready replicas only: an unready one could not tell order-api of the revocation."""
+    """A Kubernetes Service routes to ready replicas only: order-api could not read it from an unready one."""
     assert auth.key_records is not None
     auth.key_records.revoke("a")
     later(auth, RECORDS_SECONDS)

@@ -114,7 +114,7 @@ def letter(offset: int, key: bytes | None, value: bytes | None = b"{}", **own: s
         "partition": "4",
         "offset": "9",
         "error_class": "BrokenEvent",
-        "error_message": "the value is no order",
+        "error_message": "the value is not an order",
         "attempts": "1",
         "first_failure": "2026-01-02T03:04:05+00:00",
         "last_failure": "2026-01-02T03:04:06+00:00",

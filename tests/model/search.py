@@ -79,7 +79,7 @@ def _explore(faults: Faults, guards: Safeguards, reconcilers: int) -> Outcome:
     start = State(left=faults, reconcilers=(Reconciler(),) * reconcilers)
     numbers, states = {start: 0}, [start]
     came_from: list[tuple[int, str]] = [(0, "")]
-    before: list[list[int]] = [[]]  # by state: its predecessors by steps that are no faults
+    before: list[list[int]] = [[]]  # by state: its predecessors by steps that are not faults
     for number, state in enumerate(states):  # the list grows while it is walked
         for steps in STEPS:
             for step in steps(state, guards):

@@ -110,7 +110,7 @@ def _service(component: str, deployment: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Observed:
-    """The lowest number of replicas that the spec of each Deployment wanted."""
+    """The lowest number of replicas that the spec of each Deployment requested."""
 
     lowest: dict[str, int] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""One sentence and one exit code for every failure that is no fault of the command."""
+"""One sentence and one exit code for every failure that is not a bug of the command."""
 
 from pymongo.errors import OperationFailure, PyMongoError
 

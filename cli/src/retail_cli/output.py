@@ -55,8 +55,8 @@ def accept_any_locale() -> None:
 def report_failed_output(error: OSError) -> None:
     """Report that standard output could not be written, and discard what is left to write.
 
-    Without that, the interpreter would try again at its end and print an error of its own. A closed pipe is no error
-    to report: its reader has what it wanted.
+    Without that, the interpreter would try again when it exits, and print an error of its own. A closed pipe is not
+    reported: its reader has what it wanted.
     """
     with contextlib.suppress(OSError):
         if error.errno != errno.EPIPE:

@@ -28,7 +28,7 @@ class OutboxEntry(Struct, frozen=True):
 
 
 class Order(Struct, frozen=True):
-    """An order as MongoDB holds it. `problems` says what is wrong with the document; it is empty for a sound one."""
+    """An order as MongoDB holds it. `problems` says what is wrong with the document; it is empty for a valid one."""
 
     orderid: str
     userid: str | None

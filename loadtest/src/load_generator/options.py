@@ -57,7 +57,7 @@ class Options:
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether the host in `url` is `localhost` or a loopback address. No name is resolved."""
+    """Return whether the host in `url` is `localhost` or a loopback address. No name is resolved."""
     host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True

@@ -1,4 +1,4 @@
-"""Calls to MongoDB through a circuit breaker, and the two errors that tell a service how a call failed."""
+"""Calls to MongoDB through a circuit breaker, and the two errors that say how a call failed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

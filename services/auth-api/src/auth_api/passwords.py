@@ -49,7 +49,7 @@ class Slots:
 
 
 class UnusableHash(Exception):  # noqa: N818 - a state of the record
-    """What is stored for the user is no Argon2 hash: no password matches it."""
+    """The value stored for the user is not an Argon2 hash: no password matches it."""
 
 
 class AddressBusy(Exception):  # noqa: N818 - a state, not a defect

@@ -41,8 +41,8 @@ class MongoUsers:
     def password_hash(self, name: str) -> str | None:
         """Return the hash of the user's password, or None if the user does not exist.
 
-        Linearizable read: a user that a failover could roll back is not returned. What else a record has in the hash's
-        place, or nothing, is returned as text that is no hash.
+        Linearizable read: a user that a failover could roll back is not returned. If the record has
+        something else in place of the hash, or nothing, the text returned is not a valid hash.
         """
         query, fields = {"_id": name}, {"password_hash": 1}
         user = run_guarded(self._breaker, lambda: self._linearizable.find_one(query, fields))

@@ -58,7 +58,7 @@ class GroupCommit:
     def insert(self, document: Document) -> None:
         """Insert, and return when the write is confirmed; raise what `insert_one` would raise for this document.
 
-        Besides: InsertNotSent or NetworkTimeout (sent, no reply) when the write of another request took too long.
+        Also raise InsertNotSent or NetworkTimeout (sent, no reply) when the write of another request took too long.
         """
         waiter = _Waiter(document)
         with self._lock:
@@ -89,7 +89,7 @@ class GroupCommit:
         raise InsertNotSent("the order waited too long for another write and was not sent")
 
     def _lead(self, leader: _Waiter) -> None:
-        """Write the leader's order and those that wait; tell each its own outcome."""
+        """Write the leader's order and those that wait; give each its own outcome."""
         with self._lock:
             batch = [leader, *(self._queue.popleft() for _ in range(min(len(self._queue), BATCH - 1)))]
         errors: Sequence[Exception | None] = [AutoReconnect("the write was abandoned")] * len(batch)

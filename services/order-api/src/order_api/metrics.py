@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from shared.telemetry.fresh_gauge import FreshGauge
 
-MAX_AGE_SECONDS = 90.0  # of what was read from the database: longer than the longest pause between readings
+MAX_AGE_SECONDS = 90.0  # older values are not shown; longer than the longest pause between two readings of the database
 BACKLOG: Mapping[str, str] = MappingProxyType(
     {
         "retail_outbox_pending_orders": "Orders whose event is not confirmed as published; at most 10,000 are counted.",

@@ -22,7 +22,7 @@ from shared.telemetry.spans import Span
 from shared.telemetry.tracing import OFF, Tracer
 
 MAX_BODY = 64 * 1024
-HEADERS = {  # Strict-Transport-Security is the proxy's: only there is TLS
+HEADERS = {  # the proxy, which terminates TLS, sends Strict-Transport-Security
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",

@@ -135,7 +135,7 @@ def test_random_document_raises_only_invalid_model(document: Any) -> None:
         convert(document, Basket)
     except InvalidModel:
         return
-    pytest.fail("a random document is no basket")
+    pytest.fail("a random document was accepted as a basket")
 
 
 class Counted(msgspec.Struct):
