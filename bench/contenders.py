@@ -7,7 +7,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-THREADS = "16"
+THREADS = "32"  # as order-api has
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,11 @@ class Peer:
         return {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), **client}
 
 
-def gunicorn(module: str, port: int) -> tuple[str, ...]:
-    """Return gunicorn's command line; as in order-api: one worker, threads, keep-alive."""
+def gunicorn(module: str, port: int, worker: str = "gthread") -> tuple[str, ...]:
+    """Return gunicorn's command line: one worker process with threads, and keep-alive."""
     return (
-        *(str(BIN / "gunicorn"), "--workers", "1", "--worker-class", "gthread", "--threads", THREADS),
-        *("--keep-alive", "65", "--bind", f"127.0.0.1:{port}", f"bench.peers.{module}:app"),
+        *(str(BIN / "gunicorn"), "--workers", "1", "--worker-class", worker, "--threads", THREADS),
+        *("--no-control-socket", "--keep-alive", "65", "--bind", f"127.0.0.1:{port}", f"bench.peers.{module}:app"),
     )
 
 
@@ -51,11 +51,21 @@ def granian(module: str, port: int) -> tuple[str, ...]:
     )
 
 
-BARE = Peer("bare Flask", "nothing is stored", 18501, gunicorn("flask_bare", 18501))
+OUR_SERVER = "shared.http.gunicorn_worker.LeaderFollowerWorker"
+NOTHING, UNSAFE, SAFE = (
+    "nothing is stored",
+    "stored; the event can be lost",
+    "stored with its event; neither can be lost",
+)
+
+WSGI = Peer("bare WSGI, our server", NOTHING, 18500, gunicorn("wsgi_bare", 18500, OUR_SERVER))
+BARE = Peer("bare Flask, our server", NOTHING, 18501, gunicorn("flask_bare", 18501, OUR_SERVER))
 NAIVE = Peer("naive Flask", "stored and published, one after the other", 18502, gunicorn("flask_naive", 18502))
-FALCON = Peer("Falcon, no outbox", "stored; the event can be lost", 18503, gunicorn("falcon_direct", 18503))
-FASTAPI = Peer("FastAPI, no outbox", "stored; the event can be lost", 18504, uvicorn("fastapi_direct", 18504))
-BLACKSHEEP = Peer("BlackSheep, no outbox", "stored; the event can be lost", 18505, granian("blacksheep_direct", 18505))
-PEERS = (BARE, NAIVE, FALCON, FASTAPI, BLACKSHEEP)
+FALCON = Peer("Falcon, no outbox", UNSAFE, 18503, gunicorn("falcon_direct", 18503))
+FASTAPI = Peer("FastAPI, no outbox", UNSAFE, 18504, uvicorn("fastapi_direct", 18504))
+BLACKSHEEP = Peer("BlackSheep, no outbox", UNSAFE, 18505, granian("blacksheep_direct", 18505))
+TRANSACTION = Peer("Flask, transaction outbox", SAFE, 18506, gunicorn("flask_transaction", 18506))
+FALCON_OUTBOX = Peer("Falcon, embedded outbox", SAFE, 18507, gunicorn("falcon_outbox", 18507))
+PEERS = (WSGI, BARE, NAIVE, FALCON, FASTAPI, BLACKSHEEP, TRANSACTION, FALCON_OUTBOX)
 OURS = "Retail Orders"
-OUR_PROMISE = "stored with its event; neither can be lost"
+OUR_PROMISE = SAFE

@@ -1,9 +1,11 @@
 """One measurement: wrk against one address, and the CPU time that every process of the system spent meanwhile."""
 
 import json
+import math
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,11 @@ import psutil
 
 SCRIPT = Path(__file__).with_name("orders.lua")
 MARGIN_SECONDS = 30
+UNKNOWN = math.nan
 
 
 class LoadFailedError(RuntimeError):
-    """wrk did not run to its end, or got errors; the message contains what it printed."""
+    """The load did not run to its end, or got errors; the message contains what it printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,10 @@ class Sample:
 
     def as_dict(self) -> dict[str, Any]:
         """Return all figures, for JSON."""
-        return asdict(self) | {"per_second": self.per_second}
+        figures = asdict(self) | {"per_second": self.per_second}
+        return {
+            name: None if isinstance(value, float) and math.isnan(value) else value for name, value in figures.items()
+        }
 
 
 def load(
@@ -58,6 +64,18 @@ def load(
     return Sample(requests, found["seconds"], found["failed"], found["p50_ms"], found["p99_ms"], cpu)
 
 
+def limit(name: str, *, seconds: int, environment: Mapping[str, str], watched: Mapping[str, Iterable[int]]) -> Sample:
+    """Run a limit of bench.limits in a process of its own, which counts as the app; its latency is not measured."""
+    before = {group: cpu_seconds(pids) for group, pids in watched.items()}
+    spent = os.times().children_user + os.times().children_system
+    command = [sys.executable, "-m", "bench.limits", name, str(seconds)]
+    found = _result(command, environment, seconds + MARGIN_SECONDS)
+    requests = found["requests"]
+    cpu = {"app": (os.times().children_user + os.times().children_system - spent) / requests * 1e6}
+    cpu |= {group: (cpu_seconds(pids) - before[group]) / requests * 1e6 for group, pids in watched.items()}
+    return Sample(requests, found["seconds"], 0, UNKNOWN, UNKNOWN, cpu)
+
+
 def cpu_seconds(pids: Iterable[int]) -> float:
     """Return the CPU time so far, user and system, of these processes and all below them."""
     total = 0.0
@@ -71,16 +89,14 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 def _wrk(url: str, connections: int, seconds: int, variables: Mapping[str, str]) -> dict[str, Any]:
     command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
-    done = subprocess.run(
-        [*command, "--timeout", "10s", "--script", str(SCRIPT), url],
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        timeout=seconds + MARGIN_SECONDS,
-        check=False,
-    )
+    command += ["--timeout", "10s", "--script", str(SCRIPT), url]
+    return _result(command, os.environ | variables, seconds + MARGIN_SECONDS)
+
+
+def _result(command: Sequence[str], environment: Mapping[str, str], timeout: float) -> dict[str, Any]:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
     for line in done.stdout.splitlines():
         if line.startswith("RESULT "):
             document: dict[str, Any] = json.loads(line.removeprefix("RESULT "))
             return document
-    raise LoadFailedError(f"wrk on {url}: {done.stderr.strip() or done.stdout.strip()}")
+    raise LoadFailedError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")

@@ -8,15 +8,18 @@ from bench.contenders import OURS
 from bench.measure import Sample
 
 Results = Mapping[str, Mapping[int, Sequence[Sample]]]  # by contender and number of connections
+LIMIT_GROUPS = ("app", "mongod", "broker")
 TOTAL = ("app", "mongod", "broker", "processor")
 
 
 def document(results: Results) -> dict[str, Any]:
     """Return every sample, for JSON."""
-    return {
-        name: {str(connections): [sample.as_dict() for sample in samples] for connections, samples in by_load.items()}
-        for name, by_load in results.items()
-    }
+    return {name: samples({str(n): found for n, found in by_load.items()}) for name, by_load in results.items()}
+
+
+def samples(found: Mapping[str, Sequence[Sample]]) -> dict[str, Any]:
+    """Return samples by name, for JSON; what was not measured is null."""
+    return {name: [sample.as_dict() for sample in several] for name, several in found.items()}
 
 
 def table(results: Results, promises: Mapping[str, str], connections: int, base: str) -> str:
@@ -46,6 +49,16 @@ def table(results: Results, promises: Mapping[str, str], connections: int, base:
             _spread([total_cpu(s) for s in samples], 0),
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def limits_table(limits: Mapping[str, Sequence[Sample]]) -> str:
+    """Return a Markdown table of what the parts cost by themselves."""
+    lines = [f"| limits, without HTTP | a second | {' | '.join(f'CPU µs: {group}' for group in LIMIT_GROUPS)} |"]
+    lines.append("|---" * (len(LIMIT_GROUPS) + 2) + "|")
+    for name, samples in limits.items():
+        cells = [_spread([s.cpu_us[group] for s in samples], 0) for group in LIMIT_GROUPS]
+        lines.append(f"| {name} | {_spread([s.per_second for s in samples], 0)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

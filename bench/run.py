@@ -2,14 +2,17 @@
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from bench import measure, report
-from bench.contenders import BARE, BLACKSHEEP, FALCON, FASTAPI, NAIVE, OUR_PROMISE, OURS, PEERS, Peer
+from bench.contenders import NAIVE, OUR_PROMISE, OURS, PEERS, REPOSITORY, Peer
+from bench.limits import LIMITS
 from bench.system import USER, System, machine, running
 
 ORDER = {"userid": USER, "cost": "12.50", "orderitems": [{"item": "tea", "quantity": 2}, "a biscuit"]}
@@ -25,11 +28,12 @@ class Plan:
     connections: tuple[int, ...]
     rounds: int
     seconds: int
+    limits: tuple[str, ...] = ()
 
 
 PLANS = {
     "quick": Plan((NAIVE,), (32,), rounds=3, seconds=8),
-    "full": Plan((BARE, NAIVE, FALCON, FASTAPI, BLACKSHEEP), (1, 8, 32, 128), rounds=4, seconds=10),
+    "full": Plan(PEERS, (1, 8, 32, 128), rounds=3, seconds=8, limits=tuple(LIMITS)),
 }
 
 
@@ -46,11 +50,15 @@ def main() -> None:
     try:
         with running(root, plan.peers) as system:
             results = _rounds(system, plan)
+            limits = _limits(system, plan)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     _print(results, plan)
+    if limits:
+        print(report.limits_table(limits))
     if options.json:
-        options.json.write_text(json.dumps(report.document(results), indent=2) + "\n", encoding="utf-8")
+        document = report.document(results) | {"limits": report.samples(limits)}
+        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     if options.plan == "quick":
         _compare_with_baseline(results)
 
@@ -73,6 +81,17 @@ def _rounds(system: System, plan: Plan) -> dict[str, dict[int, list[measure.Samp
                     file=sys.stderr,
                 )
     return results
+
+
+def _limits(system: System, plan: Plan) -> dict[str, list[measure.Sample]]:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), **system.client()}
+    return {
+        name: [
+            measure.limit(name, seconds=plan.seconds, environment=environment, watched=system.servers())
+            for _ in range(plan.rounds)
+        ]
+        for name in plan.limits
+    }
 
 
 def _one(system: System, peer: Peer | None, connections: int, seconds: int) -> measure.Sample:
@@ -102,6 +121,8 @@ def _compare_with_baseline(results: report.Results) -> None:
     """Report loudly when an order costs a fifth more CPU time, against the naive peer, than the committed figure."""
     speed, cpu = report.ratio(results, 32, NAIVE.name)
     committed = float(json.loads(BASELINE.read_text(encoding="utf-8"))["cpu_of_naive"])
+    own = median(report.total_cpu(sample) for sample in results[OURS][32])
+    print(f"an order costs {own:,.0f} µs of CPU time, all processes together")
     print(f"against {NAIVE.name}: {speed:.2f} x its orders/s, {cpu:.2f} x its CPU per order (was {committed:.2f} x)")
     if cpu > LOUD * committed:
         print("!!! AN ORDER COSTS MORE THAN A FIFTH MORE CPU THAN THE COMMITTED FIGURE: find out why, or run it again")

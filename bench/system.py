@@ -40,11 +40,19 @@ class System:
         """order-api's own address, behind the proxy."""
         return next(str(s["url"]) for s in self._stack.file["services"] if s["name"] == "order-api")
 
+    def client(self) -> dict[str, str]:
+        """Return the variables that say how to reach MongoDB and Kafka."""
+        return self._stack.client("admin")
+
+    def servers(self) -> dict[str, list[int]]:
+        """Return the processes of MongoDB and Kafka."""
+        return {"mongod": [self._stack.pids["mongodb-0"]], "broker": [self._stack.pids["kafka-0"]]}
+
     def watched(self, peer: Peer | None) -> dict[str, list[int]]:
         """Return the processes that work for an order of `peer` (None: ours), by group."""
         pids = self._stack.pids
         app = [self._peers[peer.name].pid] if peer else [pids["order-api-0"]]
-        groups = {"app": app, "mongod": [pids["mongodb-0"]], "broker": [pids["kafka-0"]]}
+        groups = {"app": app} | self.servers()
         return groups if peer else groups | {"processor": [pids["order-processor-0"]]}
 
     def token(self) -> str:

@@ -1,10 +1,12 @@
 """What the benchmark reports of its samples."""
 
+import json
+
 import pytest
 
 from bench import report
 from bench.contenders import OURS
-from bench.measure import Sample
+from bench.measure import UNKNOWN, Sample
 
 
 def sample(requests: int, app: float) -> Sample:
@@ -29,3 +31,17 @@ def test_table_has_medians_with_their_spread() -> None:
 
     (line,) = [line for line in table.splitlines() if OURS in line]
     assert line.split(" | ")[1:4] == ["safe", "400 (300-600)", "2.00 (2.00-3.00) x"]
+
+
+def test_limits_table_has_the_cost_of_each_group() -> None:
+    (line,) = [line for line in report.limits_table({"produce": [sample(900, 35)]}).splitlines() if "produce" in line]
+
+    assert line == "| produce | 90 | 35 | 100 | 50 |"
+
+
+def test_latency_that_was_not_measured_is_null_in_json() -> None:
+    limit = Sample(900, 10.0, 0, UNKNOWN, UNKNOWN, {"app": 35.0})
+
+    (found,) = report.samples({"produce": [limit]})["produce"]
+    assert (found["p50_ms"], found["p99_ms"], found["per_second"]) == (None, None, 90.0)
+    json.dumps(found, allow_nan=False)

@@ -1,0 +1,13 @@
+"""A WSGI application that does nothing: the cost of the server."""
+
+from collections.abc import Callable
+from typing import Any
+
+BODY = b'{"status": "PLACED"}'
+
+
+def app(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+    """Read the body and answer."""
+    environ["wsgi.input"].read()
+    start("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(BODY)))])
+    return [BODY]
