@@ -28,3 +28,7 @@ chart-docs: .venv/.ready ## Write the README of the chart from the comments in v
 .PHONY: image-digests
 image-digests: .venv/.ready ## Print values that pin every image to its present digest (VALUES="my-values.yaml"; needs helm, and crane, skopeo or docker).
 	@$(BIN)/python k8s/image_digests.py $(VALUES)
+
+.PHONY: preflight
+preflight: .venv/.ready ## Say what the cluster of kubectl's context lacks for the chart (VALUES="my-values.yaml" ARGS="--namespace retail --strimzi").
+	@$(BIN)/python k8s/preflight.py $(ARGS) $(VALUES)

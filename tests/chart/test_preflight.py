@@ -1,0 +1,182 @@
+"""`make preflight` names what a cluster lacks, a sentence each. A stand-in of kubectl reads the cluster from files."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support import helm, manifests
+
+SCRIPT = helm.ROOT / "k8s/preflight.py"
+PRODUCTION = helm.CHART / "ci/production-values.yaml"
+EVERYTHING = helm.CHART / "ci/everything-values.yaml"
+ZONE = "topology.kubernetes.io/zone"
+OPERATOR = "/apis/apps/v1/deployments"
+Cluster = dict[str, Any]
+KUBECTL = """#!/bin/sh
+case "$*" in *kustomize*) exec {kubectl} "$@";; esac
+for path; do :; done
+file={folder}/cluster/$(echo "$path" | tr / _)
+[ -e "$file" ] && exec cat "$file"
+[ -e "$file.error" ] && cat "$file.error" >&2 && exit 1
+echo "Error from server (NotFound): the server could not find the requested resource" >&2
+exit 1
+"""
+
+
+def complete(values: Path) -> Cluster:
+    """Return a cluster that has all that the chart with these values and k8s/production need, by path of the API."""
+    chart = helm.rendered(values)
+    kinds: dict[str, list[dict[str, str]]] = {}
+    for resource in chart + helm.kustomized(helm.ROOT / "k8s/production"):
+        version = resource["apiVersion"]
+        path = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        kinds.setdefault(path, []).append({"kind": resource["kind"]})
+    cluster: Cluster = {path: {"resources": found} for path, found in kinds.items()}
+    for pod in manifests.pods(chart):
+        for volume in pod.spec["volumes"]:
+            for source in [volume, *volume.get("projected", {}).get("sources", [])]:
+                if secret := source.get("secret"):
+                    path = f"/api/v1/namespaces/retail/secrets/{secret.get('name') or secret['secretName']}"
+                    items = cluster.setdefault(path, {"data": {}})["data"]
+                    items.update({item["key"]: "eA==" for item in secret.get("items", [])})
+    ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    listeners = [{"name": "http", "protocol": "HTTP"}, {"name": "https", "protocol": "HTTPS"}]
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    return cluster | {
+        "/version": {"major": "1", "minor": "34+", "gitVersion": "v1.34.2"},
+        "/api/v1/namespaces/retail": {"metadata": {"labels": labels}},
+        "/api/v1/namespaces/retail/secrets/registry": {"data": {}},
+        "/apis/metrics.k8s.io/v1beta1": {"resources": []},
+        "/apis/cert-manager.io/v1/clusterissuers/internal": ready,
+        "/apis/cert-manager.io/v1/namespaces/retail/issuers/retail-ca": ready,
+        "/apis/gateway.networking.k8s.io/v1/namespaces/gateways/gateways/public": {"spec": {"listeners": listeners}},
+        "/apis/gateway.networking.k8s.io/v1/namespaces/gateways/gateways/gateway": {"spec": {"listeners": listeners}},
+        "/apis/networking.k8s.io/v1/ingressclasses": {"items": [{"metadata": {"name": "traefik"}}]},
+        OPERATOR: {"items": [operator("*", "restricted")]},
+        "/api/v1/nodes": {"items": [{"metadata": {"name": "a", "labels": {ZONE: "x"}}, "spec": {}}]},
+        "/apis/storage.k8s.io/v1/storageclasses": {
+            "items": [{"metadata": {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}}]
+        },
+    }
+
+
+def operator(watched: str, provider: str | None) -> dict[str, Any]:
+    env = [{"name": "STRIMZI_NAMESPACE", "value": watched}]
+    env += [{"name": "STRIMZI_POD_SECURITY_PROVIDER_CLASS", "value": provider}] if provider else []
+    return {"metadata": {"namespace": "strimzi"}, "spec": {"template": {"spec": {"containers": [{"env": env}]}}}}
+
+
+def preflight(folder: Path, cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it against a cluster."""
+    (folder / "cluster").mkdir()
+    for path, answer in cluster.items():
+        file = folder / "cluster" / (path.replace("/", "_") + (".error" if isinstance(answer, str) else ""))
+        if answer is not None:
+            file.write_text(answer if isinstance(answer, str) else json.dumps(answer))
+    kubectl = KUBECTL.format(kubectl=helm.programs() / "kubectl/kubectl", folder=folder)
+    (folder / "kubectl").write_text(kubectl)
+    (folder / "kubectl").chmod(0o755)
+    (folder / "helm").symlink_to(helm.programs() / "helm/helm")
+    environ = {"PATH": f"{folder}:{os.environ['PATH']}", "HOME": str(folder)}
+    command = [sys.executable, str(SCRIPT), "--strimzi", *arguments]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.parametrize("values", [PRODUCTION, EVERYTHING], ids=lambda path: path.stem)
+def test_complete_cluster_lacks_nothing(values: Path, tmp_path: Path) -> None:
+    done = preflight(tmp_path, complete(values), str(values))
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "nothing is missing\n", "")
+
+
+ISSUER = "/apis/cert-manager.io/v1/clusterissuers/internal"
+GATEWAY = "/apis/gateway.networking.k8s.io/v1/namespaces/gateways/gateways/public"
+SECRETS = "/api/v1/namespaces/retail/secrets"
+STORAGE = "/apis/storage.k8s.io/v1/storageclasses"
+# path, answer, part of the sentence; what stands in one list can be missing together
+ABSENT: list[tuple[str, Any, str]] = [
+    ("/version", {"major": "1", "minor": "33", "gitVersion": "v1.33.1"}, "Kubernetes is v1.33.1, and the chart needs"),
+    ("/api/v1/namespaces/retail", None, "namespace retail does not exist: kubectl create namespace retail"),
+    ("/apis/metrics.k8s.io/v1beta1", None, "the metrics API is not served: install metrics-server"),
+    (f"{SECRETS}/mongodb-order-api", None, "Secret mongodb-order-api does not exist: it needs the key uri"),
+    (f"{SECRETS}/kafka-order-api", {"data": {"pass": "eA=="}}, "Secret kafka-order-api has no key password"),
+    (f"{SECRETS}/registry", None, "Secret registry does not exist"),
+    (ISSUER, None, "ClusterIssuer internal of cert-manager does not exist"),
+    (GATEWAY, None, "Gateway public does not exist in gateways"),
+    (OPERATOR, {"items": []}, "the Strimzi operator does not run"),
+    ("/api/v1/nodes", {"items": [{"metadata": {"name": "b"}, "spec": {}}]}, f"nodes without the label {ZONE}"),
+    (STORAGE, {"items": []}, "no StorageClass is the default"),
+]
+NOT_SERVED: list[tuple[str, Any, str]] = [
+    ("/apis/cert-manager.io/v1", None, "Certificate of cert-manager.io/v1: install cert-manager"),
+    ("/apis/gateway.networking.k8s.io/v1", None, "BackendTLSPolicy of gateway.networking.k8s.io/v1: install the"),
+    ("/apis/gateway.networking.k8s.io/v1", None, "HTTPRoute of gateway.networking.k8s.io/v1: install the Gateway API"),
+    ("/apis/monitoring.coreos.com/v1", None, "PodMonitor of monitoring.coreos.com/v1: install the Prometheus operator"),
+    ("/apis/monitoring.coreos.com/v1", None, "PrometheusRule of monitoring.coreos.com/v1: install the Prometheus"),
+    ("/apis/monitoring.coreos.com/v1", None, "ServiceMonitor of monitoring.coreos.com/v1: install the Prometheus"),
+    ("/apis/kafka.strimzi.io/v1", None, "Kafka of kafka.strimzi.io/v1: install Strimzi"),
+    ("/apis/kafka.strimzi.io/v1", None, "KafkaNodePool of kafka.strimzi.io/v1: install Strimzi"),
+    ("/apis/kafka.strimzi.io/v1", None, "KafkaTopic of kafka.strimzi.io/v1: install Strimzi"),
+    ("/apis/kafka.strimzi.io/v1", None, "KafkaUser of kafka.strimzi.io/v1: install Strimzi"),
+    (
+        OPERATOR,
+        {"items": [operator("a,b", "restricted")]},
+        "in strimzi does not watch retail: install it with watchAny",
+    ),
+]
+NOT_READY: list[tuple[str, Any, str]] = [
+    (ISSUER, {"status": {}}, "ClusterIssuer internal of cert-manager is not ready"),
+    (GATEWAY, {"spec": {"listeners": [{"name": "https", "protocol": "HTTP"}]}}, "public has no HTTPS listener https"),
+    (OPERATOR, {"items": [operator("*", None)]}, "set STRIMZI_POD_SECURITY_PROVIDER_CLASS=restricted on the operator"),
+]
+
+
+@pytest.mark.parametrize("lacks", [ABSENT, NOT_SERVED, NOT_READY], ids=["absent", "not served", "not ready"])
+def test_each_lack_is_named_in_a_sentence(lacks: list[tuple[str, Any, str]], tmp_path: Path) -> None:
+    """All of them, and nothing else."""
+    done = preflight(tmp_path, complete(PRODUCTION) | {path: answer for path, answer, _ in lacks}, str(PRODUCTION))
+    sentences = done.stdout.splitlines()
+
+    assert done.returncode == 1, done.stderr
+    assert len(sentences) == len(lacks), done.stdout
+    for _, _, part in lacks:
+        assert [line for line in sentences if part in line and line.startswith("missing: ")], (part, done.stdout)
+
+
+def test_ingress_needs_its_class(tmp_path: Path) -> None:
+    none: Cluster = {"/apis/networking.k8s.io/v1/ingressclasses": {"items": []}}
+    done = preflight(tmp_path, complete(EVERYTHING) | none, str(EVERYTHING))
+
+    assert (
+        done.stdout
+        == "missing: IngressClass traefik does not exist: install its controller, or change ingress.className\n"
+    )
+
+
+def test_unrestricted_namespace_needs_no_provider(tmp_path: Path) -> None:
+    changes = {OPERATOR: {"items": [operator("*", None)]}, "/api/v1/namespaces/retail": {"metadata": {}}}
+
+    assert preflight(tmp_path, complete(PRODUCTION) | changes, str(PRODUCTION)).returncode == 0
+
+
+def test_unreachable_cluster_and_missing_rights_are_no_lack(tmp_path: Path) -> None:
+    for number, answer in enumerate(("Unable to connect to the server: EOF", "Error from server (Forbidden): no")):
+        (folder := tmp_path / str(number)).mkdir()
+        done = preflight(folder, {"/version": answer}, str(PRODUCTION))
+
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"cannot read /version: {answer}" in done.stderr
+
+
+def test_wrong_values_stop_it_with_the_sentence_of_the_chart(tmp_path: Path) -> None:
+    (values := tmp_path / "values.yaml").write_text(yaml.safe_dump({"kafka": {"port": 1}}))
+    done = preflight(tmp_path, complete(PRODUCTION), str(PRODUCTION), str(values))
+
+    assert done.returncode == 2
+    assert "network policies allow only kafka.port, 1" in done.stderr
