@@ -103,6 +103,12 @@ def test_only_one_module_imports_confluent_kafka() -> None:
     assert users == {"shared/kafka.py", "local_stack/kafka_admin.py"}
 
 
+def test_only_one_module_imports_opentelemetry() -> None:
+    users = {name(p) for p in SOURCES if any(m.partition(".")[0] == "opentelemetry" for m in imports(p))}
+
+    assert users == {"shared/telemetry/otlp.py"}
+
+
 def test_only_apis_shared_http_and_the_console_import_flask() -> None:
     users = {name(p) for p in SOURCES if any(m.partition(".")[0] == "flask" for m in imports(p))}
 

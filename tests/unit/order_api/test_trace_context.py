@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from support.relay import RelayHarness
 
@@ -112,3 +113,17 @@ def test_unrecorded_order_is_sent_without_a_span(harness: RelayHarness) -> None:
 
     assert harness.recorder.spans == []
     assert harness.traceparents() == [[TRACE[:-1].encode() + b"0"], []]
+
+
+def test_lines_about_an_event_name_its_trace(harness: RelayHarness) -> None:
+    unreadable = harness.place(traceparent=TRACE, enqueued=False)["_id"]
+    harness.change(unreadable, {"cost": "much"})
+    harness.place(traceparent=TRACE)
+    harness.producer.delivers_on_poll = False
+    with capture_logs() as lines:
+        harness.step()
+        harness.producer.time_out()
+        harness.step(3)
+
+    named = {line["event"]: line["trace_id"] for line in lines if "order_id" in line}
+    assert named == dict.fromkeys(("delivery_failed", "event_encode_failed"), TRACE.split("-")[1])

@@ -85,7 +85,8 @@ class EventPublisher:
             self._failed.append(sent)
             return
         except Exception:
-            logger.exception("event_encode_failed", order_id=sent.order_id)
+            trace = trace_context.log_field(trace_context.parse(record.get("traceparent")))
+            logger.exception("event_encode_failed", order_id=sent.order_id, **trace)
             self._metrics.malformed.inc()
             self._unpublishable.append(record)
             return

@@ -29,7 +29,7 @@ def health() -> Health:
 @pytest.fixture
 def url(health: Health) -> Iterator[str]:
     registry = CollectorRegistry()
-    Counter("things_total", "Things.", registry=registry).inc(3)
+    Counter("things_total", "Things.", registry=registry).inc(3, {"trace_id": "4bf92f35"})
     server = AdminServer(("127.0.0.1", 0), registry, live=lambda: health.live, ready=lambda: health.ready)
     yield f"http://127.0.0.1:{server.port}"
     server.close()
@@ -56,6 +56,14 @@ def test_metrics_are_in_the_prometheus_format(url: str) -> None:
 
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert "things_total 3.0" in answer.text
+
+
+def test_metrics_have_exemplars_when_prometheus_asks_for_openmetrics(url: str) -> None:
+    prometheus = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.4,*/*;q=0.2"
+    answer = httpx.get(f"{url}/metrics", headers={"Accept": prometheus})
+
+    assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert 'things_total 3.0 # {trace_id="4bf92f35"} 3.0' in answer.text
 
 
 def test_unknown_path_returns_404(url: str) -> None:
