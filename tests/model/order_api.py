@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from model.mongodb import can_write, read, write
-from model.state import DUE, FAILED, NO_ENTRY, PLACED, PROCESSED, Order, Relay, Safeguards, State, Step
+from model.state import DUE, EXCLUDED, FAILED, NO_ENTRY, PLACED, PROCESSED, Order, Relay, Safeguards, State, Step
 
 LONGEST_LOG = 7  # a bound for broken designs; the tests check that the real one stays below it
 REPLICAS = (0, 1)
@@ -88,6 +88,7 @@ def sweep(state: State, guards: Safeguards) -> Iterator[Step]:
     for replica, relay in enumerate(state.relays):
         if relay.doing == "idle" and can_write(state):
             yield from _claim(state, guards, replica)
+            yield from _exclude(state, guards, replica)
         elif relay.doing == "claiming" and state.all_committed:
             seen = state.view
             if seen is not None and seen.id == relay.id and seen.status == PLACED and seen.entry == str(replica):
@@ -114,8 +115,37 @@ def _claim(state: State, guards: Safeguards, replica: int) -> Iterator[Step]:
         yield produced._replace(is_fault=early)
 
 
+def _exclude(state: State, guards: Safeguards, replica: int) -> Iterator[Step]:
+    """`outbox.record_failure`: the order can neither be claimed nor fail."""
+    found, order = read(state, majority=True), state.newest
+    if found is not None and order is not None and order.id == found.id and _is_pending(found) and _is_pending(order):
+        yield from exclude(state, guards, f"order-api {replica}")
+
+
+def exclude(state: State, guards: Safeguards, actor: str) -> Iterator[Step]:
+    """`transitions.fail` of an order that MongoDB lets nobody change, but for its outbox entry."""
+    order = state.newest
+    if state.left.exclusions and order is not None and order.status == PLACED:
+        left = state.left._replace(exclusions=state.left.exclusions - 1)
+        entry = EXCLUDED if guards.exclusion_keeps_entry else NO_ENTRY
+        yield Step(
+            actor,
+            f"{order.id} is excluded",
+            write(state._replace(left=left), order._replace(entry=entry)),
+            is_fault=True,
+        )
+
+
+def include(state: State, guards: Safeguards) -> Iterator[Step]:
+    """`retail orders include`, once the document is repaired."""
+    order = state.newest
+    if order is not None and can_write(state) and order.status == PLACED and order.entry == EXCLUDED:
+        entry = DUE if guards.include_restores_entry else NO_ENTRY
+        yield Step("operator", f"retail orders include {order.id}", write(state, order._replace(entry=entry)))
+
+
 def _is_pending(order: Order) -> bool:
-    return order.status == PLACED and order.entry != NO_ENTRY
+    return order.status == PLACED and order.entry not in (NO_ENTRY, EXCLUDED)
 
 
 def _in_flight(state: State, order_id: str) -> bool:

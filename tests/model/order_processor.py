@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from model.mongodb import can_write, read, write
+from model.order_api import exclude
 from model.state import (
     DUE,
     FAILED,
@@ -30,6 +31,7 @@ def handle(state: State, guards: Safeguards) -> Iterator[Step]:
     elif consumer.doing == "got" and can_write(state):
         yield from _update(state, guards)
         yield from _reject(state, guards)
+        yield from _exclude(state, guards)
     elif consumer.doing == "written" or (consumer.doing == "writing" and state.all_committed):
         yield Step(HANDLER, f"consumer.Consumer: commit offset {consumer.position + 1}", _commit(state, consumer))
 
@@ -80,6 +82,13 @@ def _reject(state: State, guards: Safeguards) -> Iterator[Step]:
         left = state.left._replace(rejections=state.left.rejections - 1)
         failed = write(state._replace(left=left), order._replace(status=FAILED, entry=NO_ENTRY))
         yield Step(HANDLER, f"store.fail {order.id}: rejected", _written(failed, guards), is_fault=True)
+
+
+def _exclude(state: State, guards: Safeguards) -> Iterator[Step]:
+    order = state.newest
+    if order is not None and order.id == state.consumer.id:
+        for step in exclude(state, guards, HANDLER):
+            yield step._replace(state=_written(step.state, guards))
 
 
 def _processed(order: Order) -> Order:

@@ -14,6 +14,7 @@ STEPS: tuple[Callable[[State, Safeguards], Iterator[Step]], ...] = (
     order_api.deliver,
     order_api.crash_api,
     order_api.redrive,
+    order_api.include,
     order_processor.handle,
     order_processor.reconcile,
     order_processor.crash_processor,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 PLACED, PROCESSED, FAILED = "PLACED", "PROCESSED", "FAILED"
 DUE = "due"  # an outbox entry that no sweep has claimed
 NO_ENTRY = ""
+EXCLUDED = "excluded"  # nothing can publish or fail the order, until the operator includes it again
 NEVER_COMMITTED = -1
 UNASSIGNED = -1
 
@@ -63,6 +64,7 @@ class Faults(NamedTuple):
     losses: int = 0  # the topic is recreated, empty
     rejections: int = 0  # a business rule or the validator rejects the order
     poisons: int = 0  # the event cannot be decoded
+    exclusions: int = 0  # the order cannot be changed, but for its outbox entry, until the operator has repaired it
 
     def __str__(self) -> str:
         return ",".join(f"{name}={count}" for name, count in self._asdict().items() if count) or "none"
@@ -123,6 +125,8 @@ class Safeguards:
     majority_pass: bool = True
     redrive_only_failed: bool = True
     redrive_restores_entry: bool = True
+    exclusion_keeps_entry: bool = True
+    include_restores_entry: bool = True
     partition_revoked_with_topic: bool = True  # of Kafka: the consumer group drops the positions of a deleted topic
 
 

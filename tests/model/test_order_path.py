@@ -27,6 +27,10 @@ FAULTS = [
     (Faults(losses=1, rejections=1), 1),
     (Faults(losses=1, poisons=1), 1),
     (Faults(rejections=1, poisons=1), 1),
+    (Faults(exclusions=2), 1),
+    (Faults(exclusions=1, failovers=1), 1),
+    (Faults(exclusions=1, losses=1), 1),
+    (Faults(exclusions=1, rejections=1), 1),
 ]
 MORE_FAULTS = [
     (Faults(failovers=2, timeouts=1, crashes=1), 1),
@@ -37,6 +41,8 @@ MORE_FAULTS = [
     (Faults(losses=2, crashes=1), 2),
     (Faults(losses=1, rejections=1), 2),
     (Faults(rejections=1, poisons=1, crashes=1), 1),
+    (Faults(exclusions=1, crashes=1, failovers=1), 1),
+    (Faults(exclusions=1, losses=1, overtaken=1), 2),
 ]
 LARGE = os.environ.get("ORDER_MODEL") == "large"
 
@@ -78,6 +84,18 @@ DROPPED = [
         "outbox entry restored by a redrive",
         replace(NO_RECONCILIATION, redrive_restores_entry=False),
         Faults(rejections=1),
+        "stuck",
+    ),
+    (
+        "outbox entry of an excluded order",
+        replace(NO_RECONCILIATION, exclusion_keeps_entry=False),
+        Faults(exclusions=1),
+        "stuck",
+    ),
+    (
+        "outbox entry restored by an include",
+        replace(NO_RECONCILIATION, include_restores_entry=False),
+        Faults(exclusions=1),
         "stuck",
     ),
 ]
