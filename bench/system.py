@@ -23,7 +23,11 @@ TOPIC = "bench.orders"
 NO_LIMIT = dict.fromkeys(("RATE_LIMIT_ORDERS", "RATE_LIMIT_READS"), "999999/999999")
 EXTRA = {
     "order-api": {"LOG_LEVEL": "info", **NO_LIMIT},
-    "proxy": {"PROXY_REQUESTS_PER_ADDRESS": "9999", "PROXY_REQUESTS_PER_REPLICA": "9999"},
+    "proxy": {
+        "PROXY_REQUESTS_PER_ADDRESS": "9999",
+        "PROXY_REQUESTS_PER_TOKEN": "9999",
+        "PROXY_REQUESTS_PER_REPLICA": "9999",
+    },
 }
 
 

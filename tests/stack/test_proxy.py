@@ -1,22 +1,12 @@
 """The answers of the HTTPS proxy itself, and what it passes on, in front of a service that misbehaves on request."""
 
-import os
 import socket
 import ssl
-import threading
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from local_stack import proxy
-from local_stack.certificates import Authority
-from local_stack.options import Folders, StackOptions
-from local_stack.supervisor import Supervisor
-from support import wait
+from support.local_proxy import running
 from support.raw_https import HOST, FaultyService, RawHttpsClient, assert_problem
 
 
@@ -25,29 +15,6 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawHttpsClient]
     """A proxy for two replicas of order-api, of which one runs, and for auth-api, which does not run."""
     with running(tmp_path_factory.mktemp("proxy"), {}) as client:
         yield client
-
-
-@contextmanager
-def running(root: Path, environ: Mapping[str, str], *, with_auth_api: bool = False) -> Iterator[RawHttpsClient]:
-    folders, ports = Folders(root), StackOptions(root=root).choose_ports()
-    authority = Authority(folders.certificates)
-    auth_port = ports["order-api"] if with_auth_api else ports["auth-api"]  # where one service is both
-    upstreams = {"order-api": [ports["order-api"], ports["order-api"] + 1], "auth-api": [auth_port]}
-    lock = os.open(root / "lock", os.O_CREAT | os.O_RDWR)
-    server = ThreadingHTTPServer(("127.0.0.1", ports["order-api"]), FaultyService)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    supervisor = Supervisor(lock=lock, file=root / "stack.json", on_change=lambda: None, say=print)
-    links = {"docs; {x} $y": "https://example.com/"}
-    supervisor.add(
-        [proxy.part(folders, authority, port=ports["proxy"], upstreams=upstreams, environ=environ, links=links)]
-    )
-    supervisor.start("proxy")
-    supervisor.await_ready("proxy", seconds=20)
-    yield RawHttpsClient(ports["proxy"], authority.certificate)
-    supervisor.close()
-    server.shutdown()
-    server.server_close()
-    os.close(lock)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +151,7 @@ def test_slow_body_reaches_the_service_only_when_complete(client: RawHttpsClient
     """The body comes in two halves: the service hears of the request only when it is complete."""
     context = client._context
     with (
-        socket.create_connection(("127.0.0.1", client._port), timeout=10) as plain,
+        socket.create_connection(("127.0.0.1", client.port), timeout=10) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as connection,
     ):
         connection.sendall(f"POST /die HTTP/1.1\r\n{HOST}Content-Length: 10\r\n\r\n12345".encode())
@@ -198,49 +165,6 @@ def test_slow_body_reaches_the_service_only_when_complete(client: RawHttpsClient
         assert FaultyService.deaths == before + 1
 
 
-def test_requests_above_a_replicas_capacity_return_503_immediately(tmp_path: Path) -> None:
-    FaultyService.released.clear()
-    FaultyService.slow = 0
-    with (
-        running(tmp_path, {"PROXY_REQUESTS_PER_REPLICA": "2"}, with_auth_api=True) as client,
-        ThreadPoolExecutor() as pool,
-    ):
-        slow = [pool.submit(client.ask, "GET /api/slow HTTP/1.1") for _ in range(2)]
-        wait.until(lambda: FaultyService.slow == 2, "two requests at the service")
-
-        rejected = client.ask("POST /api/users HTTP/1.1", "Content-Length: 2\r\n", b"{}")
-        FaultyService.released.set()
-
-        assert_problem(rejected, 503)
-        assert rejected.json()["type"] == "unavailable"
-        assert rejected.headers["retry-after"] == "1"
-        assert [request.result().status for request in slow] == [200, 200]
-        assert client.ask("GET /api/x HTTP/1.1").status == 200
-
-
-def test_address_above_its_request_limit_gets_429_and_is_disconnected(tmp_path: Path) -> None:
-    with running(tmp_path, {"PROXY_UNAUTHENTICATED_BURST": "2", "PROXY_UNAUTHENTICATED_PER_SECOND": "1"}) as client:
-        answers = [client.raw(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(5)]
-
-        assert [answer.status for answer in answers if answer][:3] == [200, 200, 200]
-        assert_problem(answers[-1], 429)
-        assert answers[-1]
-        assert answers[-1].headers["retry-after"] == "1"
-        assert answers[-1].headers["connection"] == "close"
-        assert client.ask("GET /x HTTP/1.1", "Authorization: Bearer a.b.c\r\n").status == 200
-
-
-def test_log_has_the_path_without_the_query(tmp_path: Path) -> None:
-    with running(tmp_path, {}) as client:
-        client.ask("GET /orderdetails?userid=ada HTTP/1.1")
-        client.ask("GET /\u00e9?userid=ada HTTP/1.1")
-        log = tmp_path / "log/proxy.log"
-        text = wait.until(lambda: t if (t := log.read_text()).count('"event":"request"') == 2 else None, "two lines")
-
-    assert '"method":"GET","path":"/orderdetails"' in text
-    assert "ada" not in text
-
-
 @pytest.mark.parametrize("cipher", ["ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES256-SHA"])
 def test_cipher_with_cbc_is_rejected(client: RawHttpsClient, cipher: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -248,5 +172,5 @@ def test_cipher_with_cbc_is_rejected(client: RawHttpsClient, cipher: str) -> Non
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_ciphers(cipher)
 
-    with socket.create_connection(("127.0.0.1", client._port), timeout=10) as plain, pytest.raises(ssl.SSLError):
+    with socket.create_connection(("127.0.0.1", client.port), timeout=10) as plain, pytest.raises(ssl.SSLError):
         context.wrap_socket(plain)

@@ -63,12 +63,12 @@ class RawHttpsClient:
     """Sends raw bytes to the proxy."""
 
     def __init__(self, port: int, ca: Path) -> None:
-        self._port = port
+        self.port, self.ca = port, ca
         self._context = ssl.create_default_context(cafile=ca)
 
     def raw(self, data: bytes, *, tls: bool = True, seconds: float = 10) -> Answer | None:
         """Return the answer, or None if the connection was closed without one."""
-        with socket.create_connection(("127.0.0.1", self._port), timeout=seconds) as plain:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as plain:
             connection = self._context.wrap_socket(plain, server_hostname="localhost") if tls else plain
             with connection:
                 connection.sendall(data)

@@ -1,0 +1,102 @@
+"""How much the proxy lets one client do, how long it keeps its connection, and what it logs."""
+
+import http.client
+import ssl
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from local_stack import proxy
+from support import wait
+from support.local_proxy import running
+from support.raw_https import FaultyService, assert_problem
+
+
+def test_requests_above_a_replicas_capacity_return_503_immediately(tmp_path: Path) -> None:
+    FaultyService.released.clear()
+    FaultyService.slow = 0
+    with (
+        running(tmp_path, {"PROXY_REQUESTS_PER_REPLICA": "2"}, with_auth_api=True) as client,
+        ThreadPoolExecutor() as pool,
+    ):
+        slow = [pool.submit(client.ask, "GET /api/slow HTTP/1.1") for _ in range(2)]
+        wait.until(lambda: FaultyService.slow == 2, "two requests at the service")
+
+        rejected = client.ask("POST /api/users HTTP/1.1", "Content-Length: 2\r\n", b"{}")
+        FaultyService.released.set()
+
+        assert_problem(rejected, 503)
+        assert rejected.json()["type"] == "unavailable"
+        assert rejected.headers["retry-after"] == "1"
+        assert [request.result().status for request in slow] == [200, 200]
+        assert client.ask("GET /api/x HTTP/1.1").status == 200
+
+
+def test_token_above_its_request_limit_gets_429_and_another_is_served(tmp_path: Path) -> None:
+    FaultyService.released.clear()
+    FaultyService.slow = 0
+    one, other = (f"Authorization: Bearer {'h' * 300}.e30.{last * 86}\r\n" for last in "st")
+    with (
+        running(tmp_path, {"PROXY_REQUESTS_PER_TOKEN": "2"}, with_auth_api=True) as client,
+        ThreadPoolExecutor() as pool,
+    ):
+        slow = [pool.submit(client.ask, "GET /api/slow HTTP/1.1", one) for _ in range(2)]
+        wait.until(lambda: FaultyService.slow == 2, "two requests at the service")
+        rejected, served = client.ask("GET /api/x HTTP/1.1", one), client.ask("GET /api/x HTTP/1.1", other)
+        FaultyService.released.set()
+
+        assert_problem(rejected, 429)
+        assert served.status == 200
+        assert [request.result().status for request in slow] == [200, 200]
+
+
+def test_address_above_its_request_limit_gets_429_and_is_disconnected(tmp_path: Path) -> None:
+    with running(tmp_path, {"PROXY_UNAUTHENTICATED_BURST": "2", "PROXY_UNAUTHENTICATED_PER_SECOND": "1"}) as client:
+        answers = [client.raw(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(5)]
+
+        assert [answer.status for answer in answers if answer][:3] == [200, 200, 200]
+        assert_problem(answers[-1], 429)
+        assert answers[-1]
+        assert answers[-1].headers["retry-after"] == "1"
+        assert answers[-1].headers["connection"] == "close"
+        assert client.ask("GET /x HTTP/1.1", "Authorization: Bearer a.b.c\r\n").status == 200
+
+
+def test_log_has_the_path_without_the_query(tmp_path: Path) -> None:
+    with running(tmp_path, {}) as client:
+        client.ask("GET /orderdetails?userid=ada HTTP/1.1")
+        client.ask("GET /\u00e9?userid=ada HTTP/1.1")
+        log = tmp_path / "log/proxy.log"
+        text = wait.until(lambda: t if (t := log.read_text()).count('"event":"request"') == 2 else None, "two lines")
+
+    assert '"method":"GET","path":"/orderdetails"' in text
+    assert "ada" not in text
+
+
+def test_connection_is_reusable_for_as_long_as_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a tenth of the real times. At the very end of the announced time a closing connection would fail a request."""
+    rules = proxy.RULES.read_text(encoding="utf-8")
+    assert "keepalive_timeout 40s 30s;" in rules
+    (tmp_path / "rules.conf").write_text(rules.replace("keepalive_timeout 40s 30s;", "keepalive_timeout 4s 3s;"))
+    monkeypatch.setattr(proxy, "RULES", tmp_path / "rules.conf")
+
+    def get_twice(delay: float) -> int:
+        connection = http.client.HTTPSConnection("localhost", client.port, context=context, timeout=10)
+        connection.request("GET", "/x")
+        first = connection.getresponse()
+        first.read()
+        announced = int(first.headers["Keep-Alive"].removeprefix("timeout="))
+        time.sleep(announced - 0.05 + delay)
+        connection.auto_open = 0  # a closed connection is an error instead of a new one
+        connection.request("GET", "/x")
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    with running(tmp_path, {}) as client, ThreadPoolExecutor(40) as pool:
+        context = ssl.create_default_context(cafile=client.ca)
+        statuses = list(pool.map(get_twice, [n / 200 for n in range(40)]))
+
+    assert statuses == [200] * 40
