@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,20 @@ def test_placed_orders_with_past_or_implausible_due_time_are_due(harness: StoreH
     until(lambda: set(due(10)) == {passed, far}, "the two that are due")
     assert len(due(1)) == 1
     assert harness.due_in(fresh) > 0
+
+
+def test_orders_whose_due_is_not_a_time_are_due_and_repaired_by_the_claim(harness: StoreHarness) -> None:
+    shapes: list[Any] = [0, 1.5, True, {}, {"$date": 0}, [], [7]]
+    malformed = [harness.place(age=0) for _ in shapes]
+    for order_id, shape in zip(malformed, shapes, strict=True):
+        harness.change(order_id, {"outbox.due": shape})
+    excluded = harness.place()
+    harness.change(excluded, {"outbox.due": "excluded"})
+    until(lambda: set(harness.outbox.find_due(harness.outbox.now(), 10)) == {*malformed}, "all that are malformed")
+    swept = harness.outbox.sweep(claim="c", limit=10)
+
+    assert {record["_id"] for record in swept} == {*malformed}
+    assert all(25 < harness.due_in(order_id) <= 30 for order_id in malformed)
 
 
 def test_claim_reserves_due_orders_for_30_seconds(harness: StoreHarness) -> None:

@@ -102,9 +102,13 @@ def _operator_holds(value: Any, name: str, argument: Any) -> bool:
             return (value is not ABSENT) is bool(argument)
         case "$regex":
             return isinstance(value, str) and re.search(argument, value) is not None
-        case "$type" if argument in _TYPES:
-            return isinstance(value, _TYPES[argument])
+        case "$type":
+            return any(_is_of_type(value, one) for one in ([argument] if isinstance(argument, str) else argument))
     raise NotImplementedError(name)
+
+
+def _is_of_type(value: Any, name: str) -> bool:
+    return isinstance(value, _TYPES[name]) and not (name == "number" and isinstance(value, bool))
 
 
 def _equals(value: Any, wanted: Any) -> bool:
@@ -163,4 +167,4 @@ _CHANGES: dict[str, Callable[[Document, str, Any, datetime], None]] = {
     "$push": _push,
     "$currentDate": _set_now,
 }
-_TYPES = {"date": datetime, "string": str}
+_TYPES = {"date": datetime, "string": str, "bool": bool, "number": int | float, "object": dict, "array": list}

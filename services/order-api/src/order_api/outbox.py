@@ -11,7 +11,7 @@ from pymongo.read_concern import ReadConcern
 
 from order_api.orders import Document
 from shared.mongo import is_document_error, truncate_to_milliseconds
-from shared.ordering import schema
+from shared.ordering import outbox_entry, schema
 from shared.ordering.transitions import OrderTransitions, technical_failure
 from shared.resilience import crash
 from shared.resilience.breaker import Breaker
@@ -70,7 +70,7 @@ class Outbox:
         return now
 
     def find_due(self, now: datetime, limit: int) -> list[str]:
-        """Return ids of PLACED orders whose `due` has passed or is too far ahead, from a majority read.
+        """Return ids of PLACED orders whose `due` has passed, is too far ahead or not a time, from a majority read.
 
         An order whose claim was rejected is skipped for 30 s, as if it had been claimed. Otherwise a batch of such
         orders, always first by `due`, would be all that is ever found. At most 10,000 are skipped.
@@ -140,7 +140,11 @@ class Outbox:
 
 
 def _due(now: datetime) -> Document:
-    passed = [{"outbox.due": {"$lte": now}}, {"outbox.due": {"$gt": now + TOO_FAR_AHEAD}}]
+    passed = [
+        {"outbox.due": {"$lte": now}},
+        {"outbox.due": {"$gt": now + TOO_FAR_AHEAD}},
+        outbox_entry.MALFORMED_DUE,
+    ]
     return {"status": "PLACED", "$or": passed}
 
 

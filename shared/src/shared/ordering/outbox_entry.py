@@ -13,10 +13,12 @@ from typing import Any
 from shared.ordering.status import Status
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# All three are served by the index on `outbox.due`.
+# All are served by the index on `outbox.due`.
 PENDING: dict[str, Any] = {"status": Status.PLACED, "outbox.due": {"$gt": EPOCH}}
 EXCLUDED: dict[str, Any] = {"status": Status.PLACED, "outbox.due": {"$type": "string"}}
 PUBLISHED: dict[str, Any] = {"status": Status.PLACED, "outbox.due": None}  # no outbox entry
+# Of a restored or edited order: the sweep takes such an entry for due, and its claim makes the `due` a time again.
+MALFORMED_DUE: dict[str, Any] = {"outbox.due": {"$type": ["number", "bool", "object", "array"]}}
 # The entry of a requeued order, as an expression of an aggregation pipeline.
 RESTORED: dict[str, Any] = {"due": "$$NOW", "attempts": 0, "claim": None, "traceparent": None}
 
