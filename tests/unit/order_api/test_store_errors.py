@@ -33,13 +33,17 @@ class FailingDatabase:
     def __init__(self, error: Exception) -> None:
         self.error = error
         self.calls = 0
-        self.client = self
+        self.client = self.database = self
+        self.name = "orders"
 
     def __getitem__(self, _name: str) -> "FailingDatabase":
         return self
 
     def with_options(self, **_: Any) -> "FailingDatabase":
         return self
+
+    def list_collections(self, **_: Any) -> None:
+        raise self.error
 
     def insert_one(self, _document: Any) -> None:
         self.calls += 1

@@ -12,11 +12,15 @@ from pymongo.read_concern import ReadConcern
 from order_api.group_commit import GroupCommit
 from order_api.orders import Document
 from shared import store
+from shared.mongo import DOCUMENT_VALIDATION
 from shared.ordering import schema
 from shared.resilience.breaker import Breaker
+from shared.store import StoreUnavailable
+from shared.telemetry import log
 
 T = TypeVar("T")
 
+logger = log.get(__name__)
 LIST_BATCH = 8  # orders per reply to a list; an order has at most about 70 KiB
 
 
@@ -57,8 +61,20 @@ class OrderStore:
     def insert(self, document: Document) -> None:
         """Store an order, acknowledged by the journals of a majority: the commit point.
 
+        A replica of release 0.1.0 narrows the validator when it starts: if a document is rejected, it is widened again.
         Raise DuplicateOrder, StoreUnavailable (nothing was sent, or the document was rejected) or OutcomeUnknown.
         """
+        try:
+            self._insert(document)
+        except StoreUnavailable as error:
+            if getattr(error.__cause__, "code", None) != DOCUMENT_VALIDATION:
+                raise
+            if not self._run(lambda: schema.widen(self._local)):
+                raise
+            logger.warning("validator_widened")
+            self._insert(document)
+
+    def _insert(self, document: Document) -> None:
         try:
             store.insert_guarded(self._breaker, self._group_commit.insert, document)
         except DuplicateKeyError as error:

@@ -97,6 +97,7 @@ VALIDATOR: Document = {
         },
     }
 }
+_SHAPE: Document = {"validator": VALIDATOR, "validationLevel": "moderate", "validationAction": "error"}
 
 
 def ensure(orders: Collection[Document]) -> None:
@@ -106,16 +107,22 @@ def ensure(orders: Collection[Document]) -> None:
     or a later version stays as it is: a replica of an older release must not narrow what a newer one has widened.
     Raise IndexConflict or PyMongoError.
     """
-    shape: Document = {"validator": VALIDATOR, "validationLevel": "moderate", "validationAction": "error"}
     try:
-        orders.database.create_collection(orders.name, check_exists=False, **shape)
+        orders.database.create_collection(orders.name, check_exists=False, **_SHAPE)
     except OperationFailure as error:
         if error.code != NAMESPACE_EXISTS:
             raise
-        if _present_version(orders) < VERSION:
-            orders.database.command("collMod", orders.name, **shape)
+        widen(orders)
     with pymongo.timeout(BUILD_SECONDS):
         indexes.ensure(orders, INDEXES)
+
+
+def widen(orders: Collection[Document]) -> bool:
+    """Put this version's validator in the place of an older one; return whether it was older. Raise PyMongoError."""
+    if _present_version(orders) >= VERSION:
+        return False
+    orders.database.command("collMod", orders.name, **_SHAPE)
+    return True
 
 
 def _present_version(orders: Collection[Document]) -> int:
