@@ -27,6 +27,7 @@ from shared.resilience.breaker import CONSECUTIVE_FAILURES, OPEN_SECONDS, Breake
 from shared.telemetry.metrics import BreakerMetrics, ResourceMetrics
 from shared.telemetry.tracing import OFF, Tracer
 from support.clock import Clock
+from support.pki import authority
 
 
 class FakeJwksServer:
@@ -69,7 +70,7 @@ class FakeJwksServer:
 def settings(folder: Path, **values: str) -> Settings:
     """Return settings for tests that contact neither MongoDB nor Kafka, without rate limits."""
     ca = folder / "ca.crt"
-    ca.touch()
+    ca.write_bytes(authority())
     environ = {
         "MONGODB_URI": "mongodb://nowhere",
         "MONGODB_CA_FILE": str(ca),

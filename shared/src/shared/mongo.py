@@ -1,6 +1,5 @@
 """The MongoDB client with its fixed options, and what its errors mean."""
 
-import ssl
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from pymongo.errors import (
     PyMongoError,
 )
 
-from shared.config.settings import SettingsError
+from shared.config.settings import SettingsError, check_ca
 
 Document = dict[str, Any]
 
@@ -37,10 +36,7 @@ def connect(uri: str, *, ca_file: Path, database: str, app_name: str, pool: int)
     background. Raises SettingsError for a URI or a file that cannot be used; the driver's own message may quote the
     password, so it is not shown.
     """
-    try:
-        ssl.create_default_context(cafile=ca_file)
-    except (OSError, ValueError):
-        raise SettingsError(f"MONGODB_CA_FILE: {str(ca_file)!r} contains no valid CA certificate") from None
+    check_ca("MONGODB_CA_FILE", ca_file)
     try:
         return _client(uri, ca_file=ca_file, app_name=app_name, pool=pool)[database]
     except (ValueError, OSError, ConfigurationError):

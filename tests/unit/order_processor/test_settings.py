@@ -6,11 +6,12 @@ import pytest
 
 from order_processor.settings import Settings
 from shared.config.settings import SettingsError
+from support.pki import authority
 
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    (tmp_path / "ca.pem").touch()
+    (tmp_path / "ca.pem").write_bytes(authority())
     return {
         "MONGODB_URI": "mongodb://user:secret-one@localhost",
         "MONGODB_CA_FILE": str(tmp_path / "ca.pem"),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,6 +134,14 @@ def servers(text: str) -> str:
             raise ValueError("must be a list of host:port without empty entries")
         address(one)
     return ",".join(addresses)
+
+
+def check_ca(variable: str, path: Path) -> None:
+    """Raise SettingsError, which names `variable`, unless the file holds a CA certificate."""
+    try:
+        ssl.create_default_context(cafile=path)
+    except (OSError, ValueError):
+        raise SettingsError(f"{variable}: {str(path)!r} contains no valid CA certificate") from None
 
 
 def file(text: str) -> Path:
