@@ -13,6 +13,7 @@ from pymongo.errors import (
     DocumentTooLarge,
     OperationFailure,
     PyMongoError,
+    WriteError,
 )
 
 from shared.config.settings import SettingsError, check_ca
@@ -22,9 +23,11 @@ Document = dict[str, Any]
 OPERATION_SECONDS = 2.0
 DUPLICATE_KEY = 11000
 DOCUMENT_VALIDATION = 121
-OF_ANOTHER_SHAPE = frozenset({2, 14, 28})  # BadValue, TypeMismatch, PathNotViable: the update does not fit its fields
-# Error codes about one document: it violates a unique index, the validator or the size limit, or has another shape.
-RECORD_CODES = frozenset({DUPLICATE_KEY, DOCUMENT_VALIDATION, 10334, 17280, 17419, 17420}) | OF_ANOTHER_SHAPE
+# Error codes about one document: it violates a unique index, the validator or the size limit.
+RECORD_CODES = frozenset({DUPLICATE_KEY, DOCUMENT_VALIDATION, 10334, 17280, 17419, 17420})
+# BadValue, TypeMismatch, PathNotViable: an update does not fit the fields of its document. For a whole command they are
+# errors of the command or the server, which would otherwise be blamed on every order.
+WRITE_CODES = RECORD_CODES | {2, 14, 28}
 
 
 def connect(uri: str, *, ca_file: Path, database: str, app_name: str, pool: int) -> Database[Document]:
@@ -70,7 +73,9 @@ def is_document_error(error: Exception) -> bool:
     if isinstance(error, BulkWriteError):
         details = error.details or {}
         writes = details.get("writeErrors", [])
-        return bool(writes) and not details.get("writeConcernErrors") and all(w["code"] in RECORD_CODES for w in writes)
+        return bool(writes) and not details.get("writeConcernErrors") and all(w["code"] in WRITE_CODES for w in writes)
+    if isinstance(error, WriteError):
+        return error.code in WRITE_CODES
     if isinstance(error, OperationFailure):
         return error.code in RECORD_CODES
     return isinstance(error, DocumentTooLarge | BSONError | OverflowError)

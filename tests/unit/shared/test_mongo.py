@@ -6,6 +6,7 @@ from pathlib import Path
 import bson
 import pytest
 from bson.datetime_ms import DatetimeMS
+from pymongo.errors import BulkWriteError, OperationFailure, WriteError
 
 from shared import mongo
 from shared.config.settings import SettingsError
@@ -37,3 +38,20 @@ def test_date_that_python_cannot_hold_does_not_fail_the_read(tmp_path: Path) -> 
 
     assert isinstance(found["bad"], DatetimeMS)
     assert found["good"] == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("code", [2, 14, 28])
+def test_misfitting_update_is_the_documents_error_only_in_a_write(code: int) -> None:
+    """The same code for a whole command, such as a read concern that the server rejects, must not fail every order."""
+    write = {"index": 0, "code": code, "errmsg": "does not fit"}
+
+    assert mongo.is_document_error(WriteError("does not fit", code))
+    assert mongo.is_document_error(BulkWriteError({"writeErrors": [write], "writeConcernErrors": []}))
+    assert not mongo.is_document_error(OperationFailure("BadValue", code))
+    assert mongo.is_failure(OperationFailure("BadValue", code))
+
+
+@pytest.mark.parametrize("error", [OperationFailure("failed validation", 121), WriteError("failed validation", 121)])
+def test_rejected_document_is_no_failure_of_mongodb(error: OperationFailure) -> None:
+    assert mongo.is_document_error(error)
+    assert not mongo.is_failure(error)
