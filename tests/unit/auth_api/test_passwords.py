@@ -50,8 +50,8 @@ def test_verifying_an_unknown_user_costs_one_hash(monkeypatch: pytest.MonkeyPatc
 class Crowd:
     """Threads that want a slot and keep it until told."""
 
-    def __init__(self, slots: Slots, size: int) -> None:
-        self.slots = slots
+    def __init__(self, slots: Slots, size: int, *, preferred: bool = False) -> None:
+        self.slots, self.preferred = slots, preferred
         self.leave = threading.Event()
         self.most = self.inside = 0
         self.lock = threading.Lock()
@@ -60,7 +60,7 @@ class Crowd:
 
     def _visit(self) -> bool:
         try:
-            with self.slots.hold():
+            with self.slots.hold(preferred=self.preferred):
                 with self.lock:
                     self.inside += 1
                     self.most = max(self.most, self.inside)
@@ -96,13 +96,40 @@ def test_logins_leave_a_quarter_of_the_threads_free(
 ) -> None:
     slots = login_slots(settings(tmp_path, HTTP_THREADS="16", HASH_SLOTS=hash_slots))
     monkeypatch.setattr(slots, "_wait", 10)
-    crowd = Crowd(slots, size=16)
+    crowd = Crowd(slots, size=16, preferred=True)
     until(lambda: sum(outcome.done() for outcome in crowd.outcomes) == 4, "those beyond the places", every=0.01)
     until(lambda: crowd.inside == hashing, "the others", every=0.01)
     crowd.leave.set()
 
     assert crowd.rejected() == 4
     assert crowd.most == hashing
+
+
+def test_preferred_waiter_gets_the_next_slot_and_a_reserved_place() -> None:
+    slots = Slots(1, waiters=4, reserved=2, wait=10)
+    order: list[str] = []
+    enter = threading.Event()
+
+    def visit(name: str) -> None:
+        with slots.hold(preferred=name == "preferred"):
+            order.append(name)
+            enter.wait(10)
+
+    with ThreadPoolExecutor(5) as pool:
+        pool.submit(visit, "first")
+        until(lambda: order == ["first"], "the first", every=0.01)
+        strangers = [pool.submit(visit, "stranger") for _ in range(2)]
+        until(lambda: slots.in_use() == 3, "two to wait", every=0.01)
+        with pytest.raises(Busy):
+            visit("stranger")
+        preferred = pool.submit(visit, "preferred")
+        until(lambda: slots.in_use() == 4, "one more to wait", every=0.01)
+        enter.set()
+        for visitor in [*strangers, preferred]:
+            visitor.result(10)
+
+    assert order == ["first", "preferred", "stranger", "stranger"]
+    assert slots.in_use() == 0
 
 
 def test_waiter_that_times_out_is_rejected_and_frees_its_place() -> None:

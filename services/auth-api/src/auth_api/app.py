@@ -168,11 +168,12 @@ def wsgi() -> Flask:
 def login_slots(settings: Settings) -> Slots:
     """Return the slots for logins; holders and waiters together occupy at most three quarters of the threads.
 
-    The other threads serve the public keys and registrations.
+    Half of the waiters' places are for users at an address where they were lately: guesses cannot fill those. The other
+    threads serve the public keys and registrations.
     """
     places = max(1, settings.http_threads * 3 // 4)
     count = min(settings.hash_slots, places)
-    return Slots(count, waiters=places - count)
+    return Slots(count, waiters=places - count, reserved=(places - count) // 2)
 
 
 def readiness_error(

@@ -45,8 +45,8 @@ class Login:
         normalized = normalize_password(password)
         if normalized is None:
             raise WrongCredentials  # no stored password is that long, so there is nothing to hash
-        self.throttle.check(name, address)
-        with self.slots.hold():
+        is_known = self.throttle.check(name, address)
+        with self.slots.hold(preferred=is_known):
             stored = self.users.password_hash(name)  # first: if this fails, the attempt must not count
             attempt = self.throttle.begin(name, address)
             if not self._verify(stored, normalized) or stored is None:

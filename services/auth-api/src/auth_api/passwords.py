@@ -20,32 +20,51 @@ class Busy(Exception):  # noqa: N818 - a state, not a defect
 
 
 class Slots:
-    """At most `count` concurrent holders; up to `waiters` more may wait, each for up to 1 s. Thread-safe."""
+    """At most `count` concurrent holders; up to `waiters` more may wait, each for up to 1 s. Thread-safe.
 
-    def __init__(self, count: int, *, waiters: int, wait: float = WAIT_SECONDS) -> None:
+    A `preferred` caller gets the next free slot; `reserved` of the waiters' places are for such callers only.
+    """
+
+    def __init__(self, count: int, *, waiters: int, reserved: int = 0, wait: float = WAIT_SECONDS) -> None:
         self.count, self.places = count, count + waiters
-        self._free = threading.BoundedSemaphore(count)
-        self._places = threading.BoundedSemaphore(self.places)
+        self._waiters = {True: waiters, False: waiters - reserved}
+        self._waiting = {True: 0, False: 0}  # by whether they are preferred
+        self._held = 0
+        self._changed = threading.Condition()
         self._wait = wait
 
     def in_use(self) -> int:
         """Return how many hold a slot or wait for one."""
-        return self.places - self._places._value  # noqa: SLF001 - a semaphore has no public count
+        with self._changed:
+            return self._held + sum(self._waiting.values())
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, *, preferred: bool = False) -> Iterator[None]:
         """Hold a slot for the block, or raise Busy."""
-        if not self._places.acquire(blocking=False):
-            raise Busy
+        with self._changed:
+            self._acquire(preferred=preferred)
         try:
-            if not self._free.acquire(timeout=self._wait):
-                raise Busy
-            try:
-                yield
-            finally:
-                self._free.release()
+            yield
         finally:
-            self._places.release()
+            with self._changed:
+                self._held -= 1
+                self._changed.notify_all()
+
+    def _acquire(self, *, preferred: bool) -> None:
+        if not self._is_free(preferred=preferred):
+            if sum(self._waiting.values()) >= self._waiters[preferred]:
+                raise Busy
+            self._waiting[preferred] += 1
+            try:
+                if not self._changed.wait_for(lambda: self._is_free(preferred=preferred), self._wait):
+                    raise Busy
+            finally:
+                self._waiting[preferred] -= 1
+                self._changed.notify_all()  # what this one waited for may be free for others
+        self._held += 1
+
+    def _is_free(self, *, preferred: bool) -> bool:
+        return self._held < self.count and (preferred or not self._waiting[True])
 
 
 class UnusableHash(Exception):  # noqa: N818 - a state of the record

@@ -88,15 +88,20 @@ class Throttle:
     def __init__(self, failures: Failures) -> None:
         self._failures = failures
 
-    def check(self, user: str, address: str) -> None:
-        """Raise TooManyFailures if an attempt would be rejected now. Counts nothing."""
-        max_attempts = {limit.key: limit.max_attempts for limit in self._limits(user, address)}
+    def check(self, user: str, address: str) -> bool:
+        """Raise TooManyFailures if an attempt would be rejected now. Counts nothing.
+
+        Return whether the user was at the address lately, see `remember`.
+        """
+        is_known = self._is_known(user, address)
+        max_attempts = {limit.key: limit.max_attempts for limit in limits_for(user, address, is_known=is_known)}
         counts = self._failures.read(list(max_attempts))
         _reject_if([count for count in counts if len(count.attempts) >= max_attempts[count.key]])
+        return is_known
 
     def begin(self, user: str, address: str) -> Attempt:
         """Count an attempt, or raise TooManyFailures."""
-        limits = self._limits(user, address)
+        limits = limits_for(user, address, is_known=self._is_known(user, address))
         attempt = Attempt(secrets.token_hex(8), tuple(limit.key for limit in limits))
         try:
             counts = self._failures.add(limits, attempt.id)
@@ -114,8 +119,8 @@ class Throttle:
         """Record that the user logged in or registered from the address."""
         self._failures.remember(_known_key(user, address))
 
-    def _limits(self, user: str, address: str) -> tuple[Limit, ...]:
-        return limits_for(user, address, is_known=self._failures.is_known(_known_key(user, address)))
+    def _is_known(self, user: str, address: str) -> bool:
+        return self._failures.is_known(_known_key(user, address))
 
     def discard(self, attempt: Attempt) -> None:
         """Remove an attempt from the counts: it did not fail."""
