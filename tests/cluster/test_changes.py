@@ -7,6 +7,7 @@ import pytest
 
 from support import kind, kind_load, kind_release, kind_servers, wait
 from support.customer import Customer
+from support.kind_evidence import failed_answers
 
 
 @pytest.mark.short
@@ -68,7 +69,7 @@ def test_draining_a_worker_fails_no_request() -> None:
 
 
 def test_deleting_the_mongodb_pod_loses_nothing() -> None:
-    """While MongoDB's only pod restarts, some requests get 503."""
+    """While MongoDB's only pod restarts, some requests get 503, from the services themselves."""
     with kind_load.running(30, verify_seconds=180) as load:
         kind.kubectl("delete", "pod", "mongodb-0", "--wait=true", timeout=120)
         kind.kubectl("rollout", "status", "statefulset/mongodb", "--timeout", "120s", timeout=130)
@@ -76,6 +77,8 @@ def test_deleting_the_mongodb_pod_loses_nothing() -> None:
 
     load.assert_nothing_lost()
     assert set(load.result.statuses) <= {"200", "503"}, load.explain()
+    rejected = [entry["problem"] for entry in failed_answers(load.ledger) if entry["status"] == 503]
+    assert any("request_id" in problem for problem in rejected), "the gateway replaced every 503 of the services"
 
 
 def test_deleting_the_kafka_pod_fails_no_request() -> None:
