@@ -45,6 +45,10 @@ test-fast: .venv/.ready ## Run the tests that need no server, on up to 8 cores (
 test-abuse: .venv/.ready ## Attack the proxies, on one machine and as in the chart, while a quiet user places orders (5 minutes).
 	@ABUSE_TESTS=1 exec $(BIN)/pytest tests/abuse $(ARGS)
 
+.PHONY: test-observability
+test-observability: .venv/.ready ## Break the system under load, and see on a real Prometheus that the right alerts fire (5 minutes).
+	@OBSERVABILITY_TESTS=1 exec $(BIN)/pytest tests/observability $(ARGS)
+
 .PHONY: coverage
 coverage: .venv/.ready ## Report the branch coverage of services, shared and cli by the unit and API tests, and fail below the floor.
 	@exec $(BIN)/pytest --quiet --numprocesses auto --dist loadfile tests/unit tests/api --cov --cov-report=term $(ARGS)
@@ -82,6 +86,10 @@ settings-docs: .venv/.ready ## Write the README's table of settings from the cod
 .PHONY: metrics-docs
 metrics-docs: .venv/.ready ## Write the table of metrics in docs/observability.md from the code.
 	@$(BIN)/python docs/metrics_table.py
+
+.PHONY: pictures
+pictures: .venv/.ready ## Draw the pictures of docs/observability.md from a system under load (5 minutes).
+	@PYTHONPATH=tests exec $(BIN)/python -m support.pictures
 
 .PHONY: dashboards
 dashboards: .venv/.ready ## Write the chart's dashboards from observability/boards.

@@ -111,3 +111,13 @@ def test_tables_in_transcripts_are_those_that_retail_draws() -> None:
     assert set().union(*(layout.tables for layout in shown)) <= drawn.tables
     assert set().union(*(layout.labels for layout in shown)) <= drawn.labels
     assert sum(len(layout.tables) for layout in shown) >= 20
+
+
+def test_every_picture_of_the_guide_exists_and_every_board_has_one() -> None:
+    """`make pictures` draws them."""
+    named = set(re.findall(r"\((pictures/[\w-]+\.svg)\)", (ROOT / "docs/observability.md").read_text(encoding="utf-8")))
+    present = {f"pictures/{path.name}" for path in (ROOT / "docs/pictures").iterdir()}
+    boards = {f"pictures/{path.stem}.svg" for path in (ROOT / "charts/retail-orders/dashboards").glob("*.json")}
+
+    assert named == present
+    assert boards < present

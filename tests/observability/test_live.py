@@ -1,0 +1,169 @@
+"""What an operator sees during faults, on a real Prometheus: the alerts that must fire do, and no other.
+
+All durations of the alerts, and the ages that they allow, are divided by 20; promtool proves the real ones
+(tests/chart/test_alerts.py). The tests build on one another, in this order.
+"""
+
+import datetime as dt
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from pymongo import MongoClient
+
+from local_stack.stack import Stack
+from observability.boards import BOARDS
+from observability.builder import OURS
+from support import wait
+from support.observed import DIVISOR, Prometheus, Watch, breakers_agree
+from support.operator import printed_json, publish, retail
+
+QUIET_SECONDS = 20
+ALLOWED_AGE = 120 / DIVISOR
+TRANSITIONS = 20
+# What orders that come late may cause when the fault is over.
+LATE_ORDERS = {"ProcessingBurn", "ProcessingBurnSlowly", "OrderProcessorStalled"}
+
+
+def oldest_age(stack: Stack) -> float:
+    """Return the age of the oldest PLACED order in seconds, from MongoDB."""
+    values = stack.client("admin")
+    with MongoClient[Any](values["MONGODB_URI"], tlsCAFile=values["MONGODB_CA_FILE"], tz_aware=True) as client:
+        orders = client[values["MONGODB_DATABASE"]]["orders"]
+        oldest: Any = orders.find_one({"status": "PLACED"}, sort=[("placed_at", 1)])
+        age: dt.timedelta = dt.datetime.now(dt.UTC) - oldest["placed_at"]
+        return age.total_seconds()
+
+
+def expired_certificate() -> bytes:
+    """Return the certificate of an authority that expired yesterday."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "old")])
+    now = dt.datetime.now(dt.UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    dated = builder.not_valid_before(now - dt.timedelta(9)).not_valid_after(now - dt.timedelta(1))
+    authority = dated.serial_number(7).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    return authority.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def test_healthy_system_under_load_is_quiet(stack: Stack, watched: Prometheus) -> None:
+    wait.until(lambda: watched.value("sum(retail_orders_processed_total) > 20"), "processed orders", seconds=60)
+    watched.await_quiet()
+    with Watch(watched) as watch:
+        began = watched.value("vector(time())")
+        wait.until(lambda: watched.query(f"vector(time()) > {began} + {QUIET_SECONDS}"), "time", seconds=90)
+
+    assert watch.fired == set()
+    assert watched.value("sum(up)") == watched.value("count(up)") == len(stack.file["services"])
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_every_query_of_every_panel_returns_data(watched: Prometheus, board: Any) -> None:
+    def empty() -> list[tuple[str, str]]:
+        return [
+            (panel.title, legend)
+            for panel in board.panels
+            if not panel.external
+            for legend, query in panel.queries.items()
+            if not watched.query(query.replace("OURS", OURS))
+        ]
+
+    try:
+        wait.until(lambda: not empty(), "data in every panel", seconds=30, every=1)
+    except AssertionError:
+        raise AssertionError(f"no data: {empty()}") from None
+
+
+def test_dead_letter_alert_lasts_until_it_is_acknowledged(stack: Stack, watched: Prometheus) -> None:
+    with Watch(watched) as watch:
+        publish(stack, (b"nobody", b"not an order", []))
+        watched.await_firing("DeadLetters")
+        listed = printed_json(retail(stack, "dead-letters", "list", "--json"))["events"]
+        assert retail(stack, "dead-letters", "acknowledge", listed[0]["id"]).exit_code == 0
+        watched.await_quiet()
+
+    assert watch.fired == {"DeadLetters"}
+
+
+def test_expired_certificate_fires_until_it_is_replaced(stack: Stack, watched: Prometheus) -> None:
+    file = Path(stack.ca)
+    valid = file.read_bytes()
+    with Watch(watched) as watch:
+        file.write_bytes(valid + expired_certificate())
+        try:
+            watched.await_firing("CertificateExpired", "CertificateExpiringSoon")
+        finally:
+            file.write_bytes(valid)
+        watched.await_quiet()
+
+    assert watch.fired == {"CertificateExpired", "CertificateExpiringSoon"}
+
+
+def test_killed_replica_is_named(stack: Stack, watched: Prometheus) -> None:
+    with Watch(watched) as watch:
+        stack.restart_policy("order-api-1", enabled=False)
+        stack.kill("order-api-1")
+        watched.await_firing("TargetDown")
+        (down,) = watched.query('ALERTS{alertname="TargetDown", alertstate="firing"}')
+        stack.start("order-api-1")
+        watched.await_quiet()
+
+    assert down["metric"]["pod"] == "retail-order-api-1"
+    assert watch.fired == {"TargetDown"}
+
+
+def test_hung_kafka_is_seen_although_the_lag_cannot_be_read(stack: Stack, watched: Prometheus) -> None:
+    with Watch(watched) as watch:
+        stack.signal("kafka-0", signal.SIGSTOP)
+        try:
+            watched.await_firing("OutboxStuck", "OrdersUnprocessed", "CircuitBreakerOpen", "ConsumerLagUnknown")
+            lag = watched.query("retail_kafka_consumer_lag")
+            shown = watched.value("max(retail_orders_oldest_unprocessed_age_seconds)")
+            age = oldest_age(stack)
+        finally:
+            stack.signal("kafka-0", signal.SIGCONT)
+        wait.until(lambda: watched.value("max(retail_orders_unprocessed) < 10"), "the backlog processed", seconds=90)
+
+    assert lag == []
+    assert shown is not None
+    assert ALLOWED_AGE < shown <= age + 1
+    assert watch.fired - LATE_ORDERS == {"OutboxStuck", "OrdersUnprocessed", "CircuitBreakerOpen", "ConsumerLagUnknown"}
+
+
+def test_hung_mongodb_is_seen_by_buyers_and_breakers(stack: Stack, watched: Prometheus) -> None:
+    """And through 20 transitions Prometheus shows the state that each replica says its breakers have."""
+    with Watch(watched) as watch:
+        began = breakers_agree(stack, watched)
+        stack.signal("mongodb-0", signal.SIGSTOP)
+        try:
+            watched.await_firing("AvailabilityBurn", "CircuitBreakerOpen", "BacklogUnknown", "LoginsFailing")
+            backlog = watched.query("retail_orders_unprocessed")
+            wait.until(
+                lambda: breakers_agree(stack, watched) - began >= TRANSITIONS, "20 transitions", seconds=120, every=0
+            )
+        finally:
+            stack.signal("mongodb-0", signal.SIGCONT)
+        wait.until(
+            lambda: watched.value('min(retail_circuit_breaker_state{breaker="mongodb", state="closed"})'),
+            "closed breakers",
+            seconds=60,
+        )
+        assert breakers_agree(stack, watched) - began >= TRANSITIONS
+
+    assert backlog == []
+    consequences = LATE_ORDERS | {"OrdersUnprocessed", "OutboxStuck", "AvailabilityBurnSlowly", "ResourceSaturated"}
+    needed = {"AvailabilityBurn", "CircuitBreakerOpen", "BacklogUnknown", "LoginsFailing"}
+    assert watch.fired - consequences == needed
+
+
+def test_every_alert_that_fired_names_a_runbook_that_exists(watched: Prometheus) -> None:
+    rules = watched._http.get(f"{watched.url}/api/v1/rules", params={"type": "alert"}).json()["data"]["groups"]
+    links = {rule["annotations"]["runbook_url"] for group in rules for rule in group["rules"]}
+
+    assert len(links) >= 8
+    assert all(Path(re.sub("^file://|#.*$", "", link)).exists() for link in links)
