@@ -53,6 +53,8 @@ test-observability: .venv/.ready ## Break the system under load, and see on a re
 coverage: .venv/.ready ## Report the branch coverage of services, shared and cli by the unit and API tests, and fail below the floor.
 	@exec $(BIN)/pytest --quiet --numprocesses auto --dist loadfile tests/unit tests/api --cov --cov-report=term $(ARGS)
 
+include tests/clients/clients.mk
+
 .PHONY: test-fresh
 test-fresh: ## Run `make run ONCE=1` and `make test-fast` on newly installed Debian systems (needs root; ROOT=trixie for one).
 	@exec .ci/fresh

@@ -21,6 +21,7 @@ compile bootstrap locks/bootstrap.in
 compile dev locks/dev.in shared/pyproject.toml services/*/pyproject.toml local/pyproject.toml cli/pyproject.toml loadtest/pyproject.toml --extra kafka --extra tracing --extra web
 compile run services/*/pyproject.toml local/pyproject.toml cli/pyproject.toml loadtest/pyproject.toml --constraint "$out/dev.txt"
 compile bench locks/bench.in --constraint "$out/dev.txt"
+compile clients locks/clients.in
 for project in services/*/pyproject.toml; do
     compile "$(basename "$(dirname "$project")")" "$project" --constraint "$out/dev.txt"
 done

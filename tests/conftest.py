@@ -4,11 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import hypothesis
 import pytest
 
 from local_stack.catalog import SERVICES
 from local_stack.stack import Stack, StackOptions
 from support.customer import Customer, https
+
+# A slow machine is no failure: neither an example nor the generation of inputs has a deadline.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

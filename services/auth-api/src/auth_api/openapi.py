@@ -155,18 +155,18 @@ _SCHEMAS: dict[str, Any] = {
             "access_token": {"type": "string"},
             "expires_in": {"type": "integer", "description": "The token's lifetime in seconds."},
             "expiry": {"type": "string", "format": "date-time"},
-            "token_type": {"const": "Bearer"},
+            "token_type": {"type": "string", "const": "Bearer"},
         }
     ),
     "KeySet": _object({"keys": {"type": "array", "items": {"$ref": "#/components/schemas/Key"}}}),
     "Key": _object(
         {
-            "kty": {"const": "OKP"},
-            "crv": {"const": "Ed25519"},
+            "kty": {"type": "string", "const": "OKP"},
+            "crv": {"type": "string", "const": "Ed25519"},
             "x": {"type": "string"},
             "kid": {"type": "string"},
-            "use": {"const": "sig"},
-            "alg": {"const": "EdDSA"},
+            "use": {"type": "string", "const": "sig"},
+            "alg": {"type": "string", "const": "EdDSA"},
         }
     ),
     "Problem": PROBLEM_SCHEMA,

@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document; its schemas are generated from the models."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -104,7 +105,7 @@ _HEADERS: dict[str, Document] = {
     "Location": {"description": "The address of the order.", "schema": {"type": "string"}},
     "Idempotent-Replayed": {
         "description": "true: an earlier request with this Idempotency-Key placed the order.",
-        "schema": {"const": "true"},
+        "schema": {"type": "string", "const": "true"},
     },
     "Link": {"description": 'The next page, rel="next".', "schema": {"type": "string"}},
 }
@@ -117,7 +118,7 @@ def document(*, require_token: bool, currencies: Sequence[str], version: str) ->
     schemas["OrderRequest"]["properties"]["currency"]["description"] = (
         f"one of {', '.join(currencies)}; the first is the default"
     )
-    schemas["Problem"] = _PROBLEM
+    schemas = _exclusive(schemas) | {"Amount": _AMOUNT, "Problem": _PROBLEM}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -143,8 +144,17 @@ def document(*, require_token: bool, currencies: Sequence[str], version: str) ->
 
 def _amount(kind: type) -> Document:
     if kind is Amount:
-        return _AMOUNT
+        return _ref("Amount")
     raise NotImplementedError(kind)
+
+
+def _exclusive(schema: Any) -> Any:
+    """Return the schema with `oneOf` for `anyOf`: the types of a union exclude each other; generators need that."""
+    if isinstance(schema, list):
+        return [_exclusive(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {"oneOf" if key == "anyOf" else key: _exclusive(value) for key, value in schema.items()}
 
 
 def _place(*, require_token: bool) -> Document:
@@ -171,7 +181,7 @@ def _place(*, require_token: bool) -> Document:
 
 def _read() -> Document:
     one_or_page = {
-        "schema": {"anyOf": [_ref("OrderDetails"), _ref("OrderPage")]},
+        "schema": {"oneOf": [_ref("OrderDetails"), _ref("OrderPage")]},
         "examples": {
             "order": {"summary": "With orderid", "value": _DETAILS},
             "page": {"summary": "With userid", "value": {"items": [_SUMMARY], "next_cursor": None}},
