@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from pymongo.database import Database
 
 from auth_api import openapi, routes, tokens
+from auth_api.address_watch import AddressWatch
 from auth_api.login import Login, Users
 from auth_api.metrics import AuthMetrics
 from auth_api.passwords import AddressShare, Passwords, Slots
@@ -77,7 +78,7 @@ def create_app(
     register_problems(app, routes.PROBLEMS)
     tokens.configure(app, issuer=settings.issuer, audience=settings.audience)
     throttle = Throttle(failures)
-    login = Login(users, throttle, passwords, slots)
+    login = Login(users, throttle, passwords, slots, AddressWatch())
     registrar = Registrar(
         users,
         passwords,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from auth_api.accounts import normalize_password
+from auth_api.address_watch import AddressWatch
 from auth_api.best_effort import best_effort
 from auth_api.passwords import Passwords, Slots, UnusableHash
 from auth_api.throttle import Throttle
@@ -35,6 +36,7 @@ class Login:
     throttle: Throttle
     passwords: Passwords
     slots: Slots
+    addresses: AddressWatch
 
     def check(self, name: str, password: str, address: str) -> None:
         """Return if the password is correct; otherwise raise WrongCredentials, TooManyFailures or Busy.
@@ -51,6 +53,7 @@ class Login:
             attempt = self.throttle.begin(name, address)
             if not self._verify(stored, normalized) or stored is None:
                 raise WrongCredentials
+            self.addresses.saw(name, address)
             best_effort("login_count_reset_failed", lambda: self.throttle.discard(attempt))
             best_effort("login_address_not_recorded", lambda: self.throttle.remember(name, address))
             if self.passwords.is_outdated(stored):
