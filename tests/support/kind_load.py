@@ -16,6 +16,7 @@ from support import kind, wait
 from support.kind_evidence import Evidence, collected
 
 RATE = float(os.environ.get("KIND_LOAD_RATE", "50"))  # orders per second; lower it on a busy machine
+USERS = 8  # a proxy limits the requests in progress of each user, and a slow machine has many in progress
 
 
 @dataclass
@@ -64,7 +65,7 @@ def running(rate: float = RATE, *, seconds: float = 600, verify_seconds: float =
         try:
             options = Options(
                 base_url=kind.BASE_URL, ca_file=kind.CA_FILE, ledger=state.ledger, rate=rate, duration=seconds,
-                verify_seconds=verify_seconds,
+                users=USERS, verify_seconds=verify_seconds,
             )  # fmt: skip
             state.summary = run(options, console=Console(quiet=True), enough=enough)
         except BaseException as error:  # noqa: BLE001 - shown by `result`
