@@ -14,7 +14,7 @@ kind-down: ## Delete the kind cluster and everything in it.
 	@rm -rf .kind
 
 .PHONY: kind-test
-kind-test: .venv/.ready ## Run all tests against the cluster of kind-up (16 minutes).
+kind-test: .venv/.ready ## Run all tests against the cluster of kind-up (half an hour).
 	@KIND_TESTS=1 exec $(BIN)/pytest tests/cluster $(ARGS)
 
 .PHONY: kind-test-short
