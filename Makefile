@@ -49,11 +49,17 @@ test-abuse: .venv/.ready ## Attack the proxies, on one machine and as in the cha
 test-observability: .venv/.ready ## Break the system under load, and see on a real Prometheus that the right alerts fire (5 minutes).
 	@OBSERVABILITY_TESTS=1 exec $(BIN)/pytest tests/observability $(ARGS)
 
+.PHONY: test-clients
+test-clients: .venv/.ready-clients ## Generate clients from the OpenAPI documents, use them, and try the API by its documents (2 minutes).
+	@CLIENT_TESTS=1 exec $(BIN)/pytest tests/clients $(ARGS)
+
+.venv/.ready-clients: .venv/.ready locks/clients.txt
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv/clients
+	@$(BIN)/uv pip sync --quiet --python .venv/clients/bin/python --require-hashes locks/clients.txt && touch $@
+
 .PHONY: coverage
 coverage: .venv/.ready ## Report the branch coverage of services, shared and cli by the unit and API tests, and fail below the floor.
 	@exec $(BIN)/pytest --quiet --numprocesses auto --dist loadfile tests/unit tests/api --cov --cov-report=term $(ARGS)
-
-include tests/clients/clients.mk
 
 .PHONY: test-fresh
 test-fresh: ## Run `make run ONCE=1` and `make test-fast` on newly installed Debian systems (needs root; ROOT=trixie for one).
