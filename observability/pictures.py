@@ -28,7 +28,7 @@ def draw(board: Board, prometheus: str, seconds: float, name: str) -> Path:
 
 
 def fetch(panel: Panel, prometheus: str, start: float, end: float) -> Sequence[Series]:
-    """Return the series of a panel; other exporters' are not there on one machine."""
+    """Return the series of a panel; the series of other exporters do not exist on one machine."""
     step = max(1, round((end - start) / POINTS))
     found = []
     for legend, query in panel.queries.items():

@@ -179,7 +179,7 @@ def test_connections_beyond_the_limit_wait_for_a_place(start: Start) -> None:
         third.socket.settimeout(20)
 
         status, head, _ = first.get("open")
-        assert (status, "Connection: close" in head) == (200, True)  # its place is needed
+        assert (status, "Connection: close" in head) == (200, True)  # another client needs its place
         assert second.read()[0] == third.read()[0] == 200
 
 

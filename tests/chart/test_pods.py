@@ -124,7 +124,7 @@ def test_services_stop_without_dropping_a_request(pod: Pod) -> None:
 
 @services_pods
 def test_services_are_spread_over_nodes(pod: Pod) -> None:
-    """The pods of each revision, over hosts and zones, as evenly as possible."""
+    """The pods of each revision are spread over hosts and zones as evenly as possible."""
     keys = [constraint["topologyKey"] for constraint in pod.spec["topologySpreadConstraints"]]
 
     assert keys == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]

@@ -142,7 +142,7 @@ class Evidence:
 
 
 def parsed(line: str) -> dict[str, Any]:
-    """Return a line of a service's log; {} for what is no JSON object."""
+    """Return a line of a service's log; {} for a line that is not a JSON object."""
     try:
         entry = json.loads(line)
     except ValueError:

@@ -19,7 +19,7 @@ from shared.ordering.status import Status
 
 MAX_TEXT = 60
 TYPES: list[tuple[type[Any], tuple[str, ...]]] = [
-    (bool, ("bool",)),  # before int, which it is to Python
+    (bool, ("bool",)),  # before int: in Python a bool is an int
     (int, ("int", "long")),
     (float, ("double",)),
     (str, ("string",)),

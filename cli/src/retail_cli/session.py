@@ -34,7 +34,7 @@ class ExitCode(IntEnum):
 
 
 class Refused(Exception):  # noqa: N818 - the answer to the person who asked
-    """The command cannot do what was asked, whatever is up or down: exit code 1."""
+    """The command refuses to act, for a reason that is not an outage: exit code 1."""
 
 
 class Session:

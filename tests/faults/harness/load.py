@@ -42,7 +42,7 @@ class LoadRun:
         return percentile(self._times(begin, end), 0.99)
 
     def median(self, begin: float, end: float) -> float:
-        """Return the median of the same."""
+        """Return the median in ms of the successful tries that began in this span (Unix time)."""
         return percentile(self._times(begin, end), 0.5)
 
     def widest_gap(self) -> float:

@@ -20,7 +20,7 @@ class Plan:
 
 
 class Plans:
-    """The plans of the last ten minutes, 20 at most. Safe for threads."""
+    """The plans of the last ten minutes, 20 at most. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -106,7 +106,7 @@ class Consumer:
 
     @property
     def is_busy(self) -> bool:
-        """True while no events are expected: after a failure, and during a poll that takes long. For any thread."""
+        """True while no events are expected: after a failure, and during a long poll. Any thread may read it."""
         return self._paused or self._clock() - self.last_poll_at > LONG_POLL_SECONDS
 
     def _receive(self, messages: Iterable[ClientMessage]) -> None:

@@ -38,7 +38,7 @@ class OrderTransitions:
     """Changes the collection `orders`: writes are acknowledged by a majority's journals, reads see only such writes.
 
     Every operation raises CircuitOpen or PyMongoError; `shared.mongo.is_document_error` finds errors of one document.
-    Safe for threads.
+    Thread-safe.
     """
 
     def __init__(self, database: Database[Document], breaker: Breaker) -> None:
