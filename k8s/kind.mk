@@ -32,3 +32,7 @@ image-digests: .venv/.ready ## Print values that pin every image to its present 
 .PHONY: preflight
 preflight: .venv/.ready ## Say what the cluster of kubectl's context lacks for the chart (VALUES="my-values.yaml" ARGS="--namespace retail --strimzi").
 	@$(BIN)/python k8s/preflight.py $(ARGS) $(VALUES)
+
+.PHONY: chart-lint
+chart-lint: .venv/.ready ## Run kube-score and checkov over the chart, and compare Helm 3 with Helm 4 (those that are on PATH).
+	@exec $(BIN)/pytest -rs tests/chart/test_linters.py $(ARGS)

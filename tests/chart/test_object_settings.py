@@ -30,7 +30,8 @@ def test_common_labels_reach_every_object_once() -> None:
     """A label that describes is replaced. The parser accepts a repeated key, so the text is searched."""
     labels = 'commonLabels={"team":"orders","app.kubernetes.io/part-of":"shop","release":"mine"}'
     annotations = 'commonAnnotations={"example.com/owner":"x"}'
-    result = helm.template("--values", str(EVERYTHING), "--set-json", labels, "--set-json", annotations)
+    options = [part for setting in (labels, annotations, "extraObjects=[]") for part in ("--set-json", setting)]
+    result = helm.template("--values", str(EVERYTHING), *options)
     resources = helm.parse(result)
 
     for resource in resources:

@@ -39,6 +39,8 @@ def complete(values: Path) -> Cluster:
         kinds.setdefault(path, []).append({"kind": resource["kind"]})
     cluster: Cluster = {path: {"resources": found} for path, found in kinds.items()}
     for pod in manifests.pods(chart):
+        for secret in pod.spec.get("imagePullSecrets", []):
+            cluster[f"/api/v1/namespaces/retail/secrets/{secret['name']}"] = {"data": {}}
         for volume in pod.spec["volumes"]:
             for source in [volume, *volume.get("projected", {}).get("sources", [])]:
                 if secret := source.get("secret"):
@@ -51,7 +53,6 @@ def complete(values: Path) -> Cluster:
     return cluster | {
         "/version": {"major": "1", "minor": "34+", "gitVersion": "v1.34.2"},
         "/api/v1/namespaces/retail": {"metadata": {"labels": labels}},
-        "/api/v1/namespaces/retail/secrets/registry": {"data": {}},
         "/apis/metrics.k8s.io/v1beta1": {"resources": []},
         "/apis/cert-manager.io/v1/clusterissuers/internal": ready,
         "/apis/cert-manager.io/v1/namespaces/retail/issuers/retail-ca": ready,
