@@ -43,18 +43,24 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
     except SettingsError as error:
-        sys.stderr.write(f"order-processor cannot start:\n{error}\n")
-        return 2
+        return _refuse_to_start(error)
     log.configure("order-processor", settings.log_level)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
         run(settings, stop)
+    except SettingsError as error:  # of a file that only its use shows to be wrong
+        return _refuse_to_start(error)
     except Exception:
         logger.exception("crashed")
         return 1
     return 0
+
+
+def _refuse_to_start(error: SettingsError) -> int:
+    sys.stderr.write(f"order-processor cannot start:\n{error}\n")
+    return 2
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
