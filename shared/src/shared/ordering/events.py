@@ -20,23 +20,31 @@ class BrokenEvent(ValueError):  # noqa: N818 - read as a state of the event
     """The message is not an event of this system; the text says why."""
 
 
+def _described(**keywords: Any) -> msgspec.Meta:
+    """Describe in the JSON schema what order-api's rules promise. `decode` does not check it: events outlive rules."""
+    return msgspec.Meta(extra_json_schema=keywords)
+
+
+Money = Annotated[str, _described(pattern=r"^[0-9]{1,10}\.[0-9]{2}$", examples=["12.50"])]
+
+
 class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of an order; `price` is per unit, a decimal string or None."""
 
-    item: str
-    quantity: int = 1
-    price: str | None = None
+    item: Annotated[str, _described(minLength=1, maxLength=200, examples=["apple"])]
+    quantity: Annotated[int, _described(minimum=1, maximum=10_000, examples=[2])] = 1
+    price: Money | None = None
 
 
 class OrderPlaced(msgspec.Struct, frozen=True):
     """The value of an `orders.placed` event. `cost` is a decimal string; unknown extra fields are accepted."""
 
-    orderid: str
-    userid: str
-    cost: str
-    currency: str
-    orderitems: list[Item]
-    placed_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    orderid: Annotated[str, _described(format="uuid", examples=["01a20f94-9f70-7201-8d8c-36253ae13b4d"])]
+    userid: Annotated[str, _described(minLength=1, maxLength=64, examples=["alice"])]
+    cost: Money
+    currency: Annotated[str, _described(pattern="^[A-Z]{3}$", examples=["USD"])]
+    orderitems: Annotated[list[Item], _described(minItems=1, maxItems=100)]
+    placed_at: Annotated[datetime, msgspec.Meta(tz=True, examples=["2026-11-24T22:02:08.112000Z"])]
 
 
 _encoder = msgspec.json.Encoder()

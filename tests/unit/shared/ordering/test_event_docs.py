@@ -63,6 +63,40 @@ def test_schema_accepts_unknown_fields_and_rejects_wrong_type(validator: Draft20
         validator.validate(good | {"cost": 12.5})
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cost": "-1e9"},
+        {"cost": "1.234"},
+        {"currency": "usd"},
+        {"userid": ""},
+        {"orderitems": []},
+        {"orderitems": [{"item": "apple"}] * 101},
+        {"orderitems": [{"item": "apple", "quantity": -5}]},
+        {"orderitems": [{"item": "apple", "quantity": 10_001}]},
+        {"orderitems": [{"item": ""}]},
+        {"orderitems": [{"item": "apple", "price": "free"}]},
+    ],
+)
+def test_schema_rejects_what_the_api_rejects(validator: Draft202012Validator, changes: dict[str, Any]) -> None:
+    good = json.loads(events.encode(event("1"))[1])
+
+    with pytest.raises(ValidationError):
+        validator.validate(good | changes)
+
+
+def test_examples_of_the_events_match_their_schemas(asyncapi: dict[str, Any], validator: Draft202012Validator) -> None:
+    placed, dead = (asyncapi["components"]["messages"][name] for name in ("orderPlaced", "deadLetter"))
+
+    assert placed["examples"]
+    for example in placed["examples"]:
+        validator.validate(example["payload"])
+        Draft202012Validator(placed["headers"]).validate(example["headers"])
+    assert dead["examples"]
+    for example in dead["examples"]:
+        Draft202012Validator(dead["headers"]).validate(example["headers"])
+
+
 def test_documented_event_headers_are_those_sent(asyncapi: dict[str, Any]) -> None:
     documented = asyncapi["components"]["messages"]["orderPlaced"]["headers"]
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
