@@ -103,6 +103,10 @@ pictures: .venv/.ready ## Draw the pictures of docs/observability.md from a syst
 dashboards: .venv/.ready ## Write the chart's dashboards from observability/boards.
 	@$(BIN)/python -m observability.write
 
+.PHONY: screenshots
+screenshots: .venv/.ready ## Take the pictures of the docs from what `PROCESSOR_REFUSED_ITEMS=anvil make run` runs (ARGS=FILE: another stack.json).
+	@$(BIN)/python docs/screenshots.py $(ARGS)
+
 .PHONY: venv
 venv: .venv/.ready ## Make or refresh .venv from the locks.
 

@@ -1,4 +1,4 @@
-"""Writes the table of metrics between the markers of docs/observability.md: `make metrics-docs`."""  # noqa: INP001
+"""Writes the table of metrics between the markers of docs/observability.md: `make metrics-docs`."""
 
 from importlib import import_module, util
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Writes the table of settings between the markers of the README: `make settings-docs`."""  # noqa: INP001
+"""Writes the table of settings between the markers of the README: `make settings-docs`."""
 
 from importlib import import_module
 from pathlib import Path
