@@ -6,7 +6,7 @@ import pytest
 
 from fakes.kafka_log import CONTROL_RECORD, FakeTopic
 from order_processor.batch import Batch, Disposition
-from order_processor.consumer import client_config
+from order_processor.consumer import POLL_SECONDS, client_config
 from shared.ordering.events import TOPIC
 from support.consumer import ConsumerHarness, ends, fill, outage
 
@@ -194,3 +194,10 @@ def test_session_timeout_is_set_for_classic_protocol_only() -> None:
     assert client_config("consumer")["enable.partition.eof"] is True
     assert "session.timeout.ms" not in client_config("consumer")
     assert client_config("classic")["session.timeout.ms"] == 10_000
+
+
+def test_broker_collects_events_no_longer_than_half_a_poll() -> None:
+    config = client_config("consumer")
+
+    assert config["fetch.min.bytes"] > 1
+    assert config["fetch.wait.max.ms"] <= 1000 * POLL_SECONDS / 2
