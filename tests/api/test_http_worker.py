@@ -191,7 +191,7 @@ def test_idle_connection_is_closed_after_the_keepalive_time(start: Start) -> Non
 
 
 def test_stop_answers_what_is_in_flight_and_closes(start: Start) -> None:
-    server = start()
+    server = start(STOP_LINGER_SECONDS="20")
     with server.client() as waiting, server.client() as idle:
         assert idle.get("a")[0] == 200
         waiting.send("GET /gate HTTP/1.1\r\nHost: api\r\n\r\n")

@@ -9,6 +9,7 @@ from typing import Any
 from shared.http import gunicorn_worker
 
 gunicorn_worker.TRANSFER_SECONDS = float(os.environ.get("TRANSFER_SECONDS", "10"))
+gunicorn_worker.STOP_LINGER_SECONDS = float(os.environ.get("STOP_LINGER_SECONDS", "2"))
 LARGE = b"x" * 64 * 1024 * 1024  # more than the buffers of both ends hold
 GATE = threading.Semaphore(0)
 TEXT = [("Content-Type", "text/plain")]
