@@ -50,15 +50,16 @@ def load(
 ) -> Sample:
     """Send `body` to `url` over keep-alive connections for `seconds`; `watched` names the processes to account for.
 
-    Raise LoadFailedError for any answer but 2xx.
+    What was answered with another status than 2xx, or not at all, is counted as failed and nowhere else. Raise
+    LoadFailedError if nothing succeeded.
     """
     before = {group: cpu_seconds(pids) for group, pids in watched.items()}
     spent_by_wrk = os.times().children_user + os.times().children_system
     found = _wrk(url, connections, seconds, {"BENCH_BODY": body} | ({"BENCH_TOKEN": token} if token else {}))
     after = {group: cpu_seconds(pids) for group, pids in watched.items()}
-    requests = found["requests"]
-    if found["failed"] or not requests:
-        raise LoadFailedError(f"{url}: {found['failed']} of {requests} requests failed")
+    requests = found["requests"] - found["failed"]
+    if requests <= 0:
+        raise LoadFailedError(f"{url}: {found['failed']} of {found['requests']} requests failed")
     cpu = {group: (after[group] - before[group]) / requests * 1e6 for group in watched}
     cpu["load"] = (os.times().children_user + os.times().children_system - spent_by_wrk) / requests * 1e6
     return Sample(requests, found["seconds"], found["failed"], found["p50_ms"], found["p99_ms"], cpu)

@@ -39,7 +39,7 @@ def table(results: Results, promises: Mapping[str, str], connections: int, base:
         samples = by_load[connections]
         ratios = [sample.per_second / other.per_second for sample, other in zip(samples, reference, strict=True)]
         cells = [
-            f"**{name}**" if name == OURS else name,
+            (f"**{name}**" if name == OURS else name) + _failures(samples),
             promises[name],
             _spread([s.per_second for s in samples], 0),
             _spread(ratios, 2) + " x",
@@ -72,6 +72,11 @@ def ratio(results: Results, connections: int, base: str) -> tuple[float, float]:
     pairs = list(zip(results[OURS][connections], results[base][connections], strict=True))
     speed = median(ours.per_second / other.per_second for ours, other in pairs)
     return speed, median(total_cpu(ours) / total_cpu(other) for ours, other in pairs)
+
+
+def _failures(samples: Sequence[Sample]) -> str:
+    failed = sum(sample.failed for sample in samples)
+    return f" ({failed:,} requests failed)" if failed else ""
 
 
 def _spread(values: Sequence[float], digits: int) -> str:

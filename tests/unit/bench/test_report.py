@@ -45,3 +45,9 @@ def test_latency_that_was_not_measured_is_null_in_json() -> None:
     (found,) = report.samples({"produce": [limit]})["produce"]
     assert (found["p50_ms"], found["p99_ms"], found["per_second"]) == (None, None, 90.0)
     json.dumps(found, allow_nan=False)
+
+
+def test_table_shows_failed_requests() -> None:
+    failing = Sample(100, 10.0, 7, 5.0, 10.0, {"app": 1.0})
+
+    assert "| peer (7 requests failed) |" in report.table({"peer": {32: [failing]}}, {"peer": "stored"}, 32, "peer")
