@@ -1,0 +1,110 @@
+"""How the shop page repeats requests, in the chart's proxy and with answers that the test chooses."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from local_stack.certificates import Authority
+from support import chart_proxy
+from support.raw_https import FaultyService
+
+ORDER: dict[str, Any] = {
+    "order_reference": "o1",
+    "orderid": "o1",
+    "userid": "ada",
+    "status": "PROCESSED",
+    "cost": "12.50",
+    "currency": "USD",
+    "orderitems": [{"item": "Notebook", "quantity": 1}],
+    "placed_at": "2026-01-02T03:04:05Z",
+    "processed_at": "2026-01-02T03:04:06Z",
+    "history": [{"status": "PLACED", "at": "2026-01-02T03:04:05Z", "by": "order-api", "reason": None}],
+}
+
+
+@dataclass
+class ChosenAnswers:
+    """Answers the page's requests; `order` and `orders` have the statuses of the next answers, then 200."""
+
+    order: list[int] = field(default_factory=list)
+    orders: list[int] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+
+    def __call__(self, route: Route) -> None:
+        path = route.request.url.split("/", 3)[3]
+        if path.startswith("api/"):
+            route.fulfill(status=200, json={"username": "ada", "access_token": "a.b.c", "expires_in": 900})
+        elif path == "order":
+            self.keys.append(route.request.headers["idempotency-key"])
+            _answer(route, self.order, ORDER | {"status": "PLACED"})
+        elif "userid=" in path:
+            _answer(route, self.orders, {"items": [ORDER], "next_cursor": None})
+        else:
+            route.fulfill(status=200, json=ORDER)
+
+
+def _answer(route: Route, statuses: list[int], document: dict[str, Any]) -> None:
+    status = statuses.pop(0) if statuses else 200
+    if status != 200:
+        document = {"type": "unavailable", "title": "No", "status": status, "detail": "no", "request_id": "r"}
+    route.fulfill(status=status, headers={"Retry-After": "1"}, body=json.dumps(document))
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FaultyService)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    authority = Authority(tmp_path / "authority")
+    with chart_proxy.running(tmp_path, authority, server.server_address[1], "--set", "proxy.shop=true") as proxy:
+        yield f"https://localhost:{proxy.port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def opened(browser: Browser, address: str, answers: ChosenAnswers) -> Page:
+    page = browser.new_context(ignore_https_errors=True).new_page()
+    for pattern in ("**/api/*", "**/order", "**/orderdetails*"):
+        page.route(pattern, answers)
+    page.goto(address)
+    return page
+
+
+def login(page: Page) -> None:
+    page.get_by_label("Name").fill("ada")
+    page.get_by_label("Password").fill("correct-horse-battery")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator("#account")).to_be_visible()
+
+
+def test_order_keeps_its_key_through_503_and_an_expired_token(browser: Browser, address: str) -> None:
+    answers = ChosenAnswers(order=[503, 401])
+    page = opened(browser, address, answers)
+    page.get_by_text("Use a name of your own").click()
+    login(page)
+    page.get_by_role("button", name="Add Notebook").click()
+    page.get_by_role("button", name="Place the order").click()
+    expect(page.locator("#order .problem")).to_contain_text("Log in again")
+    page.get_by_role("button", name="Log out").click()
+    login(page)
+
+    expect(page.locator("#order .timeline .processed")).to_be_visible()
+    assert len(answers.keys) == 3
+    assert len(set(answers.keys)) == 1
+
+
+def test_list_is_read_again_after_503(browser: Browser, address: str) -> None:
+    page = opened(browser, address, ChosenAnswers(orders=[503, 503]))
+    page.get_by_text("Use a name of your own").click()
+    login(page)
+    page.get_by_role("link", name="My orders").click()
+
+    expect(page.locator("#orders-problem")).to_contain_text("The list is read again")
+    expect(page.locator("#orders-list tbody tr")).to_have_count(1)
+    expect(page.locator("#orders-problem")).to_be_empty()
