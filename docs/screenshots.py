@@ -15,7 +15,7 @@ sys.path.append(str(ROOT / "tests"))
 from support import browser as chromium  # noqa: E402 - tests are not a package
 
 IMAGES = ROOT / "docs" / "images"
-SIZE = {"width": 1180, "height": 740}
+SIZE = {"width": 1280, "height": 900}
 
 
 def main() -> None:
@@ -58,12 +58,12 @@ def _console(page: Page) -> None:
     for panel in ("lag", "breakers"):
         page.locator(f".panel.{panel} table").wait_for()
     page.locator(".panel.dead_letters h2").wait_for()
-    _save(page, "console")
+    _save(page, "console", full_page=True)
 
 
-def _save(page: Page, name: str) -> None:
+def _save(page: Page, name: str, *, full_page: bool = False) -> None:
     path = IMAGES / f"{name}.png"
-    page.screenshot(path=path, animations="disabled")
+    page.screenshot(path=path, animations="disabled", full_page=full_page)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1024} KB")
 
 
