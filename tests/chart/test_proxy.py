@@ -70,9 +70,16 @@ def test_forwarded_address_from_another_peer_is_ignored(tmp_path: Path, service:
         assert share_a_limit(client, "203.0.113.1", "203.0.113.2")
 
 
-def logged(folder: Path) -> str:
-    """Return the log once nginx has written the line of an answer."""
-    return wait.until(lambda: text if '"status"' in (text := (folder / "log").read_text()) else "", "a line")
+def logged(folder: Path, path: str) -> str:
+    """Return the log once nginx has written the whole line of the answer to `path`."""
+
+    def log() -> str:
+        text = (folder / "log").read_text()
+        return (
+            text if any(f'"{path}"' in line and line.endswith("}\n") for line in text.splitlines(keepends=True)) else ""
+        )
+
+    return wait.until(log, f"a line about {path}")
 
 
 def test_proxy_logs_only_what_it_answers_itself(tmp_path: Path, service: int) -> None:
@@ -83,10 +90,10 @@ def test_proxy_logs_only_what_it_answers_itself(tmp_path: Path, service: int) ->
         client = RawHttpsClient(proxy.port, authority.certificate)
         client.ask("GET /passed-on HTTP/1.1")
         client.ask("GET /refused?secret=1 HTTP/1.1", "Idempotency-Key: a\r\nIdempotency-Key: b\r\n")
-        log = logged(up)
+        log = logged(up, "/refused")
     with chart_proxy.running(down, authority, chart_proxy.free_port()) as proxy:
         RawHttpsClient(proxy.port, authority.certificate).ask("GET /unreachable HTTP/1.1")
-        log += logged(down)
+        log += logged(down, "/unreachable")
 
     assert "passed-on" not in log
     assert "secret" not in log
