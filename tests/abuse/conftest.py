@@ -22,7 +22,7 @@ from support.raw_https import RawHttpsClient
 
 collect_ignore_glob = [] if os.environ.get("ABUSE_TESTS") else ["test_*.py"]
 CALM_SECONDS = 1.0
-ATTACK_SECONDS = 4.0
+ATTACK_SECONDS = 3.0
 MEMORY_SECONDS = 1.0  # so long before the end of an attack the memory of the proxy is measured
 _report: list[str] = []
 

@@ -17,7 +17,7 @@ PER_ADDRESS = 64  # the default of proxy.limits.requestsPerAddress
 
 
 def test_slow_bodies_of_one_address_are_rejected(attack: Callable[..., Outcome]) -> None:
-    outcome = attack(connections=CONNECTIONS, first=HEAD, then="x", every=1.5, seconds=7)
+    outcome = attack(connections=CONNECTIONS, first=HEAD, then="x", every=1.5, seconds=5)
 
     assert outcome.ends["429"] >= CONNECTIONS - PER_ADDRESS
     assert outcome.statuses() == {429}
@@ -33,7 +33,7 @@ def test_half_sent_slow_bodies_are_rejected(attack: Callable[..., Outcome]) -> N
 def test_memory_suffices_for_slow_bodies_of_many_addresses(attack: Callable[..., Outcome]) -> None:
     """None is rejected, with 64 on each of 16 addresses; all of a pod's connections could hold nearly whole bodies."""
     count = 16 * PER_ADDRESS
-    outcome = attack(connections=count, addresses=16, first=HEAD + "x" * 64_000, then="x", every=1.5, seconds=6)
+    outcome = attack(connections=count, addresses=16, first=HEAD + "x" * 64_000, then="x", every=1.5, seconds=4.5)
 
     assert outcome.ends == {"held": count}
     assert outcome.proxy_bytes / count * POD_CONNECTIONS < POD_LIMIT_BYTES
@@ -41,7 +41,7 @@ def test_memory_suffices_for_slow_bodies_of_many_addresses(attack: Callable[...,
 
 def test_reads_survive_slow_bodies_of_many_addresses(attack: Callable[..., Outcome], site: Site) -> None:
     outcome = attack(
-        connections=29 * PER_ADDRESS, addresses=29, first=HEAD, then="x", every=2, seconds=6, quiet=site.quiet.read
+        connections=29 * PER_ADDRESS, addresses=29, first=HEAD, then="x", every=2, seconds=4.5, quiet=site.quiet.read
     )
 
     assert outcome.ends["429"] >= 29 * PER_ADDRESS - ALL_BODIES
