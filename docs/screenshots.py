@@ -49,7 +49,7 @@ def _shop(page: Page, name: str = "shop") -> None:
     for good in ("Darjeeling tea", "Oat biscuits", "Oat biscuits"):
         page.get_by_role("button", name=f"Add {good}").click()
     page.get_by_role("button", name="Place the order").click()
-    page.locator("#order .timeline .processed").wait_for()
+    page.locator("#order .timeline .done .processed").wait_for()
     page.evaluate("document.activeElement.blur()")
     _save(page, name)
 

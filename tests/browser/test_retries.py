@@ -94,7 +94,7 @@ def test_order_keeps_its_key_through_503_and_an_expired_token(browser: Browser, 
     page.get_by_role("button", name="Log out").click()
     login(page)
 
-    expect(page.locator("#order .timeline .processed")).to_be_visible()
+    expect(page.locator("#order .timeline .done .processed")).to_be_visible()
     assert len(answers.keys) == 3
     assert len(set(answers.keys)) == 1
 

@@ -31,7 +31,7 @@ def test_visitor_places_an_order_and_sees_it_processed(stack: Stack, visit: Open
     become_visitor(page)
     place(page, "Darjeeling tea", "Oat biscuits", "Oat biscuits")
 
-    expect(page.locator("#order .timeline .processed")).to_be_visible()
+    expect(page.locator("#order .timeline .done .processed")).to_be_visible()
     expect(page.locator("#order .timeline .done")).to_have_count(3)
     expect(page.locator("#order-spoken")).to_have_text("The order is PROCESSED.")
     expect(page.locator("#basket")).to_contain_text("Empty")
@@ -45,7 +45,7 @@ def test_each_step_is_shown_as_curl_without_secrets(stack: Stack, visit: Open) -
     page = visit(stack.base_url).page
     become_visitor(page)
     place(page, "Apples")
-    expect(page.locator("#order .timeline .processed")).to_be_visible()
+    expect(page.locator("#order .timeline .done .processed")).to_be_visible()
     token = page.evaluate("JSON.parse(sessionStorage.getItem('retail-session')).token")
 
     steps = page.locator("#wire-list .wire-title").all_inner_texts()
@@ -143,7 +143,7 @@ def test_keyboard_alone_places_an_order(stack: Stack, visit: Open) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Place the order")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("#order .timeline .processed")).to_be_visible()
+    expect(page.locator("#order .timeline .done .processed")).to_be_visible()
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -153,7 +153,7 @@ def test_pages_are_accessible_and_fit_the_window(stack: Stack, visit: Open, look
     problems = visitor.serious_problems()
     become_visitor(page)
     place(page, "Notebook")
-    expect(page.locator("#order .timeline .processed")).to_be_visible()
+    expect(page.locator("#order .timeline .done .processed")).to_be_visible()
     page.get_by_role("button", name="Add Apples").click()
     page.locator("#wire-list summary").first.click()
     problems += visitor.serious_problems()
