@@ -34,7 +34,7 @@ class Sample:
 
     @property
     def per_second(self) -> float:
-        """Answered requests in a second."""
+        """Requests with a response, per second."""
         return self.requests / self.seconds
 
     def as_dict(self) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def unserved(cluster: Cluster, resources: list[Resource]) -> Iterator[str]:
 
 
 def secrets(cluster: Cluster, chart: list[Resource], namespace: str) -> Iterator[str]:
-    """Yield the Secrets, or keys of them, that pods need and cert-manager does not make."""
+    """Yield each missing Secret, or Secret key, that pods need and that cert-manager does not create."""
     made = {certificate["spec"]["secretName"] for certificate in of_kind(chart, "Certificate")}
     needed: dict[str, set[str]] = {}
     for pod in (r["spec"]["template"]["spec"] for r in of_kind(chart, "Deployment")):

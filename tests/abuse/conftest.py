@@ -1,7 +1,7 @@
-"""Attacks on the real proxies: that of the one-machine stack, and the chart's configuration in nginx.
+"""Attacks on two real proxies: the one-machine stack's, and an nginx with the chart's configuration.
 
-Real services are behind both. The tests run only by `make test-abuse`, which sets ABUSE_TESTS; the last lines show what
-each attack cost the quiet user.
+Real services are behind both. The tests run only by `make test-abuse`, which sets ABUSE_TESTS; the last lines of the
+output show how each attack affected a normal user.
 """
 
 import os
@@ -23,7 +23,7 @@ from support.raw_https import RawHttpsClient
 collect_ignore_glob = [] if os.environ.get("ABUSE_TESTS") else ["test_*.py"]
 CALM_SECONDS = 1.0
 ATTACK_SECONDS = 3.0
-MEMORY_SECONDS = 1.0  # so long before the end of an attack the memory of the proxy is measured
+MEMORY_SECONDS = 1.0  # the memory of the proxy is measured this long before the end of an attack
 _report: list[str] = []
 
 

@@ -1,4 +1,4 @@
-"""Item names: normalized at the border, and replays of orders that earlier versions stored as they were sent."""
+"""Item names are normalized on input; replays also match orders that earlier versions stored unnormalized."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -225,7 +225,7 @@ CASES: dict[str, list[Case]] = {
             {25: Firing("99% of the logins are refused or throttled: an attack, or the users' records are lost.")},
             (3,),
         ),
-        Case(logins("0x60", "refused", "0+1x60"), {}, (25,)),  # a few typing errors at night
+        Case(logins("0x60", "refused", "0+1x60"), {}, (25,)),  # a few mistyped passwords at night
     ],
 }
 

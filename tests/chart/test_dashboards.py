@@ -29,7 +29,7 @@ def panels(board: Board) -> list[dict[str, Any]]:
 
 
 def queries(board: Board) -> list[str]:
-    """Return every query of a board, of its annotations too."""
+    """Return every query of a board, including those of its annotations."""
     content = board.json()
     found = [target["expr"] for panel in panels(board) for target in panel["targets"]]
     return found + [annotation["expr"] for annotation in content["annotations"]["list"]]

@@ -33,7 +33,7 @@ def run(folder: Path, *, client: str | None = None, answer: str = "") -> subproc
 
 
 def test_every_image_is_pinned(tmp_path: Path) -> None:
-    """The printed values render each image with the digest that the registry has for its name."""
+    """With the printed values, the chart renders each image with the registry's digest for that image."""
     number = 'echo "sha256:$(printf %064d ${#image})"'
     path = os.environ["PATH"]
     printed = run(tmp_path, client="crane", answer=f"PATH={path}; {number}")

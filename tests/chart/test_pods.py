@@ -41,7 +41,7 @@ def test_chart_renders_pods() -> None:
 
 
 def test_pod_is_restricted(pod: Pod) -> None:
-    """As a whole: no root, the default seccomp profile, no token, nothing of the host's."""
+    """Pod level: non-root, the default seccomp profile, no service account token, no host namespaces or paths."""
     context = pod.spec["securityContext"]
 
     assert context["runAsNonRoot"] is True
@@ -54,7 +54,7 @@ def test_pod_is_restricted(pod: Pod) -> None:
 
 
 def test_containers_are_restricted(pod: Pod) -> None:
-    """Each: no escalation, no capability, a read-only root."""
+    """Container level: no privilege escalation, no capabilities, a read-only root file system."""
     for container in pod.containers:
         context = container["securityContext"]
 
@@ -113,7 +113,7 @@ def test_services_have_probes(pod: Pod) -> None:
 
 @services_pods
 def test_services_stop_without_dropping_a_request(pod: Pod) -> None:
-    """A pause until the gateway sends the pod nothing more, then 30 s for requests in flight; the proxy stops first."""
+    """Each container first sleeps, the proxy shortest, until no gateway uses the pod; 30 s are left for requests."""
     pauses = [container["lifecycle"]["preStop"]["sleep"]["seconds"] for container in pod.spec["containers"]]
 
     assert min(pauses) >= 5

@@ -36,7 +36,7 @@ def test_nginx_accepts_its_configuration(values: Path, tmp_path: Path) -> None:
 
 
 def statuses(client: RawHttpsClient, address: str, times: int) -> list[int]:
-    """Return the answers to requests that the gateway passes on for `address`."""
+    """Return the statuses of responses to requests that the gateway forwards with `address` as the client's."""
     return [client.ask("GET /x HTTP/1.1", f"X-Forwarded-For: {address}\r\n").status for _ in range(times)]
 
 

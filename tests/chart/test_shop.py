@@ -54,7 +54,7 @@ def test_links_are_empty_where_no_address_is_known(client: RawHttpsClient) -> No
     assert answer.json() == {}
 
 
-def test_unchanged_file_is_answered_with_304(client: RawHttpsClient) -> None:
+def test_unchanged_file_returns_304(client: RawHttpsClient) -> None:
     tag = client.ask("GET /shop/shop.css HTTP/1.1").headers["etag"]
 
     assert client.ask("GET /shop/shop.css HTTP/1.1", f"If-None-Match: {tag}\r\n").status == 304

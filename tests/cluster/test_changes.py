@@ -51,7 +51,7 @@ def test_deleting_each_pod_in_turn_fails_no_request() -> None:
 
 
 def test_draining_a_worker_fails_no_request() -> None:
-    """Draining the worker without MongoDB and Kafka moves its pods without a failed request."""
+    """Draining the worker node that runs neither MongoDB nor Kafka moves its pods; no request fails."""
     (node,) = [
         n["metadata"]["name"]
         for n in kind.list_of("nodes")

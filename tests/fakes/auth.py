@@ -88,7 +88,7 @@ class FakeFailures:
 
 
 class FakeKeyRecords:
-    """When each key was published first, by the time of `clock`. While `error` is set, every call raises it."""
+    """Records when each key was first published, by `clock`. While `error` is set, every call raises it."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.error: Exception | None = None

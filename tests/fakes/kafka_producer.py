@@ -9,7 +9,7 @@ from shared.kafka import KafkaError, KafkaException
 
 BROKEN_VALUE = b"{"
 Report = Callable[[KafkaError | None, Any], None]
-# After a fatal error the client raises it once from `poll`, with its flag, and another one from each `produce`.
+# After a fatal error, `poll` raises FATAL once, flagged as fatal; each `produce` raises UNUSABLE.
 FATAL = KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "a gap", True)  # noqa: FBT003 - its own signature
 UNUSABLE = KafkaError(KafkaError._FATAL)
 TIMED_OUT = KafkaError(KafkaError._MSG_TIMED_OUT)

@@ -1,4 +1,4 @@
-"""A recorder of spans in memory, in place of OpenTelemetry's SDK."""
+"""Records spans in memory, instead of with OpenTelemetry's SDK."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -90,7 +90,7 @@ def test_unrequested_order_or_event_counts_as_invented(tmp_path: Path) -> None:
     assert set(verdict.invented) == {"2", "9"}
 
 
-def test_second_effect_order_or_reference_counts_as_doubled(tmp_path: Path) -> None:
+def test_duplicate_effect_or_order_or_reference_counts_as_doubled(tmp_path: Path) -> None:
     recorded = account(tmp_path, a=[ok("1")], b=[ok("2")], c=[ok("4"), ok("5")])
 
     verdict = checked(

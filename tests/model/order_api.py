@@ -66,7 +66,7 @@ def _done(state: State, replica: int, order_id: str) -> State:
 
 
 def _repeat(state: State, replica: int) -> State:
-    """The client has no answer: it retries with the same key at the other replica, and then there again."""
+    """The client got no response: it retries with the same key, at the other replica and then once more there."""
     if replica == 0:
         return state._replace(tries=("unknown", "new"))
     return _try(state, replica, "new")

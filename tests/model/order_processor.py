@@ -24,7 +24,7 @@ HANDLER = "order-processor"
 
 
 def handle(state: State, guards: Safeguards) -> Iterator[Step]:
-    """`consumer.Consumer` and `handler.Handler`: fetch, write, commit."""
+    """Model `consumer.Consumer` and `handler.Handler`: fetch, write, commit."""
     consumer = state.consumer
     if consumer.doing == "idle":
         yield from _fetch(state, guards)

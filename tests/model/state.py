@@ -59,7 +59,7 @@ class Faults(NamedTuple):
 
     crashes: int = 0  # kill -9 of any process, or a pause so long that its partition is reassigned
     failovers: int = 0  # of the MongoDB primary
-    timeouts: int = 0  # the client or order-api gives up an insert that may still succeed
+    timeouts: int = 0  # the client or order-api stops waiting for an insert that may still succeed
     overtaken: int = 0  # a claim expires while its replica still works
     losses: int = 0  # the topic is recreated, empty
     rejections: int = 0  # a business rule or the validator rejects the order

@@ -42,7 +42,7 @@ def kept(run: StackRun) -> tuple[Customer, str]:
     return customer, customer.place()
 
 
-def test_smoke_test_shows_requests_and_answers_without_secrets(run: StackRun) -> None:
+def test_smoke_test_prints_requests_and_responses_without_secrets(run: StackRun) -> None:
     output = run.output.read_text()
 
     assert "POST /api/users" in output

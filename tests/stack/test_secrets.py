@@ -115,7 +115,7 @@ def test_jar_lock_has_kafka_and_a_hash_for_each_jar() -> None:
     assert all(len(jar.sha256) == 64 for jar in locked)
 
 
-def test_changed_lock_uses_a_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_jar_lock_file_uses_a_new_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(jars, "_download", lambda _jars, _folder: None)
     first = jars.kafka_jars()

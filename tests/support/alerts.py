@@ -17,7 +17,7 @@ PROMTOOL = shutil.which("promtool")
 
 @dataclass(frozen=True)
 class Firing:
-    """An alert with its labels, without `alertname` and `severity`, and its description."""
+    """A firing alert: its description, and its labels except `alertname` and `severity`."""
 
     description: str
     labels: dict[str, str] = field(default_factory=dict)

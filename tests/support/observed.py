@@ -88,7 +88,7 @@ def load(stack: Stack) -> Iterator[None]:
 
     def run(use: Callable[[Customer, int], object]) -> None:
         with https(stack.base_url, stack.ca, timeout=10) as http:
-            with registering:  # one address may register few customers at a time
+            with registering:  # one address may register only a few customers at a time
                 customer = Customer(http)
             turn = 0
             while not stop.wait(PAUSE_SECONDS):

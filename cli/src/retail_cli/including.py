@@ -1,4 +1,4 @@
-"""Includes excluded orders: gives them their outbox entry back, so that their event is published."""
+"""Includes excluded orders: restores their outbox entry, so that their event is published."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -13,17 +13,17 @@ NO_REPLY = "no reply; the command is safe to repeat"
 
 
 class Reader(Protocol):
-    """The read that is needed: `store.OrderReader`."""
+    """The part of `store.OrderReader` that this module needs."""
 
     def find(self, order_id: str) -> Document | None:
         """Return an order's document."""
 
 
 class Transitions(Protocol):
-    """The transition that is needed: `shared.ordering.transitions.OrderTransitions`."""
+    """The part of `shared.ordering.transitions.OrderTransitions` that this module needs."""
 
     def include(self, ids: Sequence[str]) -> int:
-        """Give those of `ids` that are excluded their outbox entry back; return how many."""
+        """Restore the outbox entry of each excluded order in `ids`; return the number of orders restored."""
 
 
 def include(
@@ -31,7 +31,7 @@ def include(
 ) -> Iterator[OrderOutcome]:
     """Include each order that is excluded, and yield the outcome for every order. Safe to repeat and to interrupt.
 
-    An order that is still malformed would only be excluded again: it is refused. When MongoDB does not reply to an
+    An order that is still malformed is refused: it would only be excluded again. When MongoDB does not reply to an
     update, its order is yielded as unknown before the error is raised.
     """
     for order_id in order_ids:

@@ -135,7 +135,7 @@ def reconcile_(
             "is an order-processor running?"
         )
     if report.refused:
-        raise Refused(f"MongoDB rejects the update of {report.refused} orders: an order-processor's log names them")
+        raise Refused(f"MongoDB rejected the update of {report.refused} order(s): an order-processor's log names them")
 
 
 @app.command("include", epilog=examples(f"retail orders include {ID} --dry-run", f"retail orders include {ID} --json"))

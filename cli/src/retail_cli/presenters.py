@@ -1,6 +1,6 @@
-"""From documents and records to reports: pure.
+"""Pure functions that build reports from documents and records.
 
-A malformed document is shown as far as it can be read: what has the wrong type is null, and named in `problems`.
+Of a malformed document, fields of the wrong type become null, and `problems` lists them.
 """
 
 import base64

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """How a service runs; its program has its name.
+    """How a service runs; its program has the same name as the service.
 
-    `admin_port` and `port` are the usual ports of its first replica; only an API has a `port`. `paths` are what the
-    proxy routes to it. `variables` are those that only this service has; they may contain {base_url}, {ca} and {keys}.
-    An API starts when MongoDB is ready, another service when Kafka is ready too.
+    `admin_port` and `port` are the default ports of the first replica; only an API has a `port`. `paths` are the URL
+    prefixes that the proxy routes to the service. `variables` are environment variables that only this service has;
+    their values may contain {base_url}, {ca} and {keys}. An API starts when MongoDB is ready; any other service also
+    waits for Kafka.
     """
 
     admin_port: int

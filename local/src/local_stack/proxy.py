@@ -59,10 +59,10 @@ LOCATION = """\
         location {path} {{
             proxy_pass http://{name};
         }}"""
-# max_conns is about a second of work: a replica with that many requests is skipped; if all have, the
-# answer is 503 at once.
-# max_fails=0: a refused connection costs nothing and goes to the next replica; a replica that closed two connections is
-# still used, because it may be the only one.
+# max_conns is about a second of work: a replica with that many requests is skipped; if all replicas are full, the proxy
+# returns 503 at once.
+# max_fails=0: after a refused connection the request goes to the next replica, and no replica is marked as down: it may
+# be the only one.
 UPSTREAM = """\
     upstream {name} {{
         zone {name} 64k;

@@ -1,4 +1,4 @@
-"""What `local-stack run` prints besides the smoke test."""
+"""What `local-stack run` prints, except for the output of the smoke test."""
 
 import os
 import shlex

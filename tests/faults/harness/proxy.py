@@ -22,7 +22,7 @@ class Toxics:
     """The current disturbances of every connection. Set the attributes from any thread, at any time."""
 
     latency: float = 0.0  # seconds, each way
-    jitter: float = 0.0  # seconds, at most this much more or less
+    jitter: float = 0.0  # seconds: the largest deviation from `latency`, up or down
     hole: bool = False  # nothing is forwarded, without an error
     slice_bytes: int = 0  # 0: whole chunks
     bytes_per_second: float = 0.0  # 0: no limit

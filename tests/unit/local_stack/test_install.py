@@ -58,7 +58,7 @@ def calls(checkout: Path) -> list[str]:
     return lines
 
 
-def test_run_and_dev_install_their_lock_and_leave_their_marks(checkout: Path) -> None:
+def test_each_mode_installs_its_lock_file_and_writes_a_marker(checkout: Path) -> None:
     assert install(checkout).returncode == 0
     assert calls(checkout)[:3] == [
         "venv",

@@ -59,7 +59,7 @@ def test_post_from_another_origin_changes_nothing(path: str, origin: str | None)
     assert session.order("o1")["status"] == "FAILED"
 
 
-def test_every_answer_forbids_scripts_and_frames_of_others() -> None:
+def test_every_response_forbids_foreign_scripts_and_framing() -> None:
     client, _ = console()
     for path in (f"{ROOT}/", f"{ROOT}/static/console.js", "/"):
         headers = client.get(path, buffered=True).headers

@@ -61,7 +61,7 @@ def test_order_whose_update_mongodb_rejects_exits_with_1(orderids: list[str], ou
 
     report = json.loads(result.stdout)
     assert (result.exit_code, report["outcome"], report["refused"]) == (1, outcome, 1)
-    assert "rejects the update of 1 orders" in result.stderr
+    assert "rejected the update of 1 order(s)" in result.stderr
     assert "rejected by MongoDB" in retail(session).stdout
 
 

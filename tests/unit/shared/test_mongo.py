@@ -41,7 +41,7 @@ def test_date_that_python_cannot_hold_does_not_fail_the_read(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("code", [2, 14, 28])
-def test_misfitting_update_is_the_documents_error_only_in_a_write(code: int) -> None:
+def test_type_error_blames_the_document_only_in_writes(code: int) -> None:
     """The same code for a whole command, such as a read concern that the server rejects, must not fail every order."""
     write = {"index": 0, "code": code, "errmsg": "does not fit"}
 

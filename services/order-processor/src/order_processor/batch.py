@@ -98,7 +98,7 @@ class Batch:
 
     def start_attempt(self, now: datetime) -> datetime:
         """Return the time of a new attempt, which its status changes must carry."""
-        at = now.replace(microsecond=now.microsecond // 1000 * 1000)  # what MongoDB keeps
+        at = now.replace(microsecond=now.microsecond // 1000 * 1000)  # MongoDB's precision
         self.attempt_times.add(at)
         return at
 

@@ -47,7 +47,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Cause:
-    """A problem's `type`, its `detail` in the example, and further members there."""
+    """A problem's `type`, and the `detail` and extra members shown in its OpenAPI example."""
 
     type: str
     detail: str

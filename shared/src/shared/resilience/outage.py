@@ -21,10 +21,10 @@ def is_outage(error: Exception) -> bool:
 
 
 def bisect(batch: Sequence[T], apply: Callable[[Sequence[T]], object]) -> list[tuple[T, Exception]]:
-    """Apply a change to a whole batch; where it fails, to both halves, until the records that fail are alone.
+    """Apply a change to a batch; if it fails, split the batch and retry, until the failing records are isolated.
 
     Return those records with their errors; the change is applied to all others. `apply` must be safe to repeat. An
-    outage blames no record: it is raised at once.
+    outage is not a record's fault: its error is raised at once.
     """
     try:
         apply(batch)

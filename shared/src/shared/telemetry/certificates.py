@@ -17,8 +17,8 @@ def watch(metrics: CertificateMetrics, files: Mapping[str, Path]) -> None:
     """Export, for each name, the earliest expiry of a certificate in its PEM file, as Unix time.
 
     The file is read at each scrape, so a renewed one shows without a restart. A file that cannot be read, or contains
-    no CA certificate, shows as 0, so that every expiry alert fires. The operating system's CA store is left out:
-    some of its many certificates have always expired.
+    no CA certificate, shows as 0, so that every expiry alert fires. The operating system's CA store is left out: at any
+    time some of its many certificates are expired.
     """
     for name, path in files.items():
         if path == SYSTEM_STORE:

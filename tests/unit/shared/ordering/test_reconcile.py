@@ -166,7 +166,7 @@ def test_rejected_order_does_not_stop_the_others() -> None:
     )  # counted for each pass alone
 
 
-def test_pass_continues_after_outage() -> None:
+def test_reconcile_pass_continues_after_outage() -> None:
     harness = ReconcilerHarness(HandlerHarness(document("1")), FakeOffsets(p0=Offsets(0, 0, None)))
     harness.handler.servers.before_operation = lambda operation: Failure.NO_PRIMARY if operation == "update" else None
     with pytest.raises(PyMongoError):

@@ -88,7 +88,7 @@ def test_refused_export_is_not_logged_with_the_answer(
     assert capfd.readouterr().err == ""
 
 
-def test_hanging_collector_delays_no_stop_and_bounds_the_queue(collector: OtlpReceiver) -> None:
+def test_hanging_collector_does_not_delay_stop_and_queue_stays_bounded(collector: OtlpReceiver) -> None:
     collector.released.clear()
     running = recorder(collector.endpoint)
     record(running)
