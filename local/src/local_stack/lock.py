@@ -24,11 +24,17 @@ def acquire(root: Path) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(descriptor, 32, 0).decode().strip()
-            if (holder and psutil.pid_exists(int(holder))) or time.monotonic() > deadline:
+            if holder and psutil.pid_exists(int(holder)):
                 os.close(descriptor)
                 raise StackError(
-                    f"a stack is already running in {root} (pid {holder or 'unknown'}): stop it with Ctrl-C there, "
+                    f"a stack is already running in {root} (pid {holder}): stop it with Ctrl-C there, "
                     f"or with 'kill {holder}'"
+                ) from None
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                raise StackError(
+                    f"{root} is locked by an unknown process: if a stack is running there, stop it with Ctrl-C; "
+                    "if one was just killed, try again in a minute"
                 ) from None
             time.sleep(0.1)
         else:
