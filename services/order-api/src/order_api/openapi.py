@@ -115,9 +115,10 @@ def document(*, require_token: bool, currencies: Sequence[str], version: str) ->
     """Return the OpenAPI document for these settings."""
     roots = [models.OrderRequest, models.PlacedOrder, models.OrderDetails, models.OrderPage]
     _, schemas = msgspec.json.schema_components(roots, schema_hook=_amount, ref_template="#/components/schemas/{name}")
-    schemas["OrderRequest"]["properties"]["currency"]["description"] = (
-        f"one of {', '.join(currencies)}; the first is the default"
-    )
+    schemas["OrderRequest"]["properties"]["currency"] = {
+        "description": f"ISO 4217; null or absent: {currencies[0]}",
+        "oneOf": [{"type": "string", "enum": list(currencies)}, {"type": "null"}],
+    }
     schemas = _exclusive(schemas) | {"Amount": _AMOUNT, "Problem": _PROBLEM}
     return {
         "openapi": "3.1.0",

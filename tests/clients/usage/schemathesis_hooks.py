@@ -1,0 +1,25 @@
+"""Gives the generated requests what no schema can say: whose token they carry, and that an order adds up."""
+
+import os
+from typing import Any
+
+import schemathesis
+
+NAME = os.environ["CUSTOMER"]
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, **_kwargs: Any) -> None:
+    """Let orders and lists be the customer's own; leave out prices, whose sum must be the cost."""
+    if context.operation.path == "/orderdetails":
+        kept = {k: v for k, v in (case.query or {}).items() if k in {"limit", "status"}}
+        case.query = kept | {"userid": NAME}
+    elif isinstance(case.body, dict) and "orderitems" in case.body:
+        case.body = case.body | {
+            "userid": NAME,
+            "orderitems": [_without_price(item) for item in case.body["orderitems"]],
+        }
+
+
+def _without_price(item: Any) -> Any:
+    return {k: v for k, v in item.items() if k != "price"} if isinstance(item, dict) else item
