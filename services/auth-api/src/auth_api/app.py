@@ -39,11 +39,11 @@ from shared.telemetry.tracing import OFF, Tracer
 SPARE_CONNECTIONS = 4
 LOGIN_SLOTS_PER_REGISTRATION_SLOT = 4
 REGISTRATION_WAITERS = 4  # few: each occupies a thread that a login could use
-ADDRESS_SHARE = 2  # of the places for registrations, one address may occupy one in so many
+ADDRESS_SHARE = 2  # one address may occupy one in this many of the places for registrations
 
 
 class UserStore(Users, NewUsers, Protocol):
-    """The users, as logins and registrations need them."""
+    """The user operations that logins and registrations need."""
 
 
 def utc_now() -> datetime:
@@ -102,7 +102,7 @@ def create_app(
 
 
 def wsgi() -> Flask:
-    """Return the API on MongoDB, with all its threads started; gunicorn's worker calls it, after the fork.
+    """Return the API on MongoDB, with all its threads started; gunicorn's worker calls this after the fork.
 
     `extensions["shutdown"]` closes what this function opened.
     """
@@ -169,8 +169,8 @@ def wsgi() -> Flask:
 def login_slots(settings: Settings) -> Slots:
     """Return the slots for logins; holders and waiters together occupy at most three quarters of the threads.
 
-    Half of the waiters' places are for users at an address where they were lately: guesses cannot fill those. The other
-    threads serve the public keys and registrations.
+    Half of the waiting places are reserved for users who were recently at the same address: guesses cannot fill those.
+    The remaining threads serve the public keys and registrations.
     """
     places = max(1, settings.http_threads * 3 // 4)
     count = min(settings.hash_slots, places)

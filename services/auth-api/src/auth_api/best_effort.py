@@ -1,4 +1,4 @@
-"""Work beside a request whose failure must not fail the request."""
+"""Side tasks of a request: their failure must not fail the request."""
 
 from collections.abc import Callable
 

@@ -27,7 +27,7 @@ def read_private_keys(folder: Path, signing_kid: str) -> dict[str, Ed25519Privat
 
 
 def _key_paths(folder: Path) -> list[Path]:
-    """List the key files by name. macOS puts a `._name` beside a file it copies; such files are not keys."""
+    """List the key files by name. macOS adds a `._name` for each file that it copies; such files are not keys."""
     return sorted(path for path in folder.glob("*.pem") if not path.name.startswith("."))
 
 

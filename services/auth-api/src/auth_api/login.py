@@ -15,11 +15,11 @@ class WrongCredentials(Exception):  # noqa: N818 - a state of the request
 
 
 class UnusableUser(WrongCredentials):
-    """The stored hash is unusable: the client gets the usual answer, and the log names the user."""
+    """The stored hash is unusable: the response is that for a wrong password, and the log names the user."""
 
 
 class Users(Protocol):
-    """The users, as a login needs them."""
+    """The user operations that a login needs."""
 
     def password_hash(self, name: str) -> str | None:
         """Return the hash of the user's password, or None if the user does not exist."""
@@ -41,7 +41,7 @@ class Login:
     def check(self, name: str, password: str, address: str) -> None:
         """Return if the password is correct; otherwise raise WrongCredentials, TooManyFailures or Busy.
 
-        An attempt is counted when it has a slot and before its password is checked, so that at any time at most one
+        An attempt is counted after it gets a slot and before its password is checked. So, at any time, at most one
         correct login per slot counts as failed.
         """
         normalized = normalize_password(password)
@@ -49,7 +49,7 @@ class Login:
             raise WrongCredentials  # no stored password is that long, so there is nothing to hash
         is_known = self.throttle.check(name, address)
         with self.slots.hold(preferred=is_known):
-            stored = self.users.password_hash(name)  # first: if this fails, the attempt must not count
+            stored = self.users.password_hash(name)  # first: a failed read must not count as an attempt
             attempt = self.throttle.begin(name, address)
             if not self._verify(stored, normalized) or stored is None:
                 raise WrongCredentials

@@ -22,19 +22,19 @@ class Busy(Exception):  # noqa: N818 - a state, not a defect
 class Slots:
     """At most `count` concurrent holders; up to `waiters` more may wait, each for up to 1 s. Thread-safe.
 
-    A `preferred` caller gets the next free slot; `reserved` of the waiters' places are for such callers only.
+    A `preferred` caller gets the next free slot; of the waiting places, `reserved` are for such callers only.
     """
 
     def __init__(self, count: int, *, waiters: int, reserved: int = 0, wait: float = WAIT_SECONDS) -> None:
         self.count, self.places = count, count + waiters
         self._waiters = {True: waiters, False: waiters - reserved}
-        self._waiting = {True: 0, False: 0}  # by whether they are preferred
+        self._waiting = {True: 0, False: 0}  # number of waiters, by `preferred`
         self._held = 0
         self._changed = threading.Condition()
         self._wait = wait
 
     def in_use(self) -> int:
-        """Return how many hold a slot or wait for one."""
+        """Return how many callers hold a slot or wait for one."""
         with self._changed:
             return self._held + sum(self._waiting.values())
 
@@ -60,7 +60,7 @@ class Slots:
                     raise Busy
             finally:
                 self._waiting[preferred] -= 1
-                self._changed.notify_all()  # what this one waited for may be free for others
+                self._changed.notify_all()  # others may now get the slot that this caller waited for
         self._held += 1
 
     def _is_free(self, *, preferred: bool) -> bool:
@@ -100,10 +100,10 @@ class AddressShare:
 
 
 class Passwords:
-    """Creates and verifies hashes. Each call takes the CPU time of one hash: hold a slot around it. Thread-safe.
+    """Creates and verifies hashes. Each call uses the CPU time of one hash: hold a slot around the call. Thread-safe.
 
-    Only its own `threads` hash, whichever thread calls. glibc keeps the 19 MiB of a hash for every thread that
-    has hashed: with 16 request threads, 300 MiB stayed resident after a login storm.
+    Whichever thread calls, only the `threads` of this object compute hashes: glibc keeps the 19 MiB of a hash for every
+    thread that has ever hashed, and with 16 request threads 300 MiB stayed resident after a login storm.
     """
 
     def __init__(self, *, threads: int = 1, memory_kib: int = MEMORY_KIB, passes: int = PASSES) -> None:
@@ -117,9 +117,9 @@ class Passwords:
         return self._pool.submit(self._hasher.hash, password).result()
 
     def verify(self, stored: str | None, password: str) -> bool:
-        """Return whether the password matches the stored hash; for an unknown user (None) False, in the same time.
+        """Return whether the password matches the stored hash. For an unknown user (None) return False.
 
-        Raise UnusableHash for anything that is not an Argon2 hash, in the same time too.
+        Raise UnusableHash for anything that is not an Argon2 hash. Every case takes the same time.
         """
         try:
             self._pool.submit(self._hasher.verify, self._unknown_user if stored is None else stored, password).result()

@@ -12,7 +12,7 @@ from auth_api.throttle import RegistrationLimit, Throttle
 
 
 class NewUsers(Protocol):
-    """The users, as a registration needs them."""
+    """The user operation that a registration needs."""
 
     def add(self, name: str, password_hash: str, now: datetime) -> None:
         """Store a user; raise NameTaken, StoreUnavailable or OutcomeUnknown."""

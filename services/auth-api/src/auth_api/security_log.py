@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from shared.telemetry import log
 
-MAX_NAME = 64  # characters of a name that was tried: it may be anything, a password in the wrong field included
+MAX_NAME = 64  # characters of a name that was tried: it may be anything, even a password in the wrong field
 logger = log.get(__name__)
 
 

@@ -17,7 +17,7 @@ from shared.resilience.worker import Worker
 from shared.telemetry import log
 
 FOLDER_SECONDS = 1.0
-RECORDS_SECONDS = 3.0  # a revocation is seen this late; order-api fetches the keys every 20 s: together below 30 s
+RECORDS_SECONDS = 3.0  # until a revocation is seen; with order-api's 20 s between fetches, less than 30 s
 Publish = Callable[[Collection[str]], dict[str, KeyRecord]]
 logger = log.get(__name__)
 
@@ -38,10 +38,11 @@ class SigningKeys:
     """The keys in a folder of `<kid>.pem` files, without the revoked ones. Thread-safe.
 
     All are published. The last by name signs, unless `signing_kid` names another, but no key signs before it has been
-    published for `cache_seconds`: as long as a verifier may use an older key set. The only key signs at once. The
-    first publication is recorded in MongoDB, so that all replicas agree; without that record nothing is published.
-    After an invalid change of the folder, and while MongoDB is unavailable, the previous keys stay in use. If every key
-    is revoked, nothing signs, and an empty set is published: verifiers then reject the revoked key's tokens.
+    published for `cache_seconds`, the time for which a verifier may use an older key set. If there is only one key, it
+    signs at once. The first publication is recorded in MongoDB, so that all replicas agree; without that record nothing
+    is published. After an invalid change of the folder, and while MongoDB is unavailable, the previous keys stay in
+    use. If every key is revoked, nothing signs, and an empty set is published: verifiers then reject the revoked key's
+    tokens.
     """
 
     def __init__(
@@ -134,9 +135,10 @@ class SigningKeys:
 def choose_signer(
     kids: Collection[str], records: Mapping[str, KeyRecord], *, preferred: str, cache_seconds: float
 ) -> str:
-    """Return the key that signs: of the keys that all verifiers know, the preferred one, or else the last by name.
+    """Return the key that signs: of the keys that all verifiers know, the preferred one, otherwise the last by name.
 
-    Verifiers know a key that was published at least `cache_seconds` ago. Without one, the key published first signs.
+    Verifiers know a key that was published at least `cache_seconds` ago. If there is no such key, the key that was
+    published first signs.
     """
     ranked = sorted(kids, key=lambda kid: (kid == preferred, kid), reverse=True)
     known = [kid for kid in ranked if records[kid].published_seconds >= cache_seconds]

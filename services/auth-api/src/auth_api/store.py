@@ -41,8 +41,8 @@ class MongoUsers:
     def password_hash(self, name: str) -> str | None:
         """Return the hash of the user's password, or None if the user does not exist.
 
-        Linearizable read: a user that a failover could roll back is not returned. If the record has
-        something else in place of the hash, or nothing, the text returned is not a valid hash.
+        Linearizable read: a user that a failover could roll back is not returned. If the record contains no hash, or a
+        value of another type, the returned text is not a valid hash.
         """
         query, fields = {"_id": name}, {"password_hash": 1}
         user = run_guarded(self._breaker, lambda: self._linearizable.find_one(query, fields))
@@ -57,8 +57,8 @@ class MongoUsers:
 class MongoFailures:
     """Login attempts, one document per key; the database's clock decides which are in the window.
 
-    A failover that loses a count costs a guess or two, so the acknowledgement of one member is enough. Raises
-    StoreUnavailable.
+    A failover may lose a count, which allows a guess or two more: so the acknowledgement of one member is enough.
+    Raises StoreUnavailable.
     """
 
     def __init__(self, database: Database[Document], breaker: Breaker) -> None:

@@ -1,8 +1,7 @@
 """Throttling of logins and registrations, across all replicas.
 
-An attempt to log in is counted before the password is checked. An address from which the user registered or
-logged in lately is exempt from the limits that strangers can exhaust: nobody can lock a user out by guessing from
-elsewhere.
+An attempt to log in is counted before the password is checked. An address from which the user recently registered or
+logged in is exempt from the limits that strangers can exhaust: nobody can lock a user out by guessing from elsewhere.
 """
 
 import hashlib
@@ -19,7 +18,7 @@ MAX_PER_USER_AND_ADDRESS = 10
 MAX_PER_ADDRESS = 100
 MAX_PER_USER = 100  # from addresses that are new to the user
 MAX_FROM_NEW_ADDRESSES = 1_000  # for all users together: one password tried on many names from many addresses
-KNOWN_FOR = timedelta(days=30)  # for so long after a registration or the last login
+KNOWN_FOR = timedelta(days=30)  # after a registration or the last login
 
 
 class TooManyFailures(Exception):  # noqa: N818 - a state of the client
@@ -31,7 +30,7 @@ class TooManyFailures(Exception):  # noqa: N818 - a state of the client
 
 
 class TooManyRegistrations(Exception):  # noqa: N818 - a state of the client
-    """An address registers too many users; a retry makes sense after `retry_after` seconds."""
+    """An address has registered too many users; a retry makes sense after `retry_after` seconds."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__("too many registrations")
@@ -56,7 +55,7 @@ class AttemptCount:
 
 
 class Failures(Protocol):
-    """Where attempts are stored. A count covers the last 5 minutes, and may be missing where it is zero."""
+    """Where attempts are stored. A count covers the last 5 minutes, and may be missing if it is zero."""
 
     def read(self, keys: Sequence[str]) -> list[AttemptCount]:
         """Return the counts of the keys."""
@@ -91,7 +90,7 @@ class Throttle:
     def check(self, user: str, address: str) -> bool:
         """Raise TooManyFailures if an attempt would be rejected now. Counts nothing.
 
-        Return whether the user was at the address lately, see `remember`.
+        Return whether the user was recently at the address, see `remember`.
         """
         is_known = self._is_known(user, address)
         max_attempts = {limit.key: limit.max_attempts for limit in limits_for(user, address, is_known=is_known)}
@@ -144,9 +143,9 @@ class RegistrationLimit:
 
 
 def limits_for(user: str, address: str, *, is_known: bool = False) -> tuple[Limit, ...]:
-    """Return the limits that an attempt counts against; `is_known`: the user was there lately, see `remember`.
+    """Return the limits that an attempt counts against; `is_known`: the user was recently there, see `remember`.
 
-    Keys are hashes: of fixed length, and without the names and addresses of those who log in.
+    Keys are hashes: they have a fixed length, and contain no names or addresses.
     """
     place = _place(address)
     limits = (
@@ -161,7 +160,7 @@ def limits_for(user: str, address: str, *, is_known: bool = False) -> tuple[Limi
 def _place(address: str) -> str:
     """Return what is limited as one address: an IPv4 address, or the /64 network of an IPv6 address.
 
-    One customer usually has a whole /64 network, and could send each attempt from another address of it.
+    One customer usually has a whole /64 network, and could send each attempt from a different address in that network.
     """
     with suppress(ValueError):
         ip = ipaddress.ip_address(address)

@@ -62,7 +62,7 @@ def create_app(
     now: Callable[[], datetime] = utc_now,
     randomness: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Flask:
-    """Return the API on the given store; `enqueue` gets the document of each new order, and never waits."""
+    """Return the API on the given store; `enqueue` gets the document of each new order, and must not wait."""
     app = Flask("order_api", static_folder=None)
     init_app(
         app,
@@ -99,7 +99,7 @@ def create_app(
 
 
 def wsgi() -> Flask:
-    """Return the API on MongoDB and Kafka, with all its threads started; gunicorn's worker calls it, after the fork.
+    """Return the API on MongoDB and Kafka, with all its threads started; gunicorn's worker calls this after the fork.
 
     `extensions["shutdown"]` finishes the work in flight, and closes what this function opened.
     """

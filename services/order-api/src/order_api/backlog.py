@@ -1,4 +1,4 @@
-"""What waits in the database: counted for the metrics by one thread, at a bounded cost."""
+"""The orders that wait in the database: one thread counts them for the metrics, at a bounded cost."""
 
 import time
 from collections.abc import Callable
@@ -18,11 +18,11 @@ from shared.resilience.worker import Worker
 from shared.store import StoreUnavailable, run_guarded
 from shared.telemetry import log
 
-LIMIT = 10_000  # of 100,000, MongoDB needed up to 3.8 s: more than the limit of an operation
+LIMIT = 10_000  # counting 100,000 took MongoDB up to 3.8 s, longer than an operation may take
 FAILED_LIMIT = 1_000
 PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60.0
-SHARE = 0.02  # of the time, at most, is spent reading
+SHARE = 0.02  # at most this share of the time is spent reading
 # The fields of the indexes oldest_placed, outbox_due and failed_by_reason; an index of another name serves as well.
 BY_AGE = [("placed_at", ASCENDING), ("status", ASCENDING)]
 BY_DUE = [("outbox.due", ASCENDING)]
@@ -66,7 +66,7 @@ class BacklogReader:
         )
 
     def _pending(self) -> tuple[int, float]:
-        """Count the outbox entries: the first by `due`, among which is the oldest while nothing can be published."""
+        """Count the first LIMIT outbox entries by `due`: while nothing can be published, these include the oldest."""
         age = {"$dateDiff": {"startDate": "$placed_at", "endDate": "$$NOW", "unit": "millisecond"}}
         steps: list[Document] = [
             {"$match": {"status": "PLACED", "outbox.due": {"$type": "date"}, "placed_at": {"$type": "date"}}},
@@ -90,14 +90,14 @@ class BacklogReader:
         return float(max(0.0, (now - oldest[0]["placed_at"]).total_seconds()))
 
     def _failed(self) -> int:
-        """Count the orders that failed last for a technical reason: they wait for a person."""
+        """Count the orders whose last failure was technical: they wait for a person."""
         query = {"status": Status.FAILED, "history.reason": {"$regex": f"^{TECHNICAL_FAILURE}"}}
         found = self._orders.find(query, {"_id": 1, "history": {"$slice": -1}}, hint=BY_REASON).limit(FAILED_LIMIT)
         return sum(str(order["history"][-1].get("reason")).startswith(TECHNICAL_FAILURE) for order in found)
 
 
 class BacklogMonitor(Worker):
-    """Shows the backlog in the metrics, every 5 s or, if reading takes long, so seldom that it stays cheap."""
+    """Shows the backlog in the metrics, every 5 s; less often if reading takes long."""
 
     def __init__(
         self, reader: BacklogReader, metrics: OrderMetrics, *, clock: Callable[[], float] = time.monotonic

@@ -1,8 +1,9 @@
 """Group commit: the orders that arrive while a write is in flight share the next write.
 
-A write that a majority has in its journals costs MongoDB and the driver about the same for one order as for twenty. So
-one request at a time writes, for itself and for all that wait (the leader); when its write is confirmed, the newest
-waiting request leads the next one. A lone request writes at once, as it would without this.
+A write that is journaled by a majority costs MongoDB and the driver about the same for one order as for twenty. So one
+request at a time, the leader, writes its own order and those of all requests that wait. When that write is confirmed,
+the newest waiting request leads the next write. A request that arrives alone writes at once, as it would without group
+commit.
 """
 
 import threading
@@ -24,15 +25,15 @@ from pymongo.errors import (
 
 from shared.mongo import DUPLICATE_KEY, OPERATION_SECONDS, Document, is_document_error
 
-BATCH = 64  # at most 6 MiB, as a request's body is bounded: one command
+BATCH = 64  # at most 6 MiB, because a request's body is bounded: this fits into one command
 
 
 class InsertNotSent(ServerSelectionTimeoutError):  # noqa: N818 - a state of the order
-    """The request gave up while its order still waited: it was never sent, and will not be."""
+    """The request gave up while its order still waited: the order was not sent, and never will be."""
 
 
 class _Waiter:
-    """An order that waits for its write. All but `woken` is guarded by the lock of the group commit."""
+    """An order that waits for its write. The group commit's lock guards every field except `woken`."""
 
     __slots__ = ("document", "error", "is_done", "is_leader", "woken")
 
@@ -58,7 +59,8 @@ class GroupCommit:
     def insert(self, document: Document) -> None:
         """Insert, and return when the write is confirmed; raise what `insert_one` would raise for this document.
 
-        Also raise InsertNotSent or NetworkTimeout (sent, no reply) when the write of another request took too long.
+        Also raise InsertNotSent, or NetworkTimeout (sent, but no reply), if the write of another request takes too
+        long.
         """
         waiter = _Waiter(document)
         with self._lock:
@@ -138,7 +140,7 @@ def _outcome(orders: Collection[Document], document: Document) -> Exception | No
 def _own_errors(details: Mapping[str, Any], count: int) -> list[Exception | None]:
     """Split what a write reports into the errors of its documents.
 
-    An error of the write concern is about the whole write: what has no error of its own is then not confirmed.
+    A write concern error concerns the whole write: a document without an error of its own is then not confirmed.
     """
     unconfirmed: PyMongoError | None = None
     if concerns := details.get("writeConcernErrors"):

@@ -5,7 +5,7 @@ import unicodedata
 MAX_LENGTH = 200
 # Control characters, line and paragraph separators, surrogates: they break the logs and files of other consumers.
 _FORBIDDEN = frozenset({"Cc", "Zl", "Zp", "Cs"})
-# Format characters, spaces and combining marks: without another character they show nothing.
+# Format characters, spaces and combining marks: a name of nothing but these is invisible.
 _INVISIBLE = frozenset({"Cf", "Zs", "Mn", "Me"})
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # fillers and the empty braille pattern
 

@@ -62,7 +62,7 @@ class LongPoll:
 def is_closed(connection: socket.socket | None) -> bool:
     """Return whether the peer has closed the connection, without reading from it or waiting; False for None.
 
-    nginx closes its connection to the service when its own client goes.
+    nginx closes its connection to the service when its own client disconnects.
     """
     if connection is None:
         return False

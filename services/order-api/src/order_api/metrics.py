@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from shared.telemetry.fresh_gauge import FreshGauge
 
-MAX_AGE_SECONDS = 90.0  # older values are not shown; longer than the longest pause between two readings of the database
+MAX_AGE_SECONDS = 90.0  # older values are not shown; longer than the longest pause between two reads of the database
 BACKLOG: Mapping[str, str] = MappingProxyType(
     {
         "retail_outbox_pending_orders": "Orders whose event is not confirmed as published; at most 10,000 are counted.",
@@ -21,7 +21,7 @@ BACKLOG: Mapping[str, str] = MappingProxyType(
             "FAILED orders whose reason is technical; they wait for a person. At most 1,000 are counted."
         ),
     }
-)  # in the order of `order_api.backlog.Backlog`; each is of the whole database, so take the maximum over replicas
+)  # in the order of `order_api.backlog.Backlog`; each is about the whole database: take the maximum over replicas
 
 
 class OrderMetrics:

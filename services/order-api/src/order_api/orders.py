@@ -98,10 +98,10 @@ def new_id(now: datetime, randomness: bytes) -> str:
 def build_document(
     order: Order, *, order_id: str, now: datetime, key: str | None = None, traceparent: str | None = None
 ) -> Document:
-    """Return the order's document: the order, its outbox entry and its idempotency record in one.
+    """Return one document with the order, its outbox entry and its idempotency record.
 
-    `now` must be whole milliseconds, which is the precision of MongoDB. `traceparent` is kept for as long as the order:
-    the outbox entry, where replicas of earlier releases look for it, is removed and made again.
+    `now` must be whole milliseconds, which is the precision of MongoDB. `traceparent` is stored twice: in the order,
+    which keeps it, and in the outbox entry, where replicas of earlier releases look for it.
     """
     record: Document = {
         "_id": order_id,
@@ -145,7 +145,7 @@ def build_event(record: Document) -> OrderPlaced:
 
 
 def traceparent_of(record: Document) -> str | None:
-    """Return the trace context in which the order was placed. Orders of earlier releases have it in the entry only."""
+    """Return the trace context in which the order was placed. Earlier releases stored it only in the outbox entry."""
     return trace_context.parse(record.get("traceparent")) or record["outbox"].get("traceparent")
 
 

@@ -47,7 +47,7 @@ class Outbox:
         self._breaker = breaker
         self._transitions = OrderTransitions(database, breaker)
         self._rejected: dict[str, datetime] = {}  # ids of orders whose claim was rejected, and when
-        self._failures: dict[str, int] = {}  # of orders that cannot be claimed or published
+        self._failures: dict[str, int] = {}  # failure counts of orders that cannot be claimed or published
 
     def sweep(self, *, claim: str, limit: int) -> list[Document]:
         """Claim up to `limit` due orders under the unique name `claim`, and return them to be published.
@@ -73,7 +73,7 @@ class Outbox:
         """Return ids of PLACED orders whose `due` has passed, is too far ahead or not a time, from a majority read.
 
         An order whose claim was rejected is skipped for 30 s, as if it had been claimed. Otherwise a batch of such
-        orders, always first by `due`, would be all that is ever found. At most 10,000 are skipped.
+        orders, which always come first by `due`, would hide all others. At most 10,000 are skipped.
         """
         self._rejected = {order_id: at for order_id, at in self._rejected.items() if abs(now - at) < CLAIM}
         enough = limit + len(self._rejected)
@@ -81,7 +81,7 @@ class Outbox:
         return [record["_id"] for record in found if record["_id"] not in self._rejected][:limit]
 
     def claim(self, ids: Sequence[str], claim: str, now: datetime) -> None:
-        """Give those of `ids` that are still due to `claim` for 30 s, with a majority write."""
+        """Claim those of `ids` that are still due, under the name `claim` and for 30 s, with a majority write."""
         change = {"$set": {"outbox.due": now + CLAIM, "outbox.claim": claim}, "$inc": {"outbox.attempts": 1}}
         rejected = self._update(self._orders, ids, _due(now), change)
         self._rejected = self._rejected | dict.fromkeys(rejected[: REJECTED_LIMIT - len(self._rejected)], now)

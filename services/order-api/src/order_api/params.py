@@ -10,7 +10,7 @@ _WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,3}", re.ASCII)
 _IDEMPOTENCY_KEY = re.compile(r"[\x21\x23-\x7e]{1,255}", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _CURSOR_VERSION = b"\x01"
-_SHOWN = 64  # characters of a client's own text that an error repeats
+_SHOWN = 64  # an error quotes at most this many characters of a client's text
 
 
 class InvalidParameter(ValueError):  # noqa: N818 - a state of the parameter
@@ -47,7 +47,7 @@ def parse_number(params: Mapping[str, str], name: str, low: int, high: int, *, d
 
 
 def format_etag(order_id: str, version: int) -> str:
-    """Return an entity tag's opaque part. It names the order: one address serves several, by an id in the body."""
+    """Return an entity tag's opaque part. It has the order's id, because one URL serves every id sent in a body."""
     return f"{order_id}.{version}"
 
 

@@ -23,7 +23,7 @@ class IdempotencyKeyReused(Exception):  # noqa: N818 - a state of the key
 
 @dataclass(frozen=True)
 class OrderPlacement:
-    """Stores orders; `enqueue` gets the document of each new order, to publish its event, and never waits."""
+    """Stores orders; `enqueue` gets the document of each new order, to publish the event, and must not wait."""
 
     store: OrderStore
     enqueue: Callable[[Document], None]
@@ -38,7 +38,8 @@ class OrderPlacement:
         """Return the order's document, and whether an earlier request placed it.
 
         `sent` is the order before its text was normalized, if that differs. `traceparent` is the request's trace
-        context; the document stores that of the span around its insert, the parent of each send of its event.
+        context; the document stores the context of the span around the insert, which is the parent of every span that
+        sends the event.
 
         Raise StoreUnavailable (nothing was stored), OutcomeUnknown, or IdempotencyKeyReused.
         """
@@ -71,7 +72,7 @@ class OrderPlacement:
         return existing
 
     def _resolve_duplicate(self, record: Document, forms: Sequence[Order]) -> tuple[Document, bool]:
-        """Answer a duplicate from a majority read: the order of an earlier request, or of our own earlier attempt."""
+        """Read, from a majority, the order that already exists: of an earlier request, or of our own first attempt."""
         existing, unavailable = None, StoreUnavailable()
         try:
             existing = self.store.find_existing(record)

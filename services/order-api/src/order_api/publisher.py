@@ -101,7 +101,7 @@ class EventPublisher:
         crash.point("after-produce")
 
     def poll(self) -> None:
-        """Process the delivery reports that are there, and replace a broken producer when its back-off is over."""
+        """Process the delivery reports that have arrived, and replace a broken producer when its back-off is over."""
         self._poll_reports(lambda: self._producer.poll(0))
         if self._is_broken and self._clock() >= self._next_restart:
             self._recreate_producer()
@@ -117,7 +117,7 @@ class EventPublisher:
         return popped
 
     def pop_unpublishable(self) -> list[Document]:
-        """Return the orders of which no event can be made, each once."""
+        """Return, once, the orders whose event cannot be built."""
         popped, self._unpublishable = self._unpublishable, []
         return popped
 
@@ -154,7 +154,7 @@ class EventPublisher:
         self._log_failure(event, sent, error)
 
     def _log_failure(self, event: str, sent: Sent, error: str) -> None:
-        """Log one failure of a kind in 30 s: without brokers there are thousands."""
+        """Log at most one failure of each kind in 30 s: without brokers there are thousands."""
         suppressed = self._log_throttle.allow((event, error))
         if suppressed is not None:
             trace = trace_context.log_field(sent.traceparent)
@@ -180,9 +180,9 @@ class EventPublisher:
         self._poll_reports(lambda: self._producer.flush(PURGE_SECONDS))
 
     def _poll_reports(self, poll: Callable[[], int]) -> int:
-        """Let the client call back. It raises a fatal error here, once, and passes it to no callback.
+        """Let the client call its callbacks. It raises a fatal error here, once, and passes it to no callback.
 
-        A second poll fetches the reports behind that error: without them the breaker would wait forever.
+        A second poll then fetches the reports that follow the error: without them the breaker would wait forever.
         """
         for _ in range(2):
             try:
@@ -197,7 +197,7 @@ def _path(sent: Sent) -> str:
 
 
 def _attributes(record: Document, sent: Sent) -> dict[str, str | int]:
-    """Return what the span of a send shows; attempt 0 is the fast path, and each sweep counts one more."""
+    """Return what the span of a send shows; attempt 0 is the fast path, and each sweep adds one."""
     attempt = record["outbox"].get("attempts", 0)
     return {
         "messaging.system": "kafka",

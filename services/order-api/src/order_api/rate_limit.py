@@ -1,7 +1,7 @@
 """Rate limits of one replica: token buckets by user, and by address for invalid tokens.
 
-Nothing is shared between replicas. A client keeps its connections, and so may reach one replica only: each replica
-grants the full rate, and all together at most that times their number.
+Nothing is shared between replicas. A client that keeps its connections may reach only one replica. So each replica
+grants the full rate, and all replicas together grant at most the rate times their number.
 """
 
 import threading
@@ -41,7 +41,7 @@ class Rate:
 class RateLimiter:
     """A token bucket for each key. Thread-safe; keeps the `max_keys` keys used last.
 
-    `name` and `what` are for clients: the policy's name in the headers, and what there were too many of.
+    Clients see `name`, the policy's name in the headers, and `what`, the thing of which there were too many.
     """
 
     def __init__(
@@ -76,12 +76,12 @@ class RateLimiter:
         return int((self._window - (full_at - now)) / self._interval + 1e-6)
 
     def check(self, key: str) -> None:
-        """Raise the Problem (429) if `take` would; takes nothing."""
+        """Raise the Problem (429) if `take` would; take no token."""
         with self._lock:
             self._reject_beyond(self._full_at.get(key, 0.0) + self._interval - self._clock())
 
     def limit(self, view: View) -> View:
-        """Take a token of the user, or without one of the client's address, before each call of `view`."""
+        """Before each call of `view`, take a token of the user or, if there is no user, of the client's address."""
 
         @wraps(view)
         def limited(user: str | None = None) -> Response:

@@ -130,7 +130,7 @@ class OutboxRelay:
 
     def _fail_unpublishable(self) -> None:
         for record in self._publisher.pop_unpublishable():
-            with suppress(StoreUnavailable):  # then the sweep brings it again
+            with suppress(StoreUnavailable):  # the next sweep finds the order again
                 self._outbox.record_failure(record["_id"])
 
     def _remove_published(self) -> None:

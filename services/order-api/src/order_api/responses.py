@@ -38,7 +38,7 @@ def to_page(
     """Return the orders of one page as JSON, and the id of its last order if there are more, otherwise None.
 
     `records` are `limit` + 1 at most. A page has at most `limit` orders and at most 256 KiB, but at least one order.
-    What does not fit is not consumed, except for the first order of it. Malformed orders are left out.
+    Orders that do not fit are not consumed, except for the first of them. Malformed orders are left out.
     """
     page: list[msgspec.Raw] = []
     last, size, consumed = "", 0, 0
@@ -74,7 +74,7 @@ def _fields(record: Document) -> dict[str, Any]:
 
 
 def _role(by: str) -> str:
-    """Return who changed an order without an operator's name (`operator:NAME`), which buyers do not see."""
+    """Return who changed an order; of `operator:NAME`, buyers see only `operator`."""
     return by.partition(":")[0]
 
 

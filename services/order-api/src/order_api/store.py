@@ -31,7 +31,7 @@ class DuplicateOrder(Exception):  # noqa: N818
 class OrderStore:
     """The `orders` collection behind two breakers. Thread-safe; create it after the fork.
 
-    Lists have a breaker of their own: however expensive one user's lists are, they do not stop anybody's orders.
+    Lists have their own breaker: however expensive one user's lists are, they do not block anybody's orders.
     """
 
     def __init__(self, database: Database[Document], breaker: Breaker, list_breaker: Breaker) -> None:
@@ -115,8 +115,8 @@ class OrderStore:
     ) -> T:
         """Return `read(orders)` of up to `limit` of a user's orders, newest first, starting behind the order `after`.
 
-        The orders come without their history, from a majority read, in small batches while `read` iterates: what it
-        leaves is not fetched. Raise StoreUnavailable.
+        The orders come without their history, from a majority read, in small batches while `read` iterates: orders that
+        it does not consume are not fetched. Raise StoreUnavailable.
         """
         query: Document = {"userid": userid}
         if status is not None:

@@ -43,7 +43,7 @@ class TokenVerifier:
     ) -> None:
         """`clock` returns Unix time, which is compared with the token's `exp`.
 
-        An address beyond its `invalid_tokens` gets 429 for every token that is not in the cache.
+        An address that exceeds `invalid_tokens` gets 429 for every token that is not in the cache.
         """
         self._keys = keys
         self._invalid_tokens = invalid_tokens
@@ -54,7 +54,7 @@ class TokenVerifier:
         manager.decode_key_loader(self._key)
 
     def required(self, view: View) -> View:
-        """Call `view` with the token's subject as its first argument, or answer 401; raise JwksUnavailable."""
+        """Call `view` with the token's subject as its first argument, or return 401; raise JwksUnavailable."""
 
         @authentication("bearer")
         @wraps(view)

@@ -27,8 +27,8 @@ class Disposition(Enum):
 class Record:
     """One message in flight. `event` is set unless the message is broken, `reason` if the order is to fail.
 
-    `result` is what the metrics count it as, once they do: processed, failed, duplicate, dead_letter. The dead letter
-    of a failed order can still be due.
+    `result` is the label under which the metrics have counted the message (processed, failed, duplicate, dead_letter),
+    or None before that. After an order was counted as failed, its dead letter may still have to be sent.
     """
 
     message: Message
@@ -107,7 +107,7 @@ class Batch:
         self.pending = [record for record in self.pending if record.disposition is not Disposition.DONE]
 
     def drop(self, partitions: Collection[Partition]) -> None:
-        """Forget the messages of partitions that belong to another consumer now."""
+        """Forget the messages of partitions that now belong to another consumer."""
         self.pending = [record for record in self.pending if record.message.source not in partitions]
         for partition in partitions:
             self._next.pop(partition, None)

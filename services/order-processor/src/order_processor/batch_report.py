@@ -1,4 +1,4 @@
-"""Reports what became of a batch: one log line, a span for each recorded order, and one that links to those."""
+"""Reports the outcome of a batch: one log line, one span for each recorded order, and one span that links to those."""
 
 import time
 from collections import Counter
@@ -46,7 +46,7 @@ def _log(records: Sequence[Record], nanoseconds: int, context: str | None) -> No
 
 
 def _record(records: Sequence[Record], tracer: Tracer, started: int, ended: int, error: Exception | None) -> str | None:
-    """Record the spans of one call; return the context of the batch's own, or None without recorded orders."""
+    """Record the spans of one call; return the context of the batch's own span, or None without recorded orders."""
     if not tracer.is_on:
         return None
     failure = type(error).__name__ if error else None

@@ -32,7 +32,7 @@ def client_config(group_protocol: str) -> dict[str, Any]:
     own = {
         "group.protocol": group_protocol,
         "queued.max.messages.kbytes": 16 * 1024,
-        # Otherwise the broker replies to each event that arrives: that costs it more than to store the event.
+        # Otherwise the broker sends a reply for each event that arrives, which costs it more than storing the event.
         "fetch.min.bytes": 64 * 1024,
         "fetch.wait.max.ms": 50,
         "enable.partition.eof": True,  # see Consumer
@@ -88,10 +88,10 @@ class Consumer:
         self.last_poll_at = self._clock()
 
     def close(self, seconds: float) -> None:
-        """Finish and commit the batch in flight within `seconds`; then leave the group within `seconds` again."""
+        """Finish and commit the batch in flight within `seconds`; then leave the group within another `seconds`."""
         deadline = self._clock() + seconds
         try:
-            self._client.pause(self._client.assignment())  # polling then brings replies and no more events
+            self._client.pause(self._client.assignment())  # from now on polling returns replies but no events
             self._paused = self._is_stopping = True
             while not self.is_idle and self._clock() < deadline:
                 self.poll_once()
@@ -182,7 +182,7 @@ class Consumer:
     def _on_revoke(self, _client: Any, partitions: list[TopicPartition]) -> None:
         """Commit what is done of these partitions and forget their other events, which their new owner receives.
 
-        The client gives the partitions up only when the broker has replied.
+        The client releases the partitions only after the broker has replied.
         """
         keys = _keys(partitions)
         if self._batch:
@@ -212,7 +212,7 @@ def _keys(partitions: Iterable[TopicPartition]) -> frozenset[Partition]:
 
 
 def _on_error(error: KafkaError) -> None:
-    """Log an error that came in place of an event; the client recovers by itself unless it is fatal."""
+    """Log an error that came instead of an event; unless it is fatal, the client recovers by itself."""
     if error.fatal():
         raise KafkaException(error)
     logger.warning("consumer_error", error=error.name(), detail=error.str())

@@ -11,7 +11,7 @@ from shared.ordering.dead_letter import DeadLetter
 from shared.ordering.events import DEAD_LETTER_TOPIC
 from shared.telemetry import log
 
-MAX_BYTES = 2 * 1024 * 1024  # of a record: the topic's own limit
+MAX_BYTES = 2 * 1024 * 1024  # per record: the topic's own limit
 DELIVERY_SECONDS = 5
 PRODUCER_SETTINGS = {
     "message.max.bytes": MAX_BYTES,

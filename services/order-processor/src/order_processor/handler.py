@@ -1,4 +1,4 @@
-"""Handles a batch of events: decode, decide, one conditional update, and one by one what the update did not change."""
+"""Handles a batch of events: decode, decide, one conditional update; then one by one those that it did not change."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
@@ -80,7 +80,7 @@ class Handler:
             record.reason = rejected.reason if rejected else None
 
     def _apply(self, batch: Batch, transition: Transition, records: list[Record], update: BulkUpdate) -> None:
-        """Update the orders of `records` together; each that an attempt has failed on is updated alone."""
+        """Update the orders of `records` together; an order on which an earlier attempt failed is updated alone."""
         ours = [State(transition.target, at) for at in batch.attempt_times]
         fresh = [record for record in records if not record.attempts]
         tried = [record for record in records if record.attempts]
@@ -104,7 +104,7 @@ class Handler:
     def _resolve(
         self, transition: Transition, group: list[Record], state: State | None, ours: Collection[State]
     ) -> None:
-        """Set what is to be done with the records of one order in this state; PLACED means to try it again."""
+        """Set what to do with the records of one order that is in this state; PLACED means to retry."""
         if state is None:
             for record in group:
                 record.dead_letter(UnknownOrder("there is no such order"), self._now())
@@ -143,7 +143,7 @@ class Handler:
         for place, record in enumerate(records):
             if place not in errors:
                 record.disposition = Disposition.DONE
-                if record.result is None:  # otherwise its order has failed, and that is counted
+                if record.result is None:  # otherwise it was counted as failed, with its order
                     record.result = "dead_letter"
                     self._metrics.consumed.labels(record.result).inc()
                 logger.warning("dead_letter", **_log_fields(record))

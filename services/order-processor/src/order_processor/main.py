@@ -50,7 +50,7 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         run(settings, stop)
-    except SettingsError as error:  # of a file that only its use shows to be wrong
+    except SettingsError as error:  # a file turned out to be unusable
         return _refuse_to_start(error)
     except Exception:
         logger.exception("crashed")

@@ -1,4 +1,4 @@
-"""The thread beside the consumer: every few seconds it reads the lag and takes a step of reconciliation."""
+"""A second thread next to the consumer: every few seconds it reads the lag and runs a step of reconciliation."""
 
 from collections.abc import Collection
 from random import random
@@ -100,7 +100,7 @@ class Monitor(Worker):
 
 
 def show_lag(reading: Reading, assigned: Collection[Partition], metrics: ProcessorMetrics) -> None:
-    """Show the lag of each assigned partition, and of no other."""
+    """Show the lag of the assigned partitions only."""
     own = {partition: offsets.lag for partition, offsets in reading.items() if (TOPIC, partition) in assigned}
     metrics.lag.replace({(TOPIC, str(partition)): lag for partition, lag in own.items()})
 

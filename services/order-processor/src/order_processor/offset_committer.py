@@ -11,8 +11,8 @@ from shared.telemetry import log
 
 PAUSE_SECONDS = 1.0
 # A broker's reply to a member that has lost the partition or its place in the group, or whose topic is gone: another
-# consumer receives the events again, which is harmless. STALE_MEMBER_EPOCH and REBALANCE_IN_PROGRESS are not among
-# them: they also come for partitions that stay, and a partition that goes is dropped.
+# consumer receives the events again, which is harmless. STALE_MEMBER_EPOCH and REBALANCE_IN_PROGRESS are not listed:
+# they also come for partitions that stay assigned, and `drop` forgets the others.
 REJECTIONS = frozenset(
     {
         KafkaError.ILLEGAL_GENERATION,
@@ -32,10 +32,11 @@ logger = log.get(__name__)
 
 
 class OffsetCommitter:
-    """Explicit commits, which can also go back when a topic was recreated. For the one thread that polls.
+    """Commits offsets explicitly, also lower ones after a topic was recreated. Only for the thread that polls.
 
-    A commit that waits for its reply (`asynchronous=False`) hangs for minutes without brokers and has no time limit.
-    So the reply comes to `on_commit`, which must be the client's callback of that name, while the consumer polls on.
+    A commit that waits for its reply (`asynchronous=False`) hangs for minutes without brokers and has no time limit. So
+    replies arrive at `on_commit`, which must be the client's callback of that name, while the consumer continues to
+    poll.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,7 +50,7 @@ class OffsetCommitter:
         self._waiting |= offsets
 
     def drop(self, partitions: Collection[Partition]) -> None:
-        """Forget partitions that belong to another consumer now."""
+        """Forget partitions that now belong to another consumer."""
         for partition in partitions:
             self._waiting.pop(partition, None)
 

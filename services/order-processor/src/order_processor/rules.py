@@ -15,7 +15,7 @@ class Rejected:
 
 
 def decide(event: OrderPlaced, *, refused_items: Collection[str]) -> Rejected | None:
-    """Return why the order is rejected, or None to process it. The same event must always get the same answer.
+    """Return why the order is rejected, or None to process it. The same event must always get the same decision.
 
     `refused_items` are names as `comparable` returns them.
     """

@@ -41,7 +41,7 @@ class StuckDetector:
         self._limit = STUCK_SECONDS
 
     def observe(self, reading: Reading, assigned: Collection[Partition], *, is_busy: bool) -> None:
-        """Record the offsets. While the consumer is busy or paused no events are expected, so nothing stands still."""
+        """Record the offsets. While the consumer is busy or paused no events are expected, so no position is stuck."""
         standstills = {}
         own = {partition for _, partition in assigned}
         for partition, offsets in reading.items():
@@ -55,7 +55,7 @@ class StuckDetector:
         self._limit = STUCK_SECONDS if own else STUCK_UNASSIGNED_SECONDS
 
     def reset(self) -> None:
-        """Start again: while the offsets are unknown, nobody knows whether events are waiting."""
+        """Start over: while the offsets are unknown, it is unknown whether events are waiting."""
         self._standstills = {}
 
     def check(self) -> None:

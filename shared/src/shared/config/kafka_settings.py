@@ -1,4 +1,4 @@
-"""The settings of a Kafka client; a module of its own, so that auth-api need not install one."""
+"""The settings of a Kafka client; a separate module, so that auth-api needs no Kafka client installed."""
 
 from pathlib import Path
 

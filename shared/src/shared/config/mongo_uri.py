@@ -28,7 +28,7 @@ ALLOWED = frozenset(
         "zlibcompressionlevel",
     }
 )
-# Promises to clients rest on these; a URI may repeat the value, not change it.
+# Promises to clients depend on these options: a URI may repeat their values, but not change them.
 FIXED = {
     "journal": "true",
     "readpreference": "primary",

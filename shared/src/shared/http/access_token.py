@@ -34,7 +34,7 @@ def configure(app: Flask, *, issuer: str, audience: str) -> JWTManager:
 
 
 def is_foreign(header: dict[str, Any], claims: dict[str, Any]) -> bool:
-    """Return whether a verified token lacks a claim or the type that every issued token has, or lives longer."""
+    """Return whether a verified token lacks a claim or the type that every issued token has, or is valid for longer."""
     if header.get("typ") != TYPE or claims.get("type") != "access" or any(c not in claims for c in REQUIRED_CLAIMS):
         return True
     return float(claims["exp"]) - float(claims["iat"]) > LIFETIME_SECONDS

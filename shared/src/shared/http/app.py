@@ -1,4 +1,4 @@
-"""What every HTTP service does alike: problem documents, request ids, security headers, access log, metrics."""
+"""What every HTTP service has in common: problem documents, request ids, security headers, access log, metrics."""
 
 import re
 import secrets
@@ -56,7 +56,7 @@ def init_app(
 
 
 def register_problems(app: Flask, problems: Mapping[type[Exception], Callable[[Any], Problem]]) -> None:
-    """Answer each type of exception with the Problem that its function returns."""
+    """Respond to each type of exception with the Problem that its function returns."""
     for kind, to_problem in problems.items():
         app.register_error_handler(kind, partial(_respond_mapped, to_problem))
 
@@ -182,12 +182,12 @@ def _respond_mapped(to_problem: Callable[[Any], Problem], error: Exception) -> R
 
 
 def _respond_http_error(error: HTTPException) -> Response:
-    """Answer what Flask and Werkzeug reject themselves, with headers such as Allow."""
+    """Respond to requests that Flask and Werkzeug reject themselves, with headers such as Allow."""
     headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
     return _respond(Problem(error.code or 500, error.description or "", headers=headers))
 
 
 def _respond_unexpected(error: Exception) -> Response:
-    """Answer an unexpected error as 503, and log its traceback."""
+    """Respond to an unexpected error with 503, and log its traceback."""
     logger.error("unexpected_error", exc_info=error)
     return _respond(internal_error())

@@ -27,16 +27,16 @@ worker_connections = 1000
 keepalive = 75  # longer than the proxy keeps an idle connection, so that the proxy closes it first
 timeout = 30
 graceful_timeout = 25  # for the whole shutdown: requests in flight, the flush to Kafka (10 s), closing
-# The proxy limits the request line and headers, and answers with a problem document; nothing is stricter here.
+# The proxy limits the request line and headers, and responds with a problem document; no limit here is stricter.
 limit_request_line = 0
 limit_request_fields = 32768
 limit_request_field_size = 16384  # 0 would mean 8190, which is less than nginx accepts
 forwarded_allow_ips = "*"  # TRUSTED_PROXIES decides, not gunicorn
 secure_scheme_headers: dict[str, str] = {}  # otherwise a client's X-Forwarded-Ssl could conflict with the proxy's
 forwarder_headers = ""
-header_map = "refuse"  # a name with an underscore: dropped in silence, Idempotency_Key would be no key
+header_map = "refuse"  # names with "_": otherwise Idempotency_Key would be dropped silently
 proc_name = "retail-orders"
-control_socket_disable = True  # it would be in the home directory, one for all replicas
+control_socket_disable = True  # all replicas would share one, in the home directory
 accesslog = None
 errorlog = "-"
 logger_class = "shared.http.gunicorn_log.JsonLogger"

@@ -7,8 +7,8 @@ from gunicorn import glogging  # type: ignore[import-untyped]
 
 from shared.telemetry import log
 
-REJECTED = "Invalid request from ip="  # with the request line or header; `request_refused` says the rest
-FAILED = "Error handling request"  # with the method and the address, and so the query
+REJECTED = "Invalid request from ip="  # this line quotes the request; `request_refused` replaces it
+FAILED = "Error handling request"  # the line continues with the method and the URL, and so with the query
 
 
 class JsonLogger(glogging.Logger):  # type: ignore[misc]
@@ -23,7 +23,7 @@ class JsonLogger(glogging.Logger):  # type: ignore[misc]
 
 
 def hide_request(record: logging.LogRecord) -> bool:
-    """Return False for a line that should not be written; remove the request from another."""
+    """Return False for a line that must not be written; remove the request from other lines."""
     text = str(record.msg)
     if text.startswith(FAILED):
         record.msg, record.args = FAILED, ()

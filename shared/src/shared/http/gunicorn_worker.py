@@ -62,14 +62,14 @@ class Connection:
         self._read_until = time.monotonic() + TRANSFER_SECONDS
 
     def end(self) -> None:
-        """Make the thread that waits for this connection read its end."""
+        """Let the thread that waits for data of this connection read an end of file."""
         with suppress(OSError):
             self.sock.shutdown(socket.SHUT_RD)
 
 
 @contextmanager
 def _timeouts() -> Iterator[None]:
-    """Raise TimeoutError for what a blocking socket with a time limit raises."""
+    """Convert the BlockingIOError of a blocking socket with a time limit into TimeoutError."""
     try:
         yield
     except BlockingIOError:
@@ -134,7 +134,7 @@ class LeaderFollowerWorker(Worker):  # type: ignore[misc]
                 connection.end()
 
     def _stop(self) -> None:
-        """Answer what has arrived or is on its way, each with `Connection: close`, within the graceful timeout."""
+        """Serve what has arrived or is on its way, each with `Connection: close`, within the graceful timeout."""
         self._accept_waiting()
         for listener in self.sockets:
             listener.close()
@@ -161,7 +161,7 @@ class LeaderFollowerWorker(Worker):  # type: ignore[misc]
                 self.log.exception("Error handling connection")
                 is_kept = False
             if not is_kept:
-                del self._connections[fd]  # before the number can be another connection's
+                del self._connections[fd]  # before closing, as the number may then be reused
                 util.close_graceful(connection.sock, timeout=CLOSE_SECONDS)
 
     def _serve_requests(self, connection: Connection) -> bool:

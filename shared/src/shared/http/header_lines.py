@@ -13,7 +13,7 @@ Headers = Sequence[tuple[str, str]]
 
 
 class RepeatedHeader(InvalidHeader):  # type: ignore[misc]
-    """A header line that may be sent once was repeated; gunicorn answers 400 with the text."""
+    """A header line that may be sent once was repeated; gunicorn returns 400 with the text."""
 
     def __str__(self) -> str:
         return f"Repeated header line: {SINGLE[self.hdr]}"

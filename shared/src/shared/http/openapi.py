@@ -17,7 +17,7 @@ PAGE_POLICY = (
 DOCUMENTS = {
     "Orders": "/openapi.json",
     "Users and tokens": "/api/openapi.json",
-}  # each service's page has both
+}  # the page of each service offers both documents
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "RFC 9457 problem document.",
@@ -113,7 +113,7 @@ def serve_document(app: Flask, document: dict[str, Any], *, prefix: str = "") ->
             "layout": "StandaloneLayout",
             "urls": [{"name": name, "url": url} for name, url in DOCUMENTS.items()],
             "urls.primaryName": next(name for name, url in DOCUMENTS.items() if url == f"{prefix}/openapi.json"),
-            "persistAuthorization": True,  # a token outlives a reload, and the change to the other document
+            "persistAuthorization": True,  # the token is kept after a reload, and for the other document
             "validatorUrl": None,
             "oauth2RedirectUrl": "",  # without a value, the page's script would contain the request's Host header
         },

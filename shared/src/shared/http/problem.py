@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 CONTENT_TYPE = "application/problem+json"
-# RFC 9110's names of statuses that Python before 3.13 calls otherwise: a title must not depend on the Python.
+# RFC 9110's names of statuses that Python before 3.13 names differently: no title may depend on Python's version.
 TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 # The types of what Flask and the servers reject by themselves; docs/errors.md explains every type.
 TYPES = {

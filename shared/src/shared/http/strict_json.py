@@ -1,7 +1,8 @@
 """One strict way from bytes to a typed model: ambiguous JSON is rejected, never interpreted.
 
 msgspec alone keeps the last of duplicate keys, and its Decimal accepts NaN and huge exponents; the standard library
-accepts NaN, Infinity and other encodings. So the standard parser reads, made strict, and msgspec converts.
+accepts NaN, Infinity and other encodings. So the standard parser, made strict, reads the text, and msgspec converts the
+result.
 """
 
 import json

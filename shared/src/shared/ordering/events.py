@@ -9,7 +9,7 @@ import msgspec
 TOPIC = "orders.placed"
 DEAD_LETTER_TOPIC = "orders.placed.dlq"
 GROUP = "order-processor"
-DEAD_LETTER_GROUP = "retail-dead-letters"  # nobody joins it: its offsets say what a person has acknowledged
+DEAD_LETTER_GROUP = "retail-dead-letters"  # no consumer joins: its offsets say what a person has acknowledged
 TYPE = "retail.order.placed.v1"
 SOURCE = "/retail-orders/order-api"
 

@@ -3,8 +3,8 @@
 `due` is when the sweep may publish the event, `attempts` how often it was claimed for that, `claim` names the sweep
 that has it, and `traceparent` repeats the order's field of that name for replicas of earlier releases.
 
-An order that nothing can publish or fail is excluded: its `due` is a text instead of a time. The sweep, the backlog and
-reconciliation do not see it. It never loses its entry, which would mean that its event is published.
+An order that can be neither published nor failed is excluded: its `due` is a text instead of a time. The sweep, the
+backlog and reconciliation skip such an order. It keeps its entry: without one, its event would count as published.
 """
 
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PENDING: dict[str, Any] = {"status": Status.PLACED, "outbox.due": {"$gt": EPOCH}}
 EXCLUDED: dict[str, Any] = {"status": Status.PLACED, "outbox.due": {"$type": "string"}}
 PUBLISHED: dict[str, Any] = {"status": Status.PLACED, "outbox.due": None}  # no outbox entry
-# Of a restored or edited order: the sweep takes such an entry for due, and its claim makes the `due` a time again.
+# A restored or edited order can have such an entry: the sweep treats it as due, and the claim sets a valid `due`.
 MALFORMED_DUE: dict[str, Any] = {"outbox.due": {"$type": ["number", "bool", "object", "array"]}}
 # The entry of a requeued order, as an expression of an aggregation pipeline.
 RESTORED: dict[str, Any] = {"due": "$$NOW", "attempts": 0, "claim": None, "traceparent": None}

@@ -49,7 +49,7 @@ class _Pass:
 
 
 class Reconciler:
-    """One pass after the other, a step at a time. For one thread.
+    """Runs one pass after the other, step by step. For one thread.
 
     The event of an order without outbox entry is in the topic, before the ends that are read after the order. When the
     group has passed all of these and the order is still PLACED without outbox entry, the event is lost.
@@ -94,7 +94,7 @@ class Reconciler:
         return Outcome.REQUEUED
 
     def _begin(self) -> _Pass:
-        """Read the orders. Stuck ones, which were requeued 5 times, take part every 10 minutes only."""
+        """Read the orders. Stuck orders, which were requeued 5 times, are included only every 10 minutes."""
         ids = self._orders.without_outbox_entry(limit=PASS_LIMIT, stuck=False)
         if len(ids) < PASS_LIMIT:
             stuck = self._orders.without_outbox_entry(limit=PASS_LIMIT, stuck=True)

@@ -25,7 +25,7 @@ INDEXES = [
     IndexModel([("userid", ASCENDING), ("_id", DESCENDING)], name="newest_of_user"),
     IndexModel([("userid", ASCENDING), ("status", ASCENDING), ("_id", DESCENDING)], name="newest_of_user_by_status"),
     IndexModel([("outbox.due", ASCENDING)], name="outbox_due", partialFilterExpression={"status": "PLACED"}),
-    # for the metrics: the age of the oldest order, and how many there are; no other query has its first field
+    # for the metrics: the age of the oldest order, and the number of orders; no other query filters by its first field
     IndexModel(
         [("placed_at", ASCENDING), ("status", ASCENDING)],
         name="oldest_placed",

@@ -28,7 +28,7 @@ logger = log.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """An order's status, and since when it has it; None stands for what a document of another shape does not say."""
+    """An order's status and the time of its last change of status; None for what a malformed document does not say."""
 
     status: Status | None
     since: datetime | None
@@ -55,7 +55,7 @@ class OrderTransitions:
     def fail(self, ids: Sequence[str], *, at: datetime, reason: str, by: str = BY) -> int:
         """Change those of `ids` that are PLACED to FAILED; return how many. The buyer reads `reason`.
 
-        A single id may be a document of another shape, which the usual update cannot change. If MongoDB rejects that
+        A single id may be that of a malformed document, which the usual update cannot change. If MongoDB rejects that
         update as well, the order is excluded (see `outbox_entry`) and the error raised.
         """
         try:
@@ -97,9 +97,9 @@ class OrderTransitions:
             return [document["_id"] for document in found]
 
     def requeue(self, ids: Sequence[str]) -> int:
-        """Give those of `ids` that are still PLACED without outbox entry a new one, and count it; return how many.
+        """Requeue those of `ids` that are still PLACED without outbox entry; return how many. Each requeue is counted.
 
-        A single id may be a document of another shape, as in `fail`.
+        A single id may be that of a malformed document, as in `fail`.
         """
         try:
             return self._restore(ids, outbox_entry.PUBLISHED, {"$inc": {"rearmed": 1}})

@@ -61,8 +61,8 @@ class Breaker(CircuitBreakerListener):
     then admits at most 3 concurrent probes, and closes on the first success. A probe without a result after 60 s is
     dropped; otherwise a lost result would block the breaker forever.
 
-    A moment's slowness makes every call in flight fail, however many they are. So a row opens the breaker only when a
-    call fails that began after the row's first failure.
+    One slow moment can make all calls in flight fail. So failures in a row open the breaker only when a call fails that
+    began after the first failure of the row.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Breaker(CircuitBreakerListener):
         bursts_open: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`is_failure` returns False for an error that is an answer, such as a duplicate key; it counts as ok.
+        """`is_failure` returns False for errors of a working dependency, such as a duplicate key; they count as ok.
 
         `bursts_open`: a row may consist of calls that were in flight together, because each had its own retries.
         `clock` is monotonic, in seconds.

@@ -13,7 +13,7 @@ logger = log.get(__name__)
 class StartupTask:
     """Runs `action` in its own thread until it returns without an error, with a back-off between the attempts.
 
-    `pending` is a sentence that says what is not done before the first attempt has ended.
+    `pending` is the sentence in `error` until the first attempt has finished; it says what is not done yet.
     """
 
     def __init__(self, action: Callable[[], None], *, pending: str, backoff: Backoff = BACKOFF) -> None:

@@ -12,8 +12,8 @@ from prometheus_client.registry import Collector
 class FreshGauge(Collector):
     """A gauge of what is read from elsewhere at intervals. Thread-safe.
 
-    It has no sample before the first reading, after `clear`, and `max_age` seconds after the last reading: a value that
-    stands for an unreadable one would look healthy.
+    It has no sample before the first reading, after `clear`, and `max_age` seconds after the last reading: an old value
+    in place of an unreadable one would look healthy.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ SHARED: list[Any] = [
 # structlog's default would log local variables, and so passwords, tokens and bodies.
 TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 THROTTLE_SECONDS = 30.0
-_encoder = json.JSONEncoder(default=repr)  # in ASCII, so that no line can command a terminal
+_encoder = json.JSONEncoder(default=repr)  # in ASCII, so that no line can control a terminal
 
 
 class LineWriter:
@@ -86,7 +86,7 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 
 
 class LogThrottle:
-    """Throttles frequent log lines to one per kind in `seconds`. Thread-safe. It remembers every kind, so use few."""
+    """Throttles frequent log lines to one per kind in `seconds`. Thread-safe. Use few kinds: each is remembered."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, seconds: float = THROTTLE_SECONDS) -> None:
         """`clock` is monotonic, in seconds."""

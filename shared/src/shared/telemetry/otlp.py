@@ -19,7 +19,7 @@ from opentelemetry.trace.propagation import set_span_in_context
 from shared.telemetry import log
 from shared.telemetry.spans import Attributes, Kind
 
-QUEUE_LIMIT = 2048  # spans that wait for their export; the oldest is dropped for one more
+QUEUE_LIMIT = 2048  # spans that wait for their export; when the queue is full, the oldest is dropped
 BATCH = 512
 DELAY_MS = 1000
 EXPORT_SECONDS = 5
@@ -62,7 +62,7 @@ class OtlpRecorder:
         self, endpoint: str, *, headers: Mapping[str, str], ca_file: Path | None, service: str, version: str
     ) -> None:
         """`endpoint` is the base URL of the collector; `headers` are sent with each export and may be secret."""
-        logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)  # its lines are not limited in number
+        logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)  # it logs without any limit
         exporter = OTLPSpanExporter(
             f"{endpoint.rstrip('/')}/v1/traces",
             certificate_file=str(ca_file) if ca_file else None,
@@ -131,7 +131,7 @@ class QuietExporter(SpanExporter):
         return result
 
     def close(self) -> None:
-        """Give up a collector that does not answer, also while a retry waits."""
+        """Stop waiting for a collector that does not respond, also during the pause before a retry."""
         if self._is_failing:
             self._exporter.shutdown()
 

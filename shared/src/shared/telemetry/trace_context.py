@@ -25,7 +25,7 @@ def is_sampled(traceparent: str) -> bool:
 
 
 def unsampled(bits: Callable[[int], int] = getrandbits) -> str:
-    """Return the context of a new trace that is not recorded: its id still joins the log lines of all services.
+    """Return the context of a new trace that is not recorded: its id still connects the log lines of all services.
 
     `bits(n)` returns a random number of n bits.
     """

@@ -1,7 +1,8 @@
 """Traces: decides which requests are recorded, and starts the spans of those.
 
-A trace context is passed on as the text of its `traceparent`, through functions, documents and Kafka's headers. An
-unrecorded request costs a look at one character of it, and no object of OpenTelemetry's SDK (9 to 20 µs each).
+A trace context is passed on as the text of its `traceparent`, through functions, documents and Kafka's headers. For an
+unrecorded request, one character of that text is checked, and no object of OpenTelemetry's SDK is created (9 to 20 µs
+each).
 """
 
 import random
