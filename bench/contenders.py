@@ -12,7 +12,7 @@ THREADS = "32"  # as order-api has
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A program that answers POST /order on `port`; `promise` says what an answer with 200 means there."""
+    """A program that answers POST /order on `port`; `promise` says what a 200 means there."""
 
     name: str
     promise: str

@@ -23,7 +23,7 @@ class LoadFailedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one round of load found. CPU times are microseconds for each answered request, by group of processes."""
+    """What one round of load found. CPU times are microseconds per request with a response, by group of processes."""
 
     requests: int
     seconds: float
@@ -50,7 +50,7 @@ def load(
 ) -> Sample:
     """Send `body` to `url` over keep-alive connections for `seconds`; `watched` names the processes to account for.
 
-    What was answered with another status than 2xx, or not at all, is counted as failed and nowhere else. Raise
+    Requests without a 2xx response are counted as failed and nowhere else. Raise
     LoadFailedError if nothing succeeded.
     """
     before = {group: cpu_seconds(pids) for group, pids in watched.items()}

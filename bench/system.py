@@ -1,4 +1,4 @@
-"""The system under test: the one-machine stack with one order-api, and the peers beside it."""
+"""The system under test: the one-machine stack with one order-api, and the peers to compare it with."""
 
 import os
 import platform

@@ -53,7 +53,7 @@ def order(body: Any) -> dict[str, Any]:
 
 
 def answer(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the body of the answer."""
+    """Return the body of the response."""
     return document | {"orderid": document["_id"], "placed_at": document["placed_at"].isoformat()}
 
 

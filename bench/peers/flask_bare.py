@@ -7,6 +7,6 @@ app = Flask(__name__)
 
 @app.post("/order")
 def place() -> dict[str, str]:
-    """Parse the body and answer."""
+    """Parse the body and respond."""
     request.get_json()
     return {"status": "PLACED"}

@@ -7,7 +7,7 @@ BODY = b'{"status": "PLACED"}'
 
 
 def app(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
-    """Read the body and answer."""
+    """Read the body and respond."""
     environ["wsgi.input"].read()
     start("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(BODY)))])
     return [BODY]

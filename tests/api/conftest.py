@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 @pytest.fixture(autouse=True)
 def no_defect_was_swallowed() -> Iterator[None]:
-    """A service answers an unexpected error with 503; fail the test in which that happens."""
+    """A service returns 503 for an unexpected error; fail the test in which that happens."""
     with capture_logs() as lines:
         yield
 

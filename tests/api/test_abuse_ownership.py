@@ -23,7 +23,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> OrderService:
 
 @pytest.fixture(scope="module")
 def placed(service: OrderService) -> dict[str, list[Any]]:
-    """Each user's orders, as they were answered."""
+    """Each user's orders, as the responses show them."""
     return {
         user: [service.place(order(userid=user), user=user, key=f"{user}-{n}").get_json() for n in range(ORDERS_EACH)]
         for user in USERS

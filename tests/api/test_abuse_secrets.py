@@ -14,7 +14,7 @@ TESTS = Path(__file__).parents[1]
 
 
 class Output(NamedTuple):
-    """What both APIs wrote and answered."""
+    """What both APIs logged, and their responses."""
 
     log: str
     answers: list[str]

@@ -45,7 +45,7 @@ class Server(NamedTuple):
     log: Path
 
     def send(self, request: bytes) -> int:
-        """Return the status of the answer, a problem document; 0 if the connection is closed without one."""
+        """Return the status of the response, a problem document; 0 if the connection is closed without a response."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
             connection.sendall(request)
             answer = b""

@@ -68,7 +68,7 @@ def test_revoked_key_is_unpublished_and_the_next_signs_immediately(auth: AuthSer
     assert (published_kids(auth), kid_of_a_new_token(auth)) == (["b"], "b")
 
 
-def test_no_key_is_published_and_no_token_issued_when_every_key_is_revoked(auth: AuthService) -> None:
+def test_no_key_signs_or_is_published_when_all_are_revoked(auth: AuthService) -> None:
     assert auth.key_records is not None
     auth.key_records.revoke("a")
     later(auth, RECORDS_SECONDS)

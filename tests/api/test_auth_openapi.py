@@ -1,4 +1,4 @@
-"""auth-api's OpenAPI document, held against its routes, its models and its answers."""
+"""auth-api's OpenAPI document, compared with its routes, models and responses."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def auth(tmp_path: Path) -> AuthService:
 
 
 def hold(answer: TestResponse, path: str, method: str) -> None:
-    """Assert that the document declares this answer: its status, content type, every member, and a problem's type."""
+    """Assert that the document declares this response: status, content type, every member, and a problem's type."""
     declared = openapi.response(DOCUMENT, path, method, answer.status_code).get("content", {})
     if not declared:
         assert answer.data == b""

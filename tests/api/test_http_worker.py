@@ -71,7 +71,7 @@ def test_idle_connections_occupy_no_thread(server: WorkerServer) -> None:
             assert [client.get("a")[0] for client in clients] == [200] * len(clients)
 
 
-def test_requests_beyond_the_threads_wait_and_are_answered(server: WorkerServer) -> None:
+def test_requests_beyond_the_threads_wait_and_get_responses(server: WorkerServer) -> None:
     with ExitStack() as ends:
         clients = [ends.enter_context(server.client()) for _ in range(5 * THREADS)]
         for client in clients:

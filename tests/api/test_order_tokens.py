@@ -1,4 +1,4 @@
-"""Access tokens: which are accepted, and how invalid ones are answered."""
+"""Access tokens: which are accepted, and the responses to invalid ones."""
 
 import json
 from base64 import urlsafe_b64encode

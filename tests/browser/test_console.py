@@ -15,7 +15,7 @@ Open = Callable[..., Visit]
 
 @pytest.fixture
 def orders(stack: Stack) -> Iterator[OrderSeeder]:
-    """Inserts orders beside the running services; they are deleted after the test."""
+    """Inserts orders while the services run; the orders are deleted after the test."""
     with database(stack, "order-api") as as_service, database(stack, "admin") as as_admin:
         yield OrderSeeder(as_service.orders)
         as_admin.orders.delete_many({"userid": "alice"})

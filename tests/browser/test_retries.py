@@ -1,4 +1,4 @@
-"""How the shop page repeats requests, in the chart's proxy and with answers that the test chooses."""
+"""How the shop page repeats requests, in the chart's proxy and with responses that the test chooses."""
 
 import json
 import threading
@@ -31,7 +31,7 @@ ORDER: dict[str, Any] = {
 
 @dataclass
 class ChosenAnswers:
-    """Answers the page's requests; `order` and `orders` have the statuses of the next answers, then 200."""
+    """Responds to the page's requests; `order` and `orders` have the statuses of the next responses, then 200."""
 
     order: list[int] = field(default_factory=list)
     orders: list[int] = field(default_factory=list)

@@ -11,7 +11,7 @@ from support.raw_https import FaultyService
 
 @pytest.fixture
 def service() -> Iterator[int]:
-    """The port of a service that answers everything."""
+    """The port of a service that responds to every request."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), FaultyService)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_address[1]

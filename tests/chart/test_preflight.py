@@ -139,7 +139,7 @@ NOT_READY: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize("lacks", [ABSENT, NOT_SERVED, NOT_READY], ids=["absent", "not served", "not ready"])
-def test_each_lack_is_named_in_a_sentence(lacks: list[tuple[str, Any, str]], tmp_path: Path) -> None:
+def test_each_missing_requirement_is_named_in_a_sentence(lacks: list[tuple[str, Any, str]], tmp_path: Path) -> None:
     """All of them, and nothing else."""
     done = preflight(tmp_path, complete(PRODUCTION) | {path: answer for path, answer, _ in lacks}, str(PRODUCTION))
     sentences = done.stdout.splitlines()
@@ -166,7 +166,7 @@ def test_unrestricted_namespace_needs_no_provider(tmp_path: Path) -> None:
     assert preflight(tmp_path, complete(PRODUCTION) | changes, str(PRODUCTION)).returncode == 0
 
 
-def test_unreachable_cluster_and_missing_rights_are_no_lack(tmp_path: Path) -> None:
+def test_unreachable_cluster_and_missing_rights_exit_with_2(tmp_path: Path) -> None:
     for number, answer in enumerate(("Unable to connect to the server: EOF", "Error from server (Forbidden): no")):
         (folder := tmp_path / str(number)).mkdir()
         done = preflight(folder, {"/version": answer}, str(PRODUCTION))
@@ -175,7 +175,7 @@ def test_unreachable_cluster_and_missing_rights_are_no_lack(tmp_path: Path) -> N
         assert f"cannot read /version: {answer}" in done.stderr
 
 
-def test_wrong_values_stop_it_with_the_sentence_of_the_chart(tmp_path: Path) -> None:
+def test_wrong_values_exit_with_the_sentence_of_the_chart(tmp_path: Path) -> None:
     (values := tmp_path / "values.yaml").write_text(yaml.safe_dump({"kafka": {"port": 1}}))
     done = preflight(tmp_path, complete(PRODUCTION), str(PRODUCTION), str(values))
 

@@ -1,4 +1,4 @@
-"""nginx itself accepts the configuration that the chart gives to the proxy beside each API."""
+"""nginx itself accepts the configuration that the chart gives to the proxy of each API."""
 
 import json
 import subprocess
@@ -41,7 +41,7 @@ def statuses(client: RawHttpsClient, address: str, times: int) -> list[int]:
 
 
 def share_a_limit(client: RawHttpsClient, one: str, other: str) -> bool:
-    """Return whether requests of `one` use up what `other` has; twice, as a second's pause gives one back."""
+    """Return whether `one` and `other` share a limit; tried twice, because one request per second is allowed again."""
     return any(statuses(client, one, 6)[-1:] + statuses(client, other, 1) == [429, 429] for _ in range(2))
 
 
@@ -71,7 +71,7 @@ def test_forwarded_address_from_another_peer_is_ignored(tmp_path: Path, service:
 
 
 def logged(folder: Path, path: str) -> str:
-    """Return the log once nginx has written the whole line of the answer to `path`."""
+    """Return the log once nginx has written the whole line for the request to `path`."""
 
     def log() -> str:
         text = (folder / "log").read_text()
@@ -113,7 +113,7 @@ def test_proxy_logs_only_what_it_answers_itself(tmp_path: Path, service: int) ->
     ],
 )
 def test_hsts_is_sent_as_configured(tmp_path: Path, service: int, options: tuple[str, ...], value: str | None) -> None:
-    """The header is the same in answers of the service and of the proxy, also to a line that is not HTTP."""
+    """The header is the same in responses of the service and of the proxy, also to a line that is not HTTP."""
     authority = Authority(tmp_path / "authority")
     with chart_proxy.running(tmp_path, authority, service, *options) as proxy:
         client = RawHttpsClient(proxy.port, authority.certificate)

@@ -1,4 +1,4 @@
-"""The shop page in the chart's proxy: only on request, with its own headers, and beside an unchanged API."""
+"""The shop page in the chart's proxy: only on request, with its own headers, and without a change of the API."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_each_file_has_its_content_type(client: RawHttpsClient) -> None:
         assert answer.body == path.read_bytes()
 
 
-def test_links_are_empty_where_no_address_is_known(client: RawHttpsClient) -> None:
+def test_links_are_empty_without_configured_addresses(client: RawHttpsClient) -> None:
     answer = client.ask("GET /shop/links.json HTTP/1.1")
 
     assert answer.headers["content-type"].startswith("application/json")
@@ -64,7 +64,7 @@ def test_unchanged_file_returns_304(client: RawHttpsClient) -> None:
 def test_other_files_are_not_served(client: RawHttpsClient, path: str) -> None:
     answer = client.ask(f"GET {path} HTTP/1.1")
 
-    if answer.status == 200:  # the service, which answers every path that it gets
+    if answer.status == 200:  # the service, which returns every path that it gets
         assert answer.json()["path"] == path
     else:
         assert_problem(answer, 404)

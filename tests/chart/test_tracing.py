@@ -30,7 +30,7 @@ def test_endpoint_reaches_every_service_and_opens_its_network_policy(service: st
 
 
 @pytest.mark.parametrize("service", helm.SERVICES)
-def test_without_an_endpoint_nothing_is_set_and_nothing_is_open(service: str) -> None:
+def test_no_endpoint_means_no_variables_and_no_open_port(service: str) -> None:
     policies = of_kind(helm.rendered(MINIMAL), "NetworkPolicy")
     ports = [port["port"] for p in policies for rule in p["spec"].get("egress", []) for port in rule.get("ports", [])]
 

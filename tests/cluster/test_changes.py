@@ -13,7 +13,7 @@ from support.kind_evidence import failed_answers
 @pytest.mark.short
 @pytest.mark.parametrize("component", kind.COMPONENTS)
 def test_rolling_restart_fails_no_request(component: str) -> None:
-    """`kubectl rollout restart` at 50 orders/s: every order is answered 200 and processed once."""
+    """`kubectl rollout restart` at 50 orders/s: every order gets 200 and is processed once."""
     with kind_load.running() as load:
         kind.kubectl("rollout", "restart", f"deployment/retail-{component}")
         kind.rollout(component)
@@ -106,7 +106,7 @@ def ready_becomes(component: str, count: int) -> None:
 
 
 def test_apis_are_unready_but_not_restarted_without_mongodb(https_client: httpx.Client) -> None:
-    """MongoDB scaled to 0 for a minute: the answer is 503, no pod is restarted, and all recover by themselves."""
+    """MongoDB scaled to 0 for a minute: responses are 503, no pod is restarted, and all recover by themselves."""
     apis = ("order-api", "auth-api")
     customer = Customer(https_client)
     restarts = {component: kind.restarts(component) for component in kind.COMPONENTS}
@@ -128,7 +128,7 @@ def test_apis_are_unready_but_not_restarted_without_mongodb(https_client: httpx.
 
 
 def test_orders_are_accepted_without_kafka_and_processed_later() -> None:
-    """Kafka cannot start: the APIs stay ready, every order is answered 200, and all are processed after it recovers."""
+    """Kafka cannot start: the APIs stay ready, every order gets 200, and all are processed after Kafka recovers."""
     restarts = {component: kind.restarts(component) for component in kind.COMPONENTS}
     with kind_load.running(20, verify_seconds=180) as load, kind_servers.kafka_stopped():
         _wait_for_more_orders(load, 600)

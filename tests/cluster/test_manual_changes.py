@@ -1,4 +1,4 @@
-"""What people change by hand, between upgrades by Helm: every upgrade and rollback is applied as a whole."""
+"""Changes that people make by hand between upgrades by Helm: every upgrade and rollback is still applied completely."""
 
 import os
 import subprocess

@@ -173,7 +173,7 @@ def test_mongodb_requires_tls_its_ca_and_a_password() -> None:
 
 
 def test_entry_requires_tls_and_the_right_ca() -> None:
-    """Plain HTTP gets no successful answer, and a client with another authority does not connect."""
+    """Plain HTTP gets no successful response, and a client with another authority does not connect."""
     with pytest.raises(httpx.TransportError):
         httpx.get("http://127.0.0.1:8443/.well-known/jwks.json", timeout=5)
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):

@@ -96,7 +96,7 @@ def test_key_rotation_rejects_no_valid_token(https_client: httpx.Client) -> None
             "rollout", "restart", "deployment/retail-auth-api"
         )  # faster than waiting for the Secret to reach the pods
         kind.rollout("auth-api")
-        # A pod that is being replaced still answers for a few seconds.
+        # A pod that is being replaced still serves requests for a few seconds.
         expected = {*(name.removesuffix(".pem") for name in keys), f"{old}-next"}
         wait.until(lambda: published(https_client) == expected, "both keys to be published", seconds=60, every=1)
         first = Customer(https_client)

@@ -20,7 +20,7 @@ def test_order_placed_from_outside_is_processed(customer: Customer) -> None:
 
 
 def test_proxy_serves_both_apis_and_hides_everything_else(https_client: httpx.Client) -> None:
-    """Both APIs serve their documents; unknown paths and those of the admin ports are answered with a problem."""
+    """Both APIs serve their documents; unknown paths and those of the admin ports return a problem."""
     assert "paths" in https_client.get("/openapi.json").json()
     assert "paths" in https_client.get("/api/openapi.json").json()
     for path in ("/livez", "/readyz", "/metrics", "/nowhere"):
@@ -33,7 +33,7 @@ def test_proxy_serves_both_apis_and_hides_everything_else(https_client: httpx.Cl
 def test_proxies_answer_with_problems_and_pass_the_client_address(
     https_client: httpx.Client, customer: Customer
 ) -> None:
-    """The proxies' own answers are problem documents too, and the services see the client's address."""
+    """The proxies' own responses are problem documents too, and the services see the client's address."""
     large = customer.post({"orderitems": ["x" * 200] * 100, "note": "x" * 70_000})
     headers = https_client.get("/orderdetails", headers={"X-Filler": "x" * 40_000})
 

@@ -1,4 +1,4 @@
-"""Every error is a problem document with the right status, whichever component answers."""
+"""Every error is a problem document with the right status, whichever component responds."""
 
 import json
 import socket
@@ -153,7 +153,7 @@ def test_plain_http_is_rejected(https_client: httpx.Client) -> None:
 
 
 def test_proxy_negotiates_http_1_1_only(https_client: httpx.Client) -> None:
-    """Over HTTP/2 nginx would answer an oversized body with its own page, not with a problem document."""
+    """Over HTTP/2 nginx would return its own page for an oversized body, not a problem document."""
     context = _trusting()
     context.set_alpn_protocols(["h2", "http/1.1"])
     host, port = str(https_client.base_url.host), https_client.base_url.port or 443
@@ -163,7 +163,7 @@ def test_proxy_negotiates_http_1_1_only(https_client: httpx.Client) -> None:
 
 
 def _raw(https_client: httpx.Client, request: bytes) -> tuple[bytes, bytes]:
-    """Send bytes over TLS and return head and body of the answer."""
+    """Send bytes over TLS and return head and body of the response."""
     host, port = str(https_client.base_url.host), https_client.base_url.port or 443
     context = ssl.create_default_context()
     context.check_hostname = False

@@ -89,7 +89,7 @@ def test_service_started_without_mongodb_waits_for_it(stack: Stack, customer: Cu
 
 
 def test_replica_killed_during_a_request_returns_503(stack: Stack, customer: Customer) -> None:
-    """The proxy does not send the request again; the answer is outcome-unknown, and the key settles it."""
+    """The proxy does not send the request again; the response is outcome-unknown; a retry with the key settles it."""
     with ThreadPoolExecutor(4) as pool:
         stack.signal("mongodb-0", signal.SIGSTOP)
         in_flight = [pool.submit(customer.post, key=f"killed-{n}") for n in range(4)]

@@ -29,7 +29,7 @@ def test_no_planted_secret_is_in(run: PlantedRun, place: str, but: tuple[str, ..
     assert run.leaks(place, but=but) == []
 
 
-def test_search_finds_what_belongs_where_it_is(run: PlantedRun) -> None:
+def test_search_finds_values_in_their_expected_places(run: PlantedRun) -> None:
     """Otherwise the test above could find nothing because it looks in the wrong place."""
     events = b"".join(run.left["events"])
     assert run.planted["item"].encode() in events

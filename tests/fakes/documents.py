@@ -1,6 +1,6 @@
 """The part of MongoDB's query and update language that the services use; anything else raises NotImplementedError.
 
-tests/behaviour runs the stores on it and on a real server.
+tests/behaviour runs the stores on this fake and on a real server.
 """
 
 import re

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 Document = dict[str, Any]
 
-ABSENT = object()  # what a path without a value leads to
+ABSENT = object()  # the result of a path without a value
 ORDERINGS = {"$lt": operator.lt, "$lte": operator.le, "$gt": operator.gt, "$gte": operator.ge}
 
 

@@ -1,4 +1,4 @@
-"""A Kafka topic and a consumer group in memory, below the real publisher, consumer loop and dead letters.
+"""A Kafka topic and a consumer group in memory, used by the real publisher, consumer loop and dead letters.
 
 A test decides when an event enters the log, when its report arrives, who owns which partition, and when the topic is
 deleted and created again.
@@ -69,7 +69,7 @@ class FakeEnd(NamedTuple):
         return KafkaError(KafkaError._PARTITION_EOF)
 
 
-CONTROL_RECORD = FakeMessage("", -1, -1, None, None, [])  # takes an offset, and the client never returns it
+CONTROL_RECORD = FakeMessage("", -1, -1, None, None, [])  # it occupies an offset, and the client never returns it
 
 
 class FakeTopic:
@@ -134,7 +134,7 @@ class FakeTopic:
 class FakeConsumer:
     """A member of the group, as `consumer.Consumer` sees it (incremental assignment).
 
-    The answer to a commit comes with the next `consume`.
+    The reply to a commit comes with the next `consume`.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class FakeConsumer:
     def consume(self, count: int, _timeout: float) -> list[FakeMessage | FakeEnd]:
         self._answer()
         self._rebalance()
-        self._answer()  # the client gives up partitions only after their commits are answered
+        self._answer()  # the client releases partitions only after the replies to their commits
         events: list[FakeMessage | FakeEnd] = []
         for number in sorted(set(self._position) - self._paused):
             log = self._topic.partitions[number]
@@ -220,14 +220,14 @@ class FakeConsumer:
         self._topic.leave(self)
 
     def _rebalance(self) -> None:
-        if self not in self._topic.members:  # it did not poll for too long, and joins again
+        if self not in self._topic.members:  # it did not poll for too long, so it joins again
             self._lost = True
             self._topic.join(self)
         if self._lost:
             self._lost = False
             self._drop({*self._position}, "on_lost")
         self._drop({*self._position} - self._due, "on_revoke")
-        gained = self._due - self._topic.assigned()  # what another member still owns comes later
+        gained = self._due - self._topic.assigned()  # partitions that another member still owns come later
         if gained:
             self._callbacks["on_assign"](self, self._named(gained))
             self._position |= {number: self._topic.committed.get(number, 0) for number in gained}

@@ -1,4 +1,4 @@
-"""A Kafka producer in memory, below the real publisher and dead letters: a test decides what happens to each event."""
+"""A Kafka producer in memory, for the real publisher and dead letters: a test decides what happens to each event."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ class FakeProducer:
             self.pending[0][1].value = BROKEN_VALUE
 
     def fail(self, *, stored: bool, fatal: bool = False, error: KafkaError = TIMED_OUT) -> None:
-        """Report the oldest pending event as failed; `stored`: the log has it all the same; `fatal`: break too."""
+        """Report the oldest pending event as failed; `stored`: it is in the log nevertheless; `fatal`: also break."""
         if self.pending:
             topic, message = self.pending.pop(0)
             if stored:

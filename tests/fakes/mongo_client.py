@@ -180,7 +180,7 @@ class FakeCollection:
         return self._update(query, update, many=False)
 
     def update_many(self, query: Mapping[str, Any], update: Update) -> UpdateResult:
-        """Update; the driver does not retry it."""
+        """Update; the driver does not retry an update."""
         return self._update(query, update, many=True)
 
     def _update(self, query: Mapping[str, Any], update: Update, *, many: bool) -> UpdateResult:

@@ -49,7 +49,7 @@ def outbox_entry(attempts: int = 0, claim: str | None = None) -> Document:
 
 @dataclass
 class FakeTopics:
-    """The topics' content; `unavailable` makes every call fail as a dead Kafka does."""
+    """The topics' content; with `unavailable` every call fails as if Kafka were down."""
 
     copies: dict[str, list[EventCopy]] = field(default_factory=dict)
     letters: list[Record] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A MongoDB replica set in memory, below the real stores: a failover rolls back the primary's newest writes.
+"""A MongoDB replica set in memory, for the real stores: a failover rolls back the primary's newest writes.
 
 It holds one collection with its unique indexes. A test decides when writes reach a majority, when the primary changes,
 and which operation fails.
@@ -25,7 +25,7 @@ class Failure(Enum):
 
     NO_PRIMARY = auto()  # no primary is found, nothing is sent
     LOST = auto()  # sent, never applied
-    LATE = auto()  # the client gives up, and it is applied later
+    LATE = auto()  # the client stops waiting, and the operation is applied later
     UNANSWERED = auto()  # applied on the primary only, and the reply is lost
 
 
@@ -50,8 +50,8 @@ class ReplicaSet:
         self.view: dict[str, Document] = {}
         self.before_operation: Callable[[str], Failure | None] = lambda _: None
         self.on_majority_wait: Callable[[], None] = lambda: None
-        self.rejected_ids: set[str] = set()  # orders whose every update the validator rejects
-        self.excludable_ids: set[str] = set()  # orders whose every update but their exclusion it rejects
+        self.rejected_ids: set[str] = set()  # orders of which the validator rejects every update
+        self.excludable_ids: set[str] = set()  # the same, but for the update that excludes them
         self._unique: list[tuple[list[str], Document]] = []  # the fields of each index, and its partial filter
         self.late: list[Callable[[], None]] = []
         self._uncommitted: list[Write] = []
@@ -91,7 +91,7 @@ class ReplicaSet:
             _restore(self.view, write)
 
     def apply_late_operation(self) -> None:
-        """Apply the oldest operation that its client gave up."""
+        """Apply the oldest operation that its client no longer waits for."""
         if self.late:
             self.late.pop(0)()
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("quiet_command")
 
 @pytest.fixture(params=["no listener", "no answer"])
 def dead_port(request: pytest.FixtureRequest) -> Iterator[int]:
-    """A port without a server: it refuses connections, or accepts them and never answers."""
+    """A port without a server: it refuses connections, or accepts them and never responds."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if request.param == "no answer":

@@ -138,7 +138,7 @@ def test_reconciliation_repairs_what_one_missing_safeguard_breaks(guards: Safegu
     assert explore(faults, guards, reconcilers=1).violation is None
 
 
-def test_design_needs_dropped_positions_of_a_deleted_topic() -> None:
+def test_design_requires_that_positions_of_a_deleted_topic_are_dropped() -> None:
     """Otherwise the position could equal the end of a new log whose events were never read."""
     outcome = explore(Faults(losses=1, poisons=1), replace(ALL, partition_revoked_with_topic=False))
 

@@ -1,4 +1,4 @@
-"""The answers of the HTTPS proxy itself, and what it passes on, in front of a service that misbehaves on request."""
+"""The responses of the HTTPS proxy itself, and what it forwards, in front of a service that misbehaves on request."""
 
 import socket
 import ssl

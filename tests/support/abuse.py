@@ -47,7 +47,7 @@ class BothApis:
 
 
 def assert_rejected(answer: TestResponse, *statuses: int) -> None:
-    """Assert that the answer is a problem document with one of the statuses, and leaks no internals."""
+    """Assert that the response is a problem document with one of the statuses, and leaks no internals."""
     assert answer.status_code in statuses, (answer.status_code, answer.text[:500])
     assert answer.content_type == "application/problem+json"
     document = answer.get_json()

@@ -9,7 +9,7 @@ from support.quiet_user import QuietUser
 
 @dataclass(frozen=True)
 class Site:
-    """One form of the proxies: where orders and accounts are served, and a quiet user of it.
+    """One of the two proxy setups: where orders and accounts are served, and a quiet user there.
 
     `proxy_pid` is the master process of the nginx in front of order-api.
     """

@@ -53,5 +53,5 @@ def gauge(name: str, values: str, where: str = API) -> dict[str, str]:
 
 
 def waiting(name: str, text: str, where: str = API) -> list[Case]:
-    """The case of what waits for a person: the alert lasts for hours, until 5 minutes after the last one is done."""
+    """The case of work that waits for a person: the alert fires for hours, until 5 minutes after the last item."""
     return [Case(gauge(name, "0x5 2x600 0x60", where), {8: Firing(text), 600: Firing(text)}, (4, 630))]

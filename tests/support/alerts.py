@@ -47,7 +47,7 @@ def alerts() -> dict[str, dict[str, Any]]:
 
 
 def judge(folder: Path, name: str, case: Case) -> str:
-    """Return what promtool objects to, or nothing if the alert behaves as the case says."""
+    """Return the objections of promtool, or nothing if the alert behaves as the case says."""
     rule = alerts()[name]
     annotations = {key: rule["annotations"][key] for key in ("summary", "runbook_url")}
     expected = [

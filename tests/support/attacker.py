@@ -1,7 +1,7 @@
 """A hostile client as a process of its own: `python -m support.attacker`, its options as JSON on standard input.
 
-It prints how often connections or requests ended in each way: with a status, "closed" (by the other side, without an
-answer), or "held" (still open when the time was over).
+It prints how often connections or requests ended in each way: with a status, "closed" (by the other side, without a
+response), or "held" (still open when the time was over).
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-PAUSE_SECONDS = 0.25  # of a connection that was closed, before it comes again
+PAUSE_SECONDS = 0.25  # pause before a closed connection is opened again
 CONNECTING = 100  # at once: of more connections a slow machine finishes none within the proxy's time limit
 CONNECT_SECONDS = 60.0  # for the first connection of every client
 ANSWER_SECONDS = 10.0
@@ -30,9 +30,9 @@ class Attack:
 
     Each sends `first`, then `then` again and again.
 
-    With `hang_up` seconds it sends `first` and closes its connection so much later, again and again.
-    With `every` seconds it dribbles: one piece of `then` at a time, whatever is answered ends the connection. With
-    `every` 0 it floods: `then` is a whole request, sent again after each answer. Without `tls` nothing is encrypted.
+    With `hang_up` seconds it sends `first` and closes its connection so much later, again and again. With `every`
+    seconds it dribbles: one piece of `then` at a time; any response ends the connection. With `every` 0 it floods:
+    `then` is a whole request, sent again after each response. Without `tls` nothing is encrypted.
     """
 
     port: int
@@ -55,7 +55,7 @@ class Outcome:
     proxy_bytes: int = 0  # of memory that the proxy used towards the end
 
     def statuses(self) -> set[int]:
-        """Return every status that was answered."""
+        """Return every status that was received."""
         return {int(end) for end in self.ends if end.isdecimal()}
 
 
@@ -142,7 +142,7 @@ class _Attacker:
             print(READY, flush=True)
 
     def _left(self) -> float:
-        """Return the seconds that are left, 0 at the end."""
+        """Return the seconds until the end of the attack, 0 after it."""
         return max(0.0, self._deadline - time.monotonic())
 
     async def _dribble(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

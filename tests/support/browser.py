@@ -18,7 +18,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "dark-phone": {"color_scheme": "dark", "size": PHONE},
 }
 ANSWER_MS = 30_000
-expect.set_options(timeout=ANSWER_MS)  # conditions are awaited for as long as answers
+expect.set_options(timeout=ANSWER_MS)  # the limit for conditions is the same as for responses
 
 
 def program() -> str | None:

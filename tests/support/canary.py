@@ -22,7 +22,7 @@ SECRET = "canary-7f3a"
 
 
 def main(folder: Path, answers: Path) -> None:
-    """Send all requests and write the answers."""
+    """Send all requests and write the responses."""
     log.configure("canary", "debug")
     both = BothApis(folder)
     texts = [answer.text for answer in tour(both)]
@@ -32,7 +32,7 @@ def main(folder: Path, answers: Path) -> None:
 
 
 def tour(both: BothApis) -> list[Any]:
-    """Return the answers to requests that each carry a secret; no answer and no log may repeat one."""
+    """Return the responses to requests that each carry a secret; no response and no log line may repeat a secret."""
     auth, orders, bearer = both.auth.client, both.orders.client, both.orders.bearer()
     token = {"Authorization": f"Bearer {SECRET}.{SECRET}.{SECRET}"}
     own = {"X-Secret": SECRET, "Cookie": f"session={SECRET}", "User-Agent": SECRET, "Referer": f"https://{SECRET}"}
@@ -65,7 +65,7 @@ def tour(both: BothApis) -> list[Any]:
 
 
 def broken(both: BothApis) -> list[Any]:
-    """Return the answers while the stores fail: with an error of MongoDB, then with an internal error."""
+    """Return the responses while the stores fail: with an error of MongoDB, then with an internal error."""
     answers = []
     for error in (AutoReconnect("gone"), RuntimeError("internal error")):
         both.auth.users.error = error

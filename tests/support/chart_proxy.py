@@ -27,7 +27,7 @@ def files(*options: str, values: Path = MINIMAL) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class ChartProxy:
-    """A running one; `pid` is nginx's master process."""
+    """A running proxy; `pid` is the master process of nginx."""
 
     port: int
     pid: int

@@ -13,7 +13,7 @@ def in_forked_child(work: Callable[[], int], *, seconds: float = 10.0) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", DeprecationWarning
-        )  # Python 3.12 warns of forks with threads, which is what is tested
+        )  # Python 3.12 warns about forks with threads, but such a fork is what is tested
         child = os.fork()
     if child == 0:
         try:

@@ -1,4 +1,4 @@
-"""Requests that share a write, each in its own thread, on a collection whose writes wait until they are let through."""
+"""Requests that share a write, each in its own thread, on a collection whose writes wait until a test releases them."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ PATIENCE = 30.0  # seconds that a request waits in tests in which it must not gi
 
 
 class SlowCollection:
-    """A collection whose writes wait until they are let through, one by one, and then store or raise."""
+    """A collection whose writes wait until a test releases them, one by one, and then store or raise."""
 
     def __init__(self) -> None:
         self.writes: list[list[str]] = []
@@ -30,7 +30,7 @@ class SlowCollection:
         self._write([document["_id"]])
 
     def insert_many(self, documents: Sequence[dict[str, Any]], *, ordered: bool) -> None:
-        assert not ordered  # one error must not keep the others
+        assert not ordered  # one error must not stop the others
         self._write([document["_id"] for document in documents])
 
     def let_through(self, writes: int = 1) -> None:
@@ -59,7 +59,7 @@ class Requests:
         self.outcomes: dict[str, Future[None]] = {}
 
     def start(self, *order_ids: str) -> None:
-        """Start them one after the other, each when the one before writes or waits."""
+        """Start the requests one after the other, each once the previous one writes or waits."""
         for order_id in order_ids:
             waiting = len(self.commit._queue)
             self.outcomes[order_id] = self._pool.submit(self.commit.insert, {"_id": order_id})

@@ -1,4 +1,4 @@
-"""What a failed test under load shows: failed answers, their causes in the pods' logs, and the state of the machine."""
+"""What a failed test under load shows: failed responses, their causes in the pods' logs, and the machine's state."""
 
 import json
 import subprocess
@@ -71,7 +71,7 @@ class Machine:
 
     uptime: float
     waited: float  # seconds in which at least one task waited for a CPU
-    stolen: float  # seconds that the hypervisor gave to others
+    stolen: float  # CPU seconds that the hypervisor gave to other machines
     restarts: dict[str, int]  # of the cluster's components: the controllers restart when they lose their leases
 
     @classmethod
@@ -92,7 +92,7 @@ class Machine:
         return cls(uptime, int(some) / 1e6, int(steal) / 100, restarts)
 
     def verdict(self, before: "Machine") -> str:
-        """Say what the machine did since `before`, and whether it was too slow."""
+        """Return a sentence on the load of the machine since `before`, and on whether it was too slow."""
         seconds = self.uptime - before.uptime
         waited, stolen = (self.waited - before.waited) / seconds, (self.stolen - before.stolen) / seconds
         restarted = {name: n - before.restarts.get(name, 0) for name, n in self.restarts.items()}
@@ -114,7 +114,7 @@ class Evidence:
     after: Machine | None = None
 
     def explain(self, ledger: Path) -> str:
-        """Return the failed answers of a load's ledger, with their causes."""
+        """Return the failed responses in a load's ledger, with their causes."""
         assert self.after is not None
         failed = failed_answers(ledger)
         shown = [text for entry in failed[:SHOWN] for text in (json.dumps(entry), *self._log_of(entry))]
@@ -151,7 +151,7 @@ def parsed(line: str) -> dict[str, Any]:
 
 
 def failed_answers(ledger: Path) -> list[dict[str, Any]]:
-    """Return the lines of a ledger about orders that were not answered 200."""
+    """Return the lines of a ledger about orders that did not get 200."""
     lines = [json.loads(line) for line in ledger.read_text().splitlines()]
     return [line for line in lines if "key" in line and line["outcome"] != "ok"]
 

@@ -37,17 +37,17 @@ class Load:
         return self.summary
 
     def assert_nothing_failed(self) -> None:
-        """Assert that every request was answered 200 and every order was processed once."""
+        """Assert that every request got 200 and every order was processed once."""
         assert self.result.statuses == {"200": self.result.sent}, self.explain()
         self.assert_nothing_lost()
 
     def assert_nothing_lost(self) -> None:
-        """Assert that every order was settled and processed once, and every answer kept the contract."""
+        """Assert that every order was settled and processed once, and every response kept the contract."""
         assert self.result.sent > 0
         assert self.result.ok, self.explain()
 
     def explain(self) -> str:
-        """Return the result, the failed answers and their causes."""
+        """Return the result, the failed responses and their causes."""
         assert self.evidence is not None
         return f"{self.result}{self.evidence.explain(self.ledger)}"
 

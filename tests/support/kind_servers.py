@@ -1,7 +1,7 @@
-"""MongoDB, Kafka and certificates in the kind cluster, by what the operators and their stand-ins have in common.
+"""MongoDB, Kafka and certificates in the kind cluster, by means that the operators and their stand-ins have in common.
 
-Pods are found by label, and every change goes through the operators' resources or Secrets. Where the stand-ins run,
-they are called after it, because they watch nothing.
+Pods are found by label, and every change goes through the operators' resources or Secrets. The stand-ins watch nothing,
+so they are called after each change.
 """
 
 import json
@@ -33,7 +33,7 @@ def brokers() -> list[dict[str, Any]]:
 
 
 def broker_is_ready() -> bool:
-    """Return whether there is a broker, and all of them are ready and stay."""
+    """Return whether a broker exists, and all brokers are ready and none is being deleted."""
     found = brokers()
     return bool(found) and all(kind.is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in found)
 

@@ -19,7 +19,7 @@ def running(root: Path, environ: Mapping[str, str], *, with_auth_api: bool = Fal
     """Run the proxy for two replicas of order-api, of which one runs, and for auth-api."""
     folders, ports = Folders(root), StackOptions(root=root).choose_ports()
     authority = Authority(folders.certificates)
-    auth_port = ports["order-api"] if with_auth_api else ports["auth-api"]  # where one service is both
+    auth_port = ports["order-api"] if with_auth_api else ports["auth-api"]  # one service stands for both
     upstreams = {"order-api": [ports["order-api"], ports["order-api"] + 1], "auth-api": [auth_port]}
     lock = os.open(root / "lock", os.O_CREAT | os.O_RDWR)
     server = ThreadingHTTPServer(("127.0.0.1", ports["order-api"]), FaultyService)

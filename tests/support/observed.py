@@ -83,7 +83,7 @@ class Watch:
 
 @contextmanager
 def load(stack: Stack) -> Iterator[None]:
-    """Place and read orders, and log in, whatever is answered, until the block ends."""
+    """Place and read orders, and log in, whatever the responses are, until the block ends."""
     stop, registering = threading.Event(), threading.Lock()
 
     def run(use: Callable[[Customer, int], object]) -> None:
@@ -123,7 +123,7 @@ def _log_in(customer: Customer, turn: int) -> None:
 
 
 def breaker_states(stack: Stack) -> dict[tuple[str, str], tuple[str, float]]:
-    """Return the state of each breaker as its replica says, and how often it has changed, by pod and breaker."""
+    """Return the state of each breaker as its replica reports it, and how often it has changed, by pod and breaker."""
     states = {}
     for service in stack.file["services"]:
         pod = f"retail-{service['name']}-{service['replica']}"
@@ -139,7 +139,7 @@ def breaker_states(stack: Stack) -> dict[tuple[str, str], tuple[str, float]]:
 def breakers_agree(stack: Stack, prometheus: Prometheus) -> float:
     """Assert that Prometheus shows what every replica says; return how often all breakers have changed.
 
-    Compared are the breakers that did not change between two looks at the replicas, and were scraped between them.
+    Only breakers that did not change between two reads of the replicas, with a scrape between them, are compared.
     """
     before, looked_at = breaker_states(stack), time.time()
     time.sleep(2.5 * SCRAPE_SECONDS)

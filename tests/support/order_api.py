@@ -157,7 +157,7 @@ class OrderService:
         self.servers.before_operation = meet
 
     def stop_mongodb(self) -> None:
-        """Let every operation find no primary, and open both breakers for another 3.2 seconds."""
+        """Let every operation find no primary, and keep both breakers open for another 3.2 seconds."""
         self.servers.before_operation = lambda _: Failure.NO_PRIMARY
         for _ in range(CONSECUTIVE_FAILURES):
             self.read("?orderid=a")

@@ -1,4 +1,4 @@
-"""A run of the whole system with secrets in every place that a request, an event or a setting has."""
+"""A run of the whole system with secrets in every possible place of a request, an event and the settings."""
 
 import base64
 import secrets
@@ -33,7 +33,7 @@ def _planted() -> dict[str, str]:
 
 @dataclass
 class PlantedRun:
-    """What was planted, and what the run left behind, by place."""
+    """The planted secrets, and what the run left behind, by place."""
 
     planted: dict[str, str] = field(default_factory=_planted)
     left: dict[str, list[bytes]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class PlantedRun:
 
 
 def run(root: Path) -> PlantedRun:
-    """Run the system at the level debug with every trace recorded; place orders, fail and be attacked; stop it."""
+    """Run the system with debug logs and every trace recorded; place orders, cause failures, attack it; stop it."""
     result = PlantedRun()
     with receiver() as collector:
         environ = {
@@ -119,7 +119,7 @@ def _bad_requests(
 
 
 def _raw_requests(stack: Stack, planted: dict[str, str]) -> list[bytes]:
-    """Send request lines and headers that are no HTTP to both APIs themselves; return the answers."""
+    """Send request lines and headers that are not valid HTTP directly to both APIs; return the responses."""
     line, header = planted["line"], planted["header"]
     requests = [
         f"GET /{line} {line} HTTP/1.1\r\n\r\n",

@@ -17,7 +17,7 @@ PAUSE_SECONDS = 0.1
 
 @dataclass
 class QuietTime:
-    """The answers to a quiet user, counted by status or by the error's name, and the time of each response in ms."""
+    """The responses to a quiet user, counted by status or by the error's name, and the time of each response in ms."""
 
     answers: Counter[int | str] = field(default_factory=Counter)
     milliseconds: list[float] = field(default_factory=list)

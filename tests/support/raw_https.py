@@ -14,9 +14,9 @@ HOST = "Host: localhost\r\nConnection: close\r\n"
 
 
 class FaultyService(BaseHTTPRequestHandler):
-    """Returns the request as JSON; `/die…` counts the request and closes the connection without an answer.
+    """Returns the request as JSON; `/die…` counts the request and closes the connection without a response.
 
-    `/api/slow` is answered once `released` is set, 20 s later at most.
+    The response to `/api/slow` waits until `released` is set, 20 s at most.
     """
 
     protocol_version = "HTTP/1.1"
@@ -49,7 +49,7 @@ class FaultyService(BaseHTTPRequestHandler):
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of the proxy."""
+    """A response of the proxy."""
 
     status: int
     headers: dict[str, str]
@@ -67,7 +67,7 @@ class RawHttpsClient:
         self._context = ssl.create_default_context(cafile=ca)
 
     def raw(self, data: bytes, *, tls: bool = True, seconds: float = 10) -> Answer | None:
-        """Return the answer, or None if the connection was closed without one."""
+        """Return the response, or None if the connection was closed without a response."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as plain:
             connection = self._context.wrap_socket(plain, server_hostname="localhost") if tls else plain
             with connection:
@@ -81,7 +81,7 @@ class RawHttpsClient:
                 return Answer(response.status, headers, response.read())
 
     def ask(self, line: str, headers: str = "", body: bytes = b"") -> Answer:
-        """Send a request with Host and Connection: close, and return its answer."""
+        """Send a request with Host and Connection: close, and return the response."""
         answer = self.raw(f"{line}\r\n{HOST}{headers}\r\n".encode() + body)
         assert answer
         return answer

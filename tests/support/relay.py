@@ -1,4 +1,4 @@
-"""The outbox relay over MongoDB and Kafka in memory."""
+"""The outbox relay, on MongoDB and Kafka in memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -65,7 +65,7 @@ class RelayHarness:
 
     @property
     def producer(self) -> FakeProducer:
-        """The producer that was made last."""
+        """The producer that was created last."""
         return self.producers[-1]
 
     def place(self, *, enqueued: bool = True, traceparent: str | None = None) -> Document:
@@ -79,7 +79,7 @@ class RelayHarness:
         return record
 
     def change(self, order_id: str, fields: Document) -> None:
-        """Set fields of an order, safe on a majority."""
+        """Set fields of an order, with majority write concern."""
         self.servers.update({"_id": order_id}, {"$set": fields}, many=False)
         self.servers.replicate()
 

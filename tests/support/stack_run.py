@@ -53,7 +53,7 @@ class StackRun:
         return services | {kind: stack[kind]["pid"] for kind in ("mongodb", "kafka", "proxy", "console")}
 
     def healed(self, part: str) -> bool:
-        """Return whether the part answers on its admin port, or on its main port."""
+        """Return whether the part responds on its admin port, or on its main port."""
         stack = self.file
         addresses = {
             "proxy": stack["base_url"],
@@ -85,7 +85,7 @@ class StackRun:
 
 
 def free_offset() -> int:
-    """Return an offset at which all usual ports are free."""
+    """Return an offset at which all default ports are free."""
     usual = [port + n for port in ports.USUAL.values() for n in range(3)]
     return wait.until(
         lambda: next((o for o in range(1000, 12_000, 137) if not any(ports.in_use(p + o) for p in usual)), None),

@@ -50,7 +50,7 @@ def mentions(file: Path) -> list[str]:
 def parse(line: str, *, complete: bool = True) -> None:
     """Parse a command line as `retail` does, without running it; raise click's UsageError.
 
-    With `complete` false it may leave arguments out.
+    With `complete` false, arguments may be missing.
     """
     command: Any = get_command(app)
     words = shlex.split(line, comments=True)[1:]

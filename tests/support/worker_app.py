@@ -22,7 +22,7 @@ class App:
         self.extensions: dict[str, Callable[[], None]] = {"shutdown": lambda: print("finished", flush=True)}
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterator[bytes] | list[bytes]:
-        """Answer one request."""
+        """Serve one request."""
         action = environ["PATH_INFO"].strip("/")
         if action == "gate":  # wait until another request opens it
             print("waiting", flush=True)

@@ -6,7 +6,7 @@ from retail_cli.rendering import Lines, table
 
 
 class Acknowledgement(Struct, frozen=True):
-    """The last dead letter of those that are dealt with."""
+    """The last of the dead letters that were acknowledged."""
 
     id: str
     outcome: str

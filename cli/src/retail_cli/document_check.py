@@ -1,7 +1,7 @@
 """Finds what is wrong with an order's document, by the validator of the collection. Pure.
 
-The validator guards inserts and updates, so a malformed document was written past it: restored, or written by another
-application.
+The validator guards inserts and updates, so a malformed document has bypassed it: it was restored, or another
+application wrote it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ TYPES: list[tuple[type[Any], tuple[str, ...]]] = [
 
 
 def find_problems(document: Document) -> list[str]:
-    """Return what is wrong with a document, each with its place: `cost: is double 12.5, must be int or long`."""
+    """Return every error in a document, each with its place: `cost: is double 12.5, must be int or long`."""
     problems = list(_problems(document, VALIDATOR["$jsonSchema"], ""))
     return problems or list(_contradictions(document))
 

@@ -1,4 +1,4 @@
-"""Prints the outcomes of a command that changes orders one after the other."""
+"""Prints the outcomes of commands that change orders one after the other."""
 
 from collections.abc import Iterable
 from functools import partial

@@ -95,7 +95,7 @@ def outbox(counts: Document) -> reports.OutboxReport:
 
 
 def order_id(record: Record) -> str | None:
-    """Return the id of the order in a dead letter: its key, if that is text."""
+    """Return the order id in a dead letter: the key of the record, if that is text."""
     try:
         return record.message.key.decode() if record.message.key else None
     except UnicodeDecodeError:

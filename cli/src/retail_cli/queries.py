@@ -15,7 +15,7 @@ TOO_LONG = "the topics are too long to be searched completely within this comman
 
 
 def order(session: Session, order_id: str) -> tuple[OrderReport, bool] | None:
-    """Return an order with its events and dead letters, and whether Kafka answered; None if there is no such order."""
+    """Return an order with its events and dead letters, and whether Kafka responded; None if no such order exists."""
     document = session.orders.find(order_id)
     if document is None:
         return None
@@ -39,7 +39,7 @@ def stuck(session: Session, *, older_than: float, limit: int) -> StuckReport:
 
 
 def dead_letters(session: Session, limit: int) -> DeadLetters:
-    """Return the newest dead letters and FAILED orders, `limit` of each; `trouble` says why Kafka did not answer."""
+    """Return the newest dead letters and FAILED orders, `limit` of each; `trouble` says why Kafka did not respond."""
     records: SearchResult[Record] = SearchResult([], complete=True)
     trouble = None
     try:

@@ -1,4 +1,4 @@
-"""One pass of the processor's own reconciliation, by hand."""
+"""Runs one pass of order-processor's reconciliation by hand."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ class Reader(Protocol):
 
 
 class _CountingOrders:
-    """The orders of a pass: counts what reconciliation finds, and in a dry run replaces its updates by counting."""
+    """The orders of a pass: counts what reconciliation finds; in a dry run, counts updates instead of making them."""
 
     def __init__(self, orders: reconcile.Orders, reader: Reader | None) -> None:
         self._orders = orders

@@ -24,7 +24,7 @@ class Clock(Protocol):
 
 
 class Transitions(Protocol):
-    """The transitions that a redrive needs: `shared.ordering.transitions.OrderTransitions`."""
+    """The part of `shared.ordering.transitions.OrderTransitions` that a redrive needs."""
 
     def states(self, ids: Sequence[str]) -> dict[str, State]:
         """Return the state of each of `ids` that exists."""

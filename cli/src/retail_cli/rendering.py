@@ -183,7 +183,7 @@ def when(moment: datetime | None) -> str | None:
 
 
 def escape(text: str) -> str:
-    """Escape what is not printable, such as the character that starts a terminal's control sequences."""
+    """Escape characters that are not printable, such as the one that starts a control sequence of a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -59,7 +59,7 @@ class OrderSummary(Struct, frozen=True):
 
 
 class OrderList(Struct, frozen=True):
-    """`retail orders list`: the newest first; `more`: the limit cut the list."""
+    """`retail orders list`: newest first; `more`: there are more orders than the limit."""
 
     orders: list[OrderSummary]
     more: bool
@@ -73,7 +73,7 @@ class MalformedOrder(Struct, frozen=True):
 
 
 class CheckReport(Struct, frozen=True):
-    """`retail orders check`. `complete` is false when time ended the check, `more` true when the limit did."""
+    """`retail orders check`. `complete` is false if the time ran out; `more` is true if the limit was reached."""
 
     orders: list[MalformedOrder]
     examined: int
@@ -94,7 +94,7 @@ class EventCopy(Struct, frozen=True):
 class DeadLetter(Struct, frozen=True):
     """One record of the dead-letter topic; `id` is its partition and offset there.
 
-    `orderid` is the record's key, which nobody checked; `order_status` is null for an order that does not exist.
+    `orderid` is the record's key, unchecked; `order_status` is null for an order that does not exist.
     """
 
     id: str
@@ -144,7 +144,7 @@ class StuckOrder(Struct, frozen=True):
 
 
 class StuckReport(Struct, frozen=True):
-    """`retail orders stuck`: the oldest first; `more`: the limit cut the list."""
+    """`retail orders stuck`: oldest first; `more`: there are more orders than the limit."""
 
     orders: list[StuckOrder]
     more: bool

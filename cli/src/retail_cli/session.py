@@ -45,7 +45,7 @@ class Session:
 
     @cached_property
     def settings(self) -> OperatorSettings:
-        """The settings; raises SettingsError for those that are missing or bad."""
+        """The settings; raises SettingsError for missing or invalid ones."""
         return self._load_settings()
 
     @cached_property

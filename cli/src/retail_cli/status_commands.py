@@ -1,4 +1,4 @@
-"""`retail outbox status` and `retail breakers`: is anything waiting, is anything rejected."""
+"""`retail outbox status` and `retail breakers`: whether orders wait, and whether breakers reject calls."""
 
 from pathlib import Path
 from typing import Annotated

@@ -87,7 +87,7 @@ class OrderReader:
         return self._orders.find_one({"_id": {"$in": ids}})
 
     def counts(self) -> dict[Status, int]:
-        """Return how many orders have each status; PROCESSED is the rest of MongoDB's estimate of all."""
+        """Return how many orders have each status; PROCESSED is MongoDB's estimate of all orders minus the others."""
         with pymongo.timeout(READ_SECONDS):
             failed = self._orders.count_documents({"status": Status.FAILED})
             placed = sum(self._orders.count_documents(kind) for kind in PLACED_KINDS)
@@ -120,7 +120,7 @@ class OrderReader:
             return [order["_id"] for order in self._newest({"status": Status.FAILED}, limit, {"_id": True})]
 
     def stuck(self, since: datetime, limit: int) -> Sequence[Document]:
-        """Return orders that no consumer or sweep brings to PROCESSED, oldest first.
+        """Return orders that no consumer or sweep will process, oldest first.
 
         They became PLACED before `since`, or their event was lost often, or their outbox entry cannot be read.
         """

@@ -1,7 +1,7 @@
 """What the operator reads from Kafka: the event of an order, dead letters, and the group's offsets.
 
-The consumer joins no group and commits nothing. Every call is bounded: a broker that does not answer raises
-KafkaUnavailable within seconds, and a search that would take longer returns what it has found until then.
+The consumer joins no group and commits nothing. Every call is bounded: KafkaUnavailable is raised within seconds if no
+broker responds, and a search that would take longer returns what it has found so far.
 """
 
 import time
@@ -19,14 +19,14 @@ from shared.ordering.offsets import GroupOffsets, Reading
 
 CALL_SECONDS = 4.0
 SEARCH_SECONDS = 10.0
-NO_GROUP = "retail-operator"  # a consumer needs a name; partitions are assigned by hand, nothing is committed
+NO_GROUP = "retail-operator"  # the client requires a group; partitions are assigned by hand, and nothing is committed
 CLOCK_SKEW = timedelta(minutes=5)
 END_OF_PARTITION = kafka.KafkaError._PARTITION_EOF  # noqa: SLF001 - its only name
 T = TypeVar("T")
 
 
 class KafkaUnavailable(Exception):  # noqa: N818 - a state of Kafka
-    """Kafka does not answer, or rejects this user; the message says which."""
+    """Kafka does not respond, or rejects this user; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult(Generic[T]):
-    """The result of a search; `complete` is false when the time or the limit ended it."""
+    """The result of a search; `complete` is false if the time or the limit ended the search."""
 
     items: list[T]
     complete: bool
@@ -54,7 +54,7 @@ class Topics:
         self._made: kafka.Consumer | None = None
 
     def events(self, order_id: str, since: datetime) -> SearchResult[EventCopy]:
-        """Find the copies of an order's event published after `since`; all have the same key, so the same partition."""
+        """Find the copies of an order's event published after `since`; they share a key and so a partition."""
         key = order_id.encode()
         starts = self._call(self._consumer.offsets_for_times, self._at(TOPIC, since - CLOCK_SKEW))
         group = self.read()
@@ -111,7 +111,7 @@ class Topics:
     def _commit(
         self, client: kafka.Consumer, position: kafka.TopicPartition, replies: list[kafka.KafkaError | None]
     ) -> None:
-        """Commit, again while the coordinator is unknown, until the broker has confirmed it."""
+        """Commit until the broker confirms it; retry while the coordinator is unknown."""
         deadline = time.monotonic() + SEARCH_SECONDS
         error: Exception = TimeoutError()
         while time.monotonic() < deadline:

@@ -95,7 +95,7 @@ class LoadClient:
     async def register(self, buyer: Buyer, password: str) -> None:
         """Register `buyer` and get the first token.
 
-        Raise SystemUnavailable when nothing answers for `start_seconds`, or only refusals come for a minute.
+        Raise SystemUnavailable if nothing responds for `start_seconds`, or every response for a minute is a refusal.
         """
         started = time.monotonic()
         while True:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LEDGERS = Path(".local/ledgers")
 DEFAULT_SECONDS = 60.0
-START_SECONDS = 5.0  # a system that does not answer for so long is reported as unavailable
+START_SECONDS = 5.0  # a system that does not respond for this long is reported as unavailable
 
 
 def register(app: typer.Typer) -> None:

@@ -105,7 +105,7 @@ class Account:
 
     @property
     def accepted(self) -> set[str]:
-        """The references of the orders that were answered with 200."""
+        """The references of the orders that got 200."""
         return {ref for entry in self.entries.values() for ref in entry.references}
 
     def counts(self) -> Counter[str]:

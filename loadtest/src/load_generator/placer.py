@@ -36,7 +36,7 @@ def generate_order(random_: random.Random, items: int) -> dict[str, Any]:
 class OrderPlacer:
     """Places orders, each with an Idempotency-Key.
 
-    `on_answer` is called with each answer, its time in milliseconds, and whether it was the order's first.
+    `on_answer` is called with each response, its time in milliseconds, and whether it was the order's first.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ def percentile(sorted_ms: "array[float] | list[float]", share: float) -> float:
 
 
 class LoadProgress:
-    """Counts answers. `ms` holds the time of each first answer that accepted an order."""
+    """Counts responses. `ms` holds the time of each first response that accepted an order."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
@@ -37,7 +37,7 @@ class LoadProgress:
         self._recent: deque[tuple[float, float]] = deque()
 
     def record(self, answer: Answer, ms: float, first: bool) -> None:
-        """Count one answer."""
+        """Count one response."""
         self.statuses[str(answer.status or "none")] += 1
         if answer.contract_violation:
             self.contract_violations[answer.contract_violation] += 1

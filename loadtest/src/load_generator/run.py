@@ -23,9 +23,9 @@ JSON_NAMES = {"contract_violations": "dishonest", "failures": "wrong"}  # what s
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """The result of a load. Times are in ms, of first answers that accepted an order.
+    """The result of a load. Times are in ms, of first responses that accepted an order.
 
-    `contract_violations` counts answers by the rule that they broke; `failures` says for each order that is not
+    `contract_violations` counts responses by the rule that they broke; `failures` says for each order that is not
     PROCESSED exactly once what is wrong with it.
     """
 
@@ -48,7 +48,7 @@ class Summary:
 
     @property
     def ok(self) -> bool:
-        """Every order accepted (a load has none to refuse) and processed once, and no answer broke the contract."""
+        """Every order accepted (a load has none to refuse) and processed once, and no response broke the contract."""
         return not (self.refused or self.unsettled or self.contract_violations or self.failures)
 
     def as_dict(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class _Load:
         return buyers
 
     async def _ticks(self) -> AsyncIterator[int]:
-        """Number the orders at the rate, by the clock: late ones are sent at once. Rate 0 is paced by the answers."""
+        """Number the orders at the rate, by the clock: late ones are sent at once. Rate 0 is paced by the responses."""
         options = self._options
         started = time.monotonic()
         free = asyncio.Semaphore(options.in_flight)

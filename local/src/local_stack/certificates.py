@@ -97,7 +97,7 @@ def _ca_usage() -> x509.KeyUsage:
 
 
 def _only_this_machine() -> x509.NameConstraints:
-    """A browser that trusts the authority trusts it for this machine's own names only, whoever gets its key."""
+    """Return the limit of the authority to this machine: whoever gets its key can imitate no other site."""
     loopback = x509.IPAddress(ipaddress.IPv4Network("127.0.0.0/8"))
     return x509.NameConstraints([x509.DNSName("localhost"), loopback], None)
 

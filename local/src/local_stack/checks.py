@@ -1,4 +1,4 @@
-"""What the machine must have. Each lack is one sentence that names the fix."""
+"""What the machine must have. Whatever is missing is reported in one sentence that names the fix."""
 
 import os
 import platform
@@ -23,7 +23,7 @@ OPEN_FILES = 1024  # of one process; Kafka and MongoDB hold a few hundred
 
 
 def machine() -> None:
-    """Raise StackError for the first thing that this machine lacks."""
+    """Raise StackError for the first requirement that this machine does not meet."""
     if platform.system() != "Linux" or platform.machine() not in {"x86_64", "AMD64"}:
         raise StackError(
             f"the local stack runs on Linux on x86-64, not on {platform.system()} on {platform.machine()}: "
@@ -57,7 +57,7 @@ def raise_file_limit() -> None:
 
 
 def find_temporary_folder() -> None:
-    """Point TMPDIR to a folder that can be written. StackError if there is none."""
+    """Set TMPDIR to a writable folder. StackError if there is none."""
     try:
         found = tempfile.gettempdir()
     except FileNotFoundError:

@@ -13,7 +13,7 @@ RETAIL = (sys.executable, "-c", "from retail_cli.main import main; main()")
 
 
 def part(folders: Folders, *, port: int, stack_file: Path) -> tuple[Part, str]:
-    """Return the console as a part that listens on `port`, and its address, of which a part is a new secret.
+    """Return the console as a part that listens on `port`, and its address, which contains a new secret.
 
     The secret and the operator's credentials are in files that only this user can read, never in an argument.
     """

@@ -56,8 +56,8 @@ def cache() -> Path:
 def kafka_jars() -> Path:
     """Return the folder of Kafka's jars. The first call downloads them (about 85 MB, with a progress bar).
 
-    A changed lock has a folder of its own. The folder appears complete or not at all, so that two starts at once, or an
-    interrupted one, are harmless.
+    Each version of the lock file has its own folder. The folder appears complete or not at all, so that two
+    simultaneous starts, or an interrupted one, do no harm.
     """
     target = cache() / f"kafka-{KAFKA_VERSION}-{hashlib.sha256(_lock().encode()).hexdigest()[:12]}"
     if not target.is_dir():
@@ -116,5 +116,5 @@ def _publish(unfinished: Path, target: Path) -> None:
     try:
         unfinished.rename(target)
     except OSError:
-        if not target.is_dir():  # another start was faster, with the same files
+        if not target.is_dir():  # another start has created the folder meanwhile, with the same files
             raise

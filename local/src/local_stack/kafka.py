@@ -51,7 +51,7 @@ SETTINGS: dict[str, object] = {
     "auto.create.topics.enable": "false",
     "offsets.topic.num.partitions": 3,
     "group.initial.rebalance.delay.ms": 0,
-    # nobody joins the group of the acknowledged dead letters: by default its offsets would be gone after 7 days
+    # no consumer joins the group of the acknowledged dead letters: by default its offsets would expire after 7 days
     "offsets.retention.minutes": 525_600,
     # a dead member's partitions are taken over after 10 s instead of 45 s
     "group.consumer.session.timeout.ms": 10_000,

@@ -147,7 +147,7 @@ def _update_topics(client: AdminClient, brokers: int) -> None:
 
 
 def _await_topics(client: AdminClient) -> None:
-    """Raise until the brokers know the topics, which they learn from the controller a little later."""
+    """Raise until the brokers know the topics; they learn them from the controller with a short delay."""
     present = client.list_topics(timeout=SECONDS).topics
     if any(topic["metadata"]["name"] not in present for topic in _read("topics.yaml")):
         raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, "not all topics are known to the brokers"))

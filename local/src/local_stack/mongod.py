@@ -86,7 +86,7 @@ class MongoDB:
             "storage": {"dbPath": str(self._folders.data(name)), "wiredTiger": {"engineConfig": {"cacheSizeGB": 0.25}}},
             "setParameter": {
                 "diagnosticDataCollectionEnabled": False,
-                "shutdownTimeoutMillisForSignaledShutdown": 1000,  # all members stop: no new primary to await
+                "shutdownTimeoutMillisForSignaledShutdown": 1000,  # all members stop: do not wait for a new primary
             },
         }
         file = secret_files.write(self._folders.config(name) / "mongod.yaml", yaml.safe_dump(config))

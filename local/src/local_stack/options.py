@@ -17,7 +17,7 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", 
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """Prometheus beside the stack: it scrapes every `seconds`. Tests divide the alerts' durations by `divisor`."""
+    """Prometheus next to the stack: it scrapes every `seconds`. Tests divide the alerts' durations by `divisor`."""
 
     seconds: int = 5
     divisor: float = 1
@@ -25,9 +25,9 @@ class Observation:
 
 @dataclass(frozen=True, kw_only=True)
 class StackOptions:
-    """`root` holds data, secrets and logs, and is kept. `ports` is an offset to the usual ports, or "free" ones.
+    """`root` holds data, secrets and logs, and is kept. `ports` is an offset to the default ports, or "free".
 
-    `counts` has the replicas of services that do not have the usual number (`{"order-processor": 3}`).
+    `counts` has the number of replicas of services that differ from the default (`{"order-processor": 3}`).
     `extra_env` has more variables for each service and the proxy (`{"order-api": {"LOG_LEVEL": "debug"}}`).
     `brokers` and `mongo_members` are 1 or 3, always the same for the same root. `observe` adds Prometheus and Grafana,
     `console` the operator's page.

@@ -12,7 +12,7 @@ from local_stack.errors import StackError
 
 HOST = "127.0.0.1"
 FREE_LOW, FREE_HIGH, FREE_BLOCK = 10_000, 32_000, 40  # below the range for outgoing connections
-REPLICAS = 10  # at most, so that the ports of one kind do not reach those of the next
+REPLICAS = 10  # at most this many, so that the ports of one kind do not overlap with those of the next
 HIGHEST_OFFSET = 38_000
 
 
@@ -34,12 +34,12 @@ USUAL = {
     "grafana": 19710,
 }
 # The first port of each kind of part; replica n listens on that port plus n.
-# The usual ports differ modulo 1000, so that stacks whose offsets differ by a multiple of 1000 share no port.
+# The default ports differ modulo 1000, so that stacks whose offsets differ by a multiple of 1000 share no port.
 Ports = Mapping[str, int]
 
 
 def fixed(offset: int = 0) -> Ports:
-    """Return the usual ports plus `offset`."""
+    """Return the default ports plus `offset`."""
     return {kind: port + offset for kind, port in USUAL.items()}
 
 
@@ -72,7 +72,7 @@ def in_use(port: int) -> bool:
 
 
 def user_of(port: int) -> str:
-    """Return the name and pid of the program that listens on the port, if this user may see it."""
+    """Return the name and pid of the program that listens on the port, if this user may see that program."""
     with suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:

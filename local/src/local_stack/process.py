@@ -18,7 +18,7 @@ KILL_SECONDS = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A program to keep running. It gets no variable of the caller but those in `environment`."""
+    """A program to keep running. Its environment is `environment` and nothing more."""
 
     name: str
     command: Sequence[str]

@@ -1,4 +1,4 @@
-"""Prometheus with the chart's alerts, and Grafana with its boards, beside the stack: `make run OBSERVE=1`."""
+"""Prometheus with the chart's alerts, and Grafana with its boards, next to the stack: `make run OBSERVE=1`."""
 
 import re
 import shutil
@@ -164,7 +164,7 @@ def parts(
     *,
     say: Callable[[str], None],
 ) -> Iterator[Part]:
-    """Yield what there is of Prometheus and Grafana, and say in a sentence what there is not."""
+    """Yield Prometheus and Grafana, as far as they are installed; report a missing one in a sentence."""
     program = binary()
     if program is None:
         say(NO_PROMETHEUS)

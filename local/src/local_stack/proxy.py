@@ -83,12 +83,12 @@ def part(
 ) -> Part:
     """Return the proxy as a part that listens on `port`; `upstreams` has the ports of the replicas by service.
 
-    `environ` may have other limits; see `proxy_limits.VARIABLES`. The shop page shows `links`, addresses by title.
+    `environ` may change the limits; see `proxy_limits.VARIABLES`. The shop page shows `links`, addresses by title.
     """
     folder = folders.config("proxy")
     limits = proxy_limits.figures(environ)
     config = CONFIG.format(
-        # started by root, nginx would run its workers as nobody, who cannot read this folder
+        # without this, nginx started by root would run its workers as nobody, which cannot read this folder
         user="user root;\n" if os.getuid() == 0 else "",
         pid=_quoted(folder / "nginx.pid"),
         client_bodies=_quoted(folder / "client"),
@@ -100,7 +100,7 @@ def part(
         rules=_quoted(RULES),
         shop=_quoted(SHOP),
         shop_root=_quoted(FILES),
-        shop_links=_quoted(json.dumps(links).replace("$", r"\u0024")),  # nginx would look for a variable
+        shop_links=_quoted(json.dumps(links).replace("$", r"\u0024")),  # nginx would read it as a variable
         locations="\n".join(_location(path, name) for name in upstreams for path in SERVICES[name].paths),
         upstreams="\n".join(_upstream(name, ports, limits["requestsPerReplica"]) for name, ports in upstreams.items()),
     )

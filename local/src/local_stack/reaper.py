@@ -2,8 +2,8 @@
 
 The parent-death signal reaches only the supervisor's own children; the reaper also kills their children, such as
 nginx's workers. It reads `+PGID` and `-PGID` lines from its standard input, which is closed when the supervisor dies.
-It shares the supervisor's lock, so that the next start waits until every process is gone. Last, it removes stack.json,
-which would be wrong by then.
+It shares the supervisor's lock, so that the next start waits until every process is gone. Finally it removes
+stack.json, which is out of date by then.
 """
 
 import os
@@ -32,7 +32,7 @@ class Reaper:
         self._send(f"+{group}\n")
 
     def forget(self, group: int) -> None:
-        """Stop watching `group`: it has ended, and the system may reuse its number."""
+        """Stop watching `group`: it no longer exists, and the system may reuse its number."""
         self._send(f"-{group}\n")
 
     def close(self) -> None:

@@ -89,5 +89,5 @@ def _show(document: dict[str, Any]) -> str:
 
 
 def _cut(secret: str) -> str:
-    """Keep the first letters of a token, to recognise it by, and nothing of a password."""
+    """Keep the first characters of a token, so that it can be recognised, and nothing of a password."""
     return f"{secret[:10]}…" if secret.startswith("ey") else "…"

@@ -90,7 +90,7 @@ class Stack:
 
     @property
     def pids(self) -> Mapping[str, int]:
-        """The process id of every part that runs: of its first process, which is the supervisor's child."""
+        """The process id of every running part: that of its first process, which is the supervisor's child."""
         return self._supervisor.pids()
 
     @property
@@ -129,7 +129,7 @@ class Stack:
         self._supervisor.signal(part, signum)
 
     def restart_policy(self, part: str, *, enabled: bool) -> None:
-        """Set whether the part is restarted when it dies. It is by default, and again after every `start`."""
+        """Set whether the part is restarted when it dies. The default, also after every `start`, is yes."""
         self._supervisor.restart_policy(part, enabled=enabled)
 
     def await_ready(self, *parts: str, seconds: float = READY_SECONDS) -> None:
@@ -168,7 +168,7 @@ class Stack:
         self._supervisor = Supervisor(lock=self._lock, file=self._file, on_change=self._write_file, say=self._say)
 
     def _start(self) -> None:
-        """Start MongoDB and Kafka together. What needs only one of them does not wait for the other."""
+        """Start MongoDB and Kafka together. A part that needs only one of them does not wait for the other."""
         mongodb = self._launch(self._mongodb.parts())
         kafka = self._launch(self._kafka.parts())
         if mongodb:

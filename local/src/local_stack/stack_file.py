@@ -9,9 +9,10 @@ from local_stack.services import Wiring
 def describe(
     wiring: Wiring, counts: Mapping[str, int], pids: Mapping[str, int], *, ca: str, console: str | None
 ) -> dict[str, Any]:
-    """Return addresses and pids of all parts; `counts` has the replicas of each service, `pids` what runs by name.
+    """Return addresses and pids of all parts; `counts` has the number of replicas of each service.
 
-    `ca` is the file of the local CA, `console` the address of the operator's page, if it runs.
+    `pids` has the process id of each running part by name. `ca` is the file of the local CA, `console` the address of
+    the operator's page, if it runs.
     """
     services = [
         {
@@ -35,6 +36,6 @@ def describe(
 
 
 def _pids(pids: Mapping[str, int], kind: str) -> dict[str, Any]:
-    """Return the pid of the first process of a kind; `others` has the pids of further ones by name."""
+    """Return the pid of the first process of a kind; `others` has the pids of the others by name."""
     others = {name: pid for name, pid in pids.items() if name.startswith(kind) and name != f"{kind}-0"}
     return {"pid": pids.get(f"{kind}-0")} | ({"others": others} if others else {})

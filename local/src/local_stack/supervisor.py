@@ -1,4 +1,4 @@
-"""Keeps parts running: starts, watches, restarts with back-off, and stops them. None outlives it."""
+"""Keeps parts running: starts, watches, restarts with back-off, and stops them. No part outlives the supervisor."""
 
 import os
 import selectors

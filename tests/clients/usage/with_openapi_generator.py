@@ -1,4 +1,4 @@
-"""A user of the Python clients by openapi-generator: the same way, and the same answers."""
+"""A user of the Python clients by openapi-generator: the same steps, and the same responses."""
 
 import os
 

@@ -1,7 +1,7 @@
 """The work of Strimzi: broker, Service, certificates, users and topics, as the Kafka resources describe them.
 
 One node only. Differs from Strimzi only inside the cluster: controller and inter-broker traffic stays on the pod's
-loopback, and the entity operator is a container beside the broker.
+loopback, and the entity operator is a second container in the pod of the broker.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Prometheus and Grafana beside the stack: what they are given, and what is said if there is none."""
+"""Prometheus and Grafana next to the stack: their configuration, and the message if one is not installed."""
 
 import shutil
 import subprocess
@@ -29,7 +29,7 @@ def test_every_replica_is_scraped_with_the_labels_of_kubernetes(tmp_path: Path) 
     assert "--web.listen-address=127.0.0.1:4" in part.command
 
 
-def test_alerts_have_no_token_left() -> None:
+def test_alerts_have_no_unreplaced_placeholder() -> None:
     rules = prometheus.rules()
     text = "\n".join(line for line in rules.splitlines() if not line.startswith("#"))
 

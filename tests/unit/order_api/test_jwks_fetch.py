@@ -72,7 +72,7 @@ def test_invalid_key_set_is_a_failed_fetch(body: bytes) -> None:
 
 @dataclass
 class JwksServer:
-    """An HTTPS server with a configurable answer."""
+    """An HTTPS server with a configurable response."""
 
     url: str
     ca: Path

@@ -73,7 +73,7 @@ def test_close_returns_whether_the_thread_has_stopped() -> None:
     assert (during, after) == (False, True)
 
 
-def test_figure_that_kafka_does_not_answer_is_absent() -> None:
+def test_metrics_are_absent_when_kafka_does_not_respond() -> None:
     registry, consumer = CollectorRegistry(), IdleConsumer()
     anything: Any = consumer
     consumer.assigned = frozenset({(TOPIC, 0)})

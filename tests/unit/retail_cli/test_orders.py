@@ -199,7 +199,7 @@ def test_list_filters_by_user_status_and_time() -> None:
     assert listed("--user", "nobody") == []
 
 
-def test_list_prints_rows_and_reports_a_cut_list() -> None:
+def test_list_prints_rows_and_reports_that_there_are_more() -> None:
     session = FakeSession(order("o1"), order("o2", "PROCESSED", processed_at=NOW))
 
     result = retail(session, "orders", "list", "--limit", "1")

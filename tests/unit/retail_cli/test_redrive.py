@@ -74,7 +74,7 @@ def test_redrive_with_an_unknown_order_exits_with_1() -> None:
     assert result.stderr == "retail: refused: o9\n"
 
 
-def test_redrive_accepts_a_dead_letter_in_place_of_its_order() -> None:
+def test_redrive_accepts_a_dead_letter_instead_of_an_order() -> None:
     session = FakeSession(failed("o1"), topics=FakeTopics(letters=[letter(7, b"o1"), letter(8, None)]))
 
     assert outcomes(retail(session, "redrive", "0:7", "--json")) == {"o1": "redriven"}

@@ -63,7 +63,7 @@ def reconcile() -> str:
 
 
 def _redrive(order_ids: tuple[str, ...], *, reason: str, dry_run: bool) -> list[OrderOutcome]:
-    """Return the outcome for each order, also when MongoDB stops answering on the way: those are `unknown`."""
+    """Return the outcome for each order; `unknown` for the orders that are left when MongoDB stops responding."""
     session, by = reader().session, current_app.extensions["by"]
     done: list[OrderOutcome] = []
     try:

@@ -1,4 +1,4 @@
-"""The console as a WSGI application: wiring, the check of each request, and the headers of each answer."""
+"""The console as a WSGI application: wiring, the check of each request, and the headers of each response."""
 
 import hmac
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ HEADERS = {
 def create_app(session: Session, replicas: Callable[[], Sequence[tuple[str, str]]], *, token: str, by: str) -> Flask:
     """Return the console below the path `/TOKEN/`; any other path is a 404.
 
-    `replicas` returns (name, admin URL) of each replica, `by` is who redrives, for the history of an order.
+    `replicas` returns (name, admin URL) of each replica; an order's history names `by` as the person who redrives.
     """
     app = Flask(__name__, static_folder=None)
     app.config.update(TRUSTED_HOSTS=HOSTS, MAX_CONTENT_LENGTH=MAX_BODY)
@@ -62,7 +62,7 @@ def _give_token(_endpoint: str, values: dict[str, Any]) -> None:
 
 
 def _admit(token: str) -> None:
-    """Refuse a request that does not know the token, or that another site's page has sent."""
+    """Refuse a request without the token, or one that a page of another site has sent."""
     if not hmac.compare_digest(g.get("token", "").encode(), token.encode()):
         abort(404)
     if request.headers.get("Sec-Fetch-Site") not in SAFE_SITES:

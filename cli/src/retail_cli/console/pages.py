@@ -39,13 +39,13 @@ def orders() -> str:
 
 @blueprint.get("/order")
 def find_order() -> AnyResponse:
-    """Lead from the search field to the order."""
+    """Redirect from the search field to the order."""
     return redirect(url_for("pages.order", order_id=request.args.get("id", "").strip() or "-"))
 
 
 @blueprint.get("/order/<order_id>")
 def order(order_id: str) -> str:
-    """One order's whole story: document, history, events with their offsets, dead letters."""
+    """Everything about one order: document, history, events with their offsets, dead letters."""
     with reader().with_topics() as session:
         found = queries.order(session, order_id)
     if found is None:

@@ -1,4 +1,4 @@
-"""The panels of the overview. Each is a fragment of its own, so that a slow Kafka delays only what needs it."""
+"""The panels of the overview. Each is a separate fragment: a slow Kafka delays only the panels that read it."""
 
 from flask import Blueprint, render_template
 

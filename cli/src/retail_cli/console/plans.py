@@ -1,4 +1,4 @@
-"""What a dry run has found and a person has yet to confirm. Each plan is carried out at most once."""
+"""The results of dry runs that a person must still confirm. Each plan is carried out at most once."""
 
 import secrets
 import time
@@ -28,7 +28,7 @@ class Plans:
         self._plans: dict[str, tuple[float, Plan]] = {}
 
     def add(self, plan: Plan) -> str:
-        """Keep the plan; return the id by which it can be taken once."""
+        """Keep the plan; return the id with which `take` returns it, once."""
         plan_id = secrets.token_urlsafe(16)
         with self._lock:
             self._plans[plan_id] = (self._clock(), plan)

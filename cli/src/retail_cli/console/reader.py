@@ -13,17 +13,17 @@ WAIT_SECONDS = 15.0
 
 
 class Reader:
-    """MongoDB is read by several threads at a time, Kafka by one: its consumer is for one thread."""
+    """Several threads may read MongoDB at a time, but only one Kafka: its consumer is not thread-safe."""
 
     def __init__(self, session: Session, replicas: Callable[[], Sequence[tuple[str, str]]]) -> None:
         self.session = session
         self.replicas = replicas
         self._topics = Lock()
-        _ = session.orders, session.transitions, session.topics  # made here, before there are several threads
+        _ = session.orders, session.transitions, session.topics  # connected here, before there are several threads
 
     @contextmanager
     def with_topics(self) -> Iterator[Session]:
-        """Return the session for use with its topics; raise KafkaUnavailable when others use them for too long."""
+        """Return the session for use with its topics; raise KafkaUnavailable if other threads use them for too long."""
         if not self._topics.acquire(timeout=WAIT_SECONDS):
             raise KafkaUnavailable(f"other requests have been reading the topics for {WAIT_SECONDS:g} s")
         try:

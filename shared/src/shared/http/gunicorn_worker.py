@@ -23,7 +23,7 @@ from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 # A connection is closed when its client is silent this long inside a request, or reads nothing of the response. Parts
 # of a request that arrive later than this after its start are not read.
 TRANSFER_SECONDS = 10.0
-STOP_LINGER_SECONDS = 2.0  # how long a stopping worker still answers on idle connections: a request may be on its way
+STOP_LINGER_SECONDS = 2.0  # how long a stopping worker still serves idle connections: a request may be on its way
 CLOSE_SECONDS = 1.0  # how long a closed connection's client may still send, so that it can read the response
 LOOP_SECONDS = 1.0
 STOP_POLL_SECONDS = 0.05

@@ -38,4 +38,4 @@ class Recorder(Protocol):
         """Start a span, now or at a Unix time in nanoseconds; `parent` and `links` are sampled traceparents."""
 
     def close(self) -> None:
-        """Export the rest, for a second at most, if the collector answers."""
+        """Export the rest, for a second at most, if the collector responds."""

@@ -1,4 +1,4 @@
-"""Creating indexes beside indexes that are there already."""
+"""Creating indexes on a collection that already has indexes."""
 
 from typing import Any
 

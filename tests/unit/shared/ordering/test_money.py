@@ -33,7 +33,7 @@ def test_number_and_string_have_the_same_amount(minor: int) -> None:
 
 
 @given(st.integers(0, 9_999_999_999))
-def test_whole_number_is_whole_units(units: int) -> None:
+def test_whole_number_is_an_amount_in_whole_units(units: int) -> None:
     assert Amount.parse(units) == Amount.parse(str(units)) == units * 100
 
 
@@ -56,6 +56,6 @@ def test_only_the_stated_form_is_accepted(text: str) -> None:
         *["-0", "-0.00", -1, Decimal("-0"), Decimal("NaN"), Decimal("1e99999999"), Decimal("0.001"), 10**10],
     ],
 )
-def test_other_than_plain_decimal_of_zero_or_more_is_rejected(value: Any) -> None:
+def test_anything_but_a_plain_decimal_from_zero_is_rejected(value: Any) -> None:
     with pytest.raises(ValueError, match=r"must be"):
         Amount.parse(value)

@@ -115,7 +115,7 @@ def test_burst_of_failures_opens_a_breaker_of_retried_calls() -> None:
     assert breaker.state == "open"
 
 
-def test_call_from_before_a_success_is_not_of_the_new_row(guarded: Guarded) -> None:
+def test_call_begun_before_a_success_does_not_continue_the_row(guarded: Guarded) -> None:
     guarded.fail()
     old = guarded.breaker.acquire()
     guarded.succeed()

@@ -70,14 +70,14 @@ class FullDisk(io.BytesIO):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_line_that_cannot_be_written_raises_nothing() -> None:
+def test_failed_write_of_a_line_raises_no_error() -> None:
     log.LineWriter(FullDisk()).info(b"{}")
     closed = io.BytesIO()
     closed.close()
     log.LineWriter(closed).error(b"{}")
 
 
-def test_line_ends_with_a_line_break() -> None:
+def test_every_line_ends_with_a_newline() -> None:
     output = io.BytesIO()
     writer = log.LineWriter(output)
     writer.info(b"{}")

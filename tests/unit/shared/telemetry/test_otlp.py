@@ -1,4 +1,4 @@
-"""Spans on their way to a collector that answers, refuses, hangs or is not there."""
+"""Spans on their way to a collector that accepts, refuses, hangs or does not run."""
 
 import socket
 import threading
@@ -74,7 +74,7 @@ def test_missing_collector_costs_one_warning_and_no_delay() -> None:
     assert [line["event"] for line in lines] == ["trace_export_failed"]
 
 
-def test_refused_export_is_not_logged_with_the_answer(
+def test_log_line_of_a_refused_export_omits_the_response(
     collector: OtlpReceiver, capfd: pytest.CaptureFixture[str]
 ) -> None:
     collector.status = 400
