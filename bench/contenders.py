@@ -1,4 +1,4 @@
-"""Who is measured, and how each is started: one process each, on the same MongoDB and Kafka."""
+"""What is measured, and how each program is started: one process each, on the same MongoDB and Kafka."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-THREADS = "32"  # as order-api has
+THREADS = "32"  # as many as order-api has
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Peer:
     command: tuple[str, ...]
 
     def environment(self, client: dict[str, str]) -> dict[str, str]:
-        """Return the variables for its process; `client` says how to reach MongoDB and Kafka."""
+        """Return the environment variables of the process; `client` has those for MongoDB and Kafka."""
         return {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), **client}
 
 

@@ -32,7 +32,7 @@ EXTRA = {
 
 
 class System:
-    """Addresses, processes and tokens of what runs; made by `running`."""
+    """Addresses, processes and tokens of the running system; created by `running`."""
 
     def __init__(self, stack: Stack, peers: dict[str, subprocess.Popen[bytes]]) -> None:
         self._stack = stack
@@ -45,7 +45,7 @@ class System:
         return next(str(s["url"]) for s in self._stack.file["services"] if s["name"] == "order-api")
 
     def client(self) -> dict[str, str]:
-        """Return the variables that say how to reach MongoDB and Kafka."""
+        """Return the environment variables with which a program connects to MongoDB and Kafka."""
         return self._stack.client("admin")
 
     def servers(self) -> dict[str, list[int]]:

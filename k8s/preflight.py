@@ -37,7 +37,7 @@ class Cluster:
         self._command = ["kubectl", *(["--context", context] if context else []), "get", "--raw"]
 
     def get(self, path: str) -> Resource | None:
-        """Return what the API serves at a path, None if it is not there; exit with 2 if it cannot be asked."""
+        """Return what the API serves at a path, None if the path does not exist; exit with 2 if kubectl fails."""
         try:
             done = subprocess.run([*self._command, path], capture_output=True, text=True, check=False, timeout=30)  # noqa: S603 - no shell
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -117,7 +117,7 @@ def of_chart(cluster: Cluster, chart: list[Resource], namespace: str) -> Iterato
 
 
 def unserved(cluster: Cluster, resources: list[Resource]) -> Iterator[str]:
-    """Yield the kinds that the API does not serve, each once."""
+    """Yield each kind that the API does not serve, once."""
     kinds = {(r["apiVersion"], r["kind"]): r for r in resources}
     for (version, kind), resource in sorted(kinds.items()):
         if not cluster.serves(resource):
@@ -162,7 +162,7 @@ def gateways(cluster: Cluster, references: list[Resource], namespace: str) -> It
 
 
 def ingress_class(cluster: Cluster, name: str | None) -> Iterator[str]:
-    """Yield that the class, or a default one, does not exist."""
+    """Yield a sentence if the named class, or a default class, does not exist."""
     classes = {found["metadata"]["name"]: found for found in cluster.list("/apis/networking.k8s.io/v1/ingressclasses")}
     if name and name not in classes:
         yield f"IngressClass {name} does not exist: install its controller, or change ingress.className"

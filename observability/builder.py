@@ -6,11 +6,11 @@ from typing import Any
 
 Json = dict[str, Any]
 
-# What every query of our own metrics is restricted to: another release's series must not mix in.
+# Every query of our own metrics is restricted to this: series of another release must not be included.
 OURS = 'namespace="$namespace", job=~"$job", pod=~"$pod"'
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 TAG = "retail-orders"
-RUNBOOKS = "RUNBOOKS"  # the chart replaces it by the address of docs/operations.md
+RUNBOOKS = "RUNBOOKS"  # the chart replaces it with the address of docs/operations.md
 WIDTH, STAT_HEIGHT, GRAPH_HEIGHT = 24, 4, 8
 GREEN, YELLOW, RED = "green", "yellow", "red"
 
@@ -19,8 +19,8 @@ GREEN, YELLOW, RED = "green", "yellow", "red"
 class Panel:
     """One panel. `queries` are PromQL by legend, in which OURS stands for the selector of our series.
 
-    `limits` are the values from which it is yellow and red; if the second is lower, lower values are worse. `external`
-    says that other exporters make the series.
+    `limits` are the values from which it is yellow and red; if the second is lower, lower values are worse. `external`:
+    the series come from other exporters.
     """
 
     title: str

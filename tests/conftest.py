@@ -11,7 +11,7 @@ from local_stack.catalog import SERVICES
 from local_stack.stack import Stack, StackOptions
 from support.customer import Customer, https
 
-# A slow machine is no failure: neither an example nor the generation of inputs has a deadline.
+# A slow machine must fail no test: neither an example nor the generation of inputs has a deadline.
 hypothesis.settings.register_profile(
     "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )

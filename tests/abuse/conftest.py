@@ -50,8 +50,8 @@ def site(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.
 def attack(site: Site, request: pytest.FixtureRequest) -> Callable[..., Outcome]:
     """Return a function that attacks with the given options of `Attack`, while the quiet user's requests all succeed.
 
-    They are orders, unless `quiet` sends others. With `may_be_busy` at least half of them succeed, and the others are
-    503: each costs a hash, and a slow machine cannot make as many as are asked for.
+    They are orders, unless `quiet` sends others. With `may_be_busy` at least half of them succeed, and the others get
+    503: each needs a password hash, and a slow machine cannot compute enough of them.
     """
 
     def run(

@@ -57,7 +57,7 @@ def test_header_name_with_underscore_is_400(client: RawHttpsClient, site: Site, 
     ("line", "detail"),
     [("post /order HTTP/1.1", "upper case"), ("POST /order?x=\u00e9 HTTP/1.1", "Percent-encode")],
 )
-def test_odd_request_line_is_400_and_keeps_the_request_id(
+def test_malformed_request_line_returns_400_with_the_request_id(
     client: RawHttpsClient, site: Site, line: str, detail: str
 ) -> None:
     answer = place(client, site, "X-Request-ID: abuse-1\r\n", line)

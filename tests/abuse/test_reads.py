@@ -1,4 +1,4 @@
-"""Expensive reads, and long polls that nobody waits for any more."""
+"""Expensive reads, and long polls whose clients have gone."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def get(path: str, token: str) -> str:
     return GET.format(path=path, authorization=f"Authorization: {token}")
 
 
-def test_lists_of_large_orders_stop_nobody_elses_orders(attack: Callable[..., Outcome], site: Site) -> None:
+def test_lists_of_large_orders_do_not_block_other_users(attack: Callable[..., Outcome], site: Site) -> None:
     """100 orders of almost 64 KiB, then lists of 100 on 32 connections: 6 MiB for each of these, were it one page."""
     with https(f"https://localhost:{site.auth_port}", site.ca) as http:
         greedy = Customer(http)
@@ -59,7 +59,7 @@ def stopped_processors(stack: Stack) -> Iterator[None]:
 
 @pytest.mark.usefixtures("stopped_processors")
 def test_hung_up_long_polls_free_their_places(attack: Callable[..., Outcome], site: Site) -> None:
-    """Places kept for the 30 s that were asked for would let the quiet user's poll wait for nothing."""
+    """If the places stayed occupied for the requested 30 s, the quiet user's poll would return at once."""
     order_id = site.quiet.order().json()["orderid"]
     with https(f"https://localhost:{site.auth_port}", site.ca) as http:
         fickle = Customer(http)

@@ -31,7 +31,7 @@ def test_half_sent_slow_bodies_are_rejected(attack: Callable[..., Outcome]) -> N
 
 
 def test_memory_suffices_for_slow_bodies_of_many_addresses(attack: Callable[..., Outcome]) -> None:
-    """None is rejected, with 64 on each of 16 addresses; all of a pod's connections could hold nearly whole bodies."""
+    """None of 64 connections from each of 16 addresses is rejected; all connections of a pod would fit into memory."""
     count = 16 * PER_ADDRESS
     outcome = attack(connections=count, addresses=16, first=HEAD + "x" * 64_000, then="x", every=1.5, seconds=4.5)
 

@@ -87,7 +87,7 @@ def test_spoofed_headers_change_no_owner_or_location(both: BothApis) -> None:
 
 @pytest.mark.parametrize("header", ["X-Real-IP", "X-Client-IP", "Forwarded", "True-Client-IP", "X-Forwarded-For"])
 def test_spoofed_address_does_not_avoid_the_throttle(both: BothApis, header: str) -> None:
-    """The proxy appends or overwrites X-Forwarded-For: only its own entry, the last, is used."""
+    """The proxy appends to X-Forwarded-For or overwrites it: only the proxy's own entry, the last, is used."""
     answers = []
     for number in range(12):
         spoofed = f"203.0.113.{number}"

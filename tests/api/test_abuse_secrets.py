@@ -22,7 +22,7 @@ class Output(NamedTuple):
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Output:
-    """What a separate process writes: there logging is set up as in production."""
+    """The output of a separate process, in which logging is set up as in production."""
     answers = tmp_path_factory.mktemp("canary") / "answers"
     run = subprocess.run(
         [sys.executable, "-m", "support.canary", str(answers)],

@@ -186,7 +186,7 @@ def test_at_least_45_hostile_tokens_exist() -> None:
 
 
 def test_same_token_without_flaw_is_accepted(tmp_path: Path) -> None:
-    """It is signed as the hostile tokens are: otherwise their rejection would prove nothing."""
+    """This token is signed like the hostile ones: otherwise their rejection would prove nothing."""
     both = BothApis(tmp_path)
     token = signed(both.orders.server, HEADER, claims())
 
@@ -220,7 +220,7 @@ def test_token_outside_the_authorization_header_is_ignored(both: BothApis, place
 
 
 def test_order_api_accepts_a_token_of_auth_api(tmp_path: Path) -> None:
-    """The two services agree on what a token is, with nothing but the published keys between them."""
+    """The two services share nothing but the published keys, and agree on what a valid token is."""
     both = BothApis(tmp_path)
     both.orders.server.private = {"k1": both.auth.keys.signer().private}
     both.auth.clock.now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""auth-api as gunicorn starts it, with nothing where MongoDB should be."""
+"""auth-api as gunicorn starts it, while MongoDB does not run."""
 
 import socket
 import threading

@@ -26,7 +26,7 @@ REQUESTS = {
 
 
 def answer(port: int, request: str) -> bytes:
-    """Return what comes until the server closes the connection; empty if it does not listen."""
+    """Return what the server sends until it closes the connection; empty if it does not listen."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
             connection.sendall(request.encode())

@@ -1,4 +1,4 @@
-"""What gunicorn says when it cannot start."""
+"""The message when gunicorn cannot start."""
 
 import os
 import subprocess

@@ -141,7 +141,7 @@ def test_new_key_is_fetched_at_most_every_30_seconds(service: OrderService) -> N
     later = ask(service, f"Bearer {token}")
 
     assert [met.status_code, too_soon.status_code, later.status_code] == [200, 401, 200]
-    assert fetches == 2  # the first one at start
+    assert fetches == 2  # the first fetch, at start
 
 
 def test_verified_token_is_cached_until_its_key_is_withdrawn(

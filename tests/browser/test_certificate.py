@@ -45,7 +45,7 @@ def address(authority: Authority) -> Iterator[str]:
 
 
 def outcome(address: str, home: Path) -> str:
-    """Return the title of the page, or why the browser does not show it."""
+    """Return the title of the page, or why the browser does not show the page."""
     with chromium.running(HOME=str(home)) as browser:
         page = browser.new_page()
         try:

@@ -1,4 +1,4 @@
-"""What stands behind the chart's proxy in its tests."""
+"""The service behind the chart's proxy in its tests."""
 
 import threading
 from collections.abc import Iterator

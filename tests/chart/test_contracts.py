@@ -70,7 +70,7 @@ def test_both_kafka_network_policies_admit_the_same_pods() -> None:
 
 
 def test_topics_match_the_code() -> None:
-    """Both topics, with the replication that each cluster can have."""
+    """Both topics, with the replication that each cluster allows."""
     for folder, replicas in (("kind", 1), ("production", 3)):
         topics = {
             t["metadata"]["name"]: t["spec"] for t in of_kind(helm.kustomized(helm.ROOT / "k8s" / folder), "KafkaTopic")
@@ -181,7 +181,7 @@ def test_alerts_and_dashboards_use_existing_metrics() -> None:
 
 
 def test_every_service_has_an_alert_about_its_absence() -> None:
-    """And every API one about its certificate, which cert-manager names after it."""
+    """Every API also has an alert about its certificate, which cert-manager names after the API."""
     rules = alerts.alerts()
     certificate = rules["CertificateExpired"]["expr"]
     absent = {name: rule["expr"] for name, rule in rules.items() if name.endswith("Absent")}

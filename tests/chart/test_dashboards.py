@@ -1,6 +1,6 @@
-"""The dashboards: their JSON is that of their source, it keeps the linter's rules, and every query is PromQL.
+"""The dashboards: their JSON matches the source and the linter's rules, and every query is valid PromQL.
 
-The rules are those of grafana/dashboard-linter, with `pod` in place of `instance`.
+The rules are those of grafana/dashboard-linter, with `pod` instead of `instance`.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Linters of manifests find nothing that docs/kubernetes.md does not answer, and Helm 3 renders what Helm 4 renders.
+"""docs/kubernetes.md explains every finding of the manifest linters, and Helm 3 renders what Helm 4 renders.
 
 `make chart-lint` runs those that are on PATH and names the others; docs/kubernetes.md says how to install them.
 """
@@ -24,7 +24,7 @@ def needs(program: str) -> pytest.MarkDecorator:
 
 
 def answered(linter: str) -> set[str]:
-    """Return the checks of a linter that the table in the docs answers."""
+    """Return the checks of a linter that the table in the docs explains."""
     found = re.findall(rf"^\| {linter} \| `([^`]+)` \| .{{20,}} \|$", DOCS.read_text(), re.MULTILINE)
     assert len(found) == len(set(found))
     return set(found)
@@ -46,7 +46,7 @@ def findings(*command: str | Path) -> Any:
 
 
 @needs("kube-score")
-def test_kube_score_finds_nothing_unanswered(tmp_path: Path) -> None:
+def test_kube_score_findings_are_all_in_the_docs(tmp_path: Path) -> None:
     objects = findings("kube-score", "score", "--output-format", "json", *manifests(tmp_path))
     checks = [check for found in objects for check in found["checks"] or [] if not check["skipped"]]
 
@@ -55,7 +55,7 @@ def test_kube_score_finds_nothing_unanswered(tmp_path: Path) -> None:
 
 
 @needs("checkov")
-def test_checkov_finds_nothing_unanswered(tmp_path: Path) -> None:
+def test_checkov_findings_are_all_in_the_docs(tmp_path: Path) -> None:
     manifests(tmp_path)
     report = findings("checkov", "--directory", tmp_path, "--framework", "kubernetes", "--output", "json")
 
@@ -66,7 +66,7 @@ def test_checkov_finds_nothing_unanswered(tmp_path: Path) -> None:
 @needs("helm3")
 @pytest.mark.parametrize("values", EXAMPLES, ids=lambda path: path.stem)
 def test_helm_3_renders_the_same_text(values: Path) -> None:
-    """But for empty lines between objects, which differ."""
+    """Only empty lines between objects may differ."""
     options = ("--namespace", helm.NAMESPACE, "--values", str(values), "--kube-version", KUBERNETES)
     command = ["helm3", "template", "retail", str(helm.CHART), *options]
     third = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout

@@ -122,7 +122,7 @@ def lets_in(policies: list[dict[str, Any]], sender: Pod, receiver: Pod, port: st
 
 
 def test_replicas_are_rendered_only_on_request() -> None:
-    """Whoever scales owns the number; Helm 4 cannot apply a manifest with another one."""
+    """The autoscaler or operator owns the number; Helm 4 cannot apply a manifest with another number."""
     deployments = {d["metadata"]["name"]: d["spec"] for v in EXAMPLES for d in of_kind(helm.rendered(v), "Deployment")}
 
     assert {name: spec["replicas"] for name, spec in deployments.items() if "replicas" in spec} == {
@@ -148,7 +148,7 @@ def test_scaled_deployment_has_autoscaler_and_budget(resources: list[dict[str, A
 
 
 def test_budget_covers_replicas_of_any_owner() -> None:
-    """Only a fixed number below two has no budget."""
+    """Only a Deployment with a fixed number below two has no budget."""
     sets = ["autoscaling.enabled=false", "replicas=2"]
     fixed = [part for text in sets for part in ("--set", f"orderApi.{text}")]
     by_hand = ["--set", "authApi.autoscaling.enabled=false"]

@@ -91,7 +91,7 @@ def test_manifest_contains_no_secret(pod: Pod) -> None:
 
 
 def test_mounts_have_a_volume(pod: Pod) -> None:
-    """Every volume is mounted somewhere, too; a claim of the StatefulSet counts as its volume."""
+    """Every volume is also mounted; a claim of the StatefulSet counts as its volume."""
     volumes = {volume["name"] for volume in pod.spec.get("volumes", [])}
     mounts = {mount["name"] for container in pod.containers for mount in container.get("volumeMounts", [])}
 

@@ -74,7 +74,7 @@ def operator(watched: str, provider: str | None) -> dict[str, Any]:
 
 
 def preflight(folder: Path, cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run it against a cluster."""
+    """Run the script against a cluster."""
     (folder / "cluster").mkdir()
     for path, answer in cluster.items():
         file = folder / "cluster" / (path.replace("/", "_") + (".error" if isinstance(answer, str) else ""))
@@ -100,7 +100,7 @@ ISSUER = "/apis/cert-manager.io/v1/clusterissuers/internal"
 GATEWAY = "/apis/gateway.networking.k8s.io/v1/namespaces/gateways/gateways/public"
 SECRETS = "/api/v1/namespaces/retail/secrets"
 STORAGE = "/apis/storage.k8s.io/v1/storageclasses"
-# path, answer, part of the sentence; what stands in one list can be missing together
+# path, response, part of the sentence; all entries of one list can be missing together
 ABSENT: list[tuple[str, Any, str]] = [
     ("/version", {"major": "1", "minor": "33", "gitVersion": "v1.33.1"}, "Kubernetes is v1.33.1, and the chart needs"),
     ("/api/v1/namespaces/retail", None, "namespace retail does not exist: kubectl create namespace retail"),
@@ -140,7 +140,7 @@ NOT_READY: list[tuple[str, Any, str]] = [
 
 @pytest.mark.parametrize("lacks", [ABSENT, NOT_SERVED, NOT_READY], ids=["absent", "not served", "not ready"])
 def test_each_missing_requirement_is_named_in_a_sentence(lacks: list[tuple[str, Any, str]], tmp_path: Path) -> None:
-    """All of them, and nothing else."""
+    """Every missing requirement is reported, and nothing else."""
     done = preflight(tmp_path, complete(PRODUCTION) | {path: answer for path, answer, _ in lacks}, str(PRODUCTION))
     sentences = done.stdout.splitlines()
 

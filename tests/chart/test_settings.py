@@ -1,4 +1,4 @@
-"""Settings that every chart has: at the top for every pod, under a component for that one."""
+"""Settings that most charts have: at the top for every pod, under a component for its pods only."""
 
 import json
 from pathlib import Path
@@ -111,8 +111,8 @@ def test_component_merges_maps_and_null_removes_a_key(tmp_path: Path) -> None:
     assert found["auth-api"][1]["securityContext"]["fsGroup"] == 10001
 
 
-def test_users_can_be_left_to_openshift() -> None:
-    """Its restricted-v2 SCC refuses a fixed user; the rest of the strict contexts stays."""
+def test_openshift_can_choose_the_user_ids() -> None:
+    """OpenShift's restricted-v2 SCC rejects a fixed user; the rest of the strict security contexts stays."""
     for _, spec in pods(rendered('podSecurityContext={"runAsUser":null,"runAsGroup":null,"fsGroup":null}')).values():
         assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
         for container in spec["containers"]:

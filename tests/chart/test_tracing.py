@@ -1,4 +1,4 @@
-"""Where the services of a release export their traces to."""
+"""The address to which the services of a release export traces."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Schemathesis sends what the documents call valid, and every response is one that they declare."""
+"""Schemathesis sends requests that are valid by the documents, and every response is one that they declare."""
 
 import os
 import re

@@ -25,7 +25,7 @@ def documented() -> tuple[str, str]:
 
 
 def run(commands: str, folder: Path) -> None:
-    """Run commands as an operator would, whose kubectl points at the cluster."""
+    """Run commands as an operator would, with a kubectl that points at the cluster."""
     config = folder / "kubeconfig"
     config.write_text(kind.kubectl("config", "view", "--minify", "--flatten"))
     config.chmod(0o600)

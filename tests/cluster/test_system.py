@@ -74,7 +74,7 @@ print(len(cached), [name for name, file in cached.items() if file and not os.pat
 
 
 def test_namespace_enforces_the_restricted_standard() -> None:
-    """Every pod was admitted, and a pod that needs more rights is not."""
+    """Every pod of the release was admitted; a pod that needs more rights is rejected."""
     namespace = json.loads(kind.kubectl("get", "namespace", kind.NAMESPACE, "--output", "json"))
     running = kind.list_of("pods")
     greedy = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "greedy"},

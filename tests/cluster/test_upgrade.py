@@ -10,7 +10,7 @@ import pytest
 
 from support import kind, kind_load, kind_release
 
-# The last version whose Deployments had a number of replicas in the manifest.
+# The last version whose manifest had a number of replicas in each Deployment.
 EARLIER = "cfc8cb1"
 
 

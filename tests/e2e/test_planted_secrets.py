@@ -1,4 +1,4 @@
-"""Secrets planted in a run of the whole system are in nothing that it leaves behind, but where they belong."""
+"""Secrets planted in a run of the whole system appear nowhere in what it leaves behind, except where they belong."""
 
 import pytest
 

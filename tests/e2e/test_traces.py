@@ -1,4 +1,4 @@
-"""One trace from POST to PROCESSED, whichever way an order goes, as a collector gets it from the running system."""
+"""One trace from POST to PROCESSED, on every path of an order, as a collector receives it from the running system."""
 
 import socket
 import subprocess

@@ -109,7 +109,7 @@ def test_bandwidth_is_limited(proxy: Proxy) -> None:
         assert round_trip(line, b"x" * 10_000) >= 0.5
 
 
-def test_refusal_ends_and_the_same_port_accepts_again(proxy: Proxy) -> None:
+def test_healed_proxy_accepts_connections_on_the_same_port(proxy: Proxy) -> None:
     proxy.refuse()
     with pytest.raises(OSError, match=r"refused|reset"):
         connect(proxy)

@@ -69,7 +69,7 @@ BACKGROUND: dict[str, Callable[[HistoryHarness], object]] = {
     "the topic recreated": lambda harness: harness.topic.recreate(keep_committed=False),
     "the topic recreated, offsets kept": lambda harness: harness.topic.recreate(keep_committed=True),
 }
-# Never in the middle of a step: the step would not survive it, or it would make no difference.
+# Never in the middle of a step: it would kill the step, or make no difference.
 STANDALONE: dict[str, Callable[[HistoryHarness], object]] = {
     "1 second": lambda harness: _wait(harness, 1.0),
     "6 seconds": lambda harness: _wait(harness, 6.0),

@@ -27,7 +27,7 @@ from support.operator import printed_json, publish, retail
 QUIET_SECONDS = 20
 ALLOWED_AGE = 120 / DIVISOR
 TRANSITIONS = 20
-# What orders that come late may cause when the fault is over.
+# The alerts that late orders may cause after the fault.
 LATE_ORDERS = {"ProcessingBurn", "ProcessingBurnSlowly", "OrderProcessorStalled"}
 
 
@@ -136,7 +136,7 @@ def test_hung_kafka_is_seen_although_the_lag_cannot_be_read(stack: Stack, watche
 
 
 def test_hung_mongodb_is_seen_by_buyers_and_breakers(stack: Stack, watched: Prometheus) -> None:
-    """And through 20 transitions Prometheus shows the state that each replica says its breakers have."""
+    """Through 20 transitions Prometheus shows the breaker states that each replica reports."""
     with Watch(watched) as watch:
         began = breakers_agree(stack, watched)
         stack.signal("mongodb-0", signal.SIGSTOP)

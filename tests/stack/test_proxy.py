@@ -12,7 +12,7 @@ from support.raw_https import HOST, FaultyService, RawHttpsClient, assert_proble
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawHttpsClient]:
-    """A proxy for two replicas of order-api, of which one runs, and for auth-api, which does not run."""
+    """A proxy for auth-api, which does not run, and for two replicas of order-api, only one of which runs."""
     with running(tmp_path_factory.mktemp("proxy"), {}) as client:
         yield client
 
@@ -148,7 +148,7 @@ def test_connection_with_slow_headers_is_closed_after_5_seconds(client: RawHttps
 
 
 def test_slow_body_reaches_the_service_only_when_complete(client: RawHttpsClient) -> None:
-    """The body comes in two halves: the service hears of the request only when it is complete."""
+    """The body comes in two halves: the service receives the request only when the body is complete."""
     context = client._context
     with (
         socket.create_connection(("127.0.0.1", client.port), timeout=10) as plain,

@@ -42,7 +42,7 @@ class Buyer:
         self._renewing = asyncio.Lock()
 
     async def authorization(self, client: "LoadClient") -> dict[str, str]:
-        """Return the Authorization header; raise one of FAILURES when no token can be had now."""
+        """Return the Authorization header; raise one of FAILURES if no token is available now."""
         async with self._renewing:
             if time.monotonic() > self._until:
                 reply = await client.send("GET", "/api/token", headers={"Authorization": self._credentials})

@@ -1,4 +1,4 @@
-"""`retail load`: places orders with a ledger and checks what became of each. For developers, in no image."""
+"""`retail load`: places orders with a ledger and checks the outcome of each. For developers; no image contains it."""
 
 import time
 from pathlib import Path
@@ -50,7 +50,7 @@ def load(
     allow_remote: Annotated[bool, typer.Option(help="Allow a system that is not on this machine.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Place orders at a rate, record every answer in a ledger, and check that each accepted order is PROCESSED once."""
+    """Place orders at a rate, record responses in a ledger, and check that each accepted order is PROCESSED once."""
     base_url, ca_file = (url, ca) if url else _local_address()
     chosen: dict[str, Any] = {} if seed is None else {"seed": seed}
     chosen |= {"base_url": base_url, "ca_file": ca_file, "ledger": ledger or _new_ledger()}

@@ -18,7 +18,7 @@ from load_generator.responses import Answer, Outcome
 
 
 class Ledger:
-    """Writes a ledger. Each line is flushed at once, so that a killed client leaves all lines but the last whole."""
+    """Writes a ledger. Each line is flushed at once, so that after a kill only the last line can be incomplete."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ class Try:
 
 @dataclass(slots=True)
 class Entry:
-    """One order as its buyer knows it."""
+    """One order as the buyer sees it."""
 
     key: str
     user: str

@@ -1,4 +1,4 @@
-"""A whole load: register the users, place and settle the orders, see each PROCESSED, sum up."""
+"""A complete load: register the users, place and settle the orders, wait until each is PROCESSED, sum up."""
 
 import asyncio
 import random

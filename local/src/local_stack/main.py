@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_offset,
         default=0,
         metavar="N",
-        help=f"add this to every usual port, 0 to {HIGHEST_OFFSET} (stacks 1000 apart share no port)",
+        help=f"add this to every default port, 0 to {HIGHEST_OFFSET} (stacks 1000 apart share no port)",
     )
     for name, service in SERVICES.items():
         run_parser.add_argument(

@@ -1,4 +1,4 @@
-"""Gives the generated requests what no schema can say: whose token they carry, and that an order adds up."""
+"""Adds to the generated requests what no schema can express: the owner of the token, and a correct sum."""
 
 import os
 from typing import Any

@@ -22,7 +22,7 @@ class Event(NamedTuple):
 
 @dataclass
 class Verdict:
-    """What was found. Each promise maps the orders that break it to the reason; a run passes if all are empty."""
+    """The result. Each promise maps the orders that break it to the reason; a run passes if all are empty."""
 
     seed: int
     orders: int
@@ -169,7 +169,7 @@ def _contract_violations(account: Account) -> Counter[str]:
 
 
 def _was_done_after_all(entry: Entry) -> bool:
-    """Return whether a replay shows that an earlier request was stored although each was answered `unavailable`."""
+    """Return whether a replay shows that an earlier request was stored although each got `unavailable`."""
     for number, one in enumerate(entry.tries):
         if one.outcome == "ok":
             return one.replayed and all(t.outcome == "unavailable" for t in entry.tries[:number])

@@ -107,11 +107,11 @@ class Proxy:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream, limit=CHUNK)
             ends.append(up_writer)
             self._connections.update(ends)
-            async with asyncio.TaskGroup() as pipes:  # an error in one ends the other
+            async with asyncio.TaskGroup() as pipes:  # an error in one direction also stops the other
                 pipes.create_task(self._pipe(reader, up_writer))
                 pipes.create_task(self._pipe(up_reader, writer))
         except* (OSError, asyncio.CancelledError):
-            pass  # it ends here either way
+            pass  # the thread stops here in either case
         finally:
             self._tasks.discard(task)
             self._connections.difference_update(ends)

@@ -1,7 +1,7 @@
 """Decides whether failed rows of the short form may be retried once: only if nothing but a time limit failed.
 
-The short form runs for every change, on machines that other programs share. A lost, invented or doubled order or an
-answer that violates the contract is never retried.
+The short form runs for every change, on machines that other programs share. A lost, invented or doubled order or a
+response that violates the contract is never retried.
 """
 
 import sys

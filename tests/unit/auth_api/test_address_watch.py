@@ -7,7 +7,7 @@ from auth_api.address_watch import USERS, AddressWatch
 
 
 def warnings(addresses: list[str]) -> list[str]:
-    """Return the addresses that are warned of when as many users log in, each from the next of `addresses`."""
+    """Return the addresses in the warnings when a new user logs in from each of `addresses`, in turn."""
     watch = AddressWatch()
     with capture_logs() as lines:
         for number, address in enumerate(addresses):

@@ -48,7 +48,7 @@ def test_verifying_an_unknown_user_costs_one_hash(monkeypatch: pytest.MonkeyPatc
 
 
 class Crowd:
-    """Threads that want a slot and keep it until told."""
+    """Threads that wait for a slot and keep it until the test releases them."""
 
     def __init__(self, slots: Slots, size: int, *, preferred: bool = False) -> None:
         self.slots, self.preferred = slots, preferred

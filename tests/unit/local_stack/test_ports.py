@@ -1,4 +1,4 @@
-"""The usual ports, how an offset is given, and when another one is advised."""
+"""The default ports, how to choose an offset, and when the error advises another offset."""
 
 import socket
 from pathlib import Path

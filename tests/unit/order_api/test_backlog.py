@@ -1,4 +1,4 @@
-"""The metrics of what waits in the database."""
+"""The metrics of the orders that wait in the database."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Group commit: who shares a write, and that none is lost, whatever a request does."""
+"""Group commit: which orders share a write, and that no order is lost, whatever a request does."""
 
 import time
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from support.group_commit import requests
 
 
 class HastyCollection:
-    """A collection whose writes last from nothing to longer than a request waits."""
+    """A collection whose writes take between no time and longer than a request waits."""
 
     def __init__(self) -> None:
         self.stored: list[str] = []
@@ -56,7 +56,7 @@ def test_newest_request_leads_the_next_write() -> None:
         assert made.collection.writes[1][0] == "c"
 
 
-def test_write_is_bounded_and_the_rest_follows() -> None:
+def test_size_of_a_write_is_bounded_and_the_next_write_follows() -> None:
     ids = [f"{number:03}" for number in range(BATCH + 6)]
     with requests() as made:
         made.start(*ids)

@@ -122,7 +122,7 @@ CHECKS: dict[str, Check] = {
         leader_that_dies_leaves_nobody_waiting,
     )
 }
-# What a group commit is most easily wrong in, each with the check that must notice it.
+# The most likely mistakes in a group commit, each with the check that must notice it.
 MUTANTS = {
     "answers before the write is confirmed": (
         change(GroupCommit._lead, ("    try:\n", "    [w.woken.release() for w in batch[1:]]\n    try:\n")),

@@ -45,7 +45,7 @@ def test_outage_pauses_double_up_to_thirty_seconds(topic: FakeTopic) -> None:
     pauses = [round(after - before, 1) for before, after in pairwise(attempts)]
     assert pauses[:4] == pytest.approx([0.1, 0.2, 0.4, 0.8], abs=0.11)
     assert max(pauses) == pytest.approx(30.0, abs=0.2)
-    assert harness.consumer.last_poll_at == pytest.approx(harness.seconds, abs=0.2)  # it polls on meanwhile
+    assert harness.consumer.last_poll_at == pytest.approx(harness.seconds, abs=0.2)  # it continues to poll meanwhile
 
 
 def test_consumption_continues_after_outage(topic: FakeTopic) -> None:

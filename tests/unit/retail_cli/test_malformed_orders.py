@@ -1,4 +1,4 @@
-"""`retail orders check`, and what the other commands do with documents of another shape."""
+"""`retail orders check`, and what the other commands do with malformed documents."""
 
 import json
 from types import SimpleNamespace

@@ -15,7 +15,7 @@ from support.pki import authority
 
 @pytest.fixture
 def nowhere(tmp_path: Path) -> kafka.Connection:
-    """Return an address at which nobody listens."""
+    """Return an address at which nothing listens."""
     ca_file = tmp_path / "ca.pem"
     ca_file.write_bytes(authority())
     return kafka.Connection(

@@ -1,4 +1,4 @@
-"""A Kafka message taken over from the client."""
+"""A Kafka message converted from the client."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from shared.kafka_message import UNREADABLE, Message
 
 
 class BadName(ClientMessage):
-    """What the client does over a header whose name is not UTF-8."""
+    """Behaves like the client for a header whose name is not UTF-8."""
 
     def headers(self) -> Any:
         raise SystemError("headers returned a result with an exception set") from UnicodeDecodeError(

@@ -1,4 +1,4 @@
-"""Calls to MongoDB through the breaker, and what their errors become."""
+"""Calls to MongoDB through the breaker, and the errors that callers get."""
 
 from contextlib import suppress
 from typing import Any

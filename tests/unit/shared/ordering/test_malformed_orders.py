@@ -1,4 +1,4 @@
-"""Orders of another shape: each is changed alone, becomes FAILED, or is excluded, and never holds up the others."""
+"""Malformed orders: each is changed alone, becomes FAILED, or is excluded, and never delays the others."""
 
 from typing import Any
 

@@ -27,7 +27,7 @@ STATES = ("closed", "open", "half_open")
 
 
 class Expected(Exception):  # noqa: N818
-    """What the dependency answers."""
+    """An expected error of the dependency, which counts as ok."""
 
 
 @dataclass
@@ -232,7 +232,7 @@ def test_every_change_of_state_is_counted(guarded: Guarded) -> None:
 
 
 class AnyHistory(RuleBasedStateMachine):
-    """Calls that begin, end well or badly, and overlap, in a time that moves on."""
+    """Overlapping calls that succeed or fail while time passes."""
 
     def __init__(self) -> None:
         super().__init__()

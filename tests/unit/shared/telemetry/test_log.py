@@ -32,7 +32,7 @@ logging.getLogger("gunicorn.error").warning("from a library %s", "\\u20ac")
 
 @pytest.fixture(scope="module")
 def lines() -> list[bytes]:
-    """What a process of its own logs, as the configuration is global."""
+    """The log lines of a separate process, because the configuration is global."""
     ended = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, timeout=60, check=True)
     assert ended.stderr == b""
     return ended.stdout.splitlines()
