@@ -193,7 +193,7 @@ def of_strimzi(cluster: Cluster, namespace: str) -> Iterator[str]:
         yield f"nodes without the label {ZONE}, by which k8s/production/kafka.yaml spreads brokers: {', '.join(bare)}"
     classes = cluster.list("/apis/storage.k8s.io/v1/storageclasses")
     if not any(is_default(storage, "storageclass.kubernetes.io") for storage in classes):
-        yield "no StorageClass is the default: make one so, or name one in the volumes of k8s/production/kafka.yaml"
+        yield "no StorageClass is the default: mark one, or name one in the volumes of k8s/production/kafka.yaml"
 
 
 def environment(deployment: Resource) -> dict[str, str | None]:

@@ -191,7 +191,7 @@ def remove_entry(state: State, order_id: str) -> State:
 
 
 def crash_api(state: State, _: Safeguards) -> Iterator[Step]:
-    """Kill -9 of a replica: its queue, claims and reports are lost, and its client has no answer."""
+    """Kill -9 of a replica: its queue, claims and reports are lost, and its client gets no response."""
     if not state.left.crashes:
         return
     for replica in REPLICAS:

@@ -1,7 +1,7 @@
 """The state of the modelled order path: one request, its order, and every process that touches it.
 
-A request without an answer is retried with the same Idempotency-Key and, as in the real service, a new order id. So one
-request has two tries, `A` and `B`; the unique index admits at most one of them to the database.
+A request without a response is retried with the same Idempotency-Key and, as in the real service, a new order id. So
+one request has two tries, `A` and `B`; the unique index admits at most one of them to the database.
 """
 
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ class State(NamedTuple):
     - `orders`: on the primary; the first is committed by a majority, the last is the newest.
     - `view`: what readConcern majority shows; after a failover it may lag, as far as `past`.
     - `tries`: of the request, at replica 0 and 1: new, inserting, answered, late (still on its way to the primary),
-      unknown; the second starts when the first has no answer.
+      unknown; the second starts when the first got no response.
     - `answered`: the ids answered with 200.
     - `queues`: each replica's in-process queue.
     - `log`: the ids of the events in the partition, in their order; `offset`: the group's committed offset.

@@ -89,7 +89,9 @@ def redrive(
         order_ids = [*session.orders.failed_ids(REDRIVE_LIMIT + 1)]
         if len(order_ids) > REDRIVE_LIMIT:
             del order_ids[REDRIVE_LIMIT:]
-            print_warning(f"more than {REDRIVE_LIMIT:,} orders are FAILED: only the newest are redriven, repeat it")
+            print_warning(
+                f"more than {REDRIVE_LIMIT:,} orders are FAILED: only the newest are redriven; repeat the command"
+            )
     else:
         order_ids = list(dict.fromkeys(_order_id(session, target) for target in targets or []))
     outcomes = redriving.redrive(session.orders, session.transitions, order_ids, by=who, reason=reason, dry_run=dry_run)

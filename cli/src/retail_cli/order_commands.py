@@ -106,7 +106,7 @@ def check(
     report = _check(context.obj, limit, seconds)
     print_report(report, rendering.check, as_json=as_json)
     if report.orders:
-        raise Refused(f"{len(report.orders)} orders are malformed: no service can handle them until they are repaired")
+        raise Refused(f"malformed orders: {len(report.orders)}; no service can handle them until they are repaired")
     if not report.complete:
         raise Refused(f"only {report.examined:,} orders were read in {seconds:g} s: raise --seconds")
 

@@ -49,5 +49,5 @@ def breakers(
     report = replicas.read_breakers(found)
     print_report(report, rendering.breakers, as_json=as_json)
     if unreachable := [replica.name for replica in report.replicas if replica.trouble]:
-        print_warning(f"no answer from {', '.join(unreachable)}")
+        print_warning(f"no response from {', '.join(unreachable)}")
         raise typer.Exit(ExitCode.UNAVAILABLE)

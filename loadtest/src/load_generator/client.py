@@ -47,7 +47,7 @@ class Buyer:
             if time.monotonic() > self._until:
                 reply = await client.send("GET", "/api/token", headers={"Authorization": self._credentials})
                 if reply.status != 200:  # noqa: PLR2004 - HTTP's own
-                    raise aiohttp.ClientError(f"GET /api/token answered {reply.status}: {reply.body[:200]!r}")
+                    raise aiohttp.ClientError(f"GET /api/token returned {reply.status}: {reply.body[:200]!r}")
                 document = json.loads(reply.body)
                 self._token = document["access_token"]
                 self._until = time.monotonic() + document["expires_in"] - TOKEN_MARGIN_SECONDS
@@ -106,7 +106,7 @@ class LoadClient:
                 if reply.status in {201, 409}:
                     await buyer.authorization(self)
                     return
-                failure = f"POST /api/users answered {reply.status}: {reply.body[:200]!r}"
+                failure = f"POST /api/users returned {reply.status}: {reply.body[:200]!r}"
                 limit = REGISTER_SECONDS
             except FAILURES as error:
                 failure = f"{type(error).__name__}: {error}"

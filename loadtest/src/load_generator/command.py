@@ -35,7 +35,7 @@ def load(
     *,
     url: Annotated[str | None, typer.Option(help="The system's address. Default: the local stack's.")] = None,
     ca: Annotated[Path | None, typer.Option(help="Certificate authority to trust for --url.")] = None,
-    rate: Annotated[float, typer.Option(help="Orders per second; 0: as fast as the answers come.")] = 50.0,
+    rate: Annotated[float, typer.Option(help="Orders per second; 0: as fast as responses arrive.")] = 50.0,
     count: Annotated[int | None, typer.Option(help="Stop after this many orders.")] = None,
     duration: Annotated[
         float | None,

@@ -122,7 +122,7 @@ async def await_outcome(client: LoadClient, buyer: Buyer, reference: str, *, dea
             reply = await client.get(buyer, _path(reference))
             failure = _outcome_failure(reply.status, reply.body)
         except FAILURES as error:
-            failure = f"no answer: {type(error).__name__}"
+            failure = f"no response: {type(error).__name__}"
         if failure is None or over:
             return failure
         await asyncio.sleep(POLL_SECONDS)
@@ -130,7 +130,7 @@ async def await_outcome(client: LoadClient, buyer: Buyer, reference: str, *, dea
 
 def _outcome_failure(status: int, body: bytes) -> str | None:
     if status != OK:
-        return f"GET answered {status}"
+        return f"GET returned {status}"
     order = json.loads(body)
     statuses = [entry["status"] for entry in order["history"]]
     if order["status"] != "PROCESSED":

@@ -55,9 +55,9 @@ def read_violation(status: int, headers: Mapping[str, str], body: bytes, referen
     """Return how a response to the owner's GET of an accepted order breaks the contract, None if it does not."""
     document = _document(body)
     if status == OK:
-        return None if document.get("orderid") == reference else f"GET answered another order than {reference}"
+        return None if document.get("orderid") == reference else f"GET returned another order than {reference}"
     if status == NOT_FOUND:
-        return "an accepted order was answered 404 to its owner"
+        return "the GET of an accepted order returned 404 to the owner"
     return _contract_violation(status, headers, document)
 
 

@@ -24,7 +24,7 @@ DOWNLOAD_SECONDS = 120
 GRAFANA_HOMES = (Path("/usr/share/grafana"), Path("/usr/local/share/grafana"))
 NO_PROMETHEUS = (
     "no Prometheus: it is not on PATH, and apt cannot download Debian's package `prometheus`;"
-    " the metrics are at the admin ports all the same"
+    " the metrics are still available at the admin ports"
 )
 NO_GRAFANA = "no Grafana: it is not on PATH; import the boards in charts/retail-orders/dashboards into yours"
 DEFAULT = Observation()

@@ -64,7 +64,7 @@ def test_unreachable_replica_is_shown_and_exits_with_3(replica: tuple[str, Break
     assert result.exit_code == 3
     assert "closed" in result.stdout
     assert "unreachable" in result.stdout
-    assert "no answer from http://127.0.0.1:1" in result.stderr
+    assert "no response from http://127.0.0.1:1" in result.stderr
 
 
 DAMAGED = [

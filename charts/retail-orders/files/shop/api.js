@@ -4,7 +4,7 @@ import { record } from "./wire.js";
 
 const CALL_SECONDS = 15;
 
-// Sends a request and returns { status, headers, document, ms }; status 0 means that no answer came.
+// Sends a request and returns { status, headers, document, ms }; status 0 means that no response came.
 // `auth` is { bearer } or { basic: [name, password] }; `raw` is a body that is sent as it is.
 export async function call(title, method, path, { body, raw, auth, headers = {}, seconds = CALL_SECONDS, signal } = {}) {
   const sent = { Accept: "application/json", ...headers };

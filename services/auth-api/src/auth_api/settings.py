@@ -36,7 +36,7 @@ class Settings(HttpSettings):
         "AUTH_JWKS_CACHE_SECONDS",
         integer(0, 86_400),
         default="300",
-        help="seconds that verifiers may cache the public keys; a new key signs after it was published for so long",
+        help="seconds that verifiers may cache the public keys; a new key signs once it was published for this long",
     )
     issuer: str = env("AUTH_ISSUER", default="retail-orders", help="`iss` of the tokens")
     audience: str = env("AUTH_AUDIENCE", default="retail-orders", help="`aud` of the tokens")

@@ -16,7 +16,7 @@ BACKLOG: Mapping[str, str] = MappingProxyType(
         "retail_orders_oldest_unprocessed_age_seconds": (
             "Age of the oldest order that is PLACED and not excluded, by the database's clock."
         ),
-        "retail_orders_excluded": "Orders that nothing can publish or fail; they wait for a person.",
+        "retail_orders_excluded": "Orders that can be neither published nor failed; they wait for a person.",
         "retail_orders_failed_waiting": (
             "FAILED orders whose reason is technical; they wait for a person. At most 1,000 are counted."
         ),
@@ -30,7 +30,7 @@ class OrderMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.placed = Counter("retail_orders_placed_total", "Orders stored.", registry=registry)
         self.replayed = Counter(
-            "retail_orders_replayed_total", "Requests answered from an order stored before.", registry=registry
+            "retail_orders_replayed_total", "Requests that returned an order of an earlier request.", registry=registry
         )
         self._backlog = [
             FreshGauge(name, text, registry=registry, max_age=MAX_AGE_SECONDS) for name, text in BACKLOG.items()
@@ -45,7 +45,7 @@ class OrderMetrics:
             self.published.labels(path)  # initialised to 0, so that increase() sees the first event
         self.malformed = Counter(
             "retail_malformed_orders_total",
-            "Malformed orders met: left out of a list, not shown, or not published.",
+            "Malformed orders that were found: left out of a list, not shown, or not published.",
             registry=registry,
         )
         self.producer_restarts = Counter(

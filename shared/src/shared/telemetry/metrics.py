@@ -45,7 +45,7 @@ class ResourceMetrics:
         )
         self._limit = Gauge(
             "retail_resource_limit",
-            "How much of the resource there is.",
+            "The size of the bounded resource.",
             ["resource"],
             registry=registry,
         )
