@@ -17,7 +17,7 @@ PYTHON = Path(sys.prefix) / "clients/bin/python"
 GENERATOR = ("org.openapitools", "openapi-generator-cli", "7.25.0")
 GENERATOR_SHA256 = "41ce4f6b07f196676439d710759fa1ced7a08066d06ff1bf314681470289efae"
 TYPESCRIPT = "typescript@5.9.3"
-# The generator's notice that its support of OpenAPI 3.1 is young, and what it then says of documents without fault.
+# The generator's notice that its support of OpenAPI 3.1 is new, and its false warnings about valid documents.
 OWN_NOTICES = ("OpenAPI 3.1 support is still in beta", "Failed to get the schema name: null")
 
 

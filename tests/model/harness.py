@@ -36,14 +36,14 @@ class Killed(BaseException):
 
 @dataclass
 class Request:
-    """A client's request and the answers to it."""
+    """A client's request and the responses to it."""
 
     order: Order
     key: str | None
     is_rejected: bool = False  # its key belongs to another order
     tried: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
-    unavailable: set[str] = field(default_factory=set)  # ids of tries without key that were answered `unavailable`
+    unavailable: set[str] = field(default_factory=set)  # ids of tries without key that got `unavailable`
 
     @property
     def is_settled(self) -> bool:

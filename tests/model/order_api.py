@@ -123,7 +123,7 @@ def _exclude(state: State, guards: Safeguards, replica: int) -> Iterator[Step]:
 
 
 def exclude(state: State, guards: Safeguards, actor: str) -> Iterator[Step]:
-    """`transitions.fail` of an order that MongoDB lets nobody change, but for its outbox entry."""
+    """`transitions.fail` of an order of which MongoDB rejects every change except that of its outbox entry."""
     order = state.newest
     if state.left.exclusions and order is not None and order.status == PLACED:
         left = state.left._replace(exclusions=state.left.exclusions - 1)

@@ -77,7 +77,7 @@ def check_dead_letters(harness: HistoryHarness) -> None:
 
 
 def check_readable(harness: HistoryHarness, number: int) -> None:
-    """Raise PromiseBroken if an owner gets 404 for an order that was answered with 200."""
+    """Raise PromiseBroken if an owner gets 404 for an order that got 200."""
     store = harness.apis[number].store
     for request in harness.requests:
         for order_id in request.answered:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 PLACED, PROCESSED, FAILED = "PLACED", "PROCESSED", "FAILED"
 DUE = "due"  # an outbox entry that no sweep has claimed
 NO_ENTRY = ""
-EXCLUDED = "excluded"  # nothing can publish or fail the order, until the operator includes it again
+EXCLUDED = "excluded"  # the order can be neither published nor failed until the operator includes it again
 NEVER_COMMITTED = -1
 UNASSIGNED = -1
 

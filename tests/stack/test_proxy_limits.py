@@ -1,4 +1,4 @@
-"""How much the proxy lets one client do, how long it keeps its connection, and what it logs."""
+"""The proxy's limits for one client, the lifetime of a connection, and the proxy's log."""
 
 import http.client
 import ssl

@@ -1,4 +1,4 @@
-"""Where an attack takes place."""
+"""The place of an attack: a proxy and the services behind it."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A hostile client as a process of its own: `python -m support.attacker`, its options as JSON on standard input.
+"""A hostile client as a separate process: `python -m support.attacker`, its options as JSON on standard input.
 
 It prints how often connections or requests ended in each way: with a status, "closed" (by the other side, without a
 response), or "held" (still open when the time was over).

@@ -39,7 +39,7 @@ def running(**environ: str | float | bool) -> Iterator[Browser]:
 
 
 class Visit:
-    """A page in a window of its own. `close` fails if the browser's console has an error that no test provoked.
+    """A page in a separate window. `close` fails if the browser's console has an error that no test provoked.
 
     `refusals` are the statuses that the test provokes: the browser itself reports each of them as an error.
     """

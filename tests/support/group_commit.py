@@ -1,4 +1,4 @@
-"""Requests that share a write, each in its own thread, on a collection whose writes wait until a test releases them."""
+"""Requests that share a write, each in a thread, on a collection whose writes wait until a test releases them."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ class SlowCollection:
 
 
 class Requests:
-    """Requests in threads of their own: the first one writes, the others wait for it."""
+    """Requests in separate threads: the first one writes, the others wait for that write."""
 
     def __init__(self, pool: ThreadPoolExecutor, *, seconds: float) -> None:
         self.collection = SlowCollection()

@@ -1,4 +1,4 @@
-"""`make pictures`: a stack under load, each board of it healthy, and two of them while Kafka and MongoDB hang."""
+"""`make pictures`: a stack under load: every board while healthy, and two boards while Kafka and MongoDB hang."""
 
 import signal
 import tempfile

@@ -1,4 +1,4 @@
-"""A user who does nothing unusual: one request after the other, each on a connection of its own."""
+"""A user who does nothing unusual: one request after the other, each on a new connection."""
 
 import secrets
 import statistics

@@ -126,7 +126,7 @@ def actor(by: str | None) -> str:
 
 
 def _order_id(session: Session, target: str) -> str:
-    """Return the order that `target` names: by its id, or by a dead letter of it."""
+    """Return the order that `target` names, by the id of the order or of one of its dead letters."""
     if not POSITION.fullmatch(target):
         return target
     order_id = presenters.order_id(_record(session, target))

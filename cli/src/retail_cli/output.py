@@ -33,7 +33,7 @@ def print_report(report: R, draw: Callable[[R], Lines], *, as_json: bool) -> Non
 
 
 def print_json(document: bytes) -> None:
-    """Write a JSON document to standard output, indented, in UTF-8 whatever the locale is. Raise OSError."""
+    """Write a JSON document to standard output, indented, always in UTF-8. Raise OSError."""
     out = _stdout()
     out.flush()
     out.buffer.write(msgspec.json.format(document, indent=2) + b"\n")

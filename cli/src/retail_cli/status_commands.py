@@ -24,7 +24,7 @@ outbox = typer.Typer(
 
 @outbox.callback()
 def _group() -> None:
-    """Keep `status` a command of its own: typer merges a group with its only command."""
+    """Keep `status` as a subcommand: typer would merge a group with its only command."""
 
 
 @outbox.command(epilog=examples("retail outbox status", "retail outbox status --json"))

@@ -130,7 +130,7 @@ class OrderReader:
         return sorted((order for orders in found for order in orders), key=_sort_key)[:limit]
 
     def scan(self, seconds: float) -> Iterator[Document]:
-        """Yield every order, sorted by id, whatever type the id has. Raise PyMongoError `seconds` after the call."""
+        """Yield every order, sorted by id, with ids of any type. Raise PyMongoError `seconds` after the call."""
         with pymongo.timeout(seconds):
             yield from self._orders.find().sort("_id", 1)
 

@@ -115,7 +115,7 @@ class MongoDB:
         members = [{"_id": n, "host": host} for n, host in enumerate(self.hosts)]
         with self._connect(
             self.hosts[:1], directConnection=True
-        ) as anyone:  # before the first user exists, localhost may do this and nothing else
+        ) as anyone:  # until the first user exists, a client on localhost may do only this
             try:
                 anyone.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members, "settings": ELECTION})
             except OperationFailure as error:

@@ -1,4 +1,4 @@
-"""Kills every part's process group when the supervisor has died, for whatever reason.
+"""Kills every part's process group after the supervisor has died for any reason.
 
 The parent-death signal reaches only the supervisor's own children; the reaper also kills their children, such as
 nginx's workers. It reads `+PGID` and `-PGID` lines from its standard input, which is closed when the supervisor dies.

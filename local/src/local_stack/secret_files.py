@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def folder(path: Path) -> Path:
-    """Create the folder `path` with mode 700, whatever the umask, and return it."""
+    """Create the folder `path` with mode 700, independent of the umask, and return it."""
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(0o700)
     return path

@@ -73,7 +73,7 @@ for future in admin.delete_topics({list(topics)!r}).values():
 
 
 def _of(cluster: str, kind: str) -> list[kube.Resource]:
-    """Return the resources with the cluster's label; Strimzi ignores others too."""
+    """Return the resources with the cluster's label; Strimzi also ignores all others."""
     return [r for r in kube.list_of(kind) if r["metadata"].get("labels", {}).get("strimzi.io/cluster") == cluster]
 
 

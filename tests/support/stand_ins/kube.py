@@ -62,7 +62,7 @@ def secret_data(name: str) -> dict[str, str] | None:
 
 
 def set_ready(kind: str, name: str, **status: Any) -> None:
-    """Set the status that `kubectl wait` takes as the end of the operator's work."""
+    """Set the status that `kubectl wait` waits for: the operator's work is done."""
     status["conditions"] = [{"type": "Ready", "status": "True", "reason": "StandIn", "message": "made by the stand-in"}]
     kubectl(
         "patch", kind, name, "--subresource", "status", "--type", "merge", "--patch", json.dumps({"status": status})

@@ -1,4 +1,4 @@
-"""`retail load`: what it refuses before it sends anything."""
+"""`retail load` refuses invalid options before it sends anything."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The decisions of locks/install.sh, with stand-ins for Python, in folders of their own."""
+"""The decisions of locks/install.sh, with stand-ins for Python, in temporary folders."""
 
 import os
 import shutil

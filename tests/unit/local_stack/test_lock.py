@@ -1,4 +1,4 @@
-"""The lock of a stack's folder: what a second start is told, by what is known of the holder."""
+"""The lock of a stack's folder: the error of a second start, with a known and an unknown holder."""
 
 import fcntl
 import os

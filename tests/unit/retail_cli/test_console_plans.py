@@ -1,4 +1,4 @@
-"""A dry run's plan is carried out once, within ten minutes, and only so many are kept."""
+"""A dry run's plan is carried out once, within ten minutes, and the number of plans is limited."""
 
 from retail_cli.console.plans import KEPT, VALID_SECONDS, Plan, Plans
 

@@ -37,7 +37,7 @@ class Plans:
         return plan_id
 
     def take(self, plan_id: str, kind: str) -> Plan | None:
-        """Return the plan and forget it; None if it is unknown, of another kind, too old, or was taken before."""
+        """Return the plan and forget it; None if the plan is unknown, of another kind, too old, or already taken."""
         with self._lock:
             made, plan = self._plans.pop(plan_id, (0.0, None))
         return plan if plan and plan.kind == kind and self._clock() - made <= VALID_SECONDS else None

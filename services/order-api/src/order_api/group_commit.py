@@ -76,7 +76,7 @@ class GroupCommit:
             raise waiter.error
 
     def _wait(self, waiter: _Waiter) -> None:
-        """Wait until the order is written, or this request is to lead; raise when that takes too long."""
+        """Wait until the order is written or this request must lead; raise if the wait is too long."""
         if waiter.woken.acquire(timeout=self._seconds):
             return
         with self._lock:

@@ -64,7 +64,7 @@ class Outbox:
 
     def now(self) -> datetime:
         """Return the time of the database's clock."""
-        aware = self._orders.codec_options  # a command by itself returns naive times
+        aware = self._orders.codec_options  # by default a command returns times without a time zone
         hello = run_guarded(self._breaker, lambda: self._admin.command("hello", codec_options=aware))
         now: datetime = hello["localTime"]
         return now

@@ -91,5 +91,5 @@ class OrderPlacement:
 
 
 def _is_of(existing: Document, forms: Sequence[Order]) -> bool:
-    """Return whether the fingerprint in a document is the one of any of these forms of an order."""
+    """Return whether the fingerprint in a document matches one of these forms of an order."""
     return existing["idempotency"]["fingerprint"] in map(orders.fingerprint, forms)

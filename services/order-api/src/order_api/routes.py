@@ -175,7 +175,7 @@ def _check_subject(userid: str, user: str) -> None:
 
 
 def _requested_id(query: Mapping[str, str]) -> dict[str, str]:
-    """Return the one id that the query or the body contains."""
+    """Return the id from the query or the body, exactly one of which must contain it."""
     in_query = {name: query[name] for name in ("orderid", "userid") if name in query}
     if "userid" in in_query:
         in_query["userid"] = params.normalize_userid(in_query["userid"])

@@ -1,4 +1,4 @@
-"""The messages in flight, and what is to be done with each."""
+"""The messages in flight, and the next action for each."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ MAX_ATTEMPTS = 5
 
 
 class Disposition(Enum):
-    """What is to be done with a message next."""
+    """The next action for a message."""
 
     DECIDE = auto()
     PROCESS = auto()

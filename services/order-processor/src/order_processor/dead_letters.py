@@ -1,5 +1,5 @@
 # ruff: noqa: SLF001 - librdkafka's own errors begin with an underscore
-"""Sends events that cannot be handled to a topic of their own."""
+"""Sends events that cannot be handled to the dead-letter topic."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial

@@ -49,7 +49,7 @@ logconfig_dict: dict[str, Any] = {
 
 
 def post_fork(_server: Any, _worker: Any) -> None:
-    """Replace gunicorn's own error responses; it has no setting for that."""
+    """Replace gunicorn's own error responses, for which gunicorn has no setting."""
     util.write_error = write_error
 
 
@@ -59,6 +59,6 @@ def pre_request(_worker: Any, request: Any) -> None:
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
-    """Let the application finish what is in flight: `app.extensions["shutdown"]` is its function for that."""
+    """Let the application finish what is in flight, by calling `app.extensions["shutdown"]`."""
     if application := getattr(worker, "wsgi", None):  # missing when it failed to start
         application.extensions["shutdown"]()

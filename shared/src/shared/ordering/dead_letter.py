@@ -1,4 +1,4 @@
-"""The record of a dead letter: the original key, value and headers, and headers of its own that say what happened."""
+"""The record of a dead letter: the original key, value and headers, and additional headers that say what happened."""
 
 import hashlib
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class DeadLetter:
 
 
 def details(headers: Headers | None) -> dict[str, str]:
-    """Return a dead letter's own headers without their prefix: topic, partition, offset, error_class and so on."""
+    """Return the additional headers without their prefix: topic, partition, offset, error_class and so on."""
     own = ((name.removeprefix(PREFIX), value) for name, value in headers or () if name.startswith(PREFIX))
     return {name: (value or b"").decode("utf-8", "replace") for name, value in own}
 

@@ -1,4 +1,4 @@
-"""Creating the indexes of a collection that may have indexes of its own."""
+"""Creates the indexes of a collection that may already have others."""
 
 from collections.abc import Sequence
 from typing import Any

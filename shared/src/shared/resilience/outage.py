@@ -1,4 +1,4 @@
-"""Which errors come from a dependency and not from one record, and how the one bad record of a batch is found."""
+"""Separates errors of a dependency from errors of a single record, and finds the bad records of a batch."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar

@@ -105,7 +105,7 @@ class OtlpRecorder:
         return OtlpSpan(span)
 
     def close(self) -> None:
-        """Export what is left for a second at most; nothing if the last export has failed."""
+        """Export the remaining spans, for at most a second; export nothing if the last export failed."""
         self._exporter.close()
         closing = threading.Thread(target=self._provider.shutdown, name="close-tracing", daemon=True)
         closing.start()

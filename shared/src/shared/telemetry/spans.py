@@ -38,4 +38,4 @@ class Recorder(Protocol):
         """Start a span, now or at a Unix time in nanoseconds; `parent` and `links` are sampled traceparents."""
 
     def close(self) -> None:
-        """Export the rest, for a second at most, if the collector responds."""
+        """Export the remaining spans, for at most a second, if the collector responds."""

@@ -79,7 +79,7 @@ class Tracer:
         return self.start(name, kind, parent, attributes) or nullcontext(parent)
 
     def close(self) -> None:
-        """Export what is left; it delays a stop by a second at most."""
+        """Export the remaining spans; this delays a stop by at most a second."""
         if self._recorder is not None:
             self._recorder.close()
 

@@ -64,7 +64,7 @@ def test_traceback_is_logged_without_local_variables(lines: list[bytes]) -> None
 
 
 class FullDisk(io.BytesIO):
-    """An output that takes no more bytes."""
+    """An output that accepts no more bytes."""
 
     def flush(self) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -1,4 +1,4 @@
-"""Which requests are recorded, and what that costs the others."""
+"""Which requests are recorded, and the cost for requests that are not."""
 
 import subprocess
 import sys
