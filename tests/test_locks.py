@@ -75,7 +75,7 @@ def test_all_members_support_the_same_python_versions() -> None:
     assert {(member["requires-python"], *member["classifiers"]) for member in members} == {(">=3.11", *versions)}
 
 
-def test_installer_sets_no_python_version() -> None:
+def test_installer_does_not_set_a_python_version() -> None:
     """`uv pip sync` would choose wheels for that version instead of the Python of `.venv`."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]
 

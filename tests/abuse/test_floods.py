@@ -90,7 +90,7 @@ def test_flood_of_logins_is_limited(attack: Callable[..., Outcome], site: Site) 
     assert outcome.statuses() <= {401, 429, 503}  # 503: more passwords than can be hashed at once
 
 
-def test_client_that_ignores_the_answers_is_bounded(attack: Callable[..., Outcome]) -> None:
+def test_client_that_never_reads_is_limited(attack: Callable[..., Outcome]) -> None:
     """It pipelines requests and never reads."""
     outcome = attack(connections=300, first=BAD_TOKEN * 20, then=BAD_TOKEN * 20, every=0.2)
 

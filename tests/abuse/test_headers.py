@@ -49,7 +49,7 @@ def test_key_with_a_comma_in_one_line_is_accepted(client: RawHttpsClient, site: 
 
 
 @pytest.mark.parametrize("name", ["Idempotency_Key", "X_Other"])
-def test_header_name_with_underscore_is_400(client: RawHttpsClient, site: Site, name: str) -> None:
+def test_header_name_with_underscore_is_rejected_with_400(client: RawHttpsClient, site: Site, name: str) -> None:
     assert_rejected(place(client, site, f"X-Request-ID: abuse-1\r\n{name}: k\r\n"), request_id=None)
 
 

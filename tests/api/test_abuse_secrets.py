@@ -37,7 +37,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Output:
     return Output(run.stdout, [json.loads(line) for line in answers.read_text().splitlines()])
 
 
-def test_requests_were_answered_and_logged(output: Output) -> None:
+def test_requests_got_responses_and_were_logged(output: Output) -> None:
     """Otherwise the tests below would prove nothing."""
     lines = [json.loads(line) for line in output.log.splitlines()]
     statuses = {line["status"] for line in lines if line["event"] == "request"}

@@ -110,7 +110,7 @@ def test_login_of_an_unknown_user_costs_one_hash(auth: AuthService, monkeypatch:
     verify.assert_called_once_with(None, PASSWORD)
 
 
-def test_every_replica_answers_the_eleventh_guess_with_429_without_hashing(
+def test_every_replica_rejects_the_eleventh_guess_without_hashing(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = auth.replica()

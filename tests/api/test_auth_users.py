@@ -121,7 +121,7 @@ def test_too_many_parallel_registrations_return_503_and_logins_continue(
     assert auth.register().status_code == 201
 
 
-def test_user_can_log_in_where_they_registered_although_others_guess(auth: AuthService) -> None:
+def test_user_can_log_in_from_known_address_while_others_guess(auth: AuthService) -> None:
     assert auth.failures is not None
     auth.client.post(
         "/api/users", json={"username": "bob", "password": PASSWORD}, headers={"X-Forwarded-For": "198.51.100.1"}

@@ -57,7 +57,7 @@ def test_connection_closes_when_the_client_asks_for_it(server: WorkerServer, ver
         assert client.is_closed()
 
 
-def test_pipelined_requests_are_answered_in_order(server: WorkerServer) -> None:
+def test_pipelined_requests_get_responses_in_order(server: WorkerServer) -> None:
     with server.client() as client:
         client.send("".join(f"GET /{n} HTTP/1.1\r\nHost: api\r\n\r\n" for n in range(20)))
 
@@ -190,7 +190,7 @@ def test_idle_connection_is_closed_after_the_keepalive_time(start: Start) -> Non
         assert client.is_closed()
 
 
-def test_stop_answers_what_is_in_flight_and_closes(start: Start) -> None:
+def test_stop_finishes_requests_in_flight_and_closes(start: Start) -> None:
     server = start(STOP_LINGER_SECONDS="20")
     with server.client() as waiting, server.client() as idle:
         assert idle.get("a")[0] == 200

@@ -116,7 +116,7 @@ def test_failed_lookup_of_a_duplicate_returns_unavailable_with_retry_after(
     assert (answer.status_code, answer.json["type"], answer.headers["Retry-After"]) == (503, "unavailable", "5")
 
 
-def test_duplicate_id_is_answered_from_the_earlier_attempt(service: OrderService) -> None:
+def test_duplicate_id_returns_the_order_of_the_earlier_attempt(service: OrderService) -> None:
     service.place()
     replica = OrderService(service.folder, service.servers, service.server, clock=service.clock)
     answer = replica.place()

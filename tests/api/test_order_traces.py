@@ -72,7 +72,7 @@ def test_failed_insert_and_its_request_end_with_an_error(tmp_path: Path, recorde
     assert [span.error for span in recorder.named("POST /order")] == ["503"]
 
 
-def test_replayed_request_is_no_error(tmp_path: Path, recorder: FakeRecorder) -> None:
+def test_span_of_a_replayed_request_has_no_error(tmp_path: Path, recorder: FakeRecorder) -> None:
     service = traced(tmp_path, recorder)
     first, second = (service.place(key="k").get_json()["orderid"] for _ in range(2))
 

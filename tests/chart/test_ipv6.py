@@ -27,7 +27,7 @@ def admin_binds() -> set[str]:
 
 
 @pytest.mark.skipif(not AVAILABLE, reason="needs unshare and ip, network namespaces and IPv6")
-def test_pod_answers_where_only_ipv6_exists(tmp_path: Path) -> None:
+def test_pod_serves_requests_with_an_ipv6_address_only(tmp_path: Path) -> None:
     """Proxy and admin port, on the pod's only address; the admin port on IPv4 too."""
     chart_proxy.write(tmp_path, Authority(tmp_path / "authority"))
     (bind,) = admin_binds()

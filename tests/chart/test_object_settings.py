@@ -44,7 +44,7 @@ def test_common_labels_reach_every_object_once() -> None:
     assert rule["metadata"]["labels"]["release"] == "kube-prometheus-stack"
 
 
-def test_uninstall_removes_all_of_the_test() -> None:
+def test_uninstall_removes_every_object_of_the_helm_test() -> None:
     """Hooks are not part of a release, so only the pod is one, and it is deleted however it ends."""
     resources = [r for r in rendered() if r["metadata"]["labels"]["app.kubernetes.io/component"] == "test"]
     hooks = {r["kind"]: r["metadata"]["annotations"] for r in resources if "helm.sh/hook" in str(r["metadata"])}

@@ -82,7 +82,7 @@ def logged(folder: Path, path: str) -> str:
     return wait.until(log, f"a line about {path}")
 
 
-def test_proxy_logs_only_what_it_answers_itself(tmp_path: Path, service: int) -> None:
+def test_proxy_logs_only_its_own_responses(tmp_path: Path, service: int) -> None:
     authority = Authority(tmp_path / "authority")
     (up := tmp_path / "up").mkdir()
     (down := tmp_path / "down").mkdir()

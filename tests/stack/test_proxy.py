@@ -119,7 +119,7 @@ def test_request_id_is_passed_on_only_if_well_formed(client: RawHttpsClient, giv
     assert len(seen) in {11, 32}
 
 
-def test_service_answer_is_passed_on_unchanged(client: RawHttpsClient) -> None:
+def test_response_of_the_service_is_forwarded_unchanged(client: RawHttpsClient) -> None:
     answer = client.ask("GET /order/../metrics?x=%22 HTTP/1.1")
 
     assert answer.json()["path"] == "/order/../metrics?x=%22"

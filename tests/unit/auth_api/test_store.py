@@ -32,7 +32,7 @@ def test_unconfirmed_user_can_log_in_only_after_majority_commit(*, is_lost: bool
 
 
 @pytest.mark.parametrize("fields", [{}, {"password_hash": None}, {"password_hash": 7}, {"password_hash": {"a": 1}}])
-def test_malformed_user_has_text_that_is_no_hash(fields: dict[str, Any]) -> None:
+def test_malformed_user_returns_a_text_that_is_not_a_hash(fields: dict[str, Any]) -> None:
     database: Any = FakeDatabase(ReplicaSet(lambda: NOW))
     users = MongoUsers(database, Breaker("mongodb", BreakerMetrics(CollectorRegistry())))
     database["users"].insert_one({"_id": "alice", **fields})

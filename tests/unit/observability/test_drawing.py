@@ -32,13 +32,13 @@ def fills(picture: ET.Element) -> list[str]:
     return [element.attrib["fill"] for element in picture.iter("{http://www.w3.org/2000/svg}rect")]
 
 
-def test_what_was_not_measured_is_not_drawn() -> None:
+def test_missing_measurements_are_not_drawn() -> None:
     picture = drawn(GAPS, Series("lag", [(0, 1), (1, 2), (50, 2), (51, 1)]))
 
     assert len([*picture.iter("{http://www.w3.org/2000/svg}polyline")]) == 2
 
 
-def test_panel_without_series_says_so() -> None:
+def test_panel_without_series_shows_no_data() -> None:
     assert "No data" in texts(drawn(GAPS))
 
 

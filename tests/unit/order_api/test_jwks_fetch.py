@@ -65,7 +65,7 @@ def test_keys_of_other_types_are_ignored() -> None:
         key_set({"kty": "oct", "kid": "a", "k": "AA", "alg": "HS256"}),
     ],
 )
-def test_invalid_key_set_is_a_failed_fetch(body: bytes) -> None:
+def test_invalid_key_set_fails_the_fetch(body: bytes) -> None:
     with pytest.raises(JwksFetchFailed):
         parse(body)
 
@@ -127,14 +127,14 @@ def test_server_of_unknown_authority_is_rejected(jwks_server: JwksServer, tmp_pa
 @pytest.mark.parametrize(
     ("status", "body"), [(503, b"{}"), (404, b"{}"), (301, key_set(jwk("a"))), (200, b" " * (keys.MAX_BYTES + 1))]
 )
-def test_other_response_is_a_failed_fetch(jwks_server: JwksServer, status: int, body: bytes) -> None:
+def test_other_response_fails_the_fetch(jwks_server: JwksServer, status: int, body: bytes) -> None:
     jwks_server.status, jwks_server.body, jwks_server.headers = status, body, {"Location": jwks_server.url}
 
     with pytest.raises(JwksFetchFailed):
         make_fetcher(jwks_server.url, jwks_server.ca)()
 
 
-def test_silent_server_is_a_failed_fetch_after_a_timeout(
+def test_silent_server_fails_the_fetch_after_a_timeout(
     jwks_server: JwksServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys, "FETCH_SECONDS", 0.3)
@@ -144,7 +144,7 @@ def test_silent_server_is_a_failed_fetch_after_a_timeout(
         make_fetcher(jwks_server.url, jwks_server.ca)()
 
 
-def test_closed_port_is_a_failed_fetch(jwks_server: JwksServer) -> None:
+def test_closed_port_fails_the_fetch(jwks_server: JwksServer) -> None:
     with pytest.raises(JwksFetchFailed):
         make_fetcher("https://localhost:1/jwks.json", jwks_server.ca)()
 

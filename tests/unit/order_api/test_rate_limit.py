@@ -28,7 +28,7 @@ def test_burst_is_granted_at_once_and_no_more() -> None:
     assert granted(limit) == 20
 
 
-def test_tokens_come_back_at_the_rate_up_to_the_burst() -> None:
+def test_tokens_are_refilled_at_the_rate_up_to_the_burst() -> None:
     limit, clock = limiter()
     granted(limit)
 
@@ -38,7 +38,7 @@ def test_tokens_come_back_at_the_rate_up_to_the_burst() -> None:
     assert granted(limit) == 20
 
 
-def test_take_returns_what_is_left() -> None:
+def test_take_returns_the_number_of_tokens_left() -> None:
     limit, _ = limiter("10/3")
 
     assert [limit.take("alice") for _ in range(3)] == [2, 1, 0]

@@ -71,7 +71,7 @@ def test_malformed_trace_context_of_an_order_is_ignored(harness: RelayHarness) -
     assert harness.traceparents() == [[]]
 
 
-def test_each_send_is_a_span_with_path_attempt_and_place(harness: RelayHarness) -> None:
+def test_each_send_has_a_span_with_path_attempt_and_partition(harness: RelayHarness) -> None:
     first = harness.place(traceparent=TRACE)["_id"]
     second = harness.place(traceparent=TRACE, enqueued=False)["_id"]
     harness.step()

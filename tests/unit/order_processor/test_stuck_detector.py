@@ -50,7 +50,7 @@ def test_unassigned_consumer_is_stuck_after_sixty_seconds(detector: StuckDetecto
         detector.check()
 
 
-def test_few_observations_or_short_time_are_not_stuck(detector: StuckDetector, clock: Clock) -> None:
+def test_few_observations_or_a_short_time_do_not_mean_stuck(detector: StuckDetector, clock: Clock) -> None:
     for _ in range(5):
         detector.observe(reading(10, 4), ASSIGNED, is_busy=False)
         clock.now += 1

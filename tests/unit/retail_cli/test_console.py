@@ -68,7 +68,7 @@ def test_kafka_outage_is_one_sentence_and_spares_the_other_panels(panel: str) ->
     assert "Kafka is unavailable" in client.get(f"{ROOT}/order/o1").text
 
 
-def test_mongodb_outage_is_a_503_of_one_sentence() -> None:
+def test_mongodb_outage_returns_503_with_one_sentence() -> None:
     client, session = console()
     session.orders.counts = raising(AutoReconnect("gone"))  # type: ignore[method-assign]
 

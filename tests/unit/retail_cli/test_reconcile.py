@@ -91,7 +91,7 @@ def test_no_order_without_outbox_entry_means_nothing_to_do() -> None:
     assert (result.exit_code, json.loads(result.stdout)["outcome"]) == (0, "nothing to do")
 
 
-def test_group_that_is_behind_changes_nothing_and_exits_with_1() -> None:
+def test_lagging_group_changes_nothing_and_exits_with_1() -> None:
     session = FakeSession(*lost("o1"), topics=FakeTopics(offsets={0: Offsets(0, 9, 4), 1: Offsets(0, 3, None)}))
 
     result = retail(session, "--seconds", "0", "--json")

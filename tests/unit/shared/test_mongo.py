@@ -52,6 +52,6 @@ def test_type_error_blames_the_document_only_in_writes(code: int) -> None:
 
 
 @pytest.mark.parametrize("error", [OperationFailure("failed validation", 121), WriteError("failed validation", 121)])
-def test_rejected_document_is_no_failure_of_mongodb(error: OperationFailure) -> None:
+def test_rejected_document_does_not_count_as_a_mongodb_failure(error: OperationFailure) -> None:
     assert mongo.is_document_error(error)
     assert not mongo.is_failure(error)

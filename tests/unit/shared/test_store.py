@@ -70,14 +70,14 @@ def test_insert_that_stored_nothing_is_unavailable(breaker: Breaker, error: Exce
     "error",
     [AutoReconnect("lost"), NotPrimaryError("stepped down"), WaitQueueTimeoutError("full"), WriteError("full", code=1)],
 )
-def test_insert_without_an_answer_has_an_unknown_outcome(breaker: Breaker, error: Exception) -> None:
+def test_insert_without_a_reply_has_an_unknown_outcome(breaker: Breaker, error: Exception) -> None:
     with pytest.raises(OutcomeUnknown) as outcome:
         insert_guarded(breaker, raising(error).insert_one, {"_id": "x"})
 
     assert outcome.value.document_id == "x"
 
 
-def test_duplicate_key_is_an_answer_and_not_a_failure(breaker: Breaker) -> None:
+def test_duplicate_key_does_not_count_as_a_failure(breaker: Breaker) -> None:
     for _ in range(CONSECUTIVE_FAILURES + 1):
         with pytest.raises(DuplicateKeyError):
             insert_guarded(
