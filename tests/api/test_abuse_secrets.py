@@ -48,7 +48,7 @@ def test_requests_got_responses_and_were_logged(output: Output) -> None:
 
 
 def without_tried_name(line: str) -> str:
-    """Return the line without the user name of a security event, which is logged on purpose: as it was tried."""
+    """Return the line without the user name of a security event, which is logged on purpose, as the client sent it."""
     if '"event": "security_event"' not in line:
         return line
     return json.dumps(json.loads(line) | {"user": None})

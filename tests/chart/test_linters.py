@@ -39,7 +39,7 @@ def manifests(folder: Path) -> list[Path]:
 
 
 def findings(*command: str | Path) -> Any:
-    """Return the JSON that a linter prints; its exit code only tells whether it found something."""
+    """Return the JSON that a linter prints; its exit code shows only whether it found something."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
     assert done.stdout, done.stderr
     return json.loads(done.stdout)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 PAUSE_SECONDS = 0.25  # pause before a closed connection is opened again
-CONNECTING = 100  # at once: of more connections a slow machine finishes none within the proxy's time limit
+CONNECTING = 100  # at the same time; with more, a slow machine completes none within the proxy's time limit
 CONNECT_SECONDS = 60.0  # for the first connection of every client
 ANSWER_SECONDS = 10.0
 READY = "all connections are open"
@@ -30,7 +30,7 @@ class Attack:
 
     Each sends `first`, then `then` again and again.
 
-    With `hang_up` seconds it sends `first` and closes its connection so much later, again and again. With `every`
+    With `hang_up` seconds it sends `first` and closes its connection that much later, again and again. With `every`
     seconds it dribbles: one piece of `then` at a time; any response ends the connection. With `every` 0 it floods:
     `then` is a whole request, sent again after each response. Without `tls` nothing is encrypted.
     """

@@ -56,7 +56,7 @@ app.add_typer(status_commands.outbox, name="outbox")
 app.add_typer(key_commands.app, name="keys")
 app.command(epilog=status_commands.BREAKERS_EXAMPLES)(status_commands.breakers)
 app.command(epilog=console_command.EXAMPLES)(console_command.console)
-for plugin in entry_points(group="retail_cli.commands"):  # of packages for developers, which no image contains
+for plugin in entry_points(group="retail_cli.commands"):  # plugins of packages for developers, which no image contains
     plugin.load()(app)
 
 

@@ -181,7 +181,7 @@ class Topics:
             raise self._unavailable(error) from None
 
     def _unavailable(self, error: Exception) -> KafkaUnavailable:
-        self._consumer.poll(0)  # calls the error callback, which gets the cause
+        self._consumer.poll(0)  # this poll calls the error callback, which learns the cause
         first = error.args[0] if error.args else None
         cause = self._last_error or (first.str() if isinstance(first, kafka.KafkaError) else "no response in time")
         return KafkaUnavailable(f"{self._connection.bootstrap_servers}: {cause}")

@@ -19,7 +19,7 @@ FIXES = {
     "libssl.so.3": "MongoDB needs OpenSSL 3: install it (on Debian and Ubuntu: apt install libssl3)",
     "GLIBC": "MongoDB needs glibc 2.34 or newer: use a newer system (Debian 12, Ubuntu 22.04)",
 }
-OPEN_FILES = 1024  # of one process; Kafka and MongoDB hold a few hundred
+OPEN_FILES = 1024  # needed per process; Kafka and MongoDB hold a few hundred
 
 
 def machine() -> None:

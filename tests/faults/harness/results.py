@@ -1,4 +1,4 @@
-"""The result of each row in a JSON file: the report is made from them, and an interrupted suite resumes at them."""
+"""The result of each row in a JSON file: the report is built from them, and an interrupted suite resumes there."""
 
 import json
 import re

@@ -9,7 +9,7 @@ import msgspec
 
 from shared.usernames import RULE, is_username
 
-MAX_PASSWORD_BYTES = 2048  # as received; 128 characters need fewer in every Unicode normal form
+MAX_PASSWORD_BYTES = 2048  # as received: 128 characters need fewer in every Unicode normal form
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 8, 128
 # The 10,000 most common passwords of 8 to 128 characters, one a line in lower case: the head of the list of leaked ones
 # in zxcvbn 4.5.0 (MIT). As one string it needs 94 KiB, as a set of strings 1.1 MiB.

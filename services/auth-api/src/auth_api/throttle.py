@@ -16,7 +16,7 @@ from typing import Protocol
 WINDOW = timedelta(minutes=5)
 MAX_PER_USER_AND_ADDRESS = 10
 MAX_PER_ADDRESS = 100
-MAX_PER_USER = 100  # from addresses that are new to the user
+MAX_PER_USER = 100  # per user, from addresses that are new to that user
 MAX_FROM_NEW_ADDRESSES = 1_000  # for all users together: one password tried on many names from many addresses
 KNOWN_FOR = timedelta(days=30)  # after a registration or the last login
 

@@ -31,8 +31,8 @@ from shared.telemetry.registry import new_registry
 from shared.telemetry.tracing import Tracer
 
 POOL = 4  # the consumer and reconciliation, with room for monitoring
-CLOSE_SECONDS = 6.0  # for the batch in flight, and again for leaving the group
-STALLED_SECONDS = 60.0  # as max.poll.interval.ms: after that the group gives the partitions to others
+CLOSE_SECONDS = 6.0  # first for the batch in flight, then the same time to leave the group
+STALLED_SECONDS = 60.0  # like max.poll.interval.ms: after that time the group gives the partitions to others
 
 logger = log.get(__name__)
 log_throttle = log.LogThrottle()

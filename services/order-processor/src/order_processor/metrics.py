@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from shared.telemetry.fresh_gauge import FreshGauge
 
 PROCESSING_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600, 3600)
-MAX_AGE_SECONDS = 180.0  # of what was read from Kafka: three times the longest pause between readings
+MAX_AGE_SECONDS = 180.0  # for values read from Kafka: three times the longest pause between reads
 
 
 class ProcessorMetrics:

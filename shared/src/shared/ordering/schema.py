@@ -11,9 +11,9 @@ from shared.ordering.status import Status
 
 COLLECTION = "orders"
 NAMESPACE_EXISTS = 48
-VERSION = 2  # of the validator: raise it with every change, which may only widen what the last one accepts
+VERSION = 2  # of the validator: increase it with every change, which may only widen what the last version accepts
 _TITLE = "orders, version "
-BUILD_SECONDS = 600.0  # of a new index over many orders: with an operation's limit of 2 s it would never be finished
+BUILD_SECONDS = 600.0  # to build an index over many orders, which would never finish within the usual limit of 2 s
 
 INDEXES = [
     IndexModel(

@@ -62,7 +62,7 @@ class OtlpRecorder:
         self, endpoint: str, *, headers: Mapping[str, str], ca_file: Path | None, service: str, version: str
     ) -> None:
         """`endpoint` is the base URL of the collector; `headers` are sent with each export and may be secret."""
-        logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)  # it logs without any limit
+        logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)  # this library logs without any limit
         exporter = OTLPSpanExporter(
             f"{endpoint.rstrip('/')}/v1/traces",
             certificate_file=str(ca_file) if ca_file else None,
