@@ -29,5 +29,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def watched(stack: Stack) -> Prometheus:
-    return Prometheus(stack.prometheus_url)
+def watched(stack: Stack) -> Iterator[Prometheus]:
+    with Prometheus(stack.prometheus_url) as watched:
+        yield watched

@@ -21,10 +21,16 @@ GRAFANAS = {"$__rate_interval": "10s", "$namespace": "local", "$job": ".+", "$po
 
 @dataclass
 class Prometheus:
-    """Asks Prometheus."""
+    """Asks Prometheus; a context manager, which closes the connections."""
 
     url: str
     _http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=20, trust_env=False))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """Return the result of a query, with Grafana's variables replaced."""
