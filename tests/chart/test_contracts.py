@@ -69,6 +69,15 @@ def test_both_kafka_network_policies_admit_the_same_pods() -> None:
     assert peers[0] == peers[1]
 
 
+def test_kafka_admits_pods_of_releases_without_its_label() -> None:
+    """During an upgrade, and after a rollback of the chart alone, pods of the earlier release still need Kafka."""
+    (kafka,) = of_kind(helm.kustomized(helm.ROOT / "k8s/kind"), "Kafka")
+    selectors = [peer["podSelector"] for peer in kafka["spec"]["kafka"]["listeners"][0]["networkPolicyPeers"]]
+    (earlier,) = [s for s in selectors if "retail-orders/uses-kafka" not in s["matchLabels"]]
+
+    assert earlier["matchExpressions"][0]["values"] == ["order-api", "order-processor", "operator"]
+
+
 def test_topics_match_the_code() -> None:
     """Both topics, with the replication that each cluster allows."""
     for folder, replicas in (("kind", 1), ("production", 3)):
