@@ -171,6 +171,12 @@ def test_only_entry_points_read_the_environment() -> None:
     assert {user for user in users if not user.startswith("local_stack/")} == READS_ENVIRONMENT
 
 
+def test_no_module_of_tests_exceeds_the_line_limit() -> None:
+    lengths = {path: path.read_text(encoding="utf-8").count("\n") for path in (ROOT / "tests").rglob("*.py")}
+
+    assert [f"{path}: {lines}" for path, lines in lengths.items() if lines > 250] == []
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_modules_and_functions_stay_below_their_line_limits(path: Path) -> None:
     long = {f.name for f in functions(path) if (f.end_lineno or 0) - f.lineno >= 50}

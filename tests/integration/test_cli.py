@@ -15,102 +15,17 @@ from retail_cli.store import UNREADABLE, Filter
 from shared import kafka
 from shared.mongo import Document
 from shared.ordering import events
-from shared.ordering.offsets import GroupOffsets
 from shared.ordering.outbox_entry import EPOCH, PENDING, PUBLISHED
 from shared.ordering.status import Status
-from support.operator import OrderSeeder, printed_json, publish, retail, send_dead_letter
+from support.operator import OrderSeeder, printed_json, publish, retail
 from support.servers import connection, database
 
 pytestmark = pytest.mark.usefixtures("quiet_command")
 
 
-def test_failed_order_is_listed_and_redriven_once(servers: Stack, seeder: OrderSeeder) -> None:
-    orderid = seeder.insert_failed("we do not sell apples")
-    listed = printed_json(retail(servers, "dead-letters", "list", "--json"))
-    dry = printed_json(retail(servers, "dead-letters", "redrive", "--all", "--dry-run", "--json"))
-
-    first = printed_json(
-        retail(servers, "dead-letters", "redrive", orderid, "--reason", "sold again", "--by", "ada", "--json")
-    )
-    second = printed_json(retail(servers, "dead-letters", "redrive", orderid, "--json"))
-
-    assert [f["reason"] for f in listed["failed_orders"] if f["orderid"] == orderid] == ["we do not sell apples"]
-    assert {"orderid": orderid, "outcome": "would redrive", "detail": "it is FAILED"} in dry["orders"]
-    assert [one["outcome"] for one in first["orders"]] == ["redriven"]
-    assert [(one["outcome"], one["detail"]) for one in second["orders"]] == [("nothing to do", "it is PLACED")]
-    order = printed_json(retail(servers, "orders", "show", orderid, "--json"))["order"]
-    assert (order["status"], order["version"]) == ("PLACED", 3)
-    assert [(h["status"], h["by"], h["reason"]) for h in order["history"]][-1] == (
-        "PLACED",
-        "operator:ada",
-        "sold again",
-    )
-    assert order["outbox"]["attempts"] == 0
-
-
-def test_thousand_failed_orders_are_redriven_together(servers: Stack, seeder: OrderSeeder) -> None:
-    orderids = {seeder.insert() for _ in range(1000)}
-    entry = {"status": "FAILED", "at": datetime.now(UTC), "by": "order-processor", "reason": "for a test"}
-    seeder.orders.update_many(
-        {"_id": {"$in": list(orderids)}},
-        {"$set": {"status": "FAILED"}, "$unset": {"outbox": ""}, "$push": {"history": entry}},
-    )
-
-    report = printed_json(retail(servers, "dead-letters", "redrive", "--all", "--json"))
-
-    assert {one["orderid"] for one in report["orders"] if one["outcome"] == "redriven"} >= orderids
-    assert seeder.orders.count_documents({"_id": {"$in": list(orderids)}, "status": "PLACED"}) == 1000
-
-
 def test_unknown_order_is_rejected(servers: Stack) -> None:
     assert retail(servers, "orders", "show", "unknown").exit_code == 1
     assert retail(servers, "dead-letters", "redrive", "unknown").exit_code == 1
-
-
-def test_acknowledged_dead_letters_do_not_wait_any_more(servers: Stack) -> None:
-    processors = GroupOffsets(
-        connection(servers, "order-processor"), topic=events.DEAD_LETTER_TOPIC, group=events.DEAD_LETTER_GROUP
-    )
-    try:
-        for number in range(3):
-            send_dead_letter(servers, b"order-%d" % number, b"{}")
-        before = processors.read()[0]
-        done = printed_json(retail(servers, "dead-letters", "acknowledge", f"0:{before.end - 2}", "--json"))
-        after = processors.read()[0]
-    finally:
-        processors.close()
-
-    assert done == {"id": f"0:{before.end - 2}", "outcome": "acknowledged"}
-    assert before.lag >= 3
-    assert after.lag == 1
-
-
-def test_dead_letters_are_listed_with_their_cause(servers: Stack, seeder: OrderSeeder) -> None:
-    orderid = seeder.insert()
-    send_dead_letter(servers, orderid.encode(), b"\xffpoison")
-    send_dead_letter(servers, None, b"{}")
-
-    listed = printed_json(retail(servers, "dead-letters", "list", "--json"))["events"]
-    letter = next(one for one in listed if one["orderid"] == orderid)
-    detail = printed_json(retail(servers, "dead-letters", "show", letter["id"], "--json"))
-    of_the_order = printed_json(retail(servers, "orders", "show", orderid, "--json"))["dead_letters"]
-
-    assert listed[0]["orderid"] is None
-    assert (letter["order_status"], letter["source"], letter["error"]) == (
-        "PLACED",
-        "orders.placed 3:14",
-        "BrokenEvent",
-    )
-    assert (letter["message"], letter["attempts"], letter["size"]) == ("no order at all", 1, 7)
-    assert (detail["value"], detail["encoding"]) == ("/3BvaXNvbg==", "base64")
-    assert ["ce_type", "nonsense"] in detail["headers"]
-    assert of_the_order == [letter]
-    assert (
-        printed_json(retail(servers, "dead-letters", "redrive", letter["id"], "--json"))["orders"][0]["orderid"]
-        == orderid
-    )
-    assert retail(servers, "dead-letters", "show", "0:999999").exit_code == 1
-    assert retail(servers, "dead-letters", "show", "77:0").exit_code == 1
 
 
 def test_show_finds_every_copy_of_the_event(servers: Stack, seeder: OrderSeeder) -> None:

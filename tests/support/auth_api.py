@@ -111,3 +111,14 @@ def claims(auth: AuthService, token: str) -> dict[str, Any]:
         issuer="retail-orders",
         options={"verify_exp": False, "verify_iat": False},  # the service's clock is set to 2030
     )
+
+
+def kids(keys: SigningKeys) -> list[str]:
+    """Return the ids of the published keys."""
+    return [key["kid"] for key in keys.published()["keys"]]
+
+
+def refreshed(keys: SigningKeys) -> SigningKeys:
+    """Return the keys after a refresh."""
+    keys.refresh()
+    return keys

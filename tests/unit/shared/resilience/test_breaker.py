@@ -2,12 +2,8 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from prometheus_client import CollectorRegistry
 
 from shared.resilience.breaker import (
@@ -19,49 +15,9 @@ from shared.resilience.breaker import (
     WINDOW_SECONDS,
     Breaker,
     CircuitOpen,
-    Permit,
 )
 from shared.telemetry.metrics import BreakerMetrics
-
-STATES = ("closed", "open", "half_open")
-
-
-class Expected(Exception):  # noqa: N818
-    """An expected error of the dependency, which counts as ok."""
-
-
-@dataclass
-class Guarded:
-    """A breaker, its clock and its metrics."""
-
-    time: float = 1000.0
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-
-    def __post_init__(self) -> None:
-        self.breaker = Breaker(
-            "db",
-            BreakerMetrics(self.registry),
-            is_failure=lambda error: not isinstance(error, Expected),
-            clock=lambda: self.time,
-        )
-
-    def fail(self, times: int = 1) -> None:
-        for _ in range(times):
-            self.breaker.acquire().failed()
-
-    def succeed(self, times: int = 1) -> None:
-        for _ in range(times):
-            self.breaker.acquire().ok()
-
-    def opened(self) -> "Guarded":
-        self.fail(CONSECUTIVE_FAILURES)
-        return self
-
-    def shown(self) -> list[str]:
-        return [s for s in STATES if self.value("retail_circuit_breaker_state", state=s) == 1]
-
-    def value(self, name: str, **labels: str) -> float:
-        return self.registry.get_sample_value(name, {"breaker": "db"} | labels) or 0.0
+from support.guarded_breaker import STATES, Expected, Guarded
 
 
 @pytest.fixture
@@ -229,62 +185,3 @@ def test_every_change_of_state_is_counted(guarded: Guarded) -> None:
 
     assert shown == [["closed"], ["open"], ["half_open"], ["closed"]]
     assert [guarded.value("retail_circuit_breaker_transitions_total", to=s) for s in STATES] == [1, 1, 1]
-
-
-class AnyHistory(RuleBasedStateMachine):
-    """Overlapping calls that succeed or fail while time passes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.guarded = Guarded()
-        self.running: list[Permit] = []
-        self.opened_at = float("-inf")
-
-    @property
-    def breaker(self) -> Breaker:
-        return self.guarded.breaker
-
-    @rule()
-    def begin(self) -> None:
-        room, state = self.breaker.available, self.breaker.state
-        try:
-            self.running.append(self.breaker.acquire())
-        except CircuitOpen:
-            assert room == 0
-            assert state != "closed"
-        else:
-            assert room > 0
-
-    @precondition(lambda self: self.running)
-    @rule(well=st.booleans(), which=st.integers(0, 100))
-    def end(self, *, well: bool, which: int) -> None:
-        permit, before = self.running.pop(which % len(self.running)), self.breaker.state
-        (permit.ok if well else permit.failed)()
-        if before != "open" and self.breaker.state == "open":
-            assert not well or before == "closed"
-            self.opened_at = self.guarded.time
-
-    @rule(seconds=st.sampled_from([0.1, 1.0, OPEN_SECONDS, WINDOW_SECONDS]))
-    def pass_time(self, seconds: float) -> None:
-        self.guarded.time += seconds
-
-    @invariant()
-    def it_is_open_for_its_time_and_never_rejects_for_good(self) -> None:
-        assert self.breaker.retry_after >= 1.0
-        if self.breaker.state == "open":
-            assert (self.breaker.available == 0) == (self.guarded.time < self.opened_at + OPEN_SECONDS)
-        elif not self.running:
-            assert self.breaker.available > 0
-
-    @invariant()
-    def its_metric_shows_its_state(self) -> None:
-        assert self.guarded.shown() == [self.breaker.state]
-
-    @invariant()
-    def at_most_three_probes_are_out(self) -> None:
-        if self.breaker.state == "half_open":
-            assert 0 <= self.breaker.available <= MAX_PROBES
-
-
-TestAnyHistory = AnyHistory.TestCase
-TestAnyHistory.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
