@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from types import TracebackType
 
-from shared.telemetry.spans import Attributes, Kind
+from shared.telemetry.spans import Attributes, Kind, Span
 
 _numbers = count(1)
 
 
 @dataclass
-class FakeSpan:
+class FakeSpan(Span):
     """A span as it was started and ended."""
 
     name: str
@@ -33,12 +32,6 @@ class FakeSpan:
         assert not self.is_ended, f"{self.name} ended twice"
         self.attributes |= attributes or {}
         self.is_ended, self.error, self.ended = True, error, at
-
-    def __enter__(self) -> str:
-        return self.traceparent
-
-    def __exit__(self, kind: type[BaseException] | None, _error: object, _traceback: TracebackType | None) -> None:
-        self.end(error=kind.__name__ if kind else None)
 
 
 @dataclass

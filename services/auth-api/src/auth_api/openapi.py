@@ -4,60 +4,65 @@ from importlib.metadata import version
 from typing import Any
 
 from shared.http import access_token
-from shared.http.openapi import PROBLEM_SCHEMA, Cause, components, problem_response, refer_to
+from shared.http.openapi import (
+    CONTENT_TOO_LARGE,
+    MALFORMED_JSON,
+    MALFORMED_REQUEST,
+    NOT_JSON,
+    PROBLEM_SCHEMA,
+    Cause,
+    Errors,
+    problem_responses,
+    refer_to,
+)
 from shared.usernames import PATTERN
 
 _EXAMPLE_NAME = "alice"
 _EXAMPLE_PASSWORD = "correct horse battery staple"  # noqa: S105
-_PROBLEMS = {
-    400: problem_response(
-        400,
-        "The JSON body or a header is malformed.",
-        Cause("malformed-json", "Expecting value: line 1 column 1"),
-        Cause("malformed-request", "Request body shorter than its Content-Length"),
-    ),
-    401: problem_response(
-        401,
+_ERRORS: Errors = {
+    400: ("The JSON body or a header is malformed.", [MALFORMED_JSON, MALFORMED_REQUEST]),
+    401: (
         "The user name and password are missing, malformed or wrong.",
-        Cause("invalid-credentials", "Invalid username or password"),
-        Cause("credentials-required", "HTTP Basic credentials required"),
+        [
+            Cause("invalid-credentials", "Invalid username or password"),
+            Cause("credentials-required", "HTTP Basic credentials required"),
+        ],
     ),
-    409: problem_response(409, "The user name is already taken.", Cause("username-taken", "username already taken")),
-    413: problem_response(
-        413, "The body is larger than 64 KiB.", Cause("content-too-large", "The body is limited to 64 KiB.")
-    ),
-    415: problem_response(
-        415,
-        "The body is not declared as application/json in UTF-8.",
-        Cause("unsupported-media-type", "Send the body as UTF-8 JSON with Content-Type: application/json"),
-    ),
-    422: problem_response(
-        422,
+    409: ("The user name is already taken.", [Cause("username-taken", "username already taken")]),
+    413: ("The body is larger than 64 KiB.", [CONTENT_TOO_LARGE]),
+    415: ("The body is not declared as application/json in UTF-8.", [NOT_JSON]),
+    422: (
         "The body, the name or the password breaks a rule; `errors` lists each violation.",
-        Cause(
-            "invalid-account",
-            "this password is too common",
-            {"errors": [{"pointer": "/password", "detail": "this password is too common"}]},
-        ),
-        Cause(
-            "invalid-body",
-            "Object missing required field `password`",
-            {"errors": [{"pointer": "", "detail": "Object missing required field `password`"}]},
-        ),
+        [
+            Cause(
+                "invalid-account",
+                "this password is too common",
+                {"errors": [{"pointer": "/password", "detail": "this password is too common"}]},
+            ),
+            Cause(
+                "invalid-body",
+                "Object missing required field `password`",
+                {"errors": [{"pointer": "", "detail": "Object missing required field `password`"}]},
+            ),
+        ],
     ),
-    429: problem_response(
-        429,
+    429: (
         "Too many failed logins, or too many registrations from this address (by default 300 in 5 minutes).",
-        Cause("too-many-failed-logins", "Too many failed logins; retry later"),
-        Cause("too-many-registrations", "Too many registrations from this address; retry later"),
-        Cause("too-many-requests", "This address sends too many requests without a token. Retry later."),
+        [
+            Cause("too-many-failed-logins", "Too many failed logins; retry later"),
+            Cause("too-many-registrations", "Too many registrations from this address; retry later"),
+            Cause("too-many-requests", "This address sends too many requests without a token. Retry later."),
+        ],
     ),
-    503: problem_response(
-        503,
-        "`unavailable`: nothing was done; retry after `Retry-After`. `outcome-unknown`, of a registration alone: get a "
-        "token to see whether the user exists, or register again.",
-        Cause("unavailable", "The user database is unavailable; nothing was changed"),
-        Cause("outcome-unknown", "It is not known whether the user was stored."),
+    503: (
+        (
+            "`unavailable`: nothing was done; retry after `Retry-After`. `outcome-unknown`, of a registration alone: "
+            "get a token to see whether the user exists, or register again."
+        ),
+        [
+            Cause("unavailable", "The user database is unavailable; nothing was changed"),
+            Cause("outcome-unknown", "It is not known whether the user was stored."),
+        ],
     ),
 }
 
@@ -193,7 +198,7 @@ DOCUMENT: dict[str, Any] = {
     },
     "components": {
         "schemas": _SCHEMAS,
-        "responses": components(_PROBLEMS),
+        "responses": problem_responses(_ERRORS),
         "securitySchemes": {"basic": {"type": "http", "scheme": "basic", "description": "User name and password."}},
     },
 }

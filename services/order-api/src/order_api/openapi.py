@@ -8,7 +8,17 @@ import msgspec
 from order_api import models
 from order_api.orders import Document
 from order_api.routes import DEFAULT_LIMIT, MAX_LIMIT, MAX_WAIT
-from shared.http.openapi import PROBLEM_SCHEMA, Cause, components, problem_response, refer_to
+from shared.http.openapi import (
+    CONTENT_TOO_LARGE,
+    MALFORMED_JSON,
+    MALFORMED_REQUEST,
+    NOT_JSON,
+    PROBLEM_SCHEMA,
+    Cause,
+    Errors,
+    problem_responses,
+    refer_to,
+)
 from shared.ordering.money import Amount
 
 _AMOUNT: Document = {
@@ -42,62 +52,54 @@ _PROBLEM: Document = PROBLEM_SCHEMA | {
     "properties": PROBLEM_SCHEMA["properties"]
     | {"order_reference": {"type": "string", "description": "With outcome-unknown: the id of the attempted order."}}
 }
-_PROBLEMS = {
-    400: problem_response(
-        400,
+_ERRORS: Errors = {
+    400: (
         "The JSON body, a header or the query is malformed.",
-        Cause("malformed-json", "Expecting value: line 1 column 1"),
-        Cause("invalid-parameter", "limit must be a whole number from 1 to 100"),
-        Cause("malformed-request", "Request body shorter than its Content-Length"),
+        [MALFORMED_JSON, Cause("invalid-parameter", "limit must be a whole number from 1 to 100"), MALFORMED_REQUEST],
     ),
-    401: problem_response(
-        401,
+    401: (
         "The access token is missing or invalid.",
-        Cause("token-required", "Missing bearer token; send Authorization: Bearer <token>"),
-        Cause("invalid-token", "The access token is invalid, expired, or issued for another audience"),
+        [
+            Cause("token-required", "Missing bearer token; send Authorization: Bearer <token>"),
+            Cause("invalid-token", "The access token is invalid, expired, or issued for another audience"),
+        ],
     ),
-    403: problem_response(
-        403, "userid is not the token's user.", Cause("wrong-user", "userid must match the token's subject")
-    ),
-    404: problem_response(
-        404, "The order does not exist or belongs to another user.", Cause("order-not-found", "Order not found")
-    ),
-    413: problem_response(
-        413,
+    403: ("userid is not the token's user.", [Cause("wrong-user", "userid must match the token's subject")]),
+    404: ("The order does not exist or belongs to another user.", [Cause("order-not-found", "Order not found")]),
+    413: (
         "The body is larger than 64 KiB as sent; an escape such as \\u00e9 counts as six bytes.",
-        Cause("content-too-large", "The body is limited to 64 KiB."),
+        [CONTENT_TOO_LARGE],
     ),
-    415: problem_response(
-        415,
-        "The body is not declared as application/json in UTF-8.",
-        Cause("unsupported-media-type", "Send the body as UTF-8 JSON with Content-Type: application/json"),
-    ),
-    422: problem_response(
-        422,
+    415: ("The body is not declared as application/json in UTF-8.", [NOT_JSON]),
+    422: (
         "The order breaks a rule, or the Idempotency-Key was used for a different order.",
-        Cause(
-            "invalid-order",
-            "/currency: must be one of USD",
-            {"errors": [{"pointer": "/currency", "detail": "must be one of USD"}]},
-        ),
-        Cause(
-            "invalid-body",
-            "Object missing required field `cost`",
-            {"errors": [{"pointer": "", "detail": "Object missing required field `cost`"}]},
-        ),
-        Cause("idempotency-key-reused", "This Idempotency-Key was already used for a different order"),
+        [
+            Cause(
+                "invalid-order",
+                "/currency: must be one of USD",
+                {"errors": [{"pointer": "/currency", "detail": "must be one of USD"}]},
+            ),
+            Cause(
+                "invalid-body",
+                "Object missing required field `cost`",
+                {"errors": [{"pointer": "", "detail": "Object missing required field `cost`"}]},
+            ),
+            Cause("idempotency-key-reused", "This Idempotency-Key was already used for a different order"),
+        ],
     ),
-    429: problem_response(
-        429,
+    429: (
         "The user, or the address, sends too many requests.",
-        Cause("too-many-requests", "Too many orders; retry after the delay in Retry-After"),
+        [Cause("too-many-requests", "Too many orders; retry after the delay in Retry-After")],
     ),
-    503: problem_response(
-        503,
-        "`unavailable`: nothing was stored. `outcome-unknown`: retry with the same Idempotency-Key, or look up "
-        "`order_reference`, which may take up to two minutes to appear.",
-        Cause("unavailable", "The order database is unavailable; nothing was stored. Retry later."),
-        Cause("outcome-unknown", "The outcome is unknown.", {"order_reference": _ORDER_ID}),
+    503: (
+        (
+            "`unavailable`: nothing was stored. `outcome-unknown`: retry with the same Idempotency-Key, or look up "
+            "`order_reference`, which may take up to two minutes to appear."
+        ),
+        [
+            Cause("unavailable", "The order database is unavailable; nothing was stored. Retry later."),
+            Cause("outcome-unknown", "The outcome is unknown.", {"order_reference": _ORDER_ID}),
+        ],
     ),
 }
 _HEADERS: dict[str, Document] = {
@@ -137,7 +139,7 @@ def document(*, require_token: bool, currencies: Sequence[str], version: str) ->
         },
         "components": {
             "schemas": schemas,
-            "responses": components(_PROBLEMS),
+            "responses": problem_responses(_ERRORS),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }

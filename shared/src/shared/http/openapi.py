@@ -1,6 +1,6 @@
 """Serves the OpenAPI document and Swagger UI, whose assets come with a package."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,8 +54,19 @@ class Cause:
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
-def problem_response(status: int, description: str, *causes: Cause) -> dict[str, Any]:
-    """Return the response object of an error; the document must define PROBLEM_SCHEMA as schema `Problem`."""
+MALFORMED_JSON = Cause("malformed-json", "Expecting value: line 1 column 1")
+MALFORMED_REQUEST = Cause("malformed-request", "Request body shorter than its Content-Length")
+CONTENT_TOO_LARGE = Cause("content-too-large", "The body is limited to 64 KiB.")
+NOT_JSON = Cause("unsupported-media-type", "Send the body as UTF-8 JSON with Content-Type: application/json")
+Errors = Mapping[int, tuple[str, Sequence[Cause]]]  # by status: the description and the causes
+
+
+def problem_responses(errors: Errors) -> dict[str, Any]:
+    """Return the document's `components.responses`, for `refer_to`; it must define PROBLEM_SCHEMA as `Problem`."""
+    return {f"Problem{status}": _problem_response(status, *error) for status, error in errors.items()}
+
+
+def _problem_response(status: int, description: str, causes: Sequence[Cause]) -> dict[str, Any]:
     examples = {
         cause.type: {
             "value": {
@@ -76,11 +87,6 @@ def problem_response(status: int, description: str, *causes: Cause) -> dict[str,
     }
     retry = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
     return response | ({"headers": retry} if status in {429, 503} else {})
-
-
-def components(responses: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
-    """Return error responses as the document's `components.responses`, so that each is written once."""
-    return {f"Problem{status}": response for status, response in responses.items()}
 
 
 def refer_to(*statuses: int) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import platform
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -17,7 +16,7 @@ from opentelemetry.trace import Span as SdkSpan
 from opentelemetry.trace.propagation import set_span_in_context
 
 from shared.telemetry import log
-from shared.telemetry.spans import Attributes, Kind
+from shared.telemetry.spans import Attributes, Kind, Span
 
 QUEUE_LIMIT = 2048  # spans that wait for their export; when the queue is full, the oldest is dropped
 BATCH = 512
@@ -28,10 +27,8 @@ CLOSE_SECONDS = 1.0
 logger = log.get(__name__)
 
 
-class OtlpSpan:
+class OtlpSpan(Span):
     """A span of the SDK; see `spans.Span`."""
-
-    __slots__ = ("_span", "traceparent")
 
     def __init__(self, span: SdkSpan) -> None:
         self._span = span
@@ -46,13 +43,6 @@ class OtlpSpan:
             self._span.set_attribute("error.type", error)
             self._span.set_status(Status(StatusCode.ERROR))
         self._span.end(at)
-
-    def __enter__(self) -> str:
-        """Return the traceparent."""
-        return self.traceparent
-
-    def __exit__(self, kind: type[BaseException] | None, _error: object, _traceback: TracebackType | None) -> None:
-        self.end(error=kind.__name__ if kind else None)
 
 
 class OtlpRecorder:

@@ -18,8 +18,10 @@ class Span(Protocol):
 
     def __enter__(self) -> str:
         """Return the traceparent."""
+        return self.traceparent
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None: ...
+    def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
+        self.end(error=kind.__name__ if kind else None)
 
 
 class Recorder(Protocol):
