@@ -89,8 +89,8 @@ _REGISTER: dict[str, Any] = {
 _TOKEN: dict[str, Any] = {
     "summary": "Get an access token",
     "description": "In 5 minutes, 10 failed logins of a user from one address are allowed, and 100 from an address. "
-    "From addresses where the user has not logged in during the last 30 days, 100 failed logins of a user are allowed, "
-    "and 1,000 of all users together. Further logins return 429.",
+    "From addresses where the user has neither registered nor logged in during the last 30 days, 100 failed logins of "
+    "a user are allowed, and 1,000 of all users together. Further logins return 429.",
     "operationId": "token",
     "tags": ["tokens"],
     "security": [{"basic": []}],

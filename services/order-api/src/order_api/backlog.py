@@ -22,7 +22,7 @@ LIMIT = 10_000  # counting 100,000 took MongoDB up to 3.8 s, longer than an oper
 FAILED_LIMIT = 1_000
 PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60.0
-SHARE = 0.02  # at most this share of the time is spent reading
+SHARE = 0.02  # about this share of the time is spent reading, more if the longest pause is too short for it
 # The fields of the indexes oldest_placed, outbox_due and failed_by_reason; an index of another name serves as well.
 BY_AGE = [("placed_at", ASCENDING), ("status", ASCENDING)]
 BY_DUE = [("outbox.due", ASCENDING)]
