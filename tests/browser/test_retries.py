@@ -31,10 +31,14 @@ ORDER: dict[str, Any] = {
 
 @dataclass
 class ChosenAnswers:
-    """Responds to the page's requests; `order` and `orders` have the statuses of the next responses, then 200."""
+    """Responds to the page's requests; `order` and `orders` have the statuses of the next responses, then 200.
+
+    Every page of the list has `next_cursor`.
+    """
 
     order: list[int] = field(default_factory=list)
     orders: list[int] = field(default_factory=list)
+    next_cursor: str | None = None
     keys: list[str] = field(default_factory=list)
 
     def __call__(self, route: Route) -> None:
@@ -45,7 +49,7 @@ class ChosenAnswers:
             self.keys.append(route.request.headers["idempotency-key"])
             _answer(route, self.order, ORDER | {"status": "PLACED"})
         elif "userid=" in path:
-            _answer(route, self.orders, {"items": [ORDER], "next_cursor": None})
+            _answer(route, self.orders, {"items": [ORDER], "next_cursor": self.next_cursor})
         else:
             route.fulfill(status=200, json=ORDER)
 
@@ -108,3 +112,18 @@ def test_list_is_read_again_after_503(browser: Browser, address: str) -> None:
     expect(page.locator("#orders-problem")).to_contain_text("The list is read again")
     expect(page.locator("#orders-list tbody tr")).to_have_count(1)
     expect(page.locator("#orders-problem")).to_be_empty()
+
+
+def test_double_click_turns_one_page(browser: Browser, address: str) -> None:
+    page = opened(browser, address, ChosenAnswers(next_cursor="c2"))
+    page.get_by_text("Use a name of your own").click()
+    login(page)
+    page.get_by_role("link", name="My orders").click()
+    expect(page.locator("#orders-page")).to_have_text("Page 1")
+    with page.expect_request("**/orderdetails*") as read:
+        page.get_by_role("button", name="Older").evaluate("button => { button.click(); button.click(); }")
+
+    assert "cursor=c2" in read.value.url
+    expect(page.locator("#orders-page")).to_have_text("Page 2")
+    page.get_by_role("button", name="Newer").evaluate("button => { button.click(); button.click(); }")
+    expect(page.locator("#orders-page")).to_have_text("Page 1")

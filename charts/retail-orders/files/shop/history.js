@@ -13,8 +13,8 @@ let latest = 0; // the number of the newest read: an older one that still waits 
 export function start() {
   byId("orders-refresh").addEventListener("click", () => load());
   byId("orders-status").addEventListener("change", reset);
-  byId("orders-older").addEventListener("click", () => { cursors.push(next); load(); });
-  byId("orders-newer").addEventListener("click", () => { cursors.pop(); load(); });
+  byId("orders-older").addEventListener("click", older);
+  byId("orders-newer").addEventListener("click", newer);
   session.onChange(() => { if (!byId("orders").hidden) reset(); });
 }
 
@@ -22,6 +22,20 @@ export function reset() {
   cursors = [""];
   byId("orders-detail").replaceChildren();
   return load();
+}
+
+// While a page is read, `next` is null: a second click of a double click changes nothing. The buttons stay enabled then,
+// because a disabled one would lose the focus of the keyboard.
+function older() {
+  if (!next) return;
+  cursors.push(next);
+  load();
+}
+
+function newer() {
+  if (cursors.length < 2) return;
+  cursors.pop();
+  load();
 }
 
 async function load() {
