@@ -127,3 +127,23 @@ def test_double_click_turns_one_page(browser: Browser, address: str) -> None:
     expect(page.locator("#orders-page")).to_have_text("Page 2")
     page.get_by_role("button", name="Newer").evaluate("button => { button.click(); button.click(); }")
     expect(page.locator("#orders-page")).to_have_text("Page 1")
+
+
+def test_waiting_order_cannot_be_placed_again(browser: Browser, address: str) -> None:
+    """Not even after the basket has changed: another key would replace the one that makes sending again safe."""
+    answers = ChosenAnswers(order=[503] * 1000)
+    page = opened(browser, address, answers)
+    page.get_by_text("Use a name of your own").click()
+    login(page)
+    page.get_by_role("button", name="Add Notebook").click()
+    page.get_by_role("button", name="Place the order").click()
+    expect(page.locator("#order .problem")).to_contain_text("it is sent again")
+    page.get_by_role("button", name="Add Apples").click()
+
+    expect(page.locator("#total")).to_have_text("15.70")
+    expect(page.get_by_role("button", name="Place the order")).to_be_disabled()
+    answers.order.clear()
+    expect(page.locator("#order .timeline .done .processed")).to_be_visible()
+    assert len(set(answers.keys)) == 1
+    page.get_by_role("button", name="Add Notebook").click()
+    expect(page.get_by_role("button", name="Place the order")).to_be_enabled()

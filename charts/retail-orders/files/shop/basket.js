@@ -18,6 +18,7 @@ export const GOODS = [
 ];
 let quantities = load();
 let onPlace = () => {};
+let busy = false; // an order is being sent
 
 export function start(place) {
   onPlace = place;
@@ -42,9 +43,9 @@ export function empty() {
   save();
 }
 
-export function setBusy(busy) {
-  const button = byId("place");
-  if (button) button.disabled = busy;
+export function setBusy(value) {
+  busy = value;
+  render();
 }
 
 function tile(good) {
@@ -94,6 +95,6 @@ function filled(chosen) {
           el("button", { type: "button", "data-key": `${item}-more`, "aria-label": `One ${label} more`, onclick: () => change(item, 1) }, "+")),
         el("span", { class: "price" }, money.text(price * quantity))))),
     el("p", { class: "sum row spread" }, el("span", {}, "Total"), el("strong", { class: "price", id: "total" }, money.text(money.total(chosen)))),
-    el("button", { type: "button", class: "primary wide-button", id: "place", onclick: () => onPlace() }, "Place the order"),
+    el("button", { type: "button", class: "primary wide-button", id: "place", disabled: busy, onclick: () => onPlace() }, "Place the order"),
   ];
 }

@@ -31,6 +31,7 @@ export function resume() {
 
 export function stop() {
   stopper.abort();
+  basket.setBusy(false);
 }
 
 async function settle({ key, body }) {
@@ -43,8 +44,8 @@ async function settle({ key, body }) {
   const send = () => call("Place the order", "POST", "/order", { body, auth: session.auth(), headers: { "Idempotency-Key": key }, signal });
   const result = await persist(send, signal, (failed, seconds) => timeline("sending", null,
     problem(failed, el("p", {}, `Nothing is lost: it is sent again in ${seconds} s, with the same Idempotency-Key.`))));
+  if (signal.aborted) return; // another one is being sent, or nobody is logged in
   basket.setBusy(false);
-  if (signal.aborted) return;
   if (result.status !== 200) {
     if (!mayRetry(result) && result.status !== 401) sessionStorage.removeItem(KEY);
     say(`The order was not placed: ${result.document.detail ?? ""}`);
