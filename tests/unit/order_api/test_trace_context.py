@@ -127,3 +127,14 @@ def test_lines_about_an_event_name_its_trace(harness: RelayHarness) -> None:
 
     named = {line["event"]: line["trace_id"] for line in lines if "order_id" in line}
     assert named == dict.fromkeys(("delivery_failed", "event_encode_failed"), TRACE.split("-")[1])
+
+
+@pytest.mark.parametrize("malformed", ["", "x1", TRACE[:-1]])
+def test_malformed_trace_context_in_an_entry_is_ignored(harness: RelayHarness, malformed: str) -> None:
+    order_id = harness.place(enqueued=False)["_id"]
+    harness.change(order_id, {"outbox.traceparent": malformed})
+    harness.step(3)
+    harness.step()
+
+    assert harness.published() == [order_id]
+    assert harness.traceparents() == [[]]

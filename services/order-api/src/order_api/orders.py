@@ -145,8 +145,14 @@ def build_event(record: Document) -> OrderPlaced:
 
 
 def traceparent_of(record: Document) -> str | None:
-    """Return the trace context in which the order was placed. Earlier releases stored it only in the outbox entry."""
-    return trace_context.parse(record.get("traceparent")) or record["outbox"].get("traceparent")
+    """Return the trace context in which the order was placed. Earlier releases stored it only in the outbox entry.
+
+    A malformed text is ignored; what is no text makes the order unpublishable, as every value of a wrong type does.
+    """
+    earlier = record["outbox"].get("traceparent")
+    if isinstance(earlier, str):
+        earlier = trace_context.parse(earlier)
+    return trace_context.parse(record.get("traceparent")) or earlier
 
 
 def _price(line: Document) -> str | None:
