@@ -4,6 +4,7 @@ from copy import deepcopy
 from unittest.mock import Mock
 
 import pytest
+from pymongo.collection import Collection
 from pymongo.database import Database
 
 from order_api.outbox import Outbox
@@ -65,3 +66,25 @@ def test_document_that_the_current_validator_rejects_is_unavailable(database: Da
 
     with pytest.raises(StoreUnavailable):
         store.insert(malformed)
+
+
+def test_insert_succeeds_if_another_request_widens_the_validator_first(
+    database: Database[Document], admin: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = OrderStore(database, new_breaker(), new_breaker())
+    store.prepare()
+    free = StoreHarness(store, Outbox(database, new_breaker()), *[Mock()] * 4).make(cost=0)
+    older = deepcopy(schema.VALIDATOR)
+    del older["$jsonSchema"]["title"]
+    older["$jsonSchema"]["properties"]["cost"]["minimum"] = 1
+    admin.command("collMod", schema.COLLECTION, validator=older)
+    widen = schema.widen
+
+    def widened_by_another(orders: Collection[Document]) -> bool:
+        assert widen(orders)
+        return widen(orders)
+
+    monkeypatch.setattr(schema, "widen", widened_by_another)
+    store.insert(free)
+
+    assert store.find(free["_id"], free["userid"])

@@ -69,10 +69,9 @@ class OrderStore:
         except StoreUnavailable as error:
             if getattr(error.__cause__, "code", None) != DOCUMENT_VALIDATION:
                 raise
-            if not self._run(lambda: schema.widen(self._local)):
-                raise
-            logger.warning("validator_widened")
-            self._insert(document)
+            if self._run(lambda: schema.widen(self._local)):
+                logger.warning("validator_widened")
+            self._insert(document)  # if another request has widened it meanwhile, too
 
     def _insert(self, document: Document) -> None:
         try:
