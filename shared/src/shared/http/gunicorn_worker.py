@@ -130,7 +130,8 @@ class LeaderFollowerWorker(Worker):  # type: ignore[misc]
 
     def _end_idle(self, now: float) -> None:
         for connection in list(self._connections.values()):
-            if connection.idle_until is not None and connection.idle_until <= now:
+            idle_until = connection.idle_until  # once: the thread that serves the connection changes it
+            if idle_until is not None and idle_until <= now:
                 connection.end()
 
     def _stop(self) -> None:
