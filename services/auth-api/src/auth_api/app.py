@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from typing import Protocol
 
 from flask import Flask
@@ -109,12 +108,7 @@ def wsgi() -> Flask:
     settings = Settings.from_env(os.environ)
     log.configure("auth-api", settings.log_level)
     registry = new_registry("auth-api")
-    tracer = Tracer.of(
-        settings,
-        service="auth-api",
-        version=version("retail-orders-auth-api"),
-        trusts_clients=settings.tracing_trust_clients,
-    )
+    tracer = Tracer.of(settings, service="auth-api", trusts_clients=settings.tracing_trust_clients)
     certificates.watch(CertificateMetrics(registry), {"mongodb-ca": settings.mongodb_ca_file})
     database = mongo.connect(
         settings.mongodb_uri,

@@ -106,12 +106,7 @@ def wsgi() -> Flask:
     settings = Settings.from_env(os.environ)
     log.configure("order-api", settings.log_level)
     registry = new_registry("order-api")
-    tracer = Tracer.of(
-        settings,
-        service="order-api",
-        version=version("retail-orders-order-api"),
-        trusts_clients=settings.tracing_trust_clients,
-    )
+    tracer = Tracer.of(settings, service="order-api", trusts_clients=settings.tracing_trust_clients)
     metrics = OrderMetrics(registry)
     breaker_metrics = BreakerMetrics(registry)
     certificates.watch(

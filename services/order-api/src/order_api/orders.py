@@ -139,7 +139,7 @@ def build_event(record: Document) -> OrderPlaced:
         userid=record["userid"],
         cost=money.text(record["cost"]),
         currency=record["currency"],
-        orderitems=[Item(line["item"], line["quantity"], _price(line)) for line in record["orderitems"]],
+        orderitems=[Item(line["item"], line["quantity"], price_text(line)) for line in record["orderitems"]],
         placed_at=record["placed_at"],
     )
 
@@ -155,5 +155,6 @@ def traceparent_of(record: Document) -> str | None:
     return trace_context.parse(record.get("traceparent")) or earlier
 
 
-def _price(line: Document) -> str | None:
+def price_text(line: Document) -> str | None:
+    """Return the price of an item as stored, in decimal notation, or None if it has none."""
     return money.text(line["price"]) if line.get("price") is not None else None

@@ -90,7 +90,8 @@ class EventPublisher:
             self._metrics.malformed.inc()
             self._unpublishable.append(record)
             return
-        span = self._tracer.start(SEND, "client", traceparent, _attributes(record, sent))
+        attributes = _attributes(record, sent) if self._tracer.is_on else None
+        span = self._tracer.start(SEND, "client", traceparent, attributes)
         sent = sent._replace(traceparent=traceparent, span=span)
         on_delivery = partial(self._on_delivery, sent, permit)
         crash.point("before-produce")

@@ -7,10 +7,9 @@ from uuid import UUID
 import msgspec
 
 from order_api.models import HistoryEntry, ItemResponse, OrderDetails, OrderSummary, PlacedOrder
+from order_api.orders import Document, price_text
 from shared.ordering import money
 from shared.ordering.document import MalformedOrder, check
-
-Document = dict[str, Any]
 
 PAGE_BYTES = 256 * 1024  # a page of a list ends before the order that would make it larger; the first is always in it
 
@@ -68,7 +67,7 @@ def _fields(record: Document) -> dict[str, Any]:
         "status": record["status"],
         "cost": money.text(record["cost"]),
         "currency": record["currency"],
-        "orderitems": [ItemResponse(line["item"], line["quantity"], _price(line)) for line in record["orderitems"]],
+        "orderitems": [ItemResponse(line["item"], line["quantity"], price_text(line)) for line in record["orderitems"]],
         "placed_at": record["placed_at"],
     }
 
@@ -84,7 +83,3 @@ def _is_order_id(text: str) -> bool:
         return str(UUID(text)) == text
     except ValueError:
         return False
-
-
-def _price(line: Document) -> str | None:
-    return money.text(line["price"]) if line.get("price") is not None else None

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import Enum, auto
 
 from shared.kafka_message import Message, Partition
+from shared.mongo import truncate_to_milliseconds
 from shared.ordering.dead_letter import DeadLetter
 from shared.ordering.events import OrderPlaced
 from shared.ordering.transitions import technical_failure
@@ -98,7 +99,7 @@ class Batch:
 
     def start_attempt(self, now: datetime) -> datetime:
         """Return the time of a new attempt, which its status changes must carry."""
-        at = now.replace(microsecond=now.microsecond // 1000 * 1000)  # MongoDB's precision
+        at = truncate_to_milliseconds(now)
         self.attempt_times.add(at)
         return at
 

@@ -52,9 +52,9 @@ def _record(records: Sequence[Record], tracer: Tracer, started: int, ended: int,
     failure = type(error).__name__ if error else None
     for record in records:
         if record.disposition is Disposition.DONE and (
-            span := tracer.start(f"process {TOPIC}", "consumer", record.traceparent, _attributes(record), at=started)
+            span := tracer.start(f"process {TOPIC}", "consumer", record.traceparent, at=started)
         ):
-            span.end(error=type(record.error).__name__ if record.error else None, at=ended)
+            span.end(_attributes(record), error=type(record.error).__name__ if record.error else None, at=ended)
     links = [record.traceparent for record in records if record.traceparent]
     attributes = _MESSAGING | {"messaging.batch.message_count": len(records)}
     batch_span = tracer.start_linked(f"process batch {TOPIC}", "consumer", links, attributes, at=started)

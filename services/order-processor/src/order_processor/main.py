@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from functools import partial
-from importlib.metadata import version
 
 from order_processor.batch_report import reported
 from order_processor.consumer import Consumer, client_config
@@ -67,10 +66,11 @@ def run(settings: Settings, stop: threading.Event) -> None:
     """Consume until `stop` is set, finish what is in flight, and close everything."""
     registry = new_registry("order-processor")
     metrics = ProcessorMetrics(registry)
-    tracer = Tracer.of(settings, service="order-processor", version=version("retail-orders-order-processor"))
+    tracer = Tracer.of(settings, service="order-processor")
     certificates.watch(
         CertificateMetrics(registry), {"mongodb-ca": settings.mongodb_ca_file, "kafka-ca": settings.kafka_ca_file}
     )
+    connection = settings.kafka
     database = mongo.connect(
         settings.mongodb_uri,
         ca_file=settings.mongodb_ca_file,
@@ -80,16 +80,16 @@ def run(settings: Settings, stop: threading.Event) -> None:
     )
     breaker = Breaker("mongodb", BreakerMetrics(registry), is_failure=mongo.is_failure)
     orders = OrderTransitions(database, breaker)
-    dead_letters = DeadLetters(lambda: kafka.producer(settings.kafka, _kafka_error, **PRODUCER_SETTINGS))
+    dead_letters = DeadLetters(lambda: kafka.producer(connection, _kafka_error, **PRODUCER_SETTINGS))
     handler = Handler(orders, dead_letters.send, metrics, refused_items=settings.refused_items)
     committer = OffsetCommitter()
     config = client_config(settings.group_protocol) | {"on_commit": committer.on_commit}
-    client = kafka.consumer(settings.kafka, GROUP, _kafka_error, **config)
+    client = kafka.consumer(connection, GROUP, _kafka_error, **config)
     consumer = Consumer(
         client, reported(handler.handle, tracer), committer, incremental=settings.group_protocol == "consumer"
     )
-    offsets = GroupOffsets(settings.kafka, topic=TOPIC, group=GROUP)
-    acknowledged = GroupOffsets(settings.kafka, topic=DEAD_LETTER_TOPIC, group=DEAD_LETTER_GROUP)
+    offsets = GroupOffsets(connection, topic=TOPIC, group=GROUP)
+    acknowledged = GroupOffsets(connection, topic=DEAD_LETTER_TOPIC, group=DEAD_LETTER_GROUP)
     stuck_detector = StuckDetector()
     monitor = Monitor(
         offsets,

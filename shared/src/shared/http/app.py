@@ -110,8 +110,8 @@ def _start_request(busy_threads: Gauge, tracer: Tracer) -> None:
     g.started = time.perf_counter()
     received = request.headers.get("X-Request-ID", "")
     g.request_id = received if _REQUEST_ID.fullmatch(received) else secrets.token_hex(16)
-    name = f"{_method()} {_route()}"
-    g.traceparent, g.span = tracer.start_request(name, request.headers.get("traceparent"))
+    g.method, g.route = _method(), _route()
+    g.traceparent, g.span = tracer.start_request(f"{g.method} {g.route}", request.headers.get("traceparent"))
     structlog.contextvars.bind_contextvars(request_id=g.request_id, **trace_context.log_field(g.traceparent))
 
 
@@ -134,7 +134,7 @@ def _finish_request(metrics: HttpMetrics) -> Any:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers["X-Request-ID"] = g.request_id
-        route, method = _route(), _method()
+        route, method = g.route, g.method
         seconds = time.perf_counter() - g.started
         metrics.requests.labels(route, method, response.status_code).inc()
         duration = metrics.held_duration if "is_held" in g else metrics.duration

@@ -1,7 +1,6 @@
 """W3C Trace Context: the `traceparent` of a request, an order's document and its event. Pure."""
 
 import re
-from collections.abc import Callable
 from random import getrandbits
 
 _TRACEPARENT = re.compile(
@@ -24,12 +23,9 @@ def is_sampled(traceparent: str) -> bool:
     return traceparent[-1] in "13579bdf"
 
 
-def unsampled(bits: Callable[[int], int] = getrandbits) -> str:
-    """Return the context of a new trace that is not recorded: its id still connects the log lines of all services.
-
-    `bits(n)` returns a random number of n bits.
-    """
-    return f"00-{bits(128) or 1:032x}-{bits(64) or 1:016x}-00"
+def unsampled() -> str:
+    """Return the context of a new trace that is not recorded: its id still connects the log lines of all services."""
+    return f"00-{getrandbits(128) or 1:032x}-{getrandbits(64) or 1:016x}-00"
 
 
 def log_field(traceparent: str | None) -> dict[str, str]:

@@ -8,6 +8,7 @@ each).
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import version
 from typing import Self
 
 from shared.config.tracing_settings import TracingSettings
@@ -84,7 +85,7 @@ class Tracer:
             self._recorder.close()
 
     @classmethod
-    def of(cls, settings: TracingSettings, *, service: str, version: str, trusts_clients: bool = False) -> Self:
+    def of(cls, settings: TracingSettings, *, service: str, trusts_clients: bool = False) -> Self:
         """Return the tracer that the settings describe. OpenTelemetry is imported only if there is an endpoint."""
         if not settings.otlp_endpoint or settings.tracing_disabled:
             return cls()
@@ -95,7 +96,7 @@ class Tracer:
             headers=settings.otlp_headers,
             ca_file=settings.otlp_ca_file,
             service=service,
-            version=version,
+            version=version(f"retail-orders-{service}"),
         )
         return cls(recorder, ratio=settings.trace_ratio, trusts_clients=trusts_clients)
 
