@@ -5,8 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from bson.datetime_ms import DatetimeMS
+from pymongo.database import Database
 
 from order_api import orders
+from shared.mongo import Document
+from shared.ordering import schema
 from shared.ordering.transitions import technical_failure
 from support.order_stores import StoreHarness
 from support.wait import until
@@ -153,3 +157,11 @@ def test_order_that_cannot_be_claimed_does_not_block_others(harness: StoreHarnes
     swept = [[record["_id"] for record in harness.outbox.sweep(claim=f"c{n}", limit=1)] for n in range(3)]
 
     assert swept == [[], [other], []]
+
+
+def test_date_before_year_1_leaves_the_backlog_readable(real: StoreHarness, admin: Database[Document]) -> None:
+    """Python has no such date; the driver returns it as DatetimeMS."""
+    order_id = real.place()
+    admin[schema.COLLECTION].update_one({"_id": order_id}, {"$set": {"placed_at": DatetimeMS(-(10**14))}})
+
+    assert real.backlog.read().oldest_unprocessed_seconds > 10**11

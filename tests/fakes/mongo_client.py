@@ -151,17 +151,19 @@ class FakeCollection:
         return len([*self.find(query)])
 
     def aggregate(self, steps: Sequence[Mapping[str, Any]], *, hint: Document | None = None) -> "FakeCursor":
-        """Run a `$match`, an optional `$limit`, and a `$group` of all rows with `$sum`, `$min` and `$max`."""
+        """Run a `$match`, perhaps `$sort` and `$limit`, and a `$group` of all rows with `$sum`, `$min` and `$max`."""
         _ = hint
-        match, *limits, group = steps
-        limit = limits[0]["$limit"] if limits else 0
-        rows, now = [*self.find(match["$match"]).limit(limit)], self._servers.now()
-        totals: Document = {"_id": group["$group"]["_id"]}
-        for name, accumulator in group["$group"].items():
-            if name != "_id":
-                ((how, expression),) = accumulator.items()
-                values = [evaluate(expression, row, now) for row in rows]
-                totals[name] = _ACCUMULATORS[how]([value for value in values if value is not None])
+        match, *between, group = steps
+        found = self.find(match["$match"])
+        for step in between:
+            found = found.sort(*next(iter(step["$sort"].items()))) if "$sort" in step else found.limit(step["$limit"])
+        rows, now = [*found], self._servers.now()
+        accumulators = dict(group["$group"])
+        totals: Document = {"_id": accumulators.pop("_id")}
+        for name, accumulator in accumulators.items():
+            ((how, expression),) = accumulator.items()
+            values = [evaluate(expression, row, now) for row in rows]
+            totals[name] = _ACCUMULATORS[how]([value for value in values if value is not None])
         return FakeCursor([totals] if rows else [])
 
     def insert_one(self, document: Document) -> InsertOneResult:

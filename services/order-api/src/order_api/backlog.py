@@ -27,6 +27,7 @@ SHARE = 0.02  # about this share of the time is spent reading, more if the longe
 BY_AGE = [("placed_at", ASCENDING), ("status", ASCENDING)]
 BY_DUE = [("outbox.due", ASCENDING)]
 BY_REASON = [("history.reason", ASCENDING)]
+_AGE = {"$dateDiff": {"startDate": "$placed_at", "endDate": "$$NOW", "unit": "millisecond"}}
 
 logger = log.get(__name__)
 
@@ -46,7 +47,6 @@ class BacklogReader:
     """Reads the backlog of the collection `orders`, behind the MongoDB breaker. For one thread."""
 
     def __init__(self, database: Database[Document], breaker: Breaker) -> None:
-        self._admin = database.client.admin
         self._orders = database[schema.COLLECTION]
         self._breaker = breaker
 
@@ -67,11 +67,10 @@ class BacklogReader:
 
     def _pending(self) -> tuple[int, float]:
         """Count the first LIMIT outbox entries by `due`: while nothing can be published, these include the oldest."""
-        age = {"$dateDiff": {"startDate": "$placed_at", "endDate": "$$NOW", "unit": "millisecond"}}
         steps: list[Document] = [
             {"$match": {"status": "PLACED", "outbox.due": {"$type": "date"}, "placed_at": {"$type": "date"}}},
             {"$limit": LIMIT},
-            {"$group": {"_id": None, "pending": {"$sum": 1}, "age": {"$max": age}}},
+            {"$group": {"_id": None, "pending": {"$sum": 1}, "age": {"$max": _AGE}}},
         ]
         found = [*self._orders.aggregate(steps, hint=dict(BY_DUE))]
         return (found[0]["pending"], max(0, found[0]["age"]) / 1000) if found else (0, 0.0)
@@ -83,11 +82,13 @@ class BacklogReader:
     def _oldest_unprocessed(self) -> float:
         """Return the age of the oldest PLACED order that is not excluded."""
         query = {"status": Status.PLACED, "outbox.due": {"$not": {"$type": "string"}}, "placed_at": {"$type": "date"}}
-        oldest = [*self._orders.find(query, {"placed_at": 1}, hint=BY_AGE).sort("placed_at", ASCENDING).limit(1)]
-        if not oldest:
-            return 0.0
-        now = self._admin.command("hello", codec_options=self._orders.codec_options)["localTime"]
-        return float(max(0.0, (now - oldest[0]["placed_at"]).total_seconds()))
+        steps: list[Document] = [
+            {"$match": query},
+            {"$sort": {"placed_at": ASCENDING}},
+            {"$limit": 1},
+            {"$group": {"_id": None, "age": {"$max": _AGE}}},
+        ]
+        return float(max(0, sum(found["age"] for found in self._orders.aggregate(steps, hint=dict(BY_AGE)))) / 1000)
 
     def _failed(self) -> int:
         """Count the orders whose last failure was technical: they wait for a person."""
