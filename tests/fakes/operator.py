@@ -74,9 +74,12 @@ class FakeTopics:
         self._check()
         return next((r for r in self.letters if (r.message.partition, r.message.offset) == (partition, offset)), None)
 
-    def acknowledge(self, partition: int, offset: int) -> None:
+    def acknowledge(self, partition: int, offset: int) -> bool:
         self._check()
-        self.acknowledged.append((partition, offset))
+        is_new = all(known < offset for found, known in self.acknowledged if found == partition)
+        if is_new:
+            self.acknowledged.append((partition, offset))
+        return is_new
 
     def _check(self) -> None:
         if self.unavailable:

@@ -69,6 +69,26 @@ def test_acknowledged_dead_letters_do_not_wait_any_more(servers: Stack) -> None:
     assert after.lag == 1
 
 
+def test_dead_letters_stay_acknowledged_when_an_earlier_one_is(servers: Stack) -> None:
+    processors = GroupOffsets(
+        connection(servers, "order-processor"), topic=events.DEAD_LETTER_TOPIC, group=events.DEAD_LETTER_GROUP
+    )
+    try:
+        for number in range(3):
+            send_dead_letter(servers, b"order-%d" % number, b"{}")
+        last = processors.read()[0].end - 1
+        done = [
+            printed_json(retail(servers, "dead-letters", "acknowledge", f"0:{offset}", "--json"))
+            for offset in (last - 1, last - 2, last - 1, last)
+        ]
+        after = processors.read()[0]
+    finally:
+        processors.close()
+
+    assert [report["outcome"] for report in done] == ["acknowledged", "nothing to do", "nothing to do", "acknowledged"]
+    assert after.lag == 0
+
+
 def test_dead_letters_are_listed_with_their_cause(servers: Stack, seeder: OrderSeeder) -> None:
     orderid = seeder.insert()
     send_dead_letter(servers, orderid.encode(), b"\xffpoison")

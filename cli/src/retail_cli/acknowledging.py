@@ -6,7 +6,7 @@ from retail_cli.rendering import Lines, table
 
 
 class Acknowledgement(Struct, frozen=True):
-    """The last of the dead letters that were acknowledged."""
+    """The last of the dead letters; `outcome` is `acknowledged`, or `nothing to do` if they were before."""
 
     id: str
     outcome: str

@@ -110,8 +110,8 @@ def acknowledge(
     """
     session: Session = context.obj
     message = _record(session, position).message
-    session.topics.acknowledge(message.partition, message.offset)
-    report = Acknowledgement(f"{message.partition}:{message.offset}", "acknowledged")
+    is_new = session.topics.acknowledge(message.partition, message.offset)
+    report = Acknowledgement(f"{message.partition}:{message.offset}", "acknowledged" if is_new else "nothing to do")
     print_report(report, acknowledgement, as_json=as_json)
 
 

@@ -6,6 +6,7 @@ broker responds, and a search that would take longer returns what it has found s
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -94,46 +95,47 @@ class Topics:
         first = next(iter(_Scan(self._consumer, [start])), None)
         return first if first and first.message.offset == offset else None
 
-    def acknowledge(self, partition: int, offset: int) -> None:
-        """Record that a person has dealt with the dead letters of a partition up to this offset."""
-        self._partitions(DEAD_LETTER_TOPIC)  # a commit without brokers would wait for minutes
+    def acknowledge(self, partition: int, offset: int) -> bool:
+        """Record that a person has dealt with the dead letters of a partition up to this offset.
+
+        Return False if that is recorded already, up to this offset or a higher one.
+        """
+        known = GroupOffsets(
+            self._connection, topic=DEAD_LETTER_TOPIC, group=DEAD_LETTER_GROUP, **kafka.WITHOUT_CLIENT_LOG
+        )
+        with closing(known):
+            if self._read(known)[partition].position > offset:
+                return False
+        self._commit(kafka.TopicPartition(DEAD_LETTER_TOPIC, partition, offset + 1))
+        return True
+
+    def _commit(self, position: kafka.TopicPartition) -> None:
+        """Commit a position of the group of the dead letters, and wait until a broker confirms it."""
         replies: list[kafka.KafkaError | None] = []
         options = {"group.protocol": "classic", "on_commit": lambda error, _offsets: replies.append(error)}
         client = kafka.consumer(
             self._connection, DEAD_LETTER_GROUP, self._on_error, **kafka.WITHOUT_CLIENT_LOG, **options
         )
         try:
-            position = kafka.TopicPartition(DEAD_LETTER_TOPIC, partition, offset + 1)
-            self._commit(client, position, replies)
+            client.commit(offsets=[position], asynchronous=True)  # a synchronous one could wait for minutes
+            deadline = time.monotonic() + SEARCH_SECONDS
+            while not replies and time.monotonic() < deadline:
+                client.poll(0.1)
+        except kafka.KafkaException as error:
+            raise self._unavailable(error) from None
         finally:
             client.close()
-
-    def _commit(
-        self, client: kafka.Consumer, position: kafka.TopicPartition, replies: list[kafka.KafkaError | None]
-    ) -> None:
-        """Commit until the broker confirms it; retry while the coordinator is unknown."""
-        deadline = time.monotonic() + SEARCH_SECONDS
-        error: Exception = TimeoutError()
-        while time.monotonic() < deadline:
-            try:
-                client.commit(offsets=[position], asynchronous=True)
-            except kafka.KafkaException as refused:
-                error = refused
-            sent = time.monotonic()
-            while not replies and time.monotonic() < min(deadline, sent + CALL_SECONDS):
-                client.poll(0.1)
-            reply = replies.pop() if replies else kafka.KafkaError(kafka.KafkaError._TIMED_OUT)  # noqa: SLF001
-            if reply is None:
-                return
-            error = kafka.KafkaException(reply)
-            if not reply.retriable():
-                break
-        raise self._unavailable(error)
+        reply = replies[0] if replies else kafka.KafkaError(kafka.KafkaError._TIMED_OUT)  # noqa: SLF001
+        if reply is not None:
+            raise self._unavailable(kafka.KafkaException(reply))
 
     def read(self) -> Reading:
         """Return the offsets of each partition of the event topic, and the group's."""
+        return self._read(self._offsets)
+
+    def _read(self, offsets: GroupOffsets) -> Reading:
         try:
-            return self._offsets.read()
+            return offsets.read()
         except (kafka.KafkaException, TimeoutError) as error:
             raise self._unavailable(error) from None
 

@@ -52,9 +52,11 @@ def test_list_without_kafka_shows_failed_orders_and_exits_with_3() -> None:
 def test_acknowledged_dead_letter_is_committed() -> None:
     session = FakeSession(topics=FakeTopics(letters=[letter(7, b"o9")]))
     done = retail(session, "acknowledge", "0:7", "--json")
+    again = retail(session, "acknowledge", "0:7", "--json")
     absent = retail(session, "acknowledge", "0:8")
 
     assert printed_json(done) == {"id": "0:7", "outcome": "acknowledged"}
+    assert printed_json(again) == {"id": "0:7", "outcome": "nothing to do"}
     assert absent.exit_code == 1
     assert session.topics.acknowledged == [(0, 7)]
 
