@@ -23,7 +23,8 @@ def test_name_override_changes_names_and_selectors() -> None:
         assert pod.labels["app.kubernetes.io/name"] == "shop"
     for policy in of_kind(resources, "NetworkPolicy"):
         assert policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == "shop"
-    assert rendered('nameOverride="retail"')[0]["metadata"]["name"].startswith("retail-") is True
+    of_release = of_kind(rendered('nameOverride="retail"'), "Deployment")
+    assert "retail-order-api" in {d["metadata"]["name"] for d in of_release}
 
 
 def test_common_labels_reach_every_object_once() -> None:
