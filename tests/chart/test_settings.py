@@ -1,6 +1,7 @@
 """Settings that most charts have: at the top for every pod, under a component for its pods only."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+@cache
 def rendered(*settings: str) -> list[Resource]:
     """Return the minimal example with the operator and these settings as NAME=JSON."""
     options = [part for text in OPERATOR for part in ("--set", text)]

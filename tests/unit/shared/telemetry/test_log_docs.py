@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ def is_log_call(function: ast.expr) -> bool:
     return name in WRAPPERS and not (isinstance(function, ast.Attribute) and name == "write")
 
 
+@cache
 def literal_fields() -> dict[str, set[str]]:
     """Return for each event the fields that its calls name."""
     fields: defaultdict[str, set[str]] = defaultdict(set)
