@@ -114,7 +114,6 @@ class ReplicaSet:
             is_exclusion = update == outbox_entry.exclude()
             changed = 0
             for document in found if many else found[:1]:
-                is_exclusion = update == outbox_entry.exclude()
                 if document["_id"] in self.rejected_ids or (
                     document["_id"] in self.excludable_ids and not is_exclusion
                 ):

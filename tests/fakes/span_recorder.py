@@ -39,7 +39,6 @@ class FakeRecorder:
     """Keeps all spans in the order of their start."""
 
     spans: list[FakeSpan] = field(default_factory=list)
-    is_closed: bool = False
 
     def start(
         self,
@@ -63,4 +62,4 @@ class FakeRecorder:
         return found
 
     def close(self) -> None:
-        self.is_closed = True
+        """Nothing to release."""

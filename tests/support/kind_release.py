@@ -25,13 +25,13 @@ def helm(*arguments: str) -> str:
     return done.stdout
 
 
-def upgrade(*settings: str, chart: Path = CHART, force: bool = False) -> None:
-    """Upgrade the release with changed values, by default to the chart of this checkout, and wait for its pods.
+def upgrade(*settings: str, force: bool = False) -> None:
+    """Upgrade the release to the chart of this checkout with changed values, and wait for its pods.
 
     Helm 4 refuses fields that somebody else changed unless `force` is set.
     """
     changes = [option for setting in settings for option in ("--set", setting)]
-    helm("upgrade", "retail", str(chart), "--reset-then-reuse-values", *changes, *FORCE[force])
+    helm("upgrade", "retail", str(CHART), "--reset-then-reuse-values", *changes, *FORCE[force])
     _rollouts()
 
 
@@ -79,15 +79,12 @@ def restored() -> Iterator[None]:
 
 def deployments() -> dict[str, Any]:
     """Return the Deployments of the services, by component."""
-    return {
-        component: json.loads(kind.kubectl("get", f"deployment/retail-{component}", "--output", "json"))
-        for component in COMPONENTS
-    }
+    return {component: _deployment(component) for component in COMPONENTS}
 
 
 def replicas(component: str) -> int:
     """Return the number of replicas that the component's Deployment wants."""
-    return int(deployments()[component]["spec"]["replicas"])
+    return int(_deployment(component)["spec"]["replicas"])
 
 
 def environment(name: str) -> dict[str, str]:
@@ -101,6 +98,10 @@ def environment(name: str) -> dict[str, str]:
 def images() -> dict[str, str]:
     """Return the image of each component's service."""
     return {component: str(_service(component, found)["image"]) for component, found in deployments().items()}
+
+
+def _deployment(component: str) -> Any:
+    return json.loads(kind.kubectl("get", f"deployment/retail-{component}", "--output", "json"))
 
 
 def _service(component: str, deployment: dict[str, Any]) -> dict[str, Any]:

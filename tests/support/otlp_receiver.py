@@ -43,10 +43,6 @@ class OtlpReceiver:
     requests: int = 0
     endpoint: str = ""
 
-    def in_trace(self, trace_id: str) -> list[ReceivedSpan]:
-        """Return the spans of a trace, by their start."""
-        return sorted((span for span in [*self.spans] if span.trace_id == trace_id), key=lambda span: span.start)
-
     def of_order(self, order_id: str) -> list[ReceivedSpan]:
         """Return the spans that name an order."""
         return [span for span in [*self.spans] if span.attributes.get("retail.order.id") == order_id]

@@ -22,8 +22,7 @@ from support.otlp_receiver import receiver
 from support.servers import connection
 from support.wait import until
 
-IN_REQUESTS = ("wrong", "bearer", "query", "line", "header", "body", "item", "key")
-NAMES = (*IN_REQUESTS, "poison", "collector")
+NAMES = ("wrong", "bearer", "query", "line", "header", "body", "item", "key", "poison", "collector")
 MIN_LENGTH = 12
 
 
