@@ -1,5 +1,6 @@
-"""Asks promtool (Debian's package `prometheus`) what the chart's alerts do with given series."""
+"""The chart's alerts and their runbooks; promtool (Debian's package `prometheus`) shows what they do with series."""
 
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -44,6 +45,13 @@ def spec() -> dict[str, Any]:
 def alerts() -> dict[str, dict[str, Any]]:
     """Return the alerts by name."""
     return {rule["alert"]: rule for group in spec()["groups"] for rule in group["rules"] if "alert" in rule}
+
+
+def runbooks() -> set[str]:
+    """Return the anchors of the headings in docs/operations.md."""
+    lines = (helm.ROOT / "docs/operations.md").read_text(encoding="utf-8").splitlines()
+    headings = [line.lstrip("# ").strip().lower() for line in lines if line.startswith("#")]
+    return {re.sub(r"[^a-z0-9 -]", "", heading).replace(" ", "-") for heading in headings}
 
 
 def judge(folder: Path, name: str, case: Case) -> str:
