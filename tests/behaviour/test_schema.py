@@ -1,18 +1,15 @@
 """The validator of `orders` on a real MongoDB, with the rights of order-api."""
 
 from copy import deepcopy
-from unittest.mock import Mock
 
 import pytest
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from order_api.outbox import Outbox
-from order_api.store import OrderStore
 from shared.mongo import Document
 from shared.ordering import schema
 from shared.store import StoreUnavailable
-from support.order_stores import StoreHarness, new_breaker
+from support.order_stores import StoreHarness
 
 
 def present_validator(database: Database[Document]) -> Document:
@@ -41,39 +38,32 @@ def test_older_validator_is_replaced_and_newer_one_is_kept(
 
 
 def test_insert_widens_the_validator_that_an_older_replica_narrowed(
-    database: Database[Document], admin: Database[Document]
+    real: StoreHarness, database: Database[Document], admin: Database[Document]
 ) -> None:
-    store = OrderStore(database, new_breaker(), new_breaker())
-    store.prepare()
-    harness = StoreHarness(store, Outbox(database, new_breaker()), *[Mock()] * 4)
     older = deepcopy(schema.VALIDATOR)
     del older["$jsonSchema"]["title"]
     older["$jsonSchema"]["properties"]["cost"]["minimum"] = 1
     admin.command("collMod", schema.COLLECTION, validator=older)
-    free = harness.make(cost=0)
-    store.insert(free)
+    free = real.make(cost=0)
+    real.store.insert(free)
 
     assert present_validator(database) == schema.VALIDATOR
-    found = store.find(free["_id"], free["userid"])
+    found = real.store.find(free["_id"], free["userid"])
     assert found
     assert found["cost"] == 0
 
 
-def test_document_that_the_current_validator_rejects_is_unavailable(database: Database[Document]) -> None:
-    store = OrderStore(database, new_breaker(), new_breaker())
-    store.prepare()
-    malformed = StoreHarness(store, Outbox(database, new_breaker()), *[Mock()] * 4).make() | {"cost": "text"}
+def test_document_that_the_current_validator_rejects_is_unavailable(real: StoreHarness) -> None:
+    malformed = real.make() | {"cost": "text"}
 
     with pytest.raises(StoreUnavailable):
-        store.insert(malformed)
+        real.store.insert(malformed)
 
 
 def test_insert_succeeds_if_another_request_widens_the_validator_first(
-    database: Database[Document], admin: Database[Document], monkeypatch: pytest.MonkeyPatch
+    real: StoreHarness, admin: Database[Document], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = OrderStore(database, new_breaker(), new_breaker())
-    store.prepare()
-    free = StoreHarness(store, Outbox(database, new_breaker()), *[Mock()] * 4).make(cost=0)
+    free = real.make(cost=0)
     older = deepcopy(schema.VALIDATOR)
     del older["$jsonSchema"]["title"]
     older["$jsonSchema"]["properties"]["cost"]["minimum"] = 1
@@ -85,6 +75,6 @@ def test_insert_succeeds_if_another_request_widens_the_validator_first(
         return widen(orders)
 
     monkeypatch.setattr(schema, "widen", widened_by_another)
-    store.insert(free)
+    real.store.insert(free)
 
-    assert store.find(free["_id"], free["userid"])
+    assert real.store.find(free["_id"], free["userid"])

@@ -11,11 +11,6 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 HEADER = [TRACE.encode()]
 
 
-@pytest.fixture
-def harness() -> RelayHarness:
-    return RelayHarness()
-
-
 def test_trace_context_is_published_on_the_fast_path_and_by_the_sweep(harness: RelayHarness) -> None:
     harness.place(traceparent=TRACE)
     harness.place(traceparent=TRACE, enqueued=False)
