@@ -1,10 +1,8 @@
 """How the shop page repeats requests, in the chart's proxy and with responses that the test chooses."""
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from local_stack.certificates import Authority
 from support import chart_proxy
-from support.raw_https import FaultyService
+from support.raw_https import faulty_service
 
 ORDER: dict[str, Any] = {
     "order_reference": "o1",
@@ -63,13 +61,12 @@ def _answer(route: Route, statuses: list[int], document: dict[str, Any]) -> None
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), FaultyService)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     authority = Authority(tmp_path / "authority")
-    with chart_proxy.running(tmp_path, authority, server.server_address[1], "--set", "proxy.shop=true") as proxy:
+    with (
+        faulty_service() as port,
+        chart_proxy.running(tmp_path, authority, port, "--set", "proxy.shop=true") as proxy,
+    ):
         yield f"https://localhost:{proxy.port}/"
-    server.shutdown()
-    server.server_close()
 
 
 def opened(browser: Browser, address: str, answers: ChosenAnswers) -> Page:

@@ -9,8 +9,6 @@ import json
 import ssl
 import subprocess
 import sys
-import threading
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -18,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from shared.config.settings import address
 from shared.telemetry.admin import AdminServer
 from support import chart_proxy
-from support.raw_https import FaultyService
+from support.raw_https import faulty_service
 
 POD = "fd00::1"
 
@@ -28,11 +26,9 @@ def main() -> None:
     folder, admin_bind = Path(sys.argv[1]), sys.argv[2]
     for command in ("link set lo up", f"addr add {POD}/128 dev lo"):
         subprocess.run(["ip", *command.split()], check=True, timeout=10)
-    service = ThreadingHTTPServer(("127.0.0.1", 8080), FaultyService)
-    threading.Thread(target=service.serve_forever, daemon=True).start()
     admin = AdminServer(address(admin_bind), CollectorRegistry(), live=lambda: None, ready=lambda: None)
     try:
-        with chart_proxy.nginx(folder, answers):
+        with faulty_service(8080), chart_proxy.nginx(folder, answers):
             context = ssl._create_unverified_context()  # noqa: S323 - which certificate it is, other tests show
             proxy = http.client.HTTPSConnection(POD, 8443, timeout=10, context=context)
             probe = http.client.HTTPConnection(POD, 9090, timeout=10)
@@ -40,7 +36,6 @@ def main() -> None:
             print(json.dumps([status(proxy, "/x"), status(probe, "/readyz"), status(probe4, "/livez")]))
     finally:
         admin.close()
-        service.shutdown()
 
 
 def answers() -> bool:

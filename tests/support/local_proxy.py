@@ -1,17 +1,15 @@
 """The proxy of the local stack in front of a service that misbehaves on request."""
 
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from local_stack import proxy
 from local_stack.certificates import Authority
 from local_stack.options import Folders, StackOptions
 from local_stack.supervisor import Supervisor
-from support.raw_https import FaultyService, RawHttpsClient
+from support.raw_https import RawHttpsClient, faulty_service
 
 
 @contextmanager
@@ -22,17 +20,14 @@ def running(root: Path, environ: Mapping[str, str], *, with_auth_api: bool = Fal
     auth_port = ports["order-api"] if with_auth_api else ports["auth-api"]  # one service stands for both
     upstreams = {"order-api": [ports["order-api"], ports["order-api"] + 1], "auth-api": [auth_port]}
     lock = os.open(root / "lock", os.O_CREAT | os.O_RDWR)
-    server = ThreadingHTTPServer(("127.0.0.1", ports["order-api"]), FaultyService)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     supervisor = Supervisor(lock=lock, file=root / "stack.json", on_change=lambda: None, say=print)
     links = {"docs; {x} $y": "https://example.com/"}
     supervisor.add(
         [proxy.part(folders, authority, port=ports["proxy"], upstreams=upstreams, environ=environ, links=links)]
     )
-    supervisor.start("proxy")
-    supervisor.await_ready("proxy", seconds=20)
-    yield RawHttpsClient(ports["proxy"], authority.certificate)
-    supervisor.close()
-    server.shutdown()
-    server.server_close()
+    with faulty_service(ports["order-api"]):
+        supervisor.start("proxy")
+        supervisor.await_ready("proxy", seconds=20)
+        yield RawHttpsClient(ports["proxy"], authority.certificate)
+        supervisor.close()
     os.close(lock)

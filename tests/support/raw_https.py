@@ -4,9 +4,11 @@ import json
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,18 @@ class FaultyService(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+@contextmanager
+def faulty_service(port: int = 0) -> Iterator[int]:
+    """Run FaultyService on 127.0.0.1, by default on a free port, until the context ends; yield the port."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), FaultyService)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @dataclass(frozen=True)
