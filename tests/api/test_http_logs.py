@@ -1,18 +1,14 @@
 """gunicorn's log lines: JSON from the first to the last, and without anything of a request."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.wait import until
+from support.worker_server import WorkerServer
 
-TESTS = Path(__file__).parents[1]
 SECRET = "hunter2hunter2"
 REQUESTS = {
     "request line": f"GET /hello?{SECRET} {SECRET} HTTP/1.1\r\n\r\n",
@@ -38,23 +34,16 @@ def answer(port: int, request: str) -> bytes:
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """The whole log of a server that got every request, at the level debug."""
-    log = tmp_path_factory.mktemp("logs") / "log"
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:shared.http.gunicorn_conf", "--chdir", str(TESTS)]
-    environ = {"PATH": os.environ["PATH"], "HTTP_BIND": f"127.0.0.1:{port}", "LOG_LEVEL": "debug"}
-    with log.open("wb") as output:
-        process = subprocess.Popen([*command, "support.worker_app:app"], env=environ, stdout=output, stderr=output)
-        try:
-            until(lambda: answer(port, REQUESTS["query of a good request"]), "gunicorn to serve", seconds=60)
-            for name, request in REQUESTS.items():
-                answered = answer(port, request)
-                assert answered.startswith(b"HTTP/1.1 "), name
-                assert SECRET.encode() not in answered, name
-        finally:
-            process.terminate()
-            process.wait(30)
-    written = log.read_text().splitlines()
+    server = WorkerServer(tmp_path_factory.mktemp("logs"))
+    try:
+        until(lambda: answer(server.port, REQUESTS["query of a good request"]), "gunicorn to serve", seconds=60)
+        for name, request in REQUESTS.items():
+            answered = answer(server.port, request)
+            assert answered.startswith(b"HTTP/1.1 "), name
+            assert SECRET.encode() not in answered, name
+    finally:
+        server.stop()
+    written = server.log().splitlines()
     return [json.loads(line) for line in written if line != "finished"]  # which the application prints at its end
 
 
