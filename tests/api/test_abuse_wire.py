@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from support.auth_api import write_key
+from support.free_ports import free_ports
 from support.pki import authority
 from support.wait import until
 
@@ -94,14 +95,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     finally:
         process.terminate()
         process.wait(30)
-
-
-def free_ports(count: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
 
 
 def serves(port: int) -> bool:

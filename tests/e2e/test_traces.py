@@ -1,6 +1,5 @@
 """One trace from POST to PROCESSED, on every path of an order, as a collector receives it from the running system."""
 
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +20,9 @@ from shared.ordering.events import TOPIC
 from shared.ordering.transitions import OrderTransitions
 from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
+from support import scrape
 from support.customer import ORDER, Customer, https
+from support.free_ports import free_ports
 from support.otlp_receiver import OtlpReceiver, ReceivedSpan, receiver
 from support.servers import database
 from support.wait import until
@@ -184,18 +185,14 @@ def test_trace_continues_after_a_redrive(traced: Traced) -> None:
 @contextmanager
 def doomed_api(stack: Stack, log: Path, **environ: str) -> Iterator[str]:
     """Run one more order-api, whose address is returned; it is killed at the end if it still runs."""
-    addresses = []
-    for _ in range(2):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            addresses.append(f"127.0.0.1:{probe.getsockname()[1]}")
+    address, admin = (f"127.0.0.1:{port}" for port in free_ports(2))
     part = stack._wiring.part("order-api", 0, stack._options.extra_env["order-api"])
-    own = {"HTTP_BIND": addresses[0], "ADMIN_BIND": addresses[1], **environ}
+    own = {"HTTP_BIND": address, "ADMIN_BIND": admin, **environ}
     with log.open("wb") as output:
         process = subprocess.Popen(part.command, env={**part.environment, **own}, stdout=output, stderr=output)
     try:
-        until(lambda: _is_ready(f"http://{addresses[1]}/readyz"), "the doomed replica", seconds=60)
-        yield f"http://{addresses[0]}"
+        until(lambda: scrape.ready(f"http://{admin}"), "the doomed replica", seconds=60)
+        yield f"http://{address}"
     finally:
         process.terminate()
         try:
@@ -203,10 +200,3 @@ def doomed_api(stack: Stack, log: Path, **environ: str) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(10)
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False

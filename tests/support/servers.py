@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from local_stack.stack import Stack
 from shared import kafka, mongo
 from shared.mongo import Document
 from support import scrape
+from support.free_ports import free_port
 from support.wait import until
 
 
@@ -45,9 +45,7 @@ class ProcessorProcess:
     """A process of order-processor with a free admin port. Leaving the context kills it if it still runs."""
 
     def __init__(self, stack: Stack, log: Path, **environ: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.admin_url = f"http://127.0.0.1:{port}"
         self.log = log
         own = {"ADMIN_BIND": f"127.0.0.1:{port}", "RECONCILE_INTERVAL_SECONDS": "1"}

@@ -11,6 +11,8 @@ from typing import Self
 
 import psutil
 
+from support.free_ports import free_port
+
 TESTS = Path(__file__).parents[1]
 THREADS = 2
 
@@ -62,8 +64,7 @@ class WorkerServer:
     """gunicorn with the configuration of both APIs, on the application in support.worker_app."""
 
     def __init__(self, folder: Path, *options: str, **environ: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            self.port = found.getsockname()[1]
+        self.port = free_port()
         self._log = folder / "log"
         command = [sys.executable, "-m", "gunicorn", "--config", "python:shared.http.gunicorn_conf"]
         variables = {"HTTP_BIND": f"127.0.0.1:{self.port}", "HTTP_THREADS": str(THREADS), "LOG_LEVEL": "debug"}
