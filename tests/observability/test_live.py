@@ -11,11 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from pymongo import MongoClient
 
 from local_stack.stack import Stack
 from observability.boards import BOARDS
@@ -23,6 +18,8 @@ from observability.builder import OURS
 from support import wait
 from support.observed import DIVISOR, Prometheus, Watch, breakers_agree
 from support.operator import printed_json, publish, retail
+from support.pki import authority
+from support.servers import database
 
 QUIET_SECONDS = 20
 ALLOWED_AGE = 120 / DIVISOR
@@ -33,22 +30,10 @@ LATE_ORDERS = {"ProcessingBurn", "ProcessingBurnSlowly", "OrderProcessorStalled"
 
 def oldest_age(stack: Stack) -> float:
     """Return the age of the oldest PLACED order in seconds, from MongoDB."""
-    values = stack.client("admin")
-    with MongoClient[Any](values["MONGODB_URI"], tlsCAFile=values["MONGODB_CA_FILE"], tz_aware=True) as client:
-        orders = client[values["MONGODB_DATABASE"]]["orders"]
-        oldest: Any = orders.find_one({"status": "PLACED"}, sort=[("placed_at", 1)])
+    with database(stack, "admin") as read:
+        oldest: Any = read.orders.find_one({"status": "PLACED"}, sort=[("placed_at", 1)])
         age: dt.timedelta = dt.datetime.now(dt.UTC) - oldest["placed_at"]
         return age.total_seconds()
-
-
-def expired_certificate() -> bytes:
-    """Return the certificate of an authority that expired yesterday."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "old")])
-    now = dt.datetime.now(dt.UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    dated = builder.not_valid_before(now - dt.timedelta(9)).not_valid_after(now - dt.timedelta(1))
-    authority = dated.serial_number(7).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    return authority.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def test_healthy_system_under_load_is_quiet(stack: Stack, watched: Prometheus) -> None:
@@ -93,8 +78,9 @@ def test_dead_letter_alert_lasts_until_it_is_acknowledged(stack: Stack, watched:
 def test_expired_certificate_fires_until_it_is_replaced(stack: Stack, watched: Prometheus) -> None:
     file = Path(stack.ca)
     valid = file.read_bytes()
+    expired = authority(end=dt.datetime.now(dt.UTC) - dt.timedelta(days=1))
     with Watch(watched) as watch:
-        file.write_bytes(valid + expired_certificate())
+        file.write_bytes(valid + expired)
         try:
             watched.await_firing("CertificateExpired", "CertificateExpiringSoon")
         finally:
@@ -161,9 +147,8 @@ def test_hung_mongodb_is_seen_by_buyers_and_breakers(stack: Stack, watched: Prom
     assert watch.fired - consequences == needed
 
 
-def test_every_alert_that_fired_names_a_runbook_that_exists(watched: Prometheus) -> None:
-    rules = watched._http.get(f"{watched.url}/api/v1/rules", params={"type": "alert"}).json()["data"]["groups"]
-    links = {rule["annotations"]["runbook_url"] for group in rules for rule in group["rules"]}
+def test_every_alert_names_a_runbook_that_exists(watched: Prometheus) -> None:
+    links = {rule["annotations"]["runbook_url"] for rule in watched.alert_rules()}
 
     assert len(links) >= 8
     assert all(Path(re.sub("^file://|#.*$", "", link)).exists() for link in links)

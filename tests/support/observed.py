@@ -52,6 +52,11 @@ class Prometheus:
         alerts = self._http.get(f"{self.url}/api/v1/alerts").json()["data"]["alerts"]
         return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
+    def alert_rules(self) -> list[dict[str, Any]]:
+        """Return the rules of all alerts that it has loaded."""
+        groups = self._http.get(f"{self.url}/api/v1/rules", params={"type": "alert"}).json()["data"]["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
     def await_firing(self, *names: str, seconds: float = 90) -> None:
         """Wait until all of these alerts fire at the same time."""
         wait.until(lambda: set(names) <= self.firing(), f"{names} to fire", seconds=seconds, every=0.5)
