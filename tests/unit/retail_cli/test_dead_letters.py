@@ -1,20 +1,7 @@
 """`retail dead-letters`: list, show, redrive."""
 
-import json
-from typing import Any
-
-from typer.testing import CliRunner, Result
-
 from fakes.operator import REASON, FakeSession, FakeTopics, failed, letter, order
-from retail_cli.main import app
-
-
-def retail(session: FakeSession, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ("dead-letters", *arguments), obj=session)
-
-
-def printed_json(result: Result) -> Any:
-    return json.loads(result.stdout)
+from support.command import printed_json, retail
 
 
 def test_list_shows_broken_events_and_failed_orders() -> None:
@@ -24,7 +11,7 @@ def test_list_shows_broken_events_and_failed_orders() -> None:
         topics=FakeTopics(letters=[letter(7, b"o2"), letter(8, None), letter(9, b"\xff")]),
     )
 
-    report = printed_json(retail(session, "list", "--json"))
+    report = printed_json(retail(session, "dead-letters", "list", "--json"))
 
     assert [(e["id"], e["orderid"], e["order_status"]) for e in report["events"]] == [
         ("0:7", "o2", "PROCESSED"),
@@ -42,7 +29,7 @@ def test_list_shows_broken_events_and_failed_orders() -> None:
 def test_list_without_kafka_shows_failed_orders_and_exits_with_3() -> None:
     session = FakeSession(failed("o1"), topics=FakeTopics(unavailable="connection refused"))
 
-    result = retail(session, "list")
+    result = retail(session, "dead-letters", "list")
 
     assert result.exit_code == 3
     assert REASON in result.stdout
@@ -51,9 +38,9 @@ def test_list_without_kafka_shows_failed_orders_and_exits_with_3() -> None:
 
 def test_acknowledged_dead_letter_is_committed() -> None:
     session = FakeSession(topics=FakeTopics(letters=[letter(7, b"o9")]))
-    done = retail(session, "acknowledge", "0:7", "--json")
-    again = retail(session, "acknowledge", "0:7", "--json")
-    absent = retail(session, "acknowledge", "0:8")
+    done = retail(session, "dead-letters", "acknowledge", "0:7", "--json")
+    again = retail(session, "dead-letters", "acknowledge", "0:7", "--json")
+    absent = retail(session, "dead-letters", "acknowledge", "0:8")
 
     assert printed_json(done) == {"id": "0:7", "outcome": "acknowledged"}
     assert printed_json(again) == {"id": "0:7", "outcome": "nothing to do"}
@@ -64,7 +51,7 @@ def test_acknowledged_dead_letter_is_committed() -> None:
 def test_show_writes_bytes_that_are_not_utf8_as_base64() -> None:
     session = FakeSession(topics=FakeTopics(letters=[letter(7, b"o9", b"\xff\x00")]))
 
-    detail = printed_json(retail(session, "show", "0:7", "--json"))
+    detail = printed_json(retail(session, "dead-letters", "show", "0:7", "--json"))
 
     assert (detail["value"], detail["encoding"]) == ("/wA=", "base64")
     assert ["ce_type", "/w=="] in detail["headers"]
@@ -74,12 +61,12 @@ def test_show_writes_bytes_that_are_not_utf8_as_base64() -> None:
 def test_show_without_a_value_reports_its_original_size() -> None:
     session = FakeSession(topics=FakeTopics(letters=[letter(7, b"o9", None, value_length="3000000")]))
 
-    result = retail(session, "show", "0:7")
+    result = retail(session, "dead-letters", "show", "0:7")
 
     assert "no such order" in result.stdout
-    assert printed_json(retail(session, "show", "0:7", "--json"))["dead_letter"]["size"] == 3_000_000
+    assert printed_json(retail(session, "dead-letters", "show", "0:7", "--json"))["dead_letter"]["size"] == 3_000_000
 
 
 def test_show_exits_with_1_if_absent_and_2_if_invalid() -> None:
-    assert retail(FakeSession(), "show", "0:7").exit_code == 1
-    assert retail(FakeSession(), "show", "seven").exit_code == 2
+    assert retail(FakeSession(), "dead-letters", "show", "0:7").exit_code == 1
+    assert retail(FakeSession(), "dead-letters", "show", "seven").exit_code == 2

@@ -1,26 +1,21 @@
 """`retail orders include`: excluded orders get their outbox entry back."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from pymongo.errors import AutoReconnect, WriteError
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from fakes.operator import FakeSession, order, outbox_entry
-from retail_cli.main import app
 from shared.ordering.outbox_entry import EXCLUDED
+from support.command import printed_json, retail
 
 EXCLUSION = {"due": "excluded", "attempts": 0}
 
 
-def include(session: FakeSession, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ("orders", "include", *arguments), obj=session)
-
-
 def outcomes(result: Result) -> dict[str, tuple[str, str]]:
-    return {one["orderid"]: (one["outcome"], one["detail"]) for one in json.loads(result.stdout)["orders"]}
+    return {one["orderid"]: (one["outcome"], one["detail"]) for one in printed_json(result)["orders"]}
 
 
 def excluded(order_id: str, **more: Any) -> dict[str, Any]:
@@ -42,10 +37,10 @@ def fail_update(session: FakeSession, order_id: str, error: Exception) -> None:
 def test_excluded_order_gets_its_outbox_entry_back() -> None:
     session = FakeSession(excluded("o1"), excluded("o2"))
 
-    result = include(session, "o1", "o1", "--json")
+    result = retail(session, "orders", "include", "o1", "o1", "--json")
 
     assert (result.exit_code, outcomes(result)) == (0, {"o1": ("included", "PLACED, event queued")})
-    assert len(json.loads(result.stdout)["orders"]) == 1
+    assert len(printed_json(result)["orders"]) == 1
     assert session.order("o1")["outbox"] == outbox_entry()
     assert session.order("o1")["status"] == "PLACED"
     assert session.order("o2")["outbox"] == EXCLUSION
@@ -54,10 +49,10 @@ def test_excluded_order_gets_its_outbox_entry_back() -> None:
 
 def test_second_include_of_an_order_changes_nothing() -> None:
     session = FakeSession(excluded("o1"))
-    include(session, "o1")
+    retail(session, "orders", "include", "o1")
     before = dict(session.order("o1"))
 
-    result = include(session, "o1", "--json")
+    result = retail(session, "orders", "include", "o1", "--json")
 
     assert (result.exit_code, outcomes(result)) == (0, {"o1": ("nothing to do", "it is PLACED and not excluded")})
     assert session.order("o1") == before
@@ -67,7 +62,7 @@ def test_second_include_of_an_order_changes_nothing() -> None:
 def test_include_leaves_a_finished_order_unchanged(status: str) -> None:
     session = FakeSession(order("o1", status, outbox=dict(EXCLUSION)))
 
-    result = include(session, "o1", "--json")
+    result = retail(session, "orders", "include", "o1", "--json")
 
     assert (result.exit_code, outcomes(result)) == (0, {"o1": ("nothing to do", f"it is {status}")})
     assert session.order("o1")["outbox"] == EXCLUSION
@@ -76,7 +71,7 @@ def test_include_leaves_a_finished_order_unchanged(status: str) -> None:
 def test_include_refuses_a_malformed_order_and_includes_the_others() -> None:
     session = FakeSession(excluded("o1", cost=12.5), excluded("o2"))
 
-    result = include(session, "o1", "o9", "o2", "--json")
+    result = retail(session, "orders", "include", "o1", "o9", "o2", "--json")
 
     assert result.exit_code == 1
     assert outcomes(result) == {
@@ -91,10 +86,10 @@ def test_include_refuses_a_malformed_order_and_includes_the_others() -> None:
 def test_dry_run_includes_nothing() -> None:
     session = FakeSession(excluded("o1"))
 
-    result = include(session, "o1", "--dry-run", "--json")
+    result = retail(session, "orders", "include", "o1", "--dry-run", "--json")
 
     assert (result.exit_code, outcomes(result)) == (0, {"o1": ("would include", "it is excluded")})
-    assert json.loads(result.stdout)["dry_run"] is True
+    assert printed_json(result)["dry_run"] is True
     assert session.order("o1")["outbox"] == EXCLUSION
 
 
@@ -102,7 +97,7 @@ def test_order_whose_inclusion_mongodb_rejects_is_refused() -> None:
     session = FakeSession(excluded("o1"), excluded("o2"))
     fail_update(session, "o1", WriteError("Document failed validation", 121))
 
-    result = include(session, "o1", "o2", "--json")
+    result = retail(session, "orders", "include", "o1", "o2", "--json")
 
     assert result.exit_code == 1
     assert outcomes(result)["o1"] == ("refused", "MongoDB rejects the update: Document failed validation")
@@ -113,7 +108,7 @@ def test_order_whose_inclusion_gets_no_reply_is_unknown() -> None:
     session = FakeSession(excluded("o1"), excluded("o2"), excluded("o3"))
     fail_update(session, "o2", AutoReconnect("gone"))
 
-    result = include(session, "o1", "o2", "o3", "--json")
+    result = retail(session, "orders", "include", "o1", "o2", "o3", "--json")
 
     assert result.exit_code == 3
     assert {order_id: outcome for order_id, (outcome, _) in outcomes(result).items()} == {
@@ -133,14 +128,16 @@ def test_order_that_was_included_meanwhile_needs_nothing() -> None:
 
     session.transitions.include = twice  # type: ignore[method-assign]
 
-    assert outcomes(include(session, "o1", "--json")) == {"o1": ("nothing to do", "it is no longer excluded")}
+    assert outcomes(retail(session, "orders", "include", "o1", "--json")) == {
+        "o1": ("nothing to do", "it is no longer excluded")
+    }
 
 
 def test_include_draws_a_table_and_requires_an_order() -> None:
     session = FakeSession(excluded("o1"))
 
-    assert include(session).exit_code == 2
-    result = include(session, "o1")
+    assert retail(session, "orders", "include").exit_code == 2
+    result = retail(session, "orders", "include", "o1")
     assert result.exit_code == 0
     assert "Include" in result.stdout
     assert "PLACED, event queued" in result.stdout

@@ -1,14 +1,11 @@
 """`retail keys`: list and revoke the keys that sign tokens."""
 
-import json
-
 import pytest
 from pymongo.errors import ServerSelectionTimeoutError
-from typer.testing import CliRunner, Result
 
 from fakes.operator import FakeSession
-from retail_cli.main import app
 from shared.store import StoreUnavailable
+from support.command import printed_json, retail
 
 
 @pytest.fixture
@@ -18,27 +15,23 @@ def session() -> FakeSession:
     return session
 
 
-def retail(session: FakeSession, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ("keys", *arguments), obj=session)
-
-
 def test_revoked_key_is_listed_as_revoked(session: FakeSession) -> None:
-    result = retail(session, "revoke", "2026", "--json")
-    listed = json.loads(retail(session, "list", "--json").stdout)["keys"]
+    result = retail(session, "keys", "revoke", "2026", "--json")
+    listed = printed_json(retail(session, "keys", "list", "--json"))["keys"]
 
-    assert (result.exit_code, json.loads(result.stdout)) == (0, {"kid": "2026", "outcome": "revoked"})
+    assert (result.exit_code, printed_json(result)) == (0, {"kid": "2026", "outcome": "revoked"})
     assert {key["kid"]: key["revoked"] for key in listed} == {"2026": True, "2027": False}
-    assert json.loads(retail(session, "revoke", "2026", "--json").stdout)["outcome"] == "nothing to do"
+    assert printed_json(retail(session, "keys", "revoke", "2026", "--json"))["outcome"] == "nothing to do"
 
 
 def test_unpublished_key_is_refused_unless_requested(session: FakeSession) -> None:
-    assert retail(session, "revoke", "2028").exit_code == 1
-    assert retail(session, "revoke", "2028", "--unpublished").exit_code == 0
+    assert retail(session, "keys", "revoke", "2028").exit_code == 1
+    assert retail(session, "keys", "revoke", "2028", "--unpublished").exit_code == 0
 
 
 def test_revoking_the_last_key_warns_that_no_tokens_are_issued(session: FakeSession) -> None:
-    assert retail(session, "revoke", "2026").stderr == ""
-    assert "auth-api issues no tokens until a new key is added" in retail(session, "revoke", "2027").stderr
+    assert retail(session, "keys", "revoke", "2026").stderr == ""
+    assert "auth-api issues no tokens until a new key is added" in retail(session, "keys", "revoke", "2027").stderr
 
 
 def test_unavailable_mongodb_exits_with_3(session: FakeSession) -> None:
@@ -46,6 +39,6 @@ def test_unavailable_mongodb_exits_with_3(session: FakeSession) -> None:
     error.__cause__ = ServerSelectionTimeoutError("db:27017: refused, Timeout: 2.0s")
     session.key_records.error = error
 
-    result = retail(session, "revoke", "2026")
+    result = retail(session, "keys", "revoke", "2026")
 
     assert (result.exit_code, result.stderr) == (3, "retail: MongoDB is unavailable: db:27017: refused\n")

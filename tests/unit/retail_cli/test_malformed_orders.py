@@ -1,24 +1,13 @@
 """`retail orders check`, and what the other commands do with malformed documents."""
 
-import json
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from bson.datetime_ms import DatetimeMS
-from typer.testing import CliRunner, Result
 
 from fakes.operator import NOW, FakeSession, order, outbox_entry
-from retail_cli.main import app
-
-
-def retail(session: FakeSession, *arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments, obj=session)
-
-
-def printed_json(result: Result) -> Any:
-    return json.loads(result.stdout)
-
+from support.command import printed_json, retail
 
 MALFORMED = [
     ({"cost": 12.5}, "cost: is double 12.5, must be int or long"),

@@ -1,25 +1,14 @@
 """`retail orders`, `retail outbox`: what a person and a script see, and the exit codes."""
 
-import json
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from pymongo.errors import OperationFailure, ServerSelectionTimeoutError
-from typer.testing import CliRunner, Result
 
 from fakes.operator import NOW, FakeSession, FakeTopics, order, outbox_entry
-from retail_cli.main import app
 from retail_cli.reports import EventCopy
 from retail_cli.store import OrderReader, first_id
-
-
-def retail(session: FakeSession, *arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments, obj=session)
-
-
-def printed_json(result: Result) -> Any:
-    return json.loads(result.stdout)
+from support.command import printed_json, retail
 
 
 def test_show_prints_document_history_event_and_offset() -> None:

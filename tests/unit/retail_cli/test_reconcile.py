@@ -1,19 +1,18 @@
 """`retail orders reconcile`: one pass of the processor's own reconciliation."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
 import structlog
-from typer.testing import CliRunner, Result
 
 from fakes.operator import FakeSession, FakeTopics, order, outbox_entry
 from retail_cli import reconciling
-from retail_cli.main import app, disable_logs
+from retail_cli.main import disable_logs
 from retail_cli.reconciling import run_pass
 from shared.mongo import Document
 from shared.ordering import reconcile
 from shared.ordering.offsets import Offsets
+from support.command import printed_json, retail
 
 
 @pytest.fixture(autouse=True)
@@ -24,10 +23,6 @@ def _quiet() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def retail(session: FakeSession, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ("orders", "reconcile", *arguments), obj=session)
-
-
 def lost(*orderids: str) -> list[Document]:
     others = order("pending", outbox=outbox_entry()), order("done", "PROCESSED")
     return [*(order(one) for one in orderids), *others]
@@ -36,10 +31,10 @@ def lost(*orderids: str) -> list[Document]:
 def test_orders_with_a_lost_event_are_requeued() -> None:
     session = FakeSession(*lost("o1", "o2"))
 
-    result = retail(session, "--json")
+    result = retail(session, "orders", "reconcile", "--json")
 
     assert result.exit_code == 0
-    assert json.loads(result.stdout) == {
+    assert printed_json(result) == {
         "dry_run": False,
         "outcome": "rearmed",
         "examined": 2,
@@ -57,28 +52,28 @@ def test_order_whose_update_mongodb_rejects_exits_with_1(orderids: list[str], ou
     session = FakeSession(*lost(*orderids))
     session.servers.rejected_ids = {"o1"}
 
-    result = retail(session, "--json")
+    result = retail(session, "orders", "reconcile", "--json")
 
-    report = json.loads(result.stdout)
+    report = printed_json(result)
     assert (result.exit_code, report["outcome"], report["refused"]) == (1, outcome, 1)
     assert "rejected the update of 1 order(s)" in result.stderr
-    assert "rejected by MongoDB" in retail(session).stdout
+    assert "rejected by MongoDB" in retail(session, "orders", "reconcile").stdout
 
 
 def test_full_pass_reports_that_there_may_be_more(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (reconcile, reconciling):
         monkeypatch.setattr(module, "PASS_LIMIT", 2)
 
-    report = json.loads(retail(FakeSession(*lost("o1", "o2", "o3")), "--json").stdout)
+    report = printed_json(retail(FakeSession(*lost("o1", "o2", "o3")), "orders", "reconcile", "--json"))
 
     assert (report["examined"], report["more"]) == (2, True)
-    assert "there may be more" in retail(FakeSession(*lost("o1", "o2", "o3"))).stdout
+    assert "there may be more" in retail(FakeSession(*lost("o1", "o2", "o3")), "orders", "reconcile").stdout
 
 
 def test_dry_run_counts_and_writes_nothing() -> None:
     session = FakeSession(*lost("o1", "o2"))
 
-    result = retail(session, "--dry-run")
+    result = retail(session, "orders", "reconcile", "--dry-run")
 
     assert result.exit_code == 0
     assert "would be requeued 2" in " ".join(result.stdout.replace("  ", " ").split())
@@ -86,18 +81,18 @@ def test_dry_run_counts_and_writes_nothing() -> None:
 
 
 def test_no_order_without_outbox_entry_means_nothing_to_do() -> None:
-    result = retail(FakeSession(*lost()), "--json")
+    result = retail(FakeSession(*lost()), "orders", "reconcile", "--json")
 
-    assert (result.exit_code, json.loads(result.stdout)["outcome"]) == (0, "nothing to do")
+    assert (result.exit_code, printed_json(result)["outcome"]) == (0, "nothing to do")
 
 
 def test_lagging_group_changes_nothing_and_exits_with_1() -> None:
     session = FakeSession(*lost("o1"), topics=FakeTopics(offsets={0: Offsets(0, 9, 4), 1: Offsets(0, 3, None)}))
 
-    result = retail(session, "--seconds", "0", "--json")
+    result = retail(session, "orders", "reconcile", "--seconds", "0", "--json")
 
     assert result.exit_code == 1
-    assert json.loads(result.stdout)["outcome"] == "undecided"
+    assert printed_json(result)["outcome"] == "undecided"
     assert "8 events are left: is an order-processor running?" in result.stderr
     assert "outbox" not in session.order("o1")
 
@@ -115,6 +110,8 @@ def test_pass_waits_until_the_group_reaches_the_end() -> None:
 
 
 def test_reconcile_without_kafka_exits_with_3() -> None:
-    result = retail(FakeSession(*lost("o1"), topics=FakeTopics(unavailable="connection refused")))
+    result = retail(
+        FakeSession(*lost("o1"), topics=FakeTopics(unavailable="connection refused")), "orders", "reconcile"
+    )
 
     assert (result.exit_code, result.stderr) == (3, "retail: Kafka is unavailable: connection refused\n")

@@ -1,26 +1,17 @@
 """`retail dead-letters redrive`: which orders it changes, and what it reports."""
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from pymongo.errors import AutoReconnect
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from fakes.operator import FakeSession, FakeTopics, failed, letter, order
 from retail_cli import dead_letter_commands
-from retail_cli.main import app
 from retail_cli.output import print_warning
 from shared.ordering.transitions import OrderTransitions
-
-
-def retail(session: FakeSession, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ("dead-letters", *arguments), obj=session)
-
-
-def printed_json(result: Result) -> Any:
-    return json.loads(result.stdout)
+from support.command import printed_json, retail
 
 
 def outcomes(result: Result) -> dict[str, str]:
@@ -42,7 +33,9 @@ def lose_reply(transitions: OrderTransitions, *, when: Callable[[Sequence[str]],
 def test_redrive_records_who_redrove_the_order_and_why() -> None:
     session = FakeSession(failed("o1"))
 
-    result = retail(session, "redrive", "o1", "--reason", "the item is sold again", "--by", "ada", "--json")
+    result = retail(
+        session, "dead-letters", "redrive", "o1", "--reason", "the item is sold again", "--by", "ada", "--json"
+    )
 
     assert (result.exit_code, outcomes(result)) == (0, {"o1": "redriven"})
     document = session.order("o1")
@@ -58,7 +51,7 @@ def test_redrive_records_who_redrove_the_order_and_why() -> None:
 def test_redrive_leaves_placed_and_processed_orders_unchanged() -> None:
     session = FakeSession(order("o1"), order("o2", "PROCESSED"))
 
-    result = retail(session, "redrive", "o1", "o2")
+    result = retail(session, "dead-letters", "redrive", "o1", "o2")
 
     assert result.exit_code == 0
     assert result.stdout.count("nothing to do") == 2
@@ -68,7 +61,7 @@ def test_redrive_leaves_placed_and_processed_orders_unchanged() -> None:
 def test_redrive_with_an_unknown_order_exits_with_1() -> None:
     session = FakeSession(failed("o1"))
 
-    result = retail(session, "redrive", "o9", "o1", "--json")
+    result = retail(session, "dead-letters", "redrive", "o9", "o1", "--json")
 
     assert (result.exit_code, outcomes(result)) == (1, {"o9": "refused", "o1": "redriven"})
     assert result.stderr == "retail: refused: o9\n"
@@ -77,24 +70,24 @@ def test_redrive_with_an_unknown_order_exits_with_1() -> None:
 def test_redrive_accepts_a_dead_letter_instead_of_an_order() -> None:
     session = FakeSession(failed("o1"), topics=FakeTopics(letters=[letter(7, b"o1"), letter(8, None)]))
 
-    assert outcomes(retail(session, "redrive", "0:7", "--json")) == {"o1": "redriven"}
-    assert retail(session, "redrive", "0:8").exit_code == 1
+    assert outcomes(retail(session, "dead-letters", "redrive", "0:7", "--json")) == {"o1": "redriven"}
+    assert retail(session, "dead-letters", "redrive", "0:8").exit_code == 1
 
 
 def test_redrive_all_redrives_every_failed_order_once() -> None:
     session = FakeSession(*(failed(f"o{n}") for n in range(1100)), order("p1", "PROCESSED"))
 
-    first = outcomes(retail(session, "redrive", "--all", "--json"))
+    first = outcomes(retail(session, "dead-letters", "redrive", "--all", "--json"))
 
     assert set(first.values()) == {"redriven"}
     assert len(first) == 1100
-    assert outcomes(retail(session, "redrive", "--all", "--json")) == {}
+    assert outcomes(retail(session, "dead-letters", "redrive", "--all", "--json")) == {}
 
 
 def test_dry_run_changes_nothing() -> None:
     session = FakeSession(failed("o1"))
 
-    result = retail(session, "redrive", "--all", "--dry-run", "--json")
+    result = retail(session, "dead-letters", "redrive", "--all", "--dry-run", "--json")
 
     assert outcomes(result) == {"o1": "would redrive"}
     assert session.order("o1")["status"] == "FAILED"
@@ -110,7 +103,7 @@ def test_only_the_order_that_the_validator_rejects_stays_failed() -> None:
     session = FakeSession(failed("o1"), failed("o2"), failed("o3"))
     session.servers.rejected_ids = {"o2"}
 
-    result = retail(session, "redrive", "o1", "o2", "o3", "--json")
+    result = retail(session, "dead-letters", "redrive", "o1", "o2", "o3", "--json")
 
     assert result.exit_code == 1
     assert outcomes(result) == {"o1": "redriven", "o2": "refused", "o3": "redriven"}
@@ -120,7 +113,7 @@ def test_orders_without_a_reply_are_unknown_and_exit_with_3() -> None:
     session = FakeSession(*(failed(f"o{n:04}") for n in range(1100)))
     lose_reply(session.transitions, when=lambda ids: "o0300" in ids)  # the newest come first, 500 at a time
 
-    result = retail(session, "redrive", "--all", "--json")
+    result = retail(session, "dead-letters", "redrive", "--all", "--json")
 
     reported = outcomes(result)
     assert result.exit_code == 3
@@ -138,7 +131,7 @@ def test_orders_left_after_an_outage_while_bisecting_are_unknown() -> None:
     session.servers.rejected_ids = {"o2"}
     lose_reply(session.transitions, when=lambda ids: ids == ["o3", "o4"])
 
-    result = retail(session, "redrive", "o1", "o2", "o3", "o4", "--json")
+    result = retail(session, "dead-letters", "redrive", "o1", "o2", "o3", "o4", "--json")
 
     assert result.exit_code == 3
     assert outcomes(result) == {"o1": "redriven", "o2": "refused", "o3": "unknown", "o4": "unknown"}
@@ -148,8 +141,8 @@ def test_redrive_all_reports_orders_beyond_its_limit(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(dead_letter_commands, "REDRIVE_LIMIT", 2)
     session = FakeSession(failed("o1"), failed("o2"), failed("o3"))
 
-    first = retail(session, "redrive", "--all", "--json")
-    second = retail(session, "redrive", "--all", "--json")
+    first = retail(session, "dead-letters", "redrive", "--all", "--json")
+    second = retail(session, "dead-letters", "redrive", "--all", "--json")
 
     assert outcomes(first) == {"o3": "redriven", "o2": "redriven"}
     assert "more than 2 orders are FAILED" in first.stderr
@@ -159,8 +152,8 @@ def test_redrive_all_reports_orders_beyond_its_limit(monkeypatch: pytest.MonkeyP
 def test_redrive_requires_either_orders_or_all() -> None:
     session = FakeSession(failed("o1"))
 
-    assert retail(session, "redrive").exit_code == 2
-    assert retail(session, "redrive", "--all", "o1").exit_code == 2
+    assert retail(session, "dead-letters", "redrive").exit_code == 2
+    assert retail(session, "dead-letters", "redrive", "--all", "o1").exit_code == 2
     assert session.order("o1")["status"] == "FAILED"
 
 
@@ -168,7 +161,7 @@ def test_redrive_records_the_name_of_the_systems_user(monkeypatch: pytest.Monkey
     monkeypatch.setattr("getpass.getuser", lambda: "grace")
     session = FakeSession(failed("o1"))
 
-    assert retail(session, "redrive", "o1").exit_code == 0
+    assert retail(session, "dead-letters", "redrive", "o1").exit_code == 0
     assert session.order("o1")["history"][-1]["by"] == "operator:grace"
 
 
@@ -179,7 +172,7 @@ def test_redrive_by_a_user_without_a_name_records_the_operator(monkeypatch: pyte
     monkeypatch.setattr("getpass.getuser", no_name)
     session = FakeSession(failed("o1"))
 
-    assert retail(session, "redrive", "o1").exit_code == 0
+    assert retail(session, "dead-letters", "redrive", "o1").exit_code == 0
     assert session.order("o1")["history"][-1]["by"] == "operator"
 
 
@@ -187,5 +180,5 @@ def test_redrive_by_a_user_without_a_name_records_the_operator(monkeypatch: pyte
 def test_redrive_rejects_an_invalid_name_with_2(name: str) -> None:
     session = FakeSession(failed("o1"))
 
-    assert retail(session, "redrive", "o1", "--by", name).exit_code == 2
+    assert retail(session, "dead-letters", "redrive", "o1", "--by", name).exit_code == 2
     assert session.order("o1")["status"] == "FAILED"
