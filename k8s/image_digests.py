@@ -37,13 +37,21 @@ def main() -> None:
 
 
 def images(resources: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Yield the key of the values and the image, without a digest, of every container of a Deployment."""
+    """Yield the key of the values and the image, without a digest, of every container of a Deployment.
+
+    Exit with a sentence if an image has a digest and no tag.
+    """
     for deployment in (r for r in resources if r["kind"] == "Deployment"):
         first, *others = deployment["metadata"]["labels"]["app.kubernetes.io/component"].split("-")
         key = first + "".join(word.capitalize() for word in others)
         for container in deployment["spec"]["template"]["spec"]["containers"]:
-            own = container["name"] != "proxy"
-            yield key if own else "proxy", container["image"].partition("@")[0]
+            component = key if container["name"] != "proxy" else "proxy"
+            name, _, pinned = container["image"].partition("@")
+            if pinned and ":" not in name.rpartition("/")[2]:  # the registry would return the digest of `latest`
+                sys.exit(
+                    f"image-digests: {container['image']} has no tag: set {component}.image.tag, or its digest to ''"
+                )
+            yield component, name
 
 
 def digest(client: str, image: str) -> str:

@@ -20,7 +20,7 @@ def images(resources: list[Resource]) -> dict[str, str]:
     return {container["name"]: container["image"] for pod in pods(resources) for container in pod.containers}
 
 
-def run(folder: Path, *, client: str | None = None, answer: str = "") -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *values: Path, client: str | None = None, answer: str = "") -> subprocess.CompletedProcess[str]:
     """Run the script with helm, and a registry client that runs `answer` with the image as the last argument."""
     (folder / "helm").symlink_to(helm.programs() / "helm/helm")
     if client:
@@ -28,7 +28,7 @@ def run(folder: Path, *, client: str | None = None, answer: str = "") -> subproc
         program.write_text(f"#!/bin/sh\nfor image; do :; done\n{answer}\n")
         program.chmod(0o755)
     environ = {"PATH": f"{folder}", "HOME": str(folder)}
-    command = [sys.executable, str(SCRIPT), str(KIND)]
+    command = [sys.executable, str(SCRIPT), str(KIND), *map(str, values)]
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -73,3 +73,18 @@ def test_failures_name_the_image_and_the_remedy(tmp_path: Path) -> None:
         assert printed.returncode == 1
         assert sentence in printed.stderr
         assert printed.stdout == ""
+
+
+def test_pinned_image_is_asked_for_by_its_tag(tmp_path: Path) -> None:
+    """Without a tag it is refused: its name alone would stand for the tag `latest`."""
+    printed = {}
+    for tag in ("2.0", ""):
+        (folder := tmp_path / f"tag{tag}").mkdir()
+        image = {"tag": tag, "digest": DIGEST}
+        (values := folder / "values.yaml").write_text(yaml.safe_dump({"orderApi": {"image": image}}))
+        printed[tag] = run(folder, values, client="crane", answer=f"echo {DIGEST}")
+
+    assert yaml.safe_load(printed["2.0"].stdout)["orderApi"] == {"image": {"digest": DIGEST}}
+    assert printed[""].returncode == 1
+    assert f"retail-orders/order-api@{DIGEST} has no tag: set orderApi.image.tag" in printed[""].stderr
+    assert printed[""].stdout == ""
