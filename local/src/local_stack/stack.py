@@ -180,7 +180,8 @@ class Stack:
             self.await_ready(*kafka)
             self._kafka.prepare()
             self._say("Kafka is ready")
-        self._launch([*self._replicas(CONSUMERS), *self._observers()])
+        self._launch(self._replicas(CONSUMERS))
+        self._launch(self._observers())  # afterwards, because Prometheus may have to be downloaded first
         self.await_ready(*self._names)
         self._complete = True
         self._write_file()
