@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import httpx
 import yaml
 
 from local_stack import secret_files
@@ -15,6 +14,7 @@ from local_stack.jars import cache
 from local_stack.options import REPOSITORY, Folders, Observation, environment
 from local_stack.ports import HOST
 from local_stack.process import Part
+from local_stack.services import is_ready
 
 CHART = REPOSITORY / "charts" / "retail-orders"
 RUNBOOKS = (REPOSITORY / "docs" / "operations.md").as_uri()
@@ -31,12 +31,12 @@ DEFAULT = Observation()
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def binary(name: str = "prometheus") -> Path | None:
+def binary() -> Path | None:
     """Return the program of Prometheus: from PATH, or from Debian's package, unpacked without root; None if neither."""
-    if found := shutil.which(name):
+    if found := shutil.which("prometheus"):
         return Path(found)
     folder = cache() / "prometheus"
-    program = folder / "usr" / "bin" / name
+    program = folder / "usr" / "bin" / "prometheus"
     if not program.exists():
         _unpack(folder)
     return program if program.exists() else None
@@ -108,7 +108,7 @@ def part(
         command=[str(program), *(f"--{name}={value}" for name, value in options.items())],
         environment=environment(),
         log=folders.log / "prometheus.log",
-        ready=lambda: _answers(f"http://{HOST}:{port}/-/ready"),
+        ready=lambda: is_ready(f"http://{HOST}:{port}/-/ready"),
     )
 
 
@@ -152,7 +152,7 @@ def grafana(folders: Folders, *, port: int, prometheus: str) -> Part | None:
         command=[program, "server", "--homepath", str(home)],
         environment=environment(**variables),
         log=folders.log / "grafana.log",
-        ready=lambda: _answers(f"http://{HOST}:{port}/api/health"),
+        ready=lambda: is_ready(f"http://{HOST}:{port}/api/health"),
     )
 
 
@@ -177,10 +177,3 @@ def parts(
         return
     yield board
     say(f"Grafana with the boards: http://{HOST}:{ports['grafana']}/dashboards?tag=retail-orders")
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False

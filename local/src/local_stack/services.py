@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 
 import httpx
@@ -62,7 +61,7 @@ class Wiring:
             command=(str(Path(sys.executable).with_name(service)),),
             environment=environment(**PYTHON, **(variables | dict(extra))),
             log=self.folders.log / f"{name}.log",
-            ready=lambda: is_ready(admin_url),
+            ready=lambda: is_ready(f"{admin_url}/readyz"),
         )
 
     def client(self, user: str) -> dict[str, str]:
@@ -97,10 +96,10 @@ class Wiring:
         return self.folders.secrets / f"kafka-{user}"
 
 
-def is_ready(admin_url: str) -> bool:
-    """Return whether the process behind the admin port reports that it is ready."""
+def is_ready(url: str) -> bool:
+    """Return whether the process behind the URL of its readiness check reports that it is ready."""
     try:
-        return httpx.get(f"{admin_url}/readyz", timeout=2, trust_env=False).status_code == HTTPStatus.OK
+        return httpx.get(url, timeout=2, trust_env=False).is_success
     except httpx.HTTPError:
         return False
 
