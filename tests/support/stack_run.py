@@ -64,7 +64,7 @@ class StackRun:
         if address := addresses.get(part):
             return ports.listening(int(address.rpartition(":")[2]))
         service = next(s for s in stack["services"] if part == f"{s['name']}-{s['replica']}")
-        return is_ready(service["admin_url"])
+        return is_ready(f"{service['admin_url']}/readyz")
 
     def customer(self) -> Customer:
         client = https(self.file["base_url"], self.file["ca"])
