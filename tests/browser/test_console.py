@@ -7,8 +7,7 @@ from playwright.sync_api import Page, expect
 
 from local_stack.stack import Stack
 from support.browser import LOOKS, Visit
-from support.operator import OrderSeeder, send_dead_letter
-from support.servers import database
+from support.operator import OrderSeeder, seeding, send_dead_letter
 
 Open = Callable[..., Visit]
 
@@ -16,9 +15,8 @@ Open = Callable[..., Visit]
 @pytest.fixture
 def orders(stack: Stack) -> Iterator[OrderSeeder]:
     """Inserts orders while the services run; the orders are deleted after the test."""
-    with database(stack, "order-api") as as_service, database(stack, "admin") as as_admin:
-        yield OrderSeeder(as_service.orders)
-        as_admin.orders.delete_many({"userid": "alice"})
+    with seeding(stack) as seeder:
+        yield seeder
 
 
 def test_redrive_brings_a_failed_order_to_processed(console_url: str, visit: Open, orders: OrderSeeder) -> None:

@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import expect
 
-from browser.test_shop import become_visitor, place
 from local_stack.stack import Stack
 from support import scrape, wait
-from support.browser import Visit
+from support.browser import Visit, become_visitor, place
 
 Open = Callable[..., Visit]
 RECOVERED_MS = 90_000

@@ -4,26 +4,13 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from local_stack.stack import Stack
-from support.browser import LOOKS, Visit
+from support.browser import LOOKS, Visit, become_visitor, place
 from support.customer import https
 
 Open = Callable[..., Visit]
-
-
-def become_visitor(page: Page) -> str:
-    """Register a visitor with one click; return the name."""
-    page.get_by_role("button", name="Continue as a visitor").click()
-    expect(page.locator("#account")).to_be_visible()
-    return str(page.locator("#account strong").inner_text())
-
-
-def place(page: Page, *goods: str) -> None:
-    for good in goods:
-        page.get_by_role("button", name=f"Add {good}").click()
-    page.get_by_role("button", name="Place the order").click()
 
 
 def test_visitor_places_an_order_and_sees_it_processed(stack: Stack, visit: Open) -> None:

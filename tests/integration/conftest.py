@@ -9,7 +9,7 @@ import structlog
 from local_stack.stack import Stack
 from retail_cli.main import disable_logs
 from shared.ordering import schema
-from support.operator import OrderSeeder
+from support.operator import OrderSeeder, seeding
 from support.seeded_orders import SeededOrders
 from support.servers import database
 
@@ -34,7 +34,5 @@ def quiet_command() -> Iterator[None]:
 @pytest.fixture
 def seeder(servers: Stack) -> Iterator[OrderSeeder]:
     """Inserts orders on servers without services; they are deleted after the test."""
-    with database(servers, "order-api") as as_service, database(servers, "admin") as as_admin:
-        schema.ensure(as_service[schema.COLLECTION])
-        yield OrderSeeder(as_service.orders)
-        as_admin.orders.delete_many({"userid": "alice"})
+    with seeding(servers) as seeder:
+        yield seeder

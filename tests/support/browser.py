@@ -79,3 +79,17 @@ class Visit:
     def overflow(self) -> int:
         """Return by how many pixels the page is wider than the window."""
         return int(self.page.evaluate("document.scrollingElement.scrollWidth - innerWidth"))
+
+
+def become_visitor(page: Page) -> str:
+    """Register a visitor with one click; return the name."""
+    page.get_by_role("button", name="Continue as a visitor").click()
+    expect(page.locator("#account")).to_be_visible()
+    return str(page.locator("#account strong").inner_text())
+
+
+def place(page: Page, *goods: str) -> None:
+    """Order the goods on the shop page."""
+    for good in goods:
+        page.get_by_role("button", name=f"Add {good}").click()
+    page.get_by_role("button", name="Place the order").click()

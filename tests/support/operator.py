@@ -2,6 +2,8 @@
 
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,10 +16,12 @@ from order_processor.dead_letters import PRODUCER_SETTINGS, DeadLetters
 from retail_cli.main import app
 from shared import kafka
 from shared.kafka_message import Message
-from shared.ordering import events
+from shared.ordering import events, schema
 from shared.ordering.dead_letter import DeadLetter
 from shared.ordering.money import Amount
-from support.servers import connection
+from support.servers import connection, database
+
+USER = "alice"
 
 
 def retail(stack: Stack, *arguments: str, **changed: str) -> Result:
@@ -57,7 +61,7 @@ class OrderSeeder:
     def insert(self, *, age: float = 0.0, **changed: Any) -> str:
         now = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=age)
         orderid = rules.new_id(now, secrets.token_bytes(rules.RANDOM_BYTES))
-        order = rules.Order("alice", Amount(1250), "USD", (OrderItem("apple", 2, Amount(625)),))
+        order = rules.Order(USER, Amount(1250), "USD", (OrderItem("apple", 2, Amount(625)),))
         self.orders.insert_one(rules.build_document(order, order_id=orderid, now=now) | changed)
         return orderid
 
@@ -72,3 +76,12 @@ class OrderSeeder:
         orderid = self.insert(**changed)
         self.orders.update_one({"_id": orderid}, {"$unset": {"outbox": ""}})
         return orderid
+
+
+@contextmanager
+def seeding(stack: Stack) -> Iterator[OrderSeeder]:
+    """Insert orders until the context ends; then they are deleted."""
+    with database(stack, "order-api") as as_service, database(stack, "admin") as as_admin:
+        schema.ensure(as_service[schema.COLLECTION])
+        yield OrderSeeder(as_service.orders)
+        as_admin.orders.delete_many({"userid": USER})
