@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 
 from retail_cli import replicas
-from retail_cli.dead_letter_commands import actor
 from retail_cli.examples import examples
 from retail_cli.local_files import LOCAL_STACK, find_local
-from retail_cli.session import Refused, Session
+from retail_cli.session import Refused, Session, actor
 from shared.config.settings import SettingsError
 
 MIN_TOKEN = 32

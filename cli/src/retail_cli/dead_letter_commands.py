@@ -10,11 +10,9 @@ from retail_cli.acknowledging import Acknowledgement, acknowledgement
 from retail_cli.examples import examples
 from retail_cli.outcomes import print_outcomes
 from retail_cli.output import print_report, print_warning
-from retail_cli.session import ExitCode, Json, Refused, Session, os_user
-from retail_cli.topics import Record
+from retail_cli.session import ExitCode, Json, Refused, Session, actor
 
 REDRIVE_LIMIT = 50_000
-MAX_NAME = 64
 POSITION = re.compile(r"(\d{1,9}):(\d{1,18})", re.ASCII)
 
 app = typer.Typer(
@@ -47,10 +45,7 @@ def show(
 ) -> None:
     """Show one dead letter: its error, where it came from, its headers and its value."""
     session: Session = context.obj
-    record = _record(session, position)
-    order_id = presenters.order_id(record)
-    statuses = session.orders.statuses([order_id] if order_id else [])
-    print_report(presenters.dead_letter_detail(record, statuses), rendering.dead_letter, as_json=as_json)
+    print_report(queries.dead_letter(session, *_position(position)), rendering.dead_letter, as_json=as_json)
 
 
 @app.command(
@@ -70,7 +65,7 @@ def redrive(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report what would be redriven.")] = False,
     reason: Annotated[
         str, typer.Option(help="What was fixed; is added to the order's history.")
-    ] = "redriven by the operator",
+    ] = redriving.DEFAULT_REASON,
     by: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Your name for the order's history. Default: the name of the system's user."),
@@ -86,9 +81,8 @@ def redrive(
         raise typer.BadParameter("name orders or dead letters, or give --all")
     who = actor(by)
     if everything:
-        order_ids = [*session.orders.failed_ids(REDRIVE_LIMIT + 1)]
-        if len(order_ids) > REDRIVE_LIMIT:
-            del order_ids[REDRIVE_LIMIT:]
+        order_ids, more = redriving.find_failed(session.orders, REDRIVE_LIMIT)
+        if more:
             print_warning(
                 f"more than {REDRIVE_LIMIT:,} orders are FAILED: only the newest are redriven; repeat the command"
             )
@@ -109,37 +103,25 @@ def acknowledge(
     Nothing is removed: `list` still shows them.
     """
     session: Session = context.obj
-    message = _record(session, position).message
+    message = queries.record(session, *_position(position)).message
     is_new = session.topics.acknowledge(message.partition, message.offset)
     report = Acknowledgement(f"{message.partition}:{message.offset}", "acknowledged" if is_new else "nothing to do")
     print_report(report, acknowledgement, as_json=as_json)
-
-
-def actor(by: str | None) -> str:
-    """Return who redrives, for the history: `operator:NAME`, or `operator` where the user has no name."""
-    name = os_user() if by is None else by.strip()
-    if name is None:
-        return redriving.BY
-    if not name.isprintable() or not 1 <= len(name) <= MAX_NAME:
-        raise typer.BadParameter(f"--by must be 1 to {MAX_NAME} printable characters")
-    return f"{redriving.BY}:{name}"
 
 
 def _order_id(session: Session, target: str) -> str:
     """Return the order that `target` names, by the id of the order or of one of its dead letters."""
     if not POSITION.fullmatch(target):
         return target
-    order_id = presenters.order_id(_record(session, target))
+    order_id = presenters.order_id(queries.record(session, *_position(target)))
     if order_id is None:
         raise Refused(f"dead letter {target} names no order: its key is not an id")
     return order_id
 
 
-def _record(session: Session, position: str) -> Record:
-    found = POSITION.fullmatch(position)
+def _position(text: str) -> tuple[int, int]:
+    """Return partition and offset."""
+    found = POSITION.fullmatch(text)
     if not found:
-        raise typer.BadParameter(f"must be PARTITION:OFFSET, such as 0:17, not {position!r}")
-    record = session.topics.dead_letter(int(found[1]), int(found[2]))
-    if record is None:
-        raise Refused(f"there is no dead letter {position}")
-    return record
+        raise typer.BadParameter(f"must be PARTITION:OFFSET, such as 0:17, not {text!r}")
+    return int(found[1]), int(found[2])

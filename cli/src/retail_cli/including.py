@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from retail_cli.document_check import find_problems
-from retail_cli.reports import OrderOutcome
+from retail_cli.reports import EVENT_QUEUED, OrderOutcome
 from shared.mongo import Document, is_document_error
 from shared.ordering.status import Status
 
-EVENT_QUEUED = "PLACED, event queued"
 NO_REPLY = "no reply; the command is safe to repeat"
 
 

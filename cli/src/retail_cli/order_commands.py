@@ -67,10 +67,7 @@ def show(
 ) -> None:
     """Show an order: its document and history, its event and offset in the topic, its dead letters."""
     session: Session = context.obj
-    found = queries.order(session, orderid)
-    if found is None:
-        raise Refused(f"there is no order {orderid}")
-    report, kafka_answered = found
+    report, kafka_answered = queries.order(session, orderid)
     print_report(report, rendering.order, as_json=as_json)
     if not kafka_answered:
         print_warning(report.trouble or "")

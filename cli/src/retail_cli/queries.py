@@ -1,12 +1,21 @@
 """The reports that the commands print and the console shows, built from what a session reads."""
 
 from datetime import timedelta
+from typing import NamedTuple
 
 from retail_cli import presenters
-from retail_cli.reports import DeadLetters, FailedOrder, OrderList, OrderReport, StuckReport
-from retail_cli.session import Session
+from retail_cli.reports import (
+    DeadLetter,
+    DeadLetterDetail,
+    DeadLetters,
+    FailedOrder,
+    OrderList,
+    OrderReport,
+    StuckReport,
+)
+from retail_cli.session import Refused, Session
 from retail_cli.store import Filter
-from retail_cli.topics import KafkaUnavailable, Record, SearchResult
+from retail_cli.topics import KafkaUnavailable, Record
 from shared.ordering.outbox_entry import EPOCH
 
 DEAD_LETTERS_SEARCHED = 10_000
@@ -14,11 +23,19 @@ STUCK_SECONDS = 180.0
 TOO_LONG = "the topics are too long to be searched completely within this command's time limit"
 
 
-def order(session: Session, order_id: str) -> tuple[OrderReport, bool] | None:
-    """Return an order with its events and dead letters, and whether Kafka responded; None if no such order exists."""
+class BrokenEvents(NamedTuple):
+    """The newest dead letters; `complete`: there are no older ones; `trouble` says why Kafka did not respond."""
+
+    items: list[DeadLetter]
+    complete: bool
+    trouble: str | None
+
+
+def order(session: Session, order_id: str) -> tuple[OrderReport, bool]:
+    """Return an order with its events and dead letters, and whether Kafka responded; raise Refused if there is none."""
     document = session.orders.find(order_id)
     if document is None:
-        return None
+        raise Refused(f"there is no order {order_id}")
     shown = presenters.order(document)
     try:
         events = session.topics.events(order_id, shown.placed_at or EPOCH)
@@ -27,7 +44,7 @@ def order(session: Session, order_id: str) -> tuple[OrderReport, bool] | None:
         trouble = f"the topics could not be searched: Kafka is unavailable: {error}"
         return OrderReport(shown, [], [], complete=False, trouble=trouble), False
     complete = events.complete and letters.complete
-    dead_letters = [presenters.dead_letter(record, {order_id: shown.status or "?"}) for record in letters.items]
+    dead_letters = [presenters.dead_letter(each, {order_id: shown.status or "?"}) for each in letters.items]
     return OrderReport(shown, events.items, dead_letters, complete, None if complete else TOO_LONG), True
 
 
@@ -39,22 +56,38 @@ def stuck(session: Session, *, older_than: float, limit: int) -> StuckReport:
 
 
 def dead_letters(session: Session, limit: int) -> DeadLetters:
-    """Return the newest dead letters and FAILED orders, `limit` of each; `trouble` says why Kafka did not respond."""
-    records: SearchResult[Record] = SearchResult([], complete=True)
-    trouble = None
+    """Return the newest dead letters and FAILED orders, `limit` of each."""
+    events = broken_events(session, limit)
+    failed, more_failed = failed_orders(session, limit)
+    more = more_failed or not events.complete
+    return DeadLetters(events=events.items, failed_orders=failed, more=more, trouble=events.trouble)
+
+
+def broken_events(session: Session, limit: int) -> BrokenEvents:
+    """Return the newest dead letters, `limit` at most, with the status of the order of each."""
     try:
         records = session.topics.dead_letters(limit)
     except KafkaUnavailable as error:
         trouble = f"the dead-letter topic could not be read: Kafka is unavailable: {error}"
-    keys = {presenters.order_id(record) for record in records.items}
+        return BrokenEvents([], complete=True, trouble=trouble)
+    keys = {presenters.order_id(each) for each in records.items}
     statuses = session.orders.statuses(key for key in keys if key)
-    failed, more_failed = failed_orders(session, limit)
-    return DeadLetters(
-        events=[presenters.dead_letter(record, statuses) for record in records.items],
-        failed_orders=failed,
-        more=more_failed or not records.complete,
-        trouble=trouble,
-    )
+    return BrokenEvents([presenters.dead_letter(each, statuses) for each in records.items], records.complete, None)
+
+
+def record(session: Session, partition: int, offset: int) -> Record:
+    """Return a dead letter as it is in the topic; raise Refused if there is none."""
+    found = session.topics.dead_letter(partition, offset)
+    if found is None:
+        raise Refused(f"there is no dead letter {partition}:{offset}")
+    return found
+
+
+def dead_letter(session: Session, partition: int, offset: int) -> DeadLetterDetail:
+    """Return a dead letter with its headers and value, and the status of its order; raise Refused if there is none."""
+    found = record(session, partition, offset)
+    order_id = presenters.order_id(found)
+    return presenters.dead_letter_detail(found, session.orders.statuses([order_id] if order_id else []))
 
 
 def failed_orders(session: Session, limit: int) -> tuple[list[FailedOrder], bool]:

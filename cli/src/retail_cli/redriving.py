@@ -4,15 +4,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from retail_cli.reports import OrderOutcome
+from retail_cli.reports import EVENT_QUEUED, OrderOutcome
 from shared.mongo import is_document_error
 from shared.ordering.status import Status
 from shared.ordering.transitions import State
 from shared.resilience.outage import bisect
 
-BY = "operator"
 PAGE = 500
-EVENT_QUEUED = "PLACED, event queued"
+DEFAULT_REASON = "redriven by the operator"
 NO_REPLY = "no reply; the redrive is safe to repeat"
 
 
@@ -31,6 +30,19 @@ class Transitions(Protocol):
 
     def redrive(self, ids: Sequence[str], *, at: datetime, by: str, reason: str | None = None) -> int:
         """Change those of `ids` that are FAILED back to PLACED; return how many."""
+
+
+class FailedOrders(Protocol):
+    """The read that finds every FAILED order."""
+
+    def failed_ids(self, limit: int) -> Sequence[str]:
+        """Return the ids of the newest FAILED orders."""
+
+
+def find_failed(orders: FailedOrders, limit: int) -> tuple[list[str], bool]:
+    """Return the ids of the newest FAILED orders, `limit` at most, and whether there are more."""
+    ids = orders.failed_ids(limit + 1)
+    return [*ids[:limit]], len(ids) > limit
 
 
 def redrive(

@@ -185,6 +185,9 @@ class DeadLetters(Struct, frozen=True):
     trouble: str | None
 
 
+EVENT_QUEUED = "PLACED, event queued"  # detail of a redriven or included order
+
+
 class OrderOutcome(Struct, frozen=True):
     """The outcome for one order: `redriven`, `would redrive`, `nothing to do`, `refused` or `unknown`.
 

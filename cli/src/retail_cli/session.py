@@ -20,6 +20,8 @@ from shared.ordering.transitions import OrderTransitions
 from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
 
+OPERATOR = "operator"
+MAX_NAME = 64
 Json = Annotated[bool, typer.Option("--json", help="Write JSON for scripts instead of tables.")]
 
 
@@ -99,6 +101,16 @@ class Session:
             self.topics.close()
         if "database" in self.__dict__:
             self.database.client.close()
+
+
+def actor(by: str | None) -> str:
+    """Return who redrives, for the history: `operator:NAME`, or `operator` where the user has no name."""
+    name = os_user() if by is None else by.strip()
+    if name is None:
+        return OPERATOR
+    if not name.isprintable() or not 1 <= len(name) <= MAX_NAME:
+        raise typer.BadParameter(f"--by must be 1 to {MAX_NAME} printable characters")
+    return f"{OPERATOR}:{name}"
 
 
 def os_user() -> str | None:

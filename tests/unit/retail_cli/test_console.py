@@ -1,6 +1,7 @@
 """What the pages and panels of the operator's console show."""
 
 import re
+from collections.abc import Sequence
 
 import pytest
 from pymongo.errors import AutoReconnect
@@ -8,6 +9,7 @@ from pymongo.errors import AutoReconnect
 from fakes.operator import NOW, FakeTopics, failed, letter, order, outbox_entry
 from retail_cli.console.pages import PANELS
 from retail_cli.reports import EventCopy
+from shared.mongo import Document
 from shared.ordering.events import TOPIC
 from support.console import ROOT, console, raising
 
@@ -57,6 +59,22 @@ def test_unknown_order_is_named_with_404() -> None:
     answer = client.get(f"{ROOT}/order/nobody")
 
     assert (answer.status_code, "there is no order nobody" in answer.text) == (404, True)
+
+
+def test_overview_reads_failed_orders_once() -> None:
+    client, session = console(failed("o1"), topics=FakeTopics(letters=[letter(3, b"o1")]))
+    read, reads = session.orders.failed, []
+
+    def counted(limit: int) -> Sequence[Document]:
+        reads.append(limit)
+        return read(limit)
+
+    session.orders.failed = counted  # type: ignore[method-assign]
+
+    for panel in PANELS:
+        client.get(f"{ROOT}/panels/{panel.replace('_', '-')}")
+
+    assert len(reads) == 1
 
 
 @pytest.mark.parametrize("panel", ["dead-letters", "lag"])

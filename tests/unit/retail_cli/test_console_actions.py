@@ -4,6 +4,7 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from fakes.operator import failed, order
+from retail_cli.console import actions
 from support.console import console, plan_id, post, raising
 
 
@@ -42,6 +43,18 @@ def test_redrive_all_takes_every_failed_order() -> None:
 
     assert "Redrive 2 orders" in page
     assert {session.order(each)["status"] for each in ("o1", "o2")} == {"PLACED"}
+
+
+def test_redrive_all_names_orders_beyond_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actions, "REDRIVE_LIMIT", 2)
+    client, session = console(failed("o1"), failed("o2"), failed("o3"))
+
+    page = post(client, "/redrive", which="all").text
+    post(client, "/redrive/confirmed", plan=plan_id(page))
+
+    assert "More orders are FAILED than these 2" in page
+    assert "Redrive 2 orders" in page
+    assert {each: session.order(each)["status"] for each in ("o1", "o3")} == {"o1": "FAILED", "o3": "PLACED"}
 
 
 @pytest.mark.parametrize("plan", ["", "unknown"])

@@ -2,7 +2,7 @@
 
 from retail_cli.console.plans import KEPT, VALID_SECONDS, Plan, Plans
 
-PLAN = Plan("redrive", 1, ("o1",))
+PLAN = Plan("redrive", ("o1",))
 
 
 def test_plan_is_taken_once() -> None:

@@ -9,10 +9,9 @@ from retail_cli.reconciling import run_pass
 from retail_cli.reports import OrderOutcome
 from retail_cli.session import Refused
 
-REDRIVE_LIMIT = 10_000
+REDRIVE_LIMIT = 10_000  # the page of the dry run lists each
 RECONCILE_SECONDS = 20.0
 MAX_REASON = 200
-DEFAULT_REASON = "redriven by the operator"
 USED = "this confirmation was used before or is older than ten minutes: begin with the dry run again"
 blueprint = Blueprint("actions", __name__, template_folder="templates")
 
@@ -22,22 +21,28 @@ def plan_redrive() -> str:
     """Dry run: which of the chosen orders, or of all FAILED ones, would be redriven."""
     session = reader().session
     chosen = request.form.getlist("order")
+    more = False
     if request.form.get("which") == "all":
-        chosen = [*session.orders.failed_ids(REDRIVE_LIMIT)]
+        chosen, more = redriving.find_failed(session.orders, REDRIVE_LIMIT)
     if not chosen:
         raise Refused("choose at least one order")
     outcomes = _redrive(tuple(dict.fromkeys(chosen)), reason="", dry_run=True)
     ids = tuple(one.orderid for one in outcomes if one.outcome == "would redrive")
-    plan_id = _plans().add(Plan("redrive", len(ids), ids))
     return render_template(
-        "confirm_redrive.html", outcomes=outcomes, count=len(ids), plan_id=plan_id, reason=DEFAULT_REASON
+        "confirm_redrive.html",
+        outcomes=outcomes,
+        count=len(ids),
+        more=more,
+        plan_id=_plans().add(Plan("redrive", ids)),
+        reason=redriving.DEFAULT_REASON,
+        max_reason=MAX_REASON,
     )
 
 
 @blueprint.post("/redrive/confirmed")
 def redrive() -> str:
     """Redrive the orders of the dry run."""
-    reason = request.form.get("reason", "").strip() or DEFAULT_REASON
+    reason = request.form.get("reason", "").strip() or redriving.DEFAULT_REASON
     if len(reason) > MAX_REASON or not reason.isprintable():
         abort(400)
     plan = _take("redrive")
@@ -49,7 +54,7 @@ def plan_reconcile() -> str:
     """Dry run: how many events are lost."""
     with reader().with_topics() as session:
         report = run_pass(session.transitions, session.orders, session.topics, dry_run=True, seconds=RECONCILE_SECONDS)
-    plan_id = _plans().add(Plan("reconcile", report.rearmed))
+    plan_id = _plans().add(Plan("reconcile"))
     return render_template("confirm_reconcile.html", report=report, plan_id=plan_id)
 
 

@@ -3,9 +3,8 @@
 from flask import Blueprint, Response, abort, redirect, render_template, request, send_from_directory, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from retail_cli import presenters, queries
+from retail_cli import queries
 from retail_cli.console.reader import reader
-from retail_cli.session import Refused
 from retail_cli.store import Filter
 from shared.ordering.status import Status
 
@@ -47,19 +46,13 @@ def find_order() -> AnyResponse:
 def order(order_id: str) -> str:
     """Everything about one order: document, history, events with their offsets, dead letters."""
     with reader().with_topics() as session:
-        found = queries.order(session, order_id)
-    if found is None:
-        raise Refused(f"there is no order {order_id}")
-    return render_template("order.html", report=found[0], order=found[0].order)
+        report, _ = queries.order(session, order_id)
+    return render_template("order.html", report=report, order=report.order)
 
 
 @blueprint.get("/dead-letters/<int:partition>/<int:offset>")
 def dead_letter(partition: int, offset: int) -> str:
     """One dead letter, with its headers and value."""
     with reader().with_topics() as session:
-        record = session.topics.dead_letter(partition, offset)
-        if record is None:
-            raise Refused(f"there is no dead letter {partition}:{offset}")
-        order_id = presenters.order_id(record)
-        statuses = session.orders.statuses([order_id] if order_id else [])
-    return render_template("dead_letter.html", detail=presenters.dead_letter_detail(record, statuses))
+        detail = queries.dead_letter(session, partition, offset)
+    return render_template("dead_letter.html", detail=detail)

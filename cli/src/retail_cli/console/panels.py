@@ -35,8 +35,8 @@ def stuck() -> str:
 def dead_letters() -> str:
     """The newest dead letters."""
     with reader().with_topics() as session:
-        report = queries.dead_letters(session, LIMIT)
-    return render_template("panel_dead_letters.html", report=report)
+        events = queries.broken_events(session, LIMIT)
+    return render_template("panel_dead_letters.html", events=events)
 
 
 @blueprint.get("/panels/lag")

@@ -12,10 +12,9 @@ VALID_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Orders to redrive, or (without ids) a reconciliation; `count` is the number that the person confirms."""
+    """Orders to redrive, or (without ids) a reconciliation."""
 
     kind: str
-    count: int
     order_ids: tuple[str, ...] = ()
 
 
