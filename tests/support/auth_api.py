@@ -18,6 +18,7 @@ from auth_api.settings import Settings
 from auth_api.signing_keys import SigningKeys
 from fakes.auth import FakeFailures, FakeKeyRecords, FakeUsers
 from support.clock import Clock
+from support.pki import authority
 
 PASSWORD = "correct horse battery staple"
 WAITERS = 16
@@ -36,7 +37,7 @@ def write_key(folder: Path, kid: str) -> Ed25519PrivateKey:
 def settings(folder: Path, **values: str) -> Settings:
     """Return settings for tests that contact no MongoDB."""
     ca = folder / "ca.crt"
-    ca.touch()
+    ca.write_bytes(authority())
     environ = {
         "MONGODB_URI": "mongodb://nowhere",
         "MONGODB_CA_FILE": str(ca),

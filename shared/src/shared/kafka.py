@@ -17,7 +17,6 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from shared.config.settings import check_ca
 from shared.telemetry import log
 
 __all__ = [
@@ -68,10 +67,6 @@ class Connection:
     password: str = field(repr=False)
     ca_file: Path
     client_id: str
-
-    def __post_init__(self) -> None:
-        """Raise SettingsError for a file without a CA certificate: the client's own message names no cause."""
-        check_ca("KAFKA_CA_FILE", self.ca_file)
 
 
 def producer(connection: Connection, on_error: Callable[[KafkaError], None], **overrides: Any) -> Producer:

@@ -16,7 +16,7 @@ from pymongo.errors import (
     WriteError,
 )
 
-from shared.config.settings import SettingsError, check_ca
+from shared.config.settings import SettingsError
 
 Document = dict[str, Any]
 
@@ -36,10 +36,9 @@ def connect(uri: str, *, ca_file: Path, database: str, app_name: str, pool: int)
     An operation may take 0.5 s longer: while it selects a server, the driver checks its deadline only that often. Does
     no I/O: an unavailable server shows at the first operation. Call it after the fork, and close `database.client` at
     the end. `pool` limits the connections, and so the concurrent operations; the first operation opens them all in the
-    background. Raises SettingsError for a URI or a file that cannot be used; the driver's own message may quote the
+    background. Raises SettingsError for a URI that cannot be used; the driver's own message may quote the
     password, so it is not shown.
     """
-    check_ca("MONGODB_CA_FILE", ca_file)
     try:
         return _client(uri, ca_file=ca_file, app_name=app_name, pool=pool)[database]
     except (ValueError, OSError, ConfigurationError):

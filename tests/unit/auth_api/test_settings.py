@@ -7,10 +7,11 @@ import pytest
 
 from auth_api.settings import Settings, usable_cores
 from shared.config.settings import SettingsError
+from support.pki import authority
 
 
 def environ(tmp_path: Path, **values: str) -> dict[str, str]:
-    (tmp_path / "ca.pem").touch()
+    (tmp_path / "ca.pem").write_bytes(authority())
     return {
         "MONGODB_URI": "mongodb://auth-api:canary@mongodb",
         "MONGODB_CA_FILE": str(tmp_path / "ca.pem"),

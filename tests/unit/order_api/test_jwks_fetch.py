@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from local_stack.certificates import Authority
 from order_api import jwks_fetch as keys
 from order_api.jwks_fetch import JwksFetchFailed, make_fetcher, parse
-from shared.config.settings import SettingsError
 
 
 def jwk(kid: str, **changes: Any) -> dict[str, Any]:
@@ -147,10 +146,3 @@ def test_silent_server_fails_the_fetch_after_a_timeout(
 def test_closed_port_fails_the_fetch(jwks_server: JwksServer) -> None:
     with pytest.raises(JwksFetchFailed):
         make_fetcher("https://localhost:1/jwks.json", jwks_server.ca)()
-
-
-def test_file_without_a_ca_certificate_is_named(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").touch()
-
-    with pytest.raises(SettingsError, match=r"AUTH_JWKS_CA_FILE: .*ca\.pem. contains no valid CA certificate"):
-        make_fetcher("https://localhost:1/jwks.json", tmp_path / "ca.pem")

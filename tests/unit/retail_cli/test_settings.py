@@ -9,6 +9,7 @@ from retail_cli import settings
 from retail_cli.local_files import LOCAL_ENV_FILE
 from retail_cli.main import app
 from shared.config.settings import SettingsError, load
+from support.pki import authority
 
 PASSWORD = "s3cret-of-the-operator"
 
@@ -16,7 +17,7 @@ PASSWORD = "s3cret-of-the-operator"
 @pytest.fixture
 def ca(tmp_path: Path) -> Path:
     path = tmp_path / "ca.pem"
-    path.write_text("")
+    path.write_bytes(authority())
     return path
 
 

@@ -7,7 +7,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared import kafka
-from shared.config.settings import SettingsError
 from shared.telemetry.log import THROTTLE_SECONDS, LogThrottle
 from support.clock import Clock
 from support.pki import authority
@@ -83,13 +82,3 @@ def test_repeated_client_log_lines_are_throttled_and_counted() -> None:
 
     told = [(line["facility"], line["detail"].partition("]")[0][-1], line["suppressed"]) for line in lines]
     assert told == [("FAIL", "1", 0), ("FAIL", "2", 0), ("REQTMOUT", "1", 0), ("FAIL", "2", 3), ("FAIL", "1", 2)]
-
-
-@pytest.mark.parametrize("content", [b"", b"no certificate"])
-def test_file_without_a_ca_certificate_is_named(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "ca.crt").write_bytes(content)
-
-    with pytest.raises(SettingsError, match=r"KAFKA_CA_FILE: .*ca\.crt. contains no valid CA certificate"):
-        kafka.Connection(
-            bootstrap_servers="h:1", username="u", password="p", ca_file=tmp_path / "ca.crt", client_id="c"
-        )

@@ -23,12 +23,6 @@ def test_unusable_mongodb_uri_is_rejected_without_showing_the_password(tmp_path:
     assert rejection.value.__suppress_context__
 
 
-def test_file_without_a_ca_certificate_is_named(tmp_path: Path) -> None:
-    (tmp_path / "ca.crt").write_text("nothing")
-    with pytest.raises(SettingsError, match=r"MONGODB_CA_FILE: .*ca\.crt. contains no valid CA certificate"):
-        mongo.connect("mongodb://a/", ca_file=tmp_path / "ca.crt", database="retail", app_name="tests", pool=1)
-
-
 def test_date_that_python_cannot_hold_does_not_fail_the_read(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_bytes(authority())
     database = mongo.connect("mongodb://a/", ca_file=tmp_path / "ca.crt", database="retail", app_name="tests", pool=1)

@@ -6,7 +6,7 @@ from order_api.currencies import TWO_DECIMALS
 from order_api.rate_limit import Rate
 from shared.config.kafka_settings import KafkaSettings
 from shared.config.service_settings import HttpSettings
-from shared.config.settings import boolean, env, file, integer, settings, words
+from shared.config.settings import boolean, ca_file, env, integer, settings, words
 
 
 def currencies(text: str) -> tuple[str, ...]:
@@ -31,7 +31,7 @@ class Settings(KafkaSettings, HttpSettings):
     """The environment variables of order-api."""
 
     jwks_url: str = env("AUTH_JWKS_URL", https, help="URL of auth-api's public keys (JWKS)")
-    jwks_ca_file: Path = env("AUTH_JWKS_CA_FILE", file, help="CA bundle used to verify AUTH_JWKS_URL")
+    jwks_ca_file: Path = env("AUTH_JWKS_CA_FILE", ca_file, help="CA bundle used to verify AUTH_JWKS_URL")
     jwks_refresh_seconds: int = env(
         "AUTH_JWKS_REFRESH_SECONDS",
         integer(1, 20),

@@ -49,7 +49,7 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         run(settings, stop)
-    except SettingsError as error:  # a file turned out to be unusable
+    except SettingsError as error:  # the driver cannot use the URI
         return _refuse_to_start(error)
     except Exception:
         logger.exception("crashed")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from shared import kafka
-from shared.config.settings import env, file, servers, settings
+from shared.config.settings import ca_file, env, servers, settings
 
 
 @settings
@@ -13,7 +13,7 @@ class KafkaSettings:
     kafka_bootstrap_servers: str = env("KAFKA_BOOTSTRAP_SERVERS", servers, help="brokers as host:port, comma-separated")
     kafka_username: str = env("KAFKA_USERNAME", help="Kafka user name")
     kafka_password: str = env("KAFKA_PASSWORD", secret=True, help="Kafka password")
-    kafka_ca_file: Path = env("KAFKA_CA_FILE", file, help="CA bundle used to verify the brokers")
+    kafka_ca_file: Path = env("KAFKA_CA_FILE", ca_file, help="CA bundle used to verify the brokers")
 
     @property
     def kafka(self) -> kafka.Connection:

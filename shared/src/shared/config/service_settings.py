@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from shared.config.mongo_uri import mongo_uri
-from shared.config.settings import address, boolean, database_name, env, file, integer, load, settings
+from shared.config.settings import address, boolean, ca_file, database_name, env, integer, load, settings
 from shared.config.tracing_settings import TracingSettings
 from shared.telemetry import log
 
@@ -17,7 +17,7 @@ class MongoSettings:
     mongodb_uri: str = env(
         "MONGODB_URI", mongo_uri, secret=True, help="MongoDB connection string with user and password"
     )
-    mongodb_ca_file: Path = env("MONGODB_CA_FILE", file, help="CA bundle used to verify MongoDB")
+    mongodb_ca_file: Path = env("MONGODB_CA_FILE", ca_file, help="CA bundle used to verify MongoDB")
     mongodb_database: str = env("MONGODB_DATABASE", database_name, default="retail", help="database name")
 
 

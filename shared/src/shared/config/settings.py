@@ -136,19 +136,23 @@ def servers(text: str) -> str:
     return ",".join(addresses)
 
 
-def check_ca(variable: str, path: Path) -> None:
-    """Raise SettingsError, which names `variable`, unless the file holds a CA certificate."""
-    try:
-        ssl.create_default_context(cafile=path)
-    except (OSError, ValueError):
-        raise SettingsError(f"{variable}: {str(path)!r} contains no valid CA certificate") from None
-
-
 def file(text: str) -> Path:
     """Parse the path of an existing file."""
     path = Path(text)
     if not path.is_file():
         raise ValueError(f"file {text!r} does not exist")
+    return path
+
+
+def ca_file(text: str) -> Path:
+    """Parse the path of a PEM file with at least one certificate; a client's own message would name no cause."""
+    path = file(text)
+    try:
+        ssl.create_default_context(cafile=path)
+    except PermissionError:
+        raise ValueError(f"cannot read the file {text!r}: permission denied") from None
+    except (OSError, ValueError):
+        raise ValueError(f"{text!r} contains no valid CA certificate") from None
     return path
 
 

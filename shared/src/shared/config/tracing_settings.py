@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from shared.config.settings import boolean, env, file, settings
+from shared.config.settings import boolean, ca_file, env, settings
 
 
 def endpoint(text: str) -> str:
@@ -25,9 +25,9 @@ def headers(text: str) -> dict[str, str]:
     return {unquote(name.strip()).lower(): unquote(value.strip()) for name, _, value in pairs}
 
 
-def optional_file(text: str) -> Path | None:
-    """Parse the path of an existing file, or an empty text."""
-    return file(text) if text else None
+def optional_ca_file(text: str) -> Path | None:
+    """Parse the path of a file with CA certificates, or an empty text."""
+    return ca_file(text) if text else None
 
 
 def ratio(text: str) -> float:
@@ -55,7 +55,7 @@ class TracingSettings:
         "OTEL_EXPORTER_OTLP_HEADERS", headers, default="", secret=True, help="headers for the collector, name=value, …"
     )
     otlp_ca_file: Path | None = env(
-        "OTEL_EXPORTER_OTLP_CERTIFICATE", optional_file, default="", help="CA bundle used to verify the collector"
+        "OTEL_EXPORTER_OTLP_CERTIFICATE", optional_ca_file, default="", help="CA bundle used to verify the collector"
     )
     trace_ratio: float = env(
         "OTEL_TRACES_SAMPLER_ARG", ratio, default="0.1", help="share of new traces that are recorded, 0 to 1"
