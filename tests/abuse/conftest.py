@@ -23,7 +23,7 @@ from support.raw_https import RawHttpsClient
 collect_ignore_glob = [] if os.environ.get("ABUSE_TESTS") else ["test_*.py"]
 CALM_SECONDS = 1.0
 ATTACK_SECONDS = 3.0
-MEMORY_SECONDS = 1.0  # the memory of the proxy is measured this long before the end of an attack
+MEMORY_SECONDS = 1.0  # the proxy's memory is measured this long before an attack stops
 _report: list[str] = []
 
 
@@ -48,10 +48,11 @@ def site(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.
 
 @pytest.fixture
 def attack(site: Site, request: pytest.FixtureRequest) -> Callable[..., Outcome]:
-    """Return a function that attacks with the given options of `Attack`, while the quiet user's requests all succeed.
+    """Return a function that runs an `Attack` with the given options and asserts that a quiet user is still served.
 
-    They are orders, unless `quiet` sends others. With `may_be_busy` at least half of them succeed, and the others get
-    503: each needs a password hash, and a slow machine cannot compute enough of them.
+    The quiet user places orders, or sends the request `quiet`, during the attack, and every response must be a success.
+    With `may_be_busy` half of them suffice and the others may be 503: these requests need a password hash, and a slow
+    machine cannot compute enough of them.
     """
 
     def run(
@@ -83,7 +84,7 @@ def attack(site: Site, request: pytest.FixtureRequest) -> Callable[..., Outcome]
 
 @pytest.fixture
 def client(site: Site) -> RawHttpsClient:
-    """A client that sends bytes to the proxy of order-api as they are."""
+    """A client that sends raw bytes to the proxy in front of order-api."""
     return RawHttpsClient(site.order_port, Path(site.ca))
 
 

@@ -1,4 +1,4 @@
-"""Floods of registrations, guesses and made-up tokens, while others register, log in and use new tokens."""
+"""Floods of registrations, wrong passwords and forged tokens, while other users register, log in and order."""
 
 import base64
 import json
@@ -13,9 +13,9 @@ from support.abuse_site import Site
 from support.attacker import Outcome
 from support.auth_api import write_key
 
-GUESSES_PER_USER = 100  # in 5 minutes, from all addresses that are new to the user
+GUESSES_PER_USER = 100  # the limit in 5 minutes, over all addresses from which the user never logged in
 REGISTRATIONS_PER_ADDRESS = 300
-AUTH_API_LIMIT_BYTES = 250 * 2**20  # 350 MiB and more stayed when each of its threads hashed
+AUTH_API_LIMIT_BYTES = 250 * 2**20  # it kept 350 MiB and more when every thread computed hashes
 
 
 def resident_bytes(pid: int) -> int:
@@ -24,8 +24,10 @@ def resident_bytes(pid: int) -> int:
     return sum(one.memory_info().rss for one in [process, *process.children(recursive=True)])
 
 
-def test_registrations_of_one_client_leave_room_for_others(attack: Callable[..., Outcome], site: Site) -> None:
-    """8 connections; a taken name costs as much as a free one."""
+def test_others_can_register_during_one_clients_flood_of_registrations(
+    attack: Callable[..., Outcome], site: Site
+) -> None:
+    """Eight connections register the same taken name without pause; each request costs a password hash."""
     body = json.dumps({"username": site.quiet.name, "password": "a long password"})
     register = (
         "POST /api/users HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -41,7 +43,7 @@ def test_registrations_of_one_client_leave_room_for_others(attack: Callable[...,
     assert outcome.ends["409"] <= REGISTRATIONS_PER_ADDRESS
 
 
-def test_guesses_from_many_addresses_do_not_lock_the_owner_out(
+def test_owner_can_log_in_while_many_addresses_guess_the_password(
     attack: Callable[..., Outcome], site: Site, stack: Stack
 ) -> None:
     wrong = base64.b64encode(f"{site.quiet.name}:a wrong password".encode()).decode()
@@ -58,7 +60,7 @@ def test_guesses_from_many_addresses_do_not_lock_the_owner_out(
 
 @pytest.fixture
 def new_key(stack: Stack) -> Iterator[str]:
-    """A signing key that is added, and removed afterwards."""
+    """Add a signing key to auth-api, and remove it after the test."""
     folder = Path(stack.ca).parent.parent / "keys"
     assert list(folder.glob("*.pem"))
     write_key(folder, "zz-new")
@@ -67,8 +69,11 @@ def new_key(stack: Stack) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("new_key")
-def test_made_up_keys_do_not_break_tokens_during_a_rotation(attack: Callable[..., Outcome], site: Site) -> None:
-    """Made-up keys use up the one fetch that order-api makes in 30 s: a key that signed at once would be unknown."""
+def test_tokens_stay_valid_in_a_rotation_despite_forged_tokens(attack: Callable[..., Outcome], site: Site) -> None:
+    """Forged tokens with an unknown key id use up the one key fetch that order-api makes in 30 s.
+
+    New tokens stay valid, because auth-api publishes a new key before it signs with it.
+    """
     header = base64.urlsafe_b64encode(b'{"alg":"EdDSA","typ":"at+jwt","kid":"made-up"}').rstrip(b"=").decode()
     forged = (
         f"GET /orderdetails?orderid=x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {header}.e30.AAAA\r\n\r\n"
@@ -76,4 +81,4 @@ def test_made_up_keys_do_not_break_tokens_during_a_rotation(attack: Callable[...
 
     outcome = attack(connections=4, then=forged, quiet=site.quiet.log_in_and_order)
 
-    assert outcome.statuses() <= {401, 429, 503}  # 503: another made-up key is being looked up
+    assert outcome.statuses() <= {401, 429, 503}  # 503: the keys are being fetched because of another unknown key id

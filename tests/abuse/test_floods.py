@@ -1,4 +1,4 @@
-"""Clients that send whole requests, as many and as fast as they can."""
+"""Clients that send complete requests, as many and as fast as they can."""
 
 import base64
 import json
@@ -47,7 +47,7 @@ def test_one_users_flood_of_reads_is_limited(attack: Callable[..., Outcome], gre
     assert outcome.statuses() == {200, 429}
 
 
-def test_thousand_connections_of_one_address_are_limited(attack: Callable[..., Outcome], greedy: Customer) -> None:
+def test_900_connections_of_one_address_are_limited(attack: Callable[..., Outcome], greedy: Customer) -> None:
     outcome = attack(connections=900, then=order_of(greedy), seconds=7)
 
     assert outcome.statuses() == {200, 429}
@@ -60,14 +60,14 @@ def test_flood_of_invalid_tokens_is_limited(attack: Callable[..., Outcome]) -> N
     assert outcome.ends["429"] > outcome.ends["401"]
 
 
-def test_flood_without_token_is_limited_by_the_proxy(attack: Callable[..., Outcome]) -> None:
+def test_proxy_limits_a_flood_of_requests_without_token(attack: Callable[..., Outcome]) -> None:
     outcome = attack(connections=64, then=NO_TOKEN)
 
     assert outcome.statuses() == {401, 429}
     assert outcome.ends["401"] <= 100 + 20 * 10  # the default burst, and 20 per second for at most 10 s
 
 
-def test_bearer_header_does_not_bypass_the_limit_of_registrations(attack: Callable[..., Outcome], site: Site) -> None:
+def test_registrations_with_a_bearer_header_are_limited_too(attack: Callable[..., Outcome], site: Site) -> None:
     body = '{"username": "!", "password": "x"}'
     register = (
         "POST /api/users HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\n"
@@ -90,8 +90,8 @@ def test_flood_of_logins_is_limited(attack: Callable[..., Outcome], site: Site) 
     assert outcome.statuses() <= {401, 429, 503}  # 503: more passwords than can be hashed at once
 
 
-def test_client_that_never_reads_is_limited(attack: Callable[..., Outcome]) -> None:
-    """It pipelines requests and never reads."""
+def test_client_that_reads_no_responses_is_limited(attack: Callable[..., Outcome]) -> None:
+    """It pipelines requests and reads no response."""
     outcome = attack(connections=300, first=BAD_TOKEN * 20, then=BAD_TOKEN * 20, every=0.2)
 
     assert outcome.statuses() <= {401, 429}

@@ -1,4 +1,4 @@
-"""Expensive reads, and long polls whose clients have gone."""
+"""Expensive reads, and long polls whose clients disconnect."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def get(path: str, token: str) -> str:
 
 
 def test_lists_of_large_orders_do_not_block_other_users(attack: Callable[..., Outcome], site: Site) -> None:
-    """100 orders of almost 64 KiB, then lists of 100 on 32 connections: 6 MiB for each of these, were it one page."""
+    """A user stores up to 100 orders of about 40 KB each, and lists them without pause on 32 connections."""
     with https(f"https://localhost:{site.auth_port}", site.ca) as http:
         greedy = Customer(http)
     order = {"userid": greedy.name, "cost": "1.00", "orderitems": ["é" * 200 + str(n) for n in range(100)]}
@@ -47,7 +47,7 @@ def test_lists_of_large_orders_do_not_block_other_users(attack: Callable[..., Ou
 
 @pytest.fixture
 def stopped_processors(stack: Stack) -> Iterator[None]:
-    """No order is processed meanwhile."""
+    """Pause every order-processor, so that orders stay PLACED during the test."""
     pids = [pid for part, pid in stack.pids.items() if part.startswith("order-processor")]
     assert pids
     for pid in pids:
@@ -58,8 +58,8 @@ def stopped_processors(stack: Stack) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("stopped_processors")
-def test_hung_up_long_polls_free_their_places(attack: Callable[..., Outcome], site: Site) -> None:
-    """If the places stayed occupied for the requested 30 s, the quiet user's poll would return at once."""
+def test_long_poll_slots_are_freed_when_their_clients_disconnect(attack: Callable[..., Outcome], site: Site) -> None:
+    """The quiet user's long poll gets a slot and waits for 2 s; without a free slot it would return at once."""
     order_id = site.quiet.order().json()["orderid"]
     with https(f"https://localhost:{site.auth_port}", site.ca) as http:
         fickle = Customer(http)

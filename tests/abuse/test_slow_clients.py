@@ -1,4 +1,4 @@
-"""Clients that open many connections and send next to nothing on them."""
+"""Clients that open many connections and send a few bytes at a time, or none."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,9 @@ HEAD = (
     "POST /order HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\nContent-Type: application/json\r\n"
     "Content-Length: 65000\r\n\r\n"
 )
-POD_CONNECTIONS = 2048  # worker_connections
+POD_CONNECTIONS = 2048  # nginx's worker_connections in a pod
 POD_LIMIT_BYTES = 160 * 2**20
-ALL_BODIES = 1536  # in limits.conf
+ALL_BODIES = 1536  # the limit of all slow bodies together, in limits.conf
 PER_ADDRESS = 64  # the default of proxy.limits.requestsPerAddress
 
 
@@ -23,15 +23,15 @@ def test_slow_bodies_of_one_address_are_rejected(attack: Callable[..., Outcome])
     assert outcome.statuses() == {429}
 
 
-def test_half_sent_slow_bodies_are_rejected(attack: Callable[..., Outcome]) -> None:
+def test_slow_bodies_are_rejected_after_their_first_60_kb(attack: Callable[..., Outcome]) -> None:
     outcome = attack(connections=500, first=HEAD + "x" * 60_000, then="x", every=1.5, seconds=4)
 
     assert outcome.ends["429"] >= 500 - PER_ADDRESS
     assert outcome.statuses() == {429}
 
 
-def test_memory_suffices_for_slow_bodies_of_many_addresses(attack: Callable[..., Outcome]) -> None:
-    """None of 64 connections from each of 16 addresses is rejected; all connections of a pod would fit into memory."""
+def test_pod_memory_suffices_for_slow_bodies_on_every_connection(attack: Callable[..., Outcome]) -> None:
+    """64 connections from each of 16 addresses are accepted; all connections of a pod would fit into its memory."""
     count = 16 * PER_ADDRESS
     outcome = attack(connections=count, addresses=16, first=HEAD + "x" * 64_000, then="x", every=1.5, seconds=4.5)
 
@@ -39,7 +39,7 @@ def test_memory_suffices_for_slow_bodies_of_many_addresses(attack: Callable[...,
     assert outcome.proxy_bytes / count * POD_CONNECTIONS < POD_LIMIT_BYTES
 
 
-def test_reads_survive_slow_bodies_of_many_addresses(attack: Callable[..., Outcome], site: Site) -> None:
+def test_reads_succeed_during_slow_bodies_from_many_addresses(attack: Callable[..., Outcome], site: Site) -> None:
     outcome = attack(
         connections=29 * PER_ADDRESS, addresses=29, first=HEAD, then="x", every=2, seconds=4.5, quiet=site.quiet.read
     )
@@ -49,14 +49,14 @@ def test_reads_survive_slow_bodies_of_many_addresses(attack: Callable[..., Outco
     assert outcome.ends["held"] >= ALL_BODIES / 2
 
 
-def test_connection_of_a_stalled_body_is_closed(attack: Callable[..., Outcome]) -> None:
+def test_connection_is_closed_when_its_body_stalls(attack: Callable[..., Outcome]) -> None:
     outcome = attack(connections=PER_ADDRESS // 2, first=HEAD, then="x", every=20, seconds=7)
 
     assert outcome.ends["held"] <= PER_ADDRESS // 2
     assert outcome.ends["closed"] + outcome.ends["408"] >= PER_ADDRESS // 2
 
 
-def test_slow_headers_are_closed(attack: Callable[..., Outcome]) -> None:
+def test_connections_with_slow_headers_are_closed(attack: Callable[..., Outcome]) -> None:
     outcome = attack(
         connections=CONNECTIONS, first="GET / HTTP/1.1\r\nHost: localhost\r\nX: ", then="x", every=1, seconds=7
     )
@@ -64,7 +64,7 @@ def test_slow_headers_are_closed(attack: Callable[..., Outcome]) -> None:
     assert outcome.ends["closed"] + outcome.ends["408"] >= CONNECTIONS
 
 
-def test_slow_handshakes_are_closed(attack: Callable[..., Outcome]) -> None:
+def test_connections_with_slow_tls_handshakes_are_closed(attack: Callable[..., Outcome]) -> None:
     outcome = attack(connections=CONNECTIONS, first="\x16\x03\x01", then="\x01", every=1, seconds=7, tls=False)
 
     assert outcome.ends["closed"] >= CONNECTIONS

@@ -1,4 +1,4 @@
-"""What every test of an HTTP API checks in addition."""
+"""A check after every test of an HTTP API."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 @pytest.fixture(autouse=True)
 def no_defect_was_swallowed() -> Iterator[None]:
-    """A service returns 503 for an unexpected error; fail the test in which that happens."""
+    """Fail a test in which a service had an unexpected error, which a client sees only as 503."""
     with capture_logs() as lines:
         yield
 

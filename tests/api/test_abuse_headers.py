@@ -45,13 +45,13 @@ def both(tmp_path: Path) -> BothApis:
 
 
 def stripped(answer: Any) -> Any:
-    """Return the parts of a response that spoofed headers must not change."""
+    """Return status, body and the headers of a response that spoofed headers must not change."""
     varying = {"X-Request-ID", "ETag", "Location", "Date"}
     headers = {name: value for name, value in answer.headers if name not in varying}
     return answer.status_code, headers
 
 
-def test_spoofed_headers_change_no_response_or_log_line(both: BothApis) -> None:
+def test_spoofed_headers_do_not_change_responses_or_log_lines(both: BothApis) -> None:
     def tour(extra: dict[str, str]) -> tuple[list[Any], list[Any]]:
         client, own = both.orders.client, both.orders.bearer("alice")
         with capture_logs() as lines:
@@ -77,7 +77,7 @@ def test_spoofed_headers_change_no_response_or_log_line(both: BothApis) -> None:
     assert claimed[1] == plain[1]
 
 
-def test_spoofed_headers_change_no_owner_or_location(both: BothApis) -> None:
+def test_spoofed_headers_do_not_change_owner_or_location(both: BothApis) -> None:
     answer = both.orders.place(order(), **CLAIMS)
 
     assert answer.status_code == 200
@@ -86,8 +86,8 @@ def test_spoofed_headers_change_no_owner_or_location(both: BothApis) -> None:
 
 
 @pytest.mark.parametrize("header", ["X-Real-IP", "X-Client-IP", "Forwarded", "True-Client-IP", "X-Forwarded-For"])
-def test_spoofed_address_does_not_avoid_the_throttle(both: BothApis, header: str) -> None:
-    """The proxy appends to X-Forwarded-For or overwrites it: only the proxy's own entry, the last, is used."""
+def test_spoofed_address_does_not_bypass_the_login_throttle(both: BothApis, header: str) -> None:
+    """The proxy's own entry in X-Forwarded-For is the last one; entries that the client wrote are ignored."""
     answers = []
     for number in range(12):
         spoofed = f"203.0.113.{number}"
@@ -126,14 +126,14 @@ def test_path_and_query_are_not_logged(both: BothApis) -> None:
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "CONNECT", "PUT", "DELETE", "PATCH", "PROPFIND", "X" * 100])
-def test_other_methods_return_405_with_allow(both: BothApis, method: str) -> None:
+def test_unsupported_methods_return_405_with_allow(both: BothApis, method: str) -> None:
     for client, path in ((both.auth.client, "/api/users"), (both.orders.client, "/order")):
         answer = client.open(path, method=method)
         assert_rejected(answer, 405)
         assert answer.headers["Allow"] == "POST"
 
 
-def test_no_response_allows_another_origin(both: BothApis) -> None:
+def test_no_response_has_cors_headers(both: BothApis) -> None:
     headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
     for answer in (both.auth.token("alice"), both.auth.client.get("/api/token", headers=headers | basic("alice", "x"))):
         assert not any(name.startswith("Access-Control-") for name, _ in answer.headers)

@@ -1,4 +1,4 @@
-"""Malformed bodies at every endpoint that accepts one: a clear 4xx, never an internal error."""
+"""Malformed bodies at every endpoint that accepts one get a clear 4xx response, never an internal error."""
 
 import gzip
 import json
@@ -100,7 +100,7 @@ CONTENT_TYPES = [
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> BothApis:
-    """Both services, shared by all tests that store nothing."""
+    """Both services, shared by the tests that store nothing."""
     return BothApis(tmp_path_factory.mktemp("both"))
 
 
@@ -134,7 +134,7 @@ def test_valid_body_with_one_flaw_is_rejected(both: BothApis, target: Target, tw
 
 
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
-def test_undeclared_json_returns_415(both: BothApis, target: Target, content_type: str) -> None:
+def test_json_without_its_content_type_returns_415(both: BothApis, target: Target, content_type: str) -> None:
     assert_rejected(both.send(target, good(target), content_type), 415)
 
 

@@ -1,4 +1,4 @@
-"""Orders of other users look absent, byte for byte."""
+"""For an order of another user, responses are identical to those for an unknown order."""
 
 from itertools import product
 from pathlib import Path
@@ -23,7 +23,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> OrderService:
 
 @pytest.fixture(scope="module")
 def placed(service: OrderService) -> dict[str, list[Any]]:
-    """Each user's orders, as the responses show them."""
+    """The orders that each user has placed, as the responses show them."""
     return {
         user: [service.place(order(userid=user), user=user, key=f"{user}-{n}").get_json() for n in range(ORDERS_EACH)]
         for user in USERS
@@ -39,7 +39,9 @@ def test_owner_reads_their_orders(service: OrderService, placed: dict[str, list[
 
 
 @pytest.mark.parametrize("place", ["query", "body", "with an ETag", "with a wait"])
-def test_foreign_order_looks_absent(service: OrderService, placed: dict[str, list[Any]], place: str) -> None:
+def test_foreign_order_gets_the_response_of_an_unknown_order(
+    service: OrderService, placed: dict[str, list[Any]], place: str
+) -> None:
     def read(order_id: str, user: str) -> Any:
         if place == "body":
             return service.read(user=user, body={"orderid": order_id}, **SAME_ID)
@@ -60,7 +62,7 @@ def test_foreign_order_looks_absent(service: OrderService, placed: dict[str, lis
 
 
 @pytest.mark.parametrize("order_id", MALFORMED)
-def test_malformed_id_looks_absent(service: OrderService, order_id: str) -> None:
+def test_malformed_id_gets_the_response_of_an_unknown_order(service: OrderService, order_id: str) -> None:
     absent = service.read(user="user0", body={"orderid": ABSENT}, **SAME_ID)
     answer = service.read(user="user0", body={"orderid": order_id}, **SAME_ID)
 

@@ -48,7 +48,7 @@ def test_unusual_password_works_and_similar_ones_fail(auth: AuthService, passwor
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 129, 1000, 60_000])
-def test_password_of_wrong_length_returns_422_without_hashing(
+def test_registration_with_password_of_wrong_length_returns_422_without_hashing(
     auth: AuthService, length: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hashed = Mock(wraps=auth.passwords.hash)
@@ -82,7 +82,7 @@ def test_password_is_case_sensitive(auth: AuthService) -> None:
 
 
 class SlowPasswords(Passwords):
-    """Hashes that wait until they are released; `most` is the largest number that ran at the same time."""
+    """A hash function that waits until the test releases it; `most` is the highest number of hashes in progress."""
 
     def __init__(self) -> None:
         super().__init__(**CHEAP)
@@ -103,8 +103,10 @@ class SlowPasswords(Passwords):
                 self.in_hand -= 1
 
 
-def test_login_storm_hashes_few_and_returns_503_to_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So 100 logins take the memory of as many hashes as there are slots, here 2."""
+def test_login_storm_computes_few_hashes_and_returns_503_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """100 parallel logins compute at most as many hashes at a time as there are slots (2), which bounds the memory."""
     write_key(tmp_path, "k1")
     passwords = SlowPasswords()
     auth = AuthService(tmp_path, passwords=passwords)

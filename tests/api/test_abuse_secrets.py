@@ -1,4 +1,4 @@
-"""Canary secrets in every field of every request appear in no log, metric, traceback or response."""
+"""Secrets in every field of every request appear in no log line, metric, traceback or response."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ TESTS = Path(__file__).parents[1]
 
 
 class Output(NamedTuple):
-    """What both APIs logged, and their responses."""
+    """The log lines and responses of both APIs."""
 
     log: str
     answers: list[str]
@@ -48,7 +48,7 @@ def test_requests_got_responses_and_were_logged(output: Output) -> None:
 
 
 def without_tried_name(line: str) -> str:
-    """Return the line without the user name of a security event, which is logged on purpose, as the client sent it."""
+    """Remove the user name that a client sent from a security event, which logs it on purpose."""
     if '"event": "security_event"' not in line:
         return line
     return json.dumps(json.loads(line) | {"user": None})

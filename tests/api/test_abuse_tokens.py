@@ -1,4 +1,4 @@
-"""Hostile tokens at both calls that need one: 401 with a challenge, and nothing stored."""
+"""Hostile tokens at both endpoints that need one get 401 with a challenge, and nothing is stored."""
 
 import base64
 import hashlib
@@ -43,7 +43,7 @@ def part(value: Any) -> str:
 
 
 def signed(server: FakeJwksServer, header: Any, payload: Any, key: Ed25519PrivateKey | None = None) -> str:
-    """Sign any header and payload, valid or not; libraries reject invalid ones."""
+    """Sign any header and payload, also invalid ones that libraries refuse to sign."""
     signing_input = f"{part(header)}.{part(payload)}"
     return f"{signing_input}.{part((key or server.private['k1']).sign(signing_input.encode()))}"
 
@@ -71,7 +71,7 @@ def hmac_with_public_key(encoding: Encoding, form: PublicFormat) -> Forge:
 
 
 def by_an_own_key(**header: Any) -> Forge:
-    """Sign with a key of the attacker's own, which the header offers for verification."""
+    """Sign with the attacker's own key, and offer it for verification in the token's header."""
     own = Ed25519PrivateKey.generate()
     jwk = {"kty": "OKP", "crv": "Ed25519", "x": part(own.public_key().public_bytes_raw())}
     filled = {name: jwk if value == "jwk" else value for name, value in header.items()}
@@ -186,7 +186,7 @@ def test_at_least_45_hostile_tokens_exist() -> None:
 
 
 def test_same_token_without_flaw_is_accepted(tmp_path: Path) -> None:
-    """This token is signed like the hostile ones: otherwise their rejection would prove nothing."""
+    """It is signed in the same way; if it were rejected, the rejection of hostile tokens would prove nothing."""
     both = BothApis(tmp_path)
     token = signed(both.orders.server, HEADER, claims())
 
@@ -220,7 +220,7 @@ def test_token_outside_the_authorization_header_is_ignored(both: BothApis, place
 
 
 def test_order_api_accepts_a_token_of_auth_api(tmp_path: Path) -> None:
-    """The two services share nothing but the published keys, and agree on what a valid token is."""
+    """Neither service imports the other: only the published keys and the token's format connect them."""
     both = BothApis(tmp_path)
     both.orders.server.private = {"k1": both.auth.keys.signer().private}
     both.auth.clock.now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Raw requests that no client library sends, to auth-api under gunicorn: rejected, and never trusted."""
+"""Raw requests that no client library sends, to auth-api under gunicorn."""
 
 import json
 import os
@@ -46,7 +46,7 @@ class Server(NamedTuple):
     log: Path
 
     def send(self, request: bytes) -> int:
-        """Return the status of the response, a problem document; 0 if the connection is closed without a response."""
+        """Send a request; return the status of the problem document, or 0 if the connection closes without one."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
             connection.sendall(request)
             answer = b""
@@ -73,7 +73,7 @@ class Server(NamedTuple):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """auth-api without MongoDB."""
+    """Run auth-api under gunicorn, without MongoDB."""
     folder = tmp_path_factory.mktemp("gunicorn")
     (folder / "ca.crt").write_bytes(authority())
     write_key(folder, "a")
@@ -120,7 +120,7 @@ def test_malformed_request_is_rejected_and_the_next_one_served(server: Server, r
         (b"X-Forwarded-For: 203.0.113.9, 192.0.2.4\r\n", "192.0.2.4"),
     ],
 )
-def test_only_the_header_of_the_proxy_sets_the_client_address(server: Server, headers: bytes, client: str) -> None:
+def test_client_address_comes_only_from_the_proxys_header(server: Server, headers: bytes, client: str) -> None:
     before = len(server.requests())
     server.send(ACCEPTED + headers + b"\r\n")
     until(lambda: len(server.requests()) > before, "the request's line in the log")
@@ -130,7 +130,7 @@ def test_only_the_header_of_the_proxy_sets_the_client_address(server: Server, he
 
 @pytest.mark.parametrize("name", [b"X_Forwarded_For", b"Idempotency_Key"])
 def test_header_name_with_underscore_returns_400(server: Server, name: bytes) -> None:
-    """In WSGI it has the same name as the header with a hyphen."""
+    """In WSGI's environment, `X_Name` and `X-Name` would be the same header."""
     assert server.send(ACCEPTED + name + b": 203.0.113.9\r\n\r\n") == 400
 
 
@@ -143,7 +143,7 @@ def test_repeated_header_line_returns_400(server: Server, name: str) -> None:
     assert server.send(ACCEPTED + lines * 2 + b"\r\n") == 400
 
 
-def test_comma_in_one_header_line_is_legal(server: Server) -> None:
+def test_header_value_with_a_comma_is_accepted(server: Server) -> None:
     assert server.send(ACCEPTED + b"Idempotency-Key: a,b\r\n\r\n") == 404
 
 

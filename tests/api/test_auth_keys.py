@@ -1,4 +1,4 @@
-"""The published keys: which are published, which one signs, and when."""
+"""Which keys are published, which one signs, and when a new or revoked key takes effect."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_new_key_is_published_immediately_and_signs_after_cache_expiry(auth: Aut
     assert claims(auth, former)["sub"] == claims(auth, latter)["sub"] == "alice"
 
 
-def test_new_replica_knows_when_a_key_was_first_published(auth: AuthService) -> None:
+def test_new_replica_uses_the_recorded_first_publication_of_a_key(auth: AuthService) -> None:
     write_key(auth.folder, "b")
     later(auth, 1)
     auth.clock.advance(seconds=CACHE_SECONDS)
@@ -58,7 +58,7 @@ def test_new_replica_knows_when_a_key_was_first_published(auth: AuthService) -> 
     assert kid_of_a_new_token(auth.replica()) == "b"
 
 
-def test_revoked_key_is_unpublished_and_the_next_signs_immediately(auth: AuthService) -> None:
+def test_revoked_key_is_withdrawn_and_the_next_signs_immediately(auth: AuthService) -> None:
     write_key(auth.folder, "b")
     later(auth, 1)
     assert auth.key_records is not None
@@ -68,7 +68,7 @@ def test_revoked_key_is_unpublished_and_the_next_signs_immediately(auth: AuthSer
     assert (published_kids(auth), kid_of_a_new_token(auth)) == (["b"], "b")
 
 
-def test_no_key_signs_or_is_published_when_all_are_revoked(auth: AuthService) -> None:
+def test_no_key_is_used_or_published_when_all_are_revoked(auth: AuthService) -> None:
     assert auth.key_records is not None
     auth.key_records.revoke("a")
     later(auth, RECORDS_SECONDS)
@@ -80,7 +80,7 @@ def test_no_key_signs_or_is_published_when_all_are_revoked(auth: AuthService) ->
 
 def test_revoking_the_only_key_reaches_order_api(tmp_path: Path) -> None:
     both = BothApis(tmp_path)
-    both.auth.clock.now = datetime.now(UTC)  # flask-jwt-extended knows no other clock
+    both.auth.clock.now = datetime.now(UTC)  # flask-jwt-extended checks expiry by the system's clock
     both.auth = both.auth.replica()
     token = {"Authorization": f"Bearer {both.auth.token().get_json()['access_token']}"}
 
@@ -99,7 +99,7 @@ def test_revoking_the_only_key_reaches_order_api(tmp_path: Path) -> None:
 
 
 def test_replica_stays_ready_to_publish_the_empty_set(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Kubernetes Service routes to ready replicas only: order-api could not read it from an unready one."""
+    """A Kubernetes Service routes only to ready replicas, so order-api must be able to fetch the empty set from one."""
     assert auth.key_records is not None
     auth.key_records.revoke("a")
     later(auth, RECORDS_SECONDS)

@@ -28,7 +28,7 @@ def auth(tmp_path: Path) -> AuthService:
 
 
 def hold(answer: TestResponse, path: str, method: str) -> None:
-    """Assert that the document declares this response: status, content type, every member, and a problem's type."""
+    """Assert that the document declares this response's status, content type, members, and the problem's type."""
     declared = openapi.response(DOCUMENT, path, method, answer.status_code).get("content", {})
     if not declared:
         assert answer.data == b""
@@ -52,7 +52,7 @@ def test_every_example_matches_its_schema() -> None:
         openapi.check(DOCUMENT, schema, value)
 
 
-def test_examples_work_as_filled_in(auth: AuthService) -> None:
+def test_requests_with_the_documented_examples_succeed(auth: AuthService) -> None:
     body = DOCUMENT["paths"]["/api/users"]["post"]["requestBody"]["content"]["application/json"]["example"]
 
     assert auth.register(body["username"], body["password"]).status_code == 201
@@ -76,7 +76,7 @@ def test_schemas_have_the_fields_of_the_models() -> None:
     ("name", "password"),
     [("alice", PASSWORD), ("Alice", PASSWORD), ("a" * 65, PASSWORD), ("alice", "short"), ("alice", "x" * 129)],
 )
-def test_registration_schema_accepts_what_the_rules_accept(name: str, password: str) -> None:
+def test_registration_schema_and_rules_accept_the_same_values(name: str, password: str) -> None:
     validator = jsonschema.Draft202012Validator(SCHEMAS["Registration"])
     try:
         validate(Registration(name, password))
@@ -112,7 +112,7 @@ def test_document_declares_every_response_to_a_login(auth: AuthService) -> None:
         hold(answer, "/api/token", "get")
 
 
-def test_document_declares_every_response_with_keys(auth: AuthService, tmp_path: Path) -> None:
+def test_document_declares_every_response_of_the_key_endpoint(auth: AuthService, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     answer = auth.client.get("/.well-known/jwks.json")
     answers = [

@@ -1,4 +1,4 @@
-"""auth-api as gunicorn starts it, while MongoDB does not run."""
+"""auth-api under gunicorn, as in production, while MongoDB is down."""
 
 import threading
 import time
@@ -56,12 +56,12 @@ def get(url: str) -> tuple[int, str]:
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own address
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
-        with error:  # it holds the connection
+        with error:  # the error object owns the connection
             return error.code, error.read().decode()
 
 
 @pytest.mark.usefixtures("app")
-def test_process_is_live_and_names_why_it_is_not_ready(admin: str, tmp_path: Path) -> None:
+def test_unready_process_is_live_and_names_the_reason(admin: str, tmp_path: Path) -> None:
     assert get(f"{admin}/livez") == (200, "ok")
     until(lambda: get(f"{admin}/readyz") == (503, f"no signing keys: {NO_FILE}"), "the missing file is named")
     write_key(tmp_path / "keys", "a")
@@ -76,7 +76,7 @@ def test_metrics_show_the_breaker_and_the_certificate(admin: str) -> None:
     assert expiry == {("mongodb-ca",): END.timestamp()}
 
 
-def test_mongodb_outage_returns_503_and_soon_without_waiting(app: Flask, tmp_path: Path) -> None:
+def test_mongodb_outage_returns_503_immediately_once_the_breaker_is_open(app: Flask, tmp_path: Path) -> None:
     write_key(tmp_path / "keys", "a")
 
     def attempt(_: int) -> tuple[int, str, bool]:
@@ -92,7 +92,7 @@ def test_mongodb_outage_returns_503_and_soon_without_waiting(app: Flask, tmp_pat
     assert time.perf_counter() - started < mongo.OPERATION_SECONDS / 2
 
 
-def test_shutdown_leaves_no_thread_and_no_open_port(admin: str) -> None:
+def test_shutdown_stops_every_thread_and_closes_every_port(admin: str) -> None:
     before = set(threading.enumerate())
     wsgi().extensions["shutdown"]()
 

@@ -180,7 +180,7 @@ OTHER_SCHEMES = ["", "None", "$2b$12$abcdefghijklmnopqrstuu", "$argon2id$v=19$m=
 
 
 @pytest.mark.parametrize("stored", OTHER_SCHEMES)
-def test_user_with_an_unusable_hash_gets_401_like_a_wrong_password(auth: AuthService, stored: str) -> None:
+def test_login_with_an_unusable_stored_hash_returns_401(auth: AuthService, stored: str) -> None:
     wrong = auth.token(password="another password")
     auth.users.hashes["alice"] = stored
     with capture_logs() as lines:
@@ -192,9 +192,7 @@ def test_user_with_an_unusable_hash_gets_401_like_a_wrong_password(auth: AuthSer
     assert auth.users.hashes["alice"] == stored
 
 
-def test_login_of_a_user_with_an_unusable_hash_costs_one_hash(
-    auth: AuthService, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_login_with_an_unusable_stored_hash_costs_one_hash(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
     auth.users.hashes["alice"] = "{SSHA}of another scheme"
     hashed = Mock(wraps=auth.passwords.hash)
     monkeypatch.setattr(auth.passwords, "hash", hashed)

@@ -99,7 +99,9 @@ def test_only_one_of_several_parallel_registrations_succeeds(auth: AuthService) 
         (StoreUnavailable(3.2), "unavailable"),
     ],
 )
-def test_failed_write_returns_unavailable_or_outcome_unknown(auth: AuthService, error: Exception, kind: str) -> None:
+def test_failed_registration_write_returns_unavailable_or_outcome_unknown(
+    auth: AuthService, error: Exception, kind: str
+) -> None:
     auth.users.error = error
     answer = auth.register()
 
@@ -142,8 +144,8 @@ def test_registration_succeeds_even_if_its_address_cannot_be_recorded(
     assert auth.register("bob").status_code == 201
 
 
-def test_address_gets_429_above_half_of_the_registration_places(auth: AuthService) -> None:
-    """One address holds half of the places at most; a customer from elsewhere gets one."""
+def test_address_gets_429_above_half_of_the_registration_slots(auth: AuthService) -> None:
+    """One address can occupy at most half of the slots, so a registration from another address still succeeds."""
     release = threading.Event()
     hash_password = auth.passwords.hash
 

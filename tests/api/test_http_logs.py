@@ -1,4 +1,4 @@
-"""gunicorn's log lines: JSON from the first to the last, and without anything of a request."""
+"""gunicorn logs only JSON lines, from the first to the last, and nothing that a request contained."""
 
 import json
 import socket
@@ -22,7 +22,7 @@ REQUESTS = {
 
 
 def answer(port: int, request: str) -> bytes:
-    """Return what the server sends until it closes the connection; empty if it does not listen."""
+    """Return all bytes that the server sends until it closes the connection; empty if it refuses or resets it."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
             connection.sendall(request.encode())
@@ -33,7 +33,7 @@ def answer(port: int, request: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """The whole log of a server that got every request, at the level debug."""
+    """All log lines at level debug of a server that received every request above."""
     server = WorkerServer(tmp_path_factory.mktemp("logs"))
     try:
         until(lambda: answer(server.port, REQUESTS["query of a good request"]), "gunicorn to serve", seconds=60)
@@ -44,15 +44,16 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     finally:
         server.stop()
     written = server.log().splitlines()
-    return [json.loads(line) for line in written if line != "finished"]  # which the application prints at its end
+    return [json.loads(line) for line in written if line != "finished"]  # printed by the application when it stops
 
 
-def test_every_line_is_json_from_the_first(lines: list[dict[str, Any]]) -> None:
-    assert any(line["event"].startswith("Starting gunicorn") for line in lines[:2])  # behind its configuration
+def test_every_line_from_the_first_is_json(lines: list[dict[str, Any]]) -> None:
+    # only the line with its configuration may come earlier
+    assert any(line["event"].startswith("Starting gunicorn") for line in lines[:2])
     assert {line["service"] for line in lines} == {"support"}
 
 
-def test_no_line_contains_anything_of_a_request(lines: list[dict[str, Any]]) -> None:
+def test_no_log_line_contains_the_text_of_a_request(lines: list[dict[str, Any]]) -> None:
     assert [line["event"] for line in lines if SECRET in str(line)] == []
     assert [line["status"] for line in lines if line["event"] == "request_refused"] == [400] * 5 + [503]
     assert [line["event"] for line in lines if line["level"] == "error"] == ["Error handling request"]

@@ -33,14 +33,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerServer]:
-    """One server for the tests that leave it as it was; a slow client has a second."""
+    """A server shared by the tests that do not change its state."""
     shared = WorkerServer(tmp_path_factory.mktemp("worker"), TRANSFER_SECONDS="1")
     until(shared.is_serving, "gunicorn to serve", seconds=60)
     yield shared
     shared.stop()
 
 
-def test_connection_is_kept_for_more_requests(server: WorkerServer) -> None:
+def test_connection_is_reused_for_more_requests(server: WorkerServer) -> None:
     with server.client() as client:
         answers = [client.get(path) for path in ("a", "b", "c")]
 
@@ -71,7 +71,7 @@ def test_idle_connections_occupy_no_thread(server: WorkerServer) -> None:
             assert [client.get("a")[0] for client in clients] == [200] * len(clients)
 
 
-def test_requests_beyond_the_threads_wait_and_get_responses(server: WorkerServer) -> None:
+def test_requests_wait_for_a_thread_and_get_responses(server: WorkerServer) -> None:
     with ExitStack() as ends:
         clients = [ends.enter_context(server.client()) for _ in range(5 * THREADS)]
         for client in clients:
@@ -106,7 +106,7 @@ def test_client_that_sends_a_byte_at_a_time_is_disconnected(server: WorkerServer
     assert server.is_serving()
 
 
-def test_client_that_reads_nothing_frees_its_thread(server: WorkerServer) -> None:
+def test_client_that_reads_nothing_does_not_occupy_a_thread(server: WorkerServer) -> None:
     with ExitStack() as ends:
         for _ in range(THREADS):
             client = ends.enter_context(server.client())
@@ -114,14 +114,15 @@ def test_client_that_reads_nothing_frees_its_thread(server: WorkerServer) -> Non
         until(server.is_serving, "a free thread", seconds=20)
 
 
-def test_client_that_hangs_up_is_not_an_error(server: WorkerServer) -> None:
+def test_client_disconnect_is_not_logged_as_error(server: WorkerServer) -> None:
     before = server.errors()
     for text in ("GET /a HTTP/1.1\r\nHo", "GET /large HTTP/1.1\r\nHost: api\r\n\r\n", ""):
         with server.client() as client:
             client.send(text)
     with server.client() as client:
         client.send("GET /pause HTTP/1.1\r\nHost: api\r\n\r\n")
-        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # reset at once
+        # the close resets the connection
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
     assert server.is_serving()
     assert server.errors() == before
@@ -141,7 +142,7 @@ def test_unread_body_is_skipped_up_to_a_limit(server: WorkerServer, length: int,
     assert (first, second) == (200, status)
 
 
-def test_client_that_expects_continue_gets_it(server: WorkerServer) -> None:
+def test_expect_continue_gets_100_continue(server: WorkerServer) -> None:
     with server.client() as client:
         client.send("POST /echo HTTP/1.1\r\nHost: api\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
         assert client.socket.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -150,7 +151,7 @@ def test_client_that_expects_continue_gets_it(server: WorkerServer) -> None:
         assert client.read()[::2] == (200, b"ab")
 
 
-def test_defect_of_the_application_returns_503(server: WorkerServer) -> None:
+def test_unexpected_exception_returns_503(server: WorkerServer) -> None:
     with server.client() as client:
         status, head, body = client.get("fail")
 
@@ -160,14 +161,14 @@ def test_defect_of_the_application_returns_503(server: WorkerServer) -> None:
     assert any("Error handling request" in error for error in server.errors())
 
 
-def test_defect_after_the_headers_closes_the_connection(server: WorkerServer) -> None:
+def test_unexpected_exception_after_the_headers_closes_the_connection(server: WorkerServer) -> None:
     with server.client() as client:
         assert client.get("fail-late")[2] == b"part"
     assert "Error after the start of a response" in server.errors()
     assert server.is_serving()
 
 
-def test_connections_beyond_the_limit_wait_for_a_place(start: Start) -> None:
+def test_connections_beyond_the_limit_wait_for_a_free_connection(start: Start) -> None:
     server = start("--worker-connections", "2")
     with server.client() as first, server.client() as second, server.client() as third:
         second.send("GET /gate HTTP/1.1\r\nHost: api\r\n\r\n")
@@ -179,11 +180,11 @@ def test_connections_beyond_the_limit_wait_for_a_place(start: Start) -> None:
         third.socket.settimeout(20)
 
         status, head, _ = first.get("open")
-        assert (status, "Connection: close" in head) == (200, True)  # another client needs its place
+        assert (status, "Connection: close" in head) == (200, True)  # because other clients wait for a free connection
         assert second.read()[0] == third.read()[0] == 200
 
 
-def test_idle_connection_is_closed_after_the_keepalive_time(start: Start) -> None:
+def test_idle_connection_is_closed_after_keepalive_timeout(start: Start) -> None:
     server = start("--keep-alive", "1")
     with server.client() as client:
         assert client.get("a")[0] == 200
@@ -199,7 +200,7 @@ def test_stop_finishes_requests_in_flight_and_closes(start: Start) -> None:
         server.process.terminate()
         until(lambda: _refuses(server.port), "the listener to close")
 
-        status, head, _ = idle.get("open")  # was on its way when the worker was told to stop
+        status, head, _ = idle.get("open")  # a request that arrives after the stop signal is still served
         assert (status, "Connection: close" in head) == (200, True)
         status, head, _ = waiting.read()
         assert (status, "Connection: close" in head) == (200, True)
@@ -220,7 +221,7 @@ def test_stop_closes_idle_connections(start: Start) -> None:
     assert "finished" in server.log()
 
 
-def test_stop_does_not_wait_longer_than_the_graceful_timeout(start: Start) -> None:
+def test_stop_waits_no_longer_than_the_graceful_timeout(start: Start) -> None:
     server = start("--graceful-timeout", "1")
     with server.client() as client:
         client.send("GET /gate HTTP/1.1\r\nHost: api\r\n\r\n")

@@ -94,10 +94,10 @@ def test_retry_resolves_an_unknown_outcome(service: OrderService) -> None:
     assert len(service.documents) == 1
 
 
-def test_key_of_an_uncommitted_order_returns_unavailable(service: OrderService) -> None:
+def test_replay_of_a_rolled_back_order_returns_unavailable(service: OrderService) -> None:
     service.fail_next("insert", Failure.UNANSWERED)
     service.place(key="k")
-    service.servers.on_majority_wait = service.servers.fail_over  # the insert is rolled back while it is looked up
+    service.servers.on_majority_wait = service.servers.fail_over  # a failover rolls the insert back during the lookup
     answer = service.place(key="k")
 
     assert (answer.status_code, answer.json["type"]) == (503, "unavailable")
@@ -138,7 +138,7 @@ def test_uncommitted_duplicate_id_returns_outcome_unknown(service: OrderService)
 
 
 def test_parallel_requests_with_one_key_make_one_order(service: OrderService, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.store.OPERATION_SECONDS", 60.0)  # on a slow machine, too
+    monkeypatch.setattr("shared.store.OPERATION_SECONDS", 60.0)  # a slow machine must not exceed the limit
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: service.place(key="k"), range(40)))
 

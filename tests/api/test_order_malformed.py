@@ -36,7 +36,7 @@ def read(service: OrderService, **query: str) -> TestResponse:
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_list_leaves_out_only_the_malformed_order(service: OrderService, shape: dict[str, Any]) -> None:
+def test_list_omits_only_the_malformed_order(service: OrderService, shape: dict[str, Any]) -> None:
     first, bad, last = (place(service) for _ in range(3))
     service.change(bad, {"$set": shape})
     with structlog.testing.capture_logs() as lines:
@@ -48,7 +48,7 @@ def test_list_leaves_out_only_the_malformed_order(service: OrderService, shape: 
     assert service.registry.get_sample_value("retail_malformed_orders_total") == 1
 
 
-def test_pages_continue_behind_malformed_orders(service: OrderService) -> None:
+def test_pages_continue_after_malformed_orders(service: OrderService) -> None:
     ids = [place(service) for _ in range(6)]
     for bad in (ids[5], ids[4], ids[2]):
         service.change(bad, {"$set": {"cost": 12.5}})
@@ -65,7 +65,7 @@ def test_pages_continue_behind_malformed_orders(service: OrderService) -> None:
 
 
 @pytest.mark.parametrize("shape", [*SHAPES.values(), {"history": "PLACED"}, {"version": "1"}], ids=str)
-def test_malformed_order_is_unavailable_and_never_shown(service: OrderService, shape: dict[str, Any]) -> None:
+def test_read_of_a_malformed_order_returns_unavailable(service: OrderService, shape: dict[str, Any]) -> None:
     bad = place(service)
     service.change(bad, {"$set": shape})
     response = read(service, orderid=bad)
@@ -76,7 +76,7 @@ def test_malformed_order_is_unavailable_and_never_shown(service: OrderService, s
     assert "Retry-After" in response.headers
 
 
-def test_replay_of_malformed_order_is_unavailable(service: OrderService) -> None:
+def test_replay_of_a_malformed_order_returns_unavailable(service: OrderService) -> None:
     bad = place(service, key="k")
     service.change(bad, {"$set": {"cost": 12.5}})
     headers = service.bearer() | {"Idempotency-Key": "k"}

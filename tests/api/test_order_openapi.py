@@ -50,7 +50,7 @@ def test_every_example_matches_its_schema(document: Schema) -> None:
         openapi.check(document, schema_of_example, value)
 
 
-def test_examples_work_as_filled_in(service: OrderService, document: Schema) -> None:
+def test_requests_with_the_documented_examples_succeed(service: OrderService, document: Schema) -> None:
     body = document["paths"]["/order"]["post"]["requestBody"]["content"]["application/json"]["example"]
     read = document["paths"]["/orderdetails"]["get"]["parameters"]
     filled = {p["name"]: p["example"] for p in read if "example" in p}
@@ -126,7 +126,7 @@ def test_schemas_have_the_fields_of_the_models(document: Schema) -> None:
         {"discount": 1},
     ],
 )
-def test_request_schema_accepts_what_the_service_accepts(
+def test_request_schema_and_service_accept_the_same_orders(
     service: OrderService, document: Schema, changes: dict[str, Any]
 ) -> None:
     body = order(**changes)
@@ -161,7 +161,7 @@ def test_document_lists_the_status_of_every_problem(document: Schema) -> None:
     assert statuses <= described
 
 
-def test_document_shows_settings_of_token_and_currencies(tmp_path: Path, document: Schema) -> None:
+def test_document_reflects_the_settings_of_token_and_currencies(tmp_path: Path, document: Schema) -> None:
     opened = OrderService(tmp_path, environ={"ORDERS_REQUIRE_TOKEN": "false", "ORDERS_CURRENCIES": "EUR,USD"})
     other = opened.client.get("/openapi.json").get_json()
 
@@ -192,7 +192,7 @@ def test_error_below_docs_has_the_strict_headers(service: OrderService) -> None:
     ("method", "path", "status"),
     [("GET", "/nowhere", 404), ("GET", "/order", 405), ("DELETE", "/orderdetails", 405), ("OPTIONS", "/order", 405)],
 )
-def test_unknown_path_or_method_is_a_problem(service: OrderService, method: str, path: str, status: int) -> None:
+def test_unknown_path_or_method_returns_a_problem(service: OrderService, method: str, path: str, status: int) -> None:
     answer = service.client.open(path, method=method)
 
     assert (answer.status_code, answer.content_type) == (status, "application/problem+json")

@@ -41,7 +41,7 @@ def test_placed_order_is_stored_enqueued_and_returned(service: OrderService) -> 
     assert service.count("retail_orders_placed_total") == 1
 
 
-def test_full_queue_does_not_fail_the_order(service: OrderService) -> None:
+def test_order_is_accepted_when_the_relay_queue_is_full(service: OrderService) -> None:
     service.has_room = False
 
     assert service.place().status_code == 200

@@ -1,4 +1,4 @@
-"""429 by user, and by address for invalid tokens, before anything reaches the database."""
+"""Rate limits: 429 per user, and per address for invalid tokens, before MongoDB is used."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from support.order_api import OrderService, order
 
 @pytest.fixture
 def service(tmp_path: Path) -> OrderService:
-    """Two orders, three reads and two invalid tokens at once; the next ones would take minutes."""
+    """order-api with a burst of two orders, three reads or two invalid tokens, and one more of each per second."""
     rates = {"RATE_LIMIT_ORDERS": "1/2", "RATE_LIMIT_READS": "1/3", "RATE_LIMIT_INVALID_TOKENS": "1/2"}
     return OrderService(tmp_path, environ=rates)
 
@@ -38,7 +38,7 @@ def test_orders_beyond_the_users_rate_are_rejected_and_not_stored(service: Order
     assert len(service.enqueued) == 2
 
 
-def test_greedy_user_costs_others_nothing(service: OrderService) -> None:
+def test_limited_user_does_not_affect_other_users(service: OrderService) -> None:
     for _ in range(5):
         service.place()
 
@@ -68,7 +68,7 @@ def test_valid_token_is_served_despite_invalid_tokens_from_its_address(service: 
     assert ask(service, token).status_code == 404
 
 
-def test_unavailable_keys_are_not_an_invalid_token(tmp_path: Path) -> None:
+def test_unavailable_keys_do_not_count_as_invalid_token(tmp_path: Path) -> None:
     service = OrderService(tmp_path, environ={"RATE_LIMIT_INVALID_TOKENS": "1/1"})
     service.server.is_up = False
     service.keys._keys = {}
@@ -76,7 +76,7 @@ def test_unavailable_keys_are_not_an_invalid_token(tmp_path: Path) -> None:
     assert {ask(service, service.server.token("alice")).status_code for _ in range(3)} == {503}
 
 
-def test_without_tokens_an_address_is_limited(tmp_path: Path) -> None:
+def test_open_mode_limits_orders_by_address(tmp_path: Path) -> None:
     service = OrderService(tmp_path, environ={"ORDERS_REQUIRE_TOKEN": "false", "RATE_LIMIT_ORDERS": "1/1"})
 
     def place(address: str) -> int:

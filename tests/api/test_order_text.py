@@ -8,7 +8,7 @@ import pytest
 
 from support.order_api import OrderService, order
 
-# Fingerprints that version 0.1.0 stored for orders of alice over 12.50 with one such item.
+# Fingerprints that version 0.1.0 stored for alice's order of this one item with cost 12.50.
 OLD_FINGERPRINTS = {
     " apple ": "7ed354f5cc39f43d593285e045efe02a2240f9dde27f2e0a78596c5c21fc9681",
     "Cafe\u0301": "344b5bee4a2044c879fcb038a0a6631e93f6994c76ebc617a67dc3de2419b747",
@@ -23,7 +23,7 @@ def service(tmp_path: Path) -> OrderService:
 
 
 def store_old(service: OrderService, item: str) -> dict[str, Any]:
-    """Store a processed order as version 0.1.0 wrote it, with the key `k`; return its document."""
+    """Store a processed order in the format of version 0.1.0, with the idempotency key `k`; return its document."""
     at = datetime(2026, 11, 24, tzinfo=UTC)
     document = {
         "_id": "019ab3f0-0000-7000-8000-000000000001",
@@ -79,7 +79,7 @@ def test_item_name_is_stored_and_returned_normalized(service: OrderService, sent
         ("\u0958" * 150, "at most 200"),
     ],
 )
-def test_unreadable_item_name_returns_422(service: OrderService, item: str, message: str) -> None:
+def test_invalid_item_name_returns_422(service: OrderService, item: str, message: str) -> None:
     text = service.place(order(orderitems=["apple", item]))
     line = service.place(order(orderitems=["apple", {"item": item}]))
 
@@ -97,7 +97,7 @@ def test_spellings_of_one_name_are_the_same_order(service: OrderService) -> None
 
 
 @pytest.mark.parametrize("item", OLD_FINGERPRINTS)
-def test_retry_across_the_upgrade_returns_the_stored_order(service: OrderService, item: str) -> None:
+def test_retry_after_the_upgrade_returns_the_stored_order(service: OrderService, item: str) -> None:
     old = store_old(service, item)
     answer = service.place(order(orderitems=[item]), key="k")
 
@@ -109,7 +109,7 @@ def test_retry_across_the_upgrade_returns_the_stored_order(service: OrderService
     assert len(service.documents) == 1
 
 
-def test_another_rejected_order_with_an_old_key_returns_422(service: OrderService) -> None:
+def test_different_order_with_an_old_key_returns_422(service: OrderService) -> None:
     store_old(service, "\u200b")
     answer = service.place(order(orderitems=["\u200b\u200b"]), key="k")
 

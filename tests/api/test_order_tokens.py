@@ -1,4 +1,4 @@
-"""Access tokens: which are accepted, and the responses to invalid ones."""
+"""Which access tokens are accepted, and the responses to the others."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -64,14 +64,14 @@ def test_missing_token_returns_401_with_challenge(service: OrderService, authori
         {"typ": "JWT"},
     ],
 )
-def test_token_with_a_wrong_claim_is_invalid(service: OrderService, changes: dict[str, Any]) -> None:
+def test_token_with_a_wrong_claim_returns_401(service: OrderService, changes: dict[str, Any]) -> None:
     answer = ask(service, f"Bearer {service.server.token('alice', **changes)}")
 
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="retail-orders", error="invalid_token"'
 
 
-def test_forged_token_is_always_401(service: OrderService) -> None:
+def test_forged_token_returns_401(service: OrderService) -> None:
     good = service.server.token("alice")
     claims = jwt.decode(good, options={"verify_signature": False})
     header = {"alg": "EdDSA", "typ": "at+jwt", "kid": "k1"}
@@ -101,7 +101,7 @@ def test_bearer_scheme_is_case_insensitive(service: OrderService) -> None:
     assert ask(service, f"bearer {service.server.token('alice')}").status_code == 200
 
 
-def test_token_is_unavailable_until_keys_are_fetched(tmp_path: Path) -> None:
+def test_request_with_token_returns_503_until_keys_are_fetched(tmp_path: Path) -> None:
     server = FakeJwksServer()
     server.is_up = False
     service = OrderService(tmp_path, server=server)
@@ -141,7 +141,7 @@ def test_new_key_is_fetched_at_most_every_30_seconds(service: OrderService) -> N
     later = ask(service, f"Bearer {token}")
 
     assert [met.status_code, too_soon.status_code, later.status_code] == [200, 401, 200]
-    assert fetches == 2  # the first fetch, at start
+    assert fetches == 2  # one fetch at startup and one for the unknown key
 
 
 def test_verified_token_is_cached_until_its_key_is_withdrawn(
@@ -162,7 +162,7 @@ def test_verified_token_is_cached_until_its_key_is_withdrawn(
 
 
 def test_cached_token_expires(service: OrderService, monkeypatch: pytest.MonkeyPatch) -> None:
-    ends = datetime.now(UTC) - timedelta(seconds=5)  # within the leeway of verification, so still good when first met
+    ends = datetime.now(UTC) - timedelta(seconds=5)  # expired, but within the leeway of verification
     header = f"Bearer {service.server.token('alice', exp=ends)}"
     first = ask(service, header)
     monkeypatch.setattr(tokens, "decode_token", None)

@@ -28,13 +28,13 @@ def test_wait_returns_once_the_status_changes(service: OrderService) -> None:
     assert answer.json["status"] == "PROCESSED"
 
 
-def test_wait_returns_the_unchanged_order_after_its_time(service: OrderService) -> None:
+def test_wait_returns_the_unchanged_order_after_its_timeout(service: OrderService) -> None:
     reference = service.place().json["orderid"]
 
     assert service.read(f"?orderid={reference}&wait=1").json["status"] == "PLACED"
 
 
-def test_held_requests_are_in_a_histogram_of_their_own(service: OrderService) -> None:
+def test_long_polls_have_a_separate_duration_histogram(service: OrderService) -> None:
     reference = service.place().json["orderid"]
     process(service, reference)
     for query in ("", "&wait=1", "&wait=0"):
@@ -46,7 +46,7 @@ def test_held_requests_are_in_a_histogram_of_their_own(service: OrderService) ->
     assert service.count("retail_http_requests_total", **labels, status="200") == 3
 
 
-def test_waiting_client_occupies_a_place_for_long_polls(service: OrderService) -> None:
+def test_waiting_client_occupies_a_long_poll_slot(service: OrderService) -> None:
     reference = service.place().json["orderid"]
     poll = threading.Thread(target=service.read, args=(f"?orderid={reference}&wait=30",))
     poll.start()
@@ -58,7 +58,7 @@ def test_waiting_client_occupies_a_place_for_long_polls(service: OrderService) -
     assert service.count("retail_resource_limit", resource="long_polls") == 2
 
 
-def test_client_that_hangs_up_frees_its_place(service: OrderService) -> None:
+def test_disconnect_of_the_client_frees_its_long_poll_slot(service: OrderService) -> None:
     reference = service.place().json["orderid"]
     near, far = socket.socketpair()
     answers: list[Any] = []
@@ -76,14 +76,14 @@ def test_client_that_hangs_up_frees_its_place(service: OrderService) -> None:
     waiting.start()
     until(lambda: service.long_poll._slots._value == 1, "the request to wait")
     far.close()
-    until(lambda: service.long_poll._slots._value == 2, "its place to be free", seconds=10)
+    until(lambda: service.long_poll._slots._value == 2, "its slot to be free", seconds=10)
     waiting.join(5)
     near.close()
 
     assert answers[0].json["status"] == "PLACED"
 
 
-def test_pipelined_request_does_not_end_a_wait() -> None:
+def test_pipelined_request_does_not_count_as_a_disconnect() -> None:
     near, far = socket.socketpair()
     with near, far:
         quiet = is_closed(near)
@@ -107,14 +107,14 @@ def test_long_poll_needs_at_least_four_threads(threads: int, looks: int) -> None
     assert len(looked) == looks
 
 
-def test_at_most_a_quarter_of_the_threads_wait(service: OrderService) -> None:
+def test_at_most_a_quarter_of_the_threads_hold_long_polls(service: OrderService) -> None:
     reference = service.place().json["orderid"]
     answers: list[Any] = []
 
     def wait() -> None:
         answers.append(service.read(f"?orderid={reference}&wait=30"))
 
-    waiting = [threading.Thread(target=wait) for _ in range(2)]  # of 8 threads
+    waiting = [threading.Thread(target=wait) for _ in range(2)]  # a quarter of the 8 threads
     for thread in waiting:
         thread.start()
     until(lambda: service.long_poll._slots._value == 0, "both to wait")

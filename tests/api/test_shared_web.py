@@ -1,4 +1,4 @@
-"""The rules that every HTTP service keeps, on a small application of its own."""
+"""The behaviour that every HTTP service shares, tested on a small application."""
 
 import json
 import socket
@@ -102,7 +102,7 @@ def test_compressed_body_returns_415(client: FlaskClient) -> None:
     assert client.post("/things", data=b"x", content_type="application/json", headers=headers).status_code == 415
 
 
-def test_422_has_a_json_pointer_to_the_field(client: FlaskClient) -> None:
+def test_422_has_a_json_pointer_to_the_invalid_field(client: FlaskClient) -> None:
     answer = client.post("/things", json={"name": "a", "more/less": 1})
 
     assert answer.get_json()["errors"][0]["pointer"] == "/more~1less"
@@ -170,7 +170,7 @@ def test_every_response_has_the_security_headers(client: FlaskClient) -> None:
 
 
 def test_truncated_body_returns_400(client: FlaskClient) -> None:
-    """Gunicorn marks its input as ended and gives what came: the declared length must be checked here."""
+    """A body that is too short is not reported by gunicorn; the service compares its length with Content-Length."""
     cut = {"CONTENT_LENGTH": "50", "wsgi.input_terminated": True}
 
     answer = client.post("/things", data=b'{"name": "a"}', content_type="application/json", environ_overrides=cut)
@@ -178,7 +178,7 @@ def test_truncated_body_returns_400(client: FlaskClient) -> None:
     assert answer.status_code == 400
 
 
-def test_path_with_a_double_slash_returns_404_without_redirect(client: FlaskClient) -> None:
+def test_path_with_double_slash_returns_404_instead_of_redirect(client: FlaskClient) -> None:
     answer = client.get("/things//a")
 
     assert (answer.status_code, answer.headers.get("Location")) == (404, None)

@@ -1,4 +1,4 @@
-"""Both APIs together, for hostile requests."""
+"""Both APIs in one process, for tests with hostile requests."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ MEMBERS = {"type", "title", "status", "detail", "instance", "request_id"}
 
 @dataclass(frozen=True)
 class Target:
-    """A call with a JSON body, and a body that succeeds."""
+    """An endpoint that accepts a JSON body, and a body that succeeds."""
 
     name: str
     method: str
@@ -30,7 +30,7 @@ TARGETS = (
 
 
 class BothApis:
-    """auth-api with the user alice, and order-api with her token."""
+    """auth-api with the registered user alice, and order-api with her token."""
 
     def __init__(self, folder: Path) -> None:
         write_key(folder, "k1")

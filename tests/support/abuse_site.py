@@ -1,4 +1,4 @@
-"""The place of an attack: a proxy and the services behind it."""
+"""The target of an attack: a proxy and the services behind it."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from support.quiet_user import QuietUser
 
 @dataclass(frozen=True)
 class Site:
-    """One of the two proxy setups: where orders and accounts are served, and a quiet user there.
+    """One of the two proxy setups: the ports of both APIs, and a quiet user who must not be affected.
 
     `proxy_pid` is the master process of the nginx in front of order-api.
     """

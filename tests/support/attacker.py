@@ -1,7 +1,7 @@
-"""A hostile client as a separate process: `python -m support.attacker`, its options as JSON on standard input.
+"""A hostile client in a separate process: `python -m support.attacker`, with its options as JSON on standard input.
 
-It prints how often connections or requests ended in each way: with a status, "closed" (by the other side, without a
-response), or "held" (still open when the time was over).
+It prints a JSON object that counts how connections or requests ended: with a status, "closed" (by the proxy, without a
+response), "held" (still open when the attack stopped), or "hung up" (by the attacker).
 """
 
 import asyncio
@@ -18,21 +18,20 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 PAUSE_SECONDS = 0.25  # pause before a closed connection is opened again
-CONNECTING = 100  # at the same time; with more, a slow machine completes none within the proxy's time limit
-CONNECT_SECONDS = 60.0  # for the first connection of every client
+CONNECTING = 100  # parallel handshakes; with more, a slow machine completes none within the proxy's time limit
+CONNECT_SECONDS = 60.0  # the limit for the first connection of every client
 ANSWER_SECONDS = 10.0
 READY = "all connections are open"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attack:
-    """Connections to 127.0.0.1:`port` from `addresses` addresses, 127.0.0.2 and so on.
+    """Connections to 127.0.0.1:`port` from `addresses` source addresses: 127.0.0.2, 127.0.0.3 and so on.
 
-    Each sends `first`, then `then` again and again.
-
-    With `hang_up` seconds it sends `first` and closes its connection that much later, again and again. With `every`
-    seconds it dribbles: one piece of `then` at a time; any response ends the connection. With `every` 0 it floods:
-    `then` is a whole request, sent again after each response. Without `tls` nothing is encrypted.
+    The attack floods by default: each connection sends the request `then`, again after each response. With `every`, it
+    sends `first` and then `then` each `every` seconds, without waiting for a response; any response stops the
+    connection. With `hang_up`, it sends `first` and disconnects after `hang_up` seconds. A closed connection is opened
+    again until the attack stops. Without `tls` nothing is encrypted.
     """
 
     port: int
@@ -52,7 +51,7 @@ class Outcome:
     """How the connections or requests of an attack ended, once it is over."""
 
     ends: Counter[str] = field(default_factory=Counter)
-    proxy_bytes: int = 0  # of memory that the proxy used towards the end
+    proxy_bytes: int = 0  # memory that the proxy used shortly before the attack stopped
 
     def statuses(self) -> set[int]:
         """Return every status that was received."""
@@ -61,7 +60,7 @@ class Outcome:
 
 @contextmanager
 def attacking(attack: Attack) -> Iterator[Outcome]:
-    """Attack while the block runs, and for `attack.seconds` once all connections are open; then fill in the outcome."""
+    """Start an attack, and yield once all connections are open; at the end, wait for it and fill in the outcome."""
     process = subprocess.Popen(
         [sys.executable, "-m", "support.attacker"],
         cwd=TESTS,
@@ -92,7 +91,7 @@ class _Attacker:
         self._attack = attack
         self._context = ssl.create_default_context(cafile=attack.ca) if attack.tls else None
         self._connecting = asyncio.Semaphore(CONNECTING)
-        self._waiting = attack.connections  # for their first connection
+        self._waiting = attack.connections  # the clients that have not yet tried to connect
         self._deadline = time.monotonic() + CONNECT_SECONDS
         self._ends: Counter[str] = Counter()
 
@@ -142,7 +141,7 @@ class _Attacker:
             print(READY, flush=True)
 
     def _left(self) -> float:
-        """Return the seconds until the end of the attack, 0 after it."""
+        """Return the seconds until the attack stops, 0 after that."""
         return max(0.0, self._deadline - time.monotonic())
 
     async def _dribble(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,6 +1,7 @@
-"""Sends requests full of secrets to both APIs, with their real logs on standard output; see test_abuse_secrets.
+"""Sends requests with secrets in every field to both APIs, which log to standard output as in production.
 
-Answers and metrics are written to the file that the first argument names, one JSON string per line.
+tests/api/test_abuse_secrets.py runs it. Responses and metrics are written to the file that the first argument names,
+one JSON string per line.
 """
 
 import json
@@ -32,7 +33,7 @@ def main(folder: Path, answers: Path) -> None:
 
 
 def tour(both: BothApis) -> list[Any]:
-    """Return the responses to requests that each carry a secret; no response and no log line may repeat a secret."""
+    """Send requests that each contain a secret, and return the responses."""
     auth, orders, bearer = both.auth.client, both.orders.client, both.orders.bearer()
     token = {"Authorization": f"Bearer {SECRET}.{SECRET}.{SECRET}"}
     own = {"X-Secret": SECRET, "Cookie": f"session={SECRET}", "User-Agent": SECRET, "Referer": f"https://{SECRET}"}
@@ -47,7 +48,7 @@ def tour(both: BothApis) -> list[Any]:
         auth.post("/api/users", data=SECRET, content_type="text/plain"),
         auth.get("/api/token", headers=basic("carol", f"{SECRET}-password") | own),
         auth.get("/api/token", headers=basic("carol", f"{SECRET}-wrong")),
-        auth.get("/api/token", headers=basic(SECRET, SECRET)),  # a password typed where the name belongs
+        auth.get("/api/token", headers=basic(SECRET, SECRET)),  # a password in the user name's field
         auth.get("/api/token", headers={"Authorization": f"Basic {SECRET}"}),
         auth.get("/api/token", headers=token),
         orders.get("/orderdetails?userid=alice", headers=token | own),
@@ -65,7 +66,7 @@ def tour(both: BothApis) -> list[Any]:
 
 
 def broken(both: BothApis) -> list[Any]:
-    """Return the responses while the stores fail: with an error of MongoDB, then with an internal error."""
+    """Send requests while the stores fail: first with an error of MongoDB, then with a RuntimeError."""
     answers = []
     for error in (AutoReconnect("gone"), RuntimeError("internal error")):
         both.auth.users.error = error
@@ -78,7 +79,7 @@ def broken(both: BothApis) -> list[Any]:
 
 
 def defect(document: dict[str, Any]) -> NoReturn:
-    """Raise with the document in a local variable."""
+    """Raise an unexpected exception while a local variable holds the document."""
     raise RuntimeError("internal error with a document of " + str(len(document)))
 
 

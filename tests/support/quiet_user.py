@@ -1,4 +1,4 @@
-"""A user who does nothing unusual: one request after the other, each on a new connection."""
+"""A quiet user: one request after another, each on a new connection, to see whether an attack affects others."""
 
 import secrets
 import statistics
@@ -17,7 +17,7 @@ PAUSE_SECONDS = 0.1
 
 @dataclass
 class QuietTime:
-    """The responses to a quiet user, counted by status or by the error's name, and the time of each response in ms."""
+    """Responses to a quiet user, counted by status or by the error's class name, and their times in ms."""
 
     answers: Counter[int | str] = field(default_factory=Counter)
     milliseconds: list[float] = field(default_factory=list)
@@ -30,7 +30,7 @@ class QuietTime:
 
 
 class QuietUser:
-    """A customer of `auth_url` who places orders at `order_url` from 127.0.0.1, and whose friends register there."""
+    """A customer who places orders at `order_url`, and registers users and logs in at `auth_url`, from 127.0.0.1."""
 
     def __init__(self, order_url: str, auth_url: str, ca: Path | str) -> None:
         self._order_url, self._auth_url, self._ca = order_url, auth_url, ca
@@ -53,7 +53,7 @@ class QuietUser:
             return http.get("/orderdetails", params={"orderid": order_id, "wait": seconds}, headers=self.headers)
 
     def log_in(self) -> httpx.Response:
-        """Get a new token, and use it from now on."""
+        """Get a new token; later requests use it."""
         with https(self._auth_url, self._ca, timeout=10) as http:
             answer = http.get("/api/token", auth=(self.name, self._password))
         if answer.is_success:

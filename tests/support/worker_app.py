@@ -1,4 +1,4 @@
-"""A WSGI application that shows what its server does; gunicorn starts it in the tests of the worker."""
+"""A WSGI application with one path per situation; gunicorn runs it in the tests of its worker."""
 
 import os
 import threading
@@ -16,15 +16,15 @@ TEXT = [("Content-Type", "text/plain")]
 
 
 class App:
-    """Does what the request's path names. `extensions` is what `gunicorn_conf` expects of an application."""
+    """Handles each path in its own way. `extensions` is what `gunicorn_conf` expects of an application."""
 
     def __init__(self) -> None:
         self.extensions: dict[str, Callable[[], None]] = {"shutdown": lambda: print("finished", flush=True)}
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterator[bytes] | list[bytes]:
-        """Serve one request."""
+        """Handle one request."""
         action = environ["PATH_INFO"].strip("/")
-        if action == "gate":  # wait until another request opens it
+        if action == "gate":  # wait until a request to /open releases it
             print("waiting", flush=True)
             GATE.acquire(timeout=20)
         elif action == "open":

@@ -1,4 +1,4 @@
-"""gunicorn with the configuration of both APIs on support.worker_app, and a client that speaks raw HTTP to it."""
+"""gunicorn with the APIs' shared configuration, running support.worker_app, and a raw HTTP client."""
 
 import json
 import os
@@ -18,7 +18,7 @@ THREADS = 2
 
 
 class RawClient:
-    """A connection; `get` sends a request and returns the status, the headers and the body of the response."""
+    """One raw connection; `get` sends a request and returns the response's status, headers and body."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
@@ -61,7 +61,7 @@ class RawClient:
 
 
 class WorkerServer:
-    """gunicorn with the configuration of both APIs, on the application in support.worker_app."""
+    """A running gunicorn with the APIs' shared configuration and the application in support.worker_app."""
 
     def __init__(self, folder: Path, *options: str, **environ: str) -> None:
         self.port = free_port()
