@@ -112,7 +112,7 @@ KAFKA = Board(
                     description="Per second and topic.",
                     queries={
                         "{{topic}}": "sum by (topic) "
-                        '(rate(kafka_server_brokertopicmetrics_messagesin_total{topic=~"orders.*"}[$__rate_interval]))'
+                        '(rate(kafka_server_brokertopicmetrics_messagesinpersec_total{topic=~"orders.*"}[$__rate_interval]))'
                     },
                     unit="ops",
                     external=True,

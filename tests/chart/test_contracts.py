@@ -19,12 +19,12 @@ from shared.telemetry import metrics
 from shared.telemetry.registry import new_registry
 from support import alerts, helm, manifests
 from support.manifests import of_kind
+from support.strimzi import METRICS as STRIMZI
 
 KIND = helm.CHART / "ci/kind-values.yaml"
 EVERYTHING = helm.CHART / "ci/everything-values.yaml"
 CERT_MANAGERS = {"certmanager_certificate_expiration_timestamp_seconds"}  # named in cert-manager's documentation
 PROMETHEUS = {"up"}  # made by Prometheus itself
-STRIMZI = {"kafka_server_brokertopicmetrics_messagesin_total"}  # of Strimzi's metrics reporter
 PACKAGES = {service: service.replace("-", "_") for service in helm.SERVICES}
 METRICS = (
     metrics,

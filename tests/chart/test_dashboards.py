@@ -17,6 +17,7 @@ from observability.boards import BOARDS
 from observability.builder import OURS, Board
 from support import alerts, helm, schemas
 from support.manifests import of_kind
+from support.strimzi import METRICS
 
 BOARD = pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
 COUNTERS = re.compile(r"\b(\w+_total|\w+_bucket|\w+_count|\w+_sum)\b")
@@ -142,6 +143,23 @@ def test_chart_puts_the_address_of_the_runbooks_into_the_boards() -> None:
     assert {content["uid"] for content in contents} == {f"retail-orders-{board.name}" for board in BOARDS}
     assert "RUNBOOKS" not in json.dumps(contents)
     assert contents[0]["links"][1]["url"].endswith("operations.md")
+
+
+def test_every_metric_of_the_brokers_is_exported_by_strimzis_reporter() -> None:
+    external = [
+        query for board in BOARDS for panel in board.panels if panel.external for query in panel.queries.values()
+    ]
+    used = {name for query in external for name in re.findall(r"\bkafka_\w+", query)}
+    clusters = [
+        document["spec"]["kafka"]["metricsConfig"]
+        for size in ("production", "kind")
+        for document in yaml.safe_load_all((helm.ROOT / f"k8s/{size}/kafka.yaml").read_text(encoding="utf-8"))
+        if document["kind"] == "Kafka"
+    ]
+
+    assert len(used) >= 3
+    assert used <= METRICS
+    assert clusters == [{"type": "strimziMetricsReporter"}] * 2  # Strimzi's other exporter has other names
 
 
 def test_kafka_monitor_is_valid() -> None:
