@@ -185,7 +185,7 @@ def test_query_parameter_on_post_returns_400(service: OrderService) -> None:
 
 
 def test_valid_traceparent_is_stored_in_the_outbox_entry(service: OrderService) -> None:
-    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
     service.place(traceparent=trace)
     service.place(traceparent=trace.replace("0af7651916cd43dd8448eb211c80319c", "0" * 32))
 

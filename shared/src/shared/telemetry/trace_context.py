@@ -23,6 +23,11 @@ def is_sampled(traceparent: str) -> bool:
     return traceparent[-1] in "13579bdf"
 
 
+def without_flag(traceparent: str) -> str:
+    """Return the same context, marked as not recorded."""
+    return traceparent[:-2] + "00"
+
+
 def unsampled() -> str:
     """Return the context of a new trace that is not recorded: its id still connects the log lines of all services."""
     return f"00-{getrandbits(128) or 1:032x}-{getrandbits(64) or 1:016x}-00"

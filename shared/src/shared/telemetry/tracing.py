@@ -30,7 +30,8 @@ class Tracer:
         """`ratio` of the new traces are recorded. `chance` returns a random number from 0 to 1 (exclusive).
 
         With `trusts_clients`, a request's own trace context is continued and decides; without, the request begins a new
-        trace that links to it.
+        trace that links to it. Without a recorder, the client's trace goes on in both cases, but only a trusted client
+        can make a later service record it.
         """
         self._recorder = recorder
         self._ratio = ratio
@@ -39,14 +40,14 @@ class Tracer:
 
     @property
     def is_on(self) -> bool:
-        """True if there is a recorder; otherwise the context of a client is passed on unchanged."""
+        """True if there is a recorder."""
         return self._recorder is not None
 
     def start_request(self, name: str, header: str | None) -> tuple[str | None, Span | None]:
         """Return the trace context of a request with this `traceparent` header, and its span if it is recorded."""
         client = trace_context.parse(header)
         if self._recorder is None:
-            return client, None
+            return (trace_context.without_flag(client) if client and not self._trusts_clients else client), None
         if client and self._trusts_clients:
             span = self.start(name, "server", client)
             return (span.traceparent if span else client), span
@@ -88,7 +89,7 @@ class Tracer:
     def of(cls, settings: TracingSettings, *, service: str, trusts_clients: bool = False) -> Self:
         """Return the tracer that the settings describe. OpenTelemetry is imported only if there is an endpoint."""
         if not settings.otlp_endpoint or settings.tracing_disabled:
-            return cls()
+            return cls(trusts_clients=trusts_clients)
         from shared.telemetry.otlp import OtlpRecorder  # noqa: PLC0415 - costs nothing while tracing is off
 
         recorder = OtlpRecorder(

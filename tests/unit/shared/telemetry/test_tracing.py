@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from fakes.span_recorder import FakeRecorder
+from shared.config.tracing_settings import TracingSettings
 from shared.telemetry import trace_context
 from shared.telemetry.tracing import OFF, Tracer
 
@@ -18,9 +19,20 @@ def recorder() -> FakeRecorder:
     return FakeRecorder()
 
 
-@pytest.mark.parametrize("header", [SAMPLED, UNSAMPLED])
-def test_without_recorder_the_context_of_a_client_is_passed_on(header: str) -> None:
-    assert OFF.start_request("GET /", header) == (header, None)
+@pytest.mark.parametrize(("trusts_clients", "passed_on"), [(False, UNSAMPLED), (True, SAMPLED)])
+def test_without_recorder_only_a_trusted_client_can_force_recording(trusts_clients: bool, passed_on: str) -> None:
+    """order-processor may record although order-api does not."""
+    settings = TracingSettings(
+        otlp_endpoint="", otlp_headers={}, otlp_ca_file=None, trace_ratio=1.0, tracing_disabled=False
+    )
+    tracer = Tracer.of(settings, service="order-api", trusts_clients=trusts_clients)
+
+    assert not tracer.is_on
+    assert tracer.start_request("POST /order", SAMPLED) == (passed_on, None)
+    assert tracer.start_request("POST /order", UNSAMPLED) == (UNSAMPLED, None)
+
+
+def test_without_recorder_no_span_is_created() -> None:
     assert OFF.start_request("GET /", "nonsense") == (None, None)
     assert OFF.start("send", "client", SAMPLED) is None
     with OFF.span("create", "producer", SAMPLED) as context:
