@@ -1,1 +1,1 @@
-"""What the services have in common; only `shared.ordering` knows what an order is."""
+"""Code that the services share; only `shared.ordering` knows what an order is."""

@@ -44,7 +44,7 @@ class ClientLog:
 
     def log(self, level: int, _template: str, facility: str, client: str, text: str) -> None:
         """Log one line; the client calls this like `logging.Logger.log`, in the thread that polls it."""
-        thread = text.partition("]: ")[0]  # librdkafka has one per broker, and names it first
+        thread = text.partition("]: ")[0]  # the text begins with the name of the client's thread, one per broker
         suppressed = self._throttle.allow((facility, thread))
         if suppressed is not None:
             logger.log(level, "kafka_client", facility=facility, client=client, detail=text, suppressed=suppressed)
@@ -72,7 +72,7 @@ class Connection:
 def producer(connection: Connection, on_error: Callable[[KafkaError], None], **overrides: Any) -> Producer:
     """Return an idempotent producer with acks=all and 20 s per delivery; it partitions records as Java clients do.
 
-    Create it after the fork: its threads do not survive one. `on_error` is called in the thread that polls. The
+    Create it after the fork: its threads do not survive a fork. `on_error` is called in the thread that polls. The
     client's log is discarded unless `overrides` contain WITH_CLIENT_LOG; the client must then always be polled.
     """
     return Producer(
@@ -96,7 +96,7 @@ def producer(connection: Connection, on_error: Callable[[KafkaError], None], **o
 def consumer(connection: Connection, group: str, on_error: Callable[[KafkaError], None], **overrides: Any) -> Consumer:
     """Return a consumer that starts at the earliest event and commits only explicitly.
 
-    Poll it again and again: log lines and other events of the client queue up until then.
+    Poll it regularly: log lines and other events of the client are queued until the next poll.
     `overrides` must contain `group.protocol`: consumer (KIP-848) or classic.
     """
     return Consumer(

@@ -50,7 +50,7 @@ class Message:
 
 
 def _headers(message: kafka.Message) -> Headers:
-    """Return the headers; if a name is not UTF-8, one header UNREADABLE with the error replaces all of them.
+    """Return the headers. If a name is not UTF-8, return one header instead, UNREADABLE, whose value is the error.
 
     The client raises SystemError for such a name, but only once: a second call returns a list that crashes its reader.
     """

@@ -25,13 +25,13 @@ DUPLICATE_KEY = 11000
 DOCUMENT_VALIDATION = 121
 # Error codes about one document: it violates a unique index, the validator or the size limit.
 RECORD_CODES = frozenset({DUPLICATE_KEY, DOCUMENT_VALIDATION, 10334, 17280, 17419, 17420})
-# BadValue, TypeMismatch, PathNotViable: an update does not fit the fields of its document. For a whole command they are
-# errors of the command or the server, which would otherwise be blamed on every order.
+# BadValue, TypeMismatch, PathNotViable: as errors of one write, they say that an update does not fit its document. As
+# errors of a whole command they concern the command or the server, and must not be attributed to an order.
 WRITE_CODES = RECORD_CODES | {2, 14, 28}
 
 
 def connect(uri: str, *, ca_file: Path, database: str, app_name: str, pool: int) -> Database[Document]:
-    """Return the database over TLS: majority and journaled writes, primary reads, 2 s for every operation.
+    """Return the database, used over TLS: majority and journaled writes, primary reads, 2 s for every operation.
 
     An operation may take 0.5 s longer: while it selects a server, the driver checks its deadline only that often. Does
     no I/O: an unavailable server shows at the first operation. Call it after the fork, and close `database.client` at
@@ -52,7 +52,8 @@ def _client(uri: str, *, ca_file: Path, app_name: str, pool: int) -> MongoClient
         tls=True,
         tlsCAFile=str(ca_file),
         tz_aware=True,
-        datetime_conversion="DATETIME_AUTO",  # one date that Python cannot hold must not fail a whole read
+        # a date outside Python's range is returned as DatetimeMS
+        datetime_conversion="DATETIME_AUTO",
         w="majority",
         journal=True,
         retryWrites=True,

@@ -39,7 +39,7 @@ class OutcomeUnknown(Exception):  # noqa: N818
 
 
 def operation_deadline() -> AbstractContextManager[Any]:
-    """Return a context in which all operations together have the time limit of one."""
+    """Return a context in which all operations together share the time limit of a single operation."""
     return pymongo.timeout(OPERATION_SECONDS)
 
 
@@ -65,7 +65,7 @@ def errors_as_unavailable() -> Iterator[None]:
 
 
 def insert_guarded(breaker: Breaker, insert: Callable[[Document], object], document: Document) -> None:
-    """Insert a document through the breaker, by `insert_one` of a collection or what raises the same errors.
+    """Insert a document through the breaker. `insert` is a collection's `insert_one`, or raises the same errors.
 
     Raise DuplicateKeyError, StoreUnavailable (nothing was sent, or the document was rejected) or OutcomeUnknown.
     """
@@ -88,7 +88,7 @@ def ping(breaker: Breaker, database: Database[Document]) -> None:
 
 
 def error_fields(error: Exception) -> dict[str, Any]:
-    """Return what a log line may contain of `error`: the server's own text can quote parts of the document."""
+    """Return fields of a log line about `error`, without the server's text, which can quote parts of the document."""
     return {"error": type(error).__name__, "code": getattr(error, "code", None)}
 
 
@@ -96,8 +96,8 @@ def _was_not_applied(error: Exception) -> bool:
     """Return whether an insert is certain to have stored nothing.
 
     pymongo raises ServerSelectionTimeoutError only while nothing was sent (later it raises the first attempt's error).
-    WaitQueueTimeoutError and an error of the server (no right, no login, no space) can belong to the second attempt,
-    after the first one has written. Only a rejection of the document itself counts for both attempts: the second
-    attempt of a write that was applied is answered with that write's success.
+    WaitQueueTimeoutError and an error of the server (no right, no login, no space) can come from the driver's retry,
+    after the first attempt has written. Only a rejection of the document itself is certain: if the first attempt had
+    written, the server would answer the retry with success.
     """
     return isinstance(error, ServerSelectionTimeoutError) or is_document_error(error)

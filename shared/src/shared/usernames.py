@@ -1,4 +1,4 @@
-"""What a user name looks like: auth-api registers such names, order-api accepts them as `userid`."""
+"""The format of a user name: auth-api registers such names, order-api accepts them as `userid`."""
 
 import re
 

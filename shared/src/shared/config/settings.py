@@ -24,10 +24,10 @@ def env(
     help: str,  # noqa: A002 - the heading in the table of settings
     secret: bool = False,
 ) -> Any:
-    """Return the dataclass field for the variable `name`.
+    """Return the dataclass field for the environment variable `name`.
 
-    `parse` converts the text, or raises ValueError. `default` is text too; None means mandatory. A secret is hidden
-    from repr, and can be read from a file whose path is in `<name>_FILE`.
+    `parse` converts the variable's text, or raises ValueError. `default` is parsed in the same way; without a default
+    the variable is mandatory. A secret is hidden from repr, and can be read from a file whose path is in `<name>_FILE`.
     """
     return field(
         repr=not secret, metadata={"env": name, "parse": parse, "default": default, "help": help, "secret": secret}
@@ -91,7 +91,7 @@ def variables(cls: type[Any]) -> list[Variable]:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(env,))
 def settings(cls: type[T]) -> type[T]:
-    """Class decorator: a frozen, keyword-only dataclass of `env` fields."""
+    """Decorate a class of `env` fields: make it a frozen, keyword-only dataclass."""
     return dataclass(frozen=True, kw_only=True)(cls)
 
 

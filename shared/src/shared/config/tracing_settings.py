@@ -43,7 +43,7 @@ def ratio(text: str) -> float:
 
 @settings
 class TracingSettings:
-    """Where spans are exported to, and how many. Without an endpoint no spans are recorded."""
+    """The collector of the spans, and the share of traces to record. Without an endpoint no spans are recorded."""
 
     otlp_endpoint: str = env(
         "OTEL_EXPORTER_OTLP_ENDPOINT",

@@ -19,7 +19,7 @@ def configure(app: Flask, *, issuer: str, audience: str) -> JWTManager:
     """
     app.config.update(
         JWT_TOKEN_LOCATION=["headers"],
-        JWT_COOKIE_CSRF_PROTECT=False,  # otherwise each token has a claim that only cookies need
+        JWT_COOKIE_CSRF_PROTECT=False,  # otherwise each token contains a CSRF claim, which only cookies need
         JWT_ALGORITHM=ALGORITHM,
         JWT_DECODE_ALGORITHMS=[ALGORITHM],
         JWT_ENCODE_ISSUER=issuer,
@@ -34,7 +34,7 @@ def configure(app: Flask, *, issuer: str, audience: str) -> JWTManager:
 
 
 def is_foreign(header: dict[str, Any], claims: dict[str, Any]) -> bool:
-    """Return whether a verified token lacks a claim or the type that every issued token has, or is valid for longer."""
+    """Return whether a verified token is not from auth-api: it lacks a claim or the type, or is valid for too long."""
     if header.get("typ") != TYPE or claims.get("type") != "access" or any(c not in claims for c in REQUIRED_CLAIMS):
         return True
     return float(claims["exp"]) - float(claims["iat"]) > LIFETIME_SECONDS

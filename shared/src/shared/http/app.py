@@ -1,4 +1,4 @@
-"""What every HTTP service has in common: problem documents, request ids, security headers, access log, metrics."""
+"""The set-up that every HTTP service shares: problem documents, request ids, security headers, access log, metrics."""
 
 import re
 import secrets
@@ -39,8 +39,8 @@ def init_app(
 ) -> None:
     """Set up `app` as every service needs it. Call it once, before the routes are added.
 
-    `busy_threads` shows the requests in progress. `trusted_proxies` is the number of trusted X-Forwarded-For hops for
-    the client's address.
+    `busy_threads` is the gauge of the requests in progress. `trusted_proxies` is the number of X-Forwarded-For hops
+    that are trusted when the client's address is determined.
     """
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
@@ -82,7 +82,7 @@ def read_json(model: type[T]) -> T:
 
 
 def body() -> bytes:
-    """Return the body if it is declared as uncompressed JSON in UTF-8; otherwise raise the Problem (415)."""
+    """Return the request's body. Raise the Problem (415) unless the headers declare uncompressed JSON in UTF-8."""
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if request.mimetype != "application/json" or charset not in {"utf-8", "utf8"}:
         raise Problem(415, "Send the body as UTF-8 JSON with Content-Type: application/json")

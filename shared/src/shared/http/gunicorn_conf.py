@@ -34,9 +34,9 @@ limit_request_field_size = 16384  # 0 would mean 8190, which is less than nginx 
 forwarded_allow_ips = "*"  # TRUSTED_PROXIES decides, not gunicorn
 secure_scheme_headers: dict[str, str] = {}  # otherwise a client's X-Forwarded-Ssl could conflict with the proxy's
 forwarder_headers = ""
-header_map = "refuse"  # names with "_": otherwise Idempotency_Key would be dropped silently
+header_map = "refuse"  # reject header names with "_": by default Idempotency_Key would be dropped silently
 proc_name = "retail-orders"
-control_socket_disable = True  # all replicas would share one, in the home directory
+control_socket_disable = True  # all replicas would share one socket in the home directory
 accesslog = None
 errorlog = "-"
 logger_class = "shared.http.gunicorn_log.JsonLogger"
@@ -54,11 +54,11 @@ def post_fork(_server: Any, _worker: Any) -> None:
 
 
 def pre_request(_worker: Any, request: Any) -> None:
-    """Check the header lines while they are still apart: WSGI joins repeated ones."""
+    """Check for repeated header lines now: later, WSGI joins them into one value."""
     request.headers = header_lines.check(request.headers, request)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
     """Let the application finish what is in flight, by calling `app.extensions["shutdown"]`."""
-    if application := getattr(worker, "wsgi", None):  # missing when it failed to start
+    if application := getattr(worker, "wsgi", None):  # missing if the application failed to start
         application.extensions["shutdown"]()

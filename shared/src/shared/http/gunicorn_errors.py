@@ -12,7 +12,7 @@ from shared.http.app import HEADERS
 from shared.http.problem import CONTENT_TYPE, Problem, internal_error
 from shared.telemetry import log
 
-STATUSES = {500: 503, 501: 400}  # gunicorn uses them for an internal error and an unknown transfer coding
+STATUSES = {500: 503, 501: 400}  # gunicorn's statuses for an internal error and an unknown transfer coding
 _QUOTED = re.compile(r"""[:\s]*b?['"].*""", re.DOTALL)  # the part of a message in which gunicorn quotes the request
 logger = log.get(__name__)
 

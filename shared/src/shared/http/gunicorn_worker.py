@@ -1,9 +1,9 @@
 """A gunicorn worker whose threads wait for requests themselves.
 
-gunicorn's own threaded worker passes each request from its main loop to a pool of threads, and each connection back:
-two thread switches per request, which cost more than reading the request. Here every thread waits for the next
-readable connection and serves it. An idle connection occupies no thread; the main thread only accepts connections,
-closes idle ones, and stops the worker.
+gunicorn's own threaded worker passes each request from its main loop to a pool of threads, and the connection back to
+the main loop: two thread switches per request, which cost more than reading the request. Here every thread waits for
+the next readable connection and serves it. An idle connection occupies no thread; the main thread only accepts
+connections, closes idle ones, and stops the worker.
 """
 
 import os
@@ -20,8 +20,8 @@ from gunicorn import http, util  # type: ignore[import-untyped]
 from gunicorn.http import wsgi  # type: ignore[import-untyped]
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
-# A connection is closed when its client is silent this long inside a request, or reads nothing of the response. Parts
-# of a request that arrive later than this after its start are not read.
+# A connection is closed when, for this long, its client sends nothing of an unfinished request, or reads nothing of the
+# response. A request must also arrive completely within this time.
 TRANSFER_SECONDS = 10.0
 STOP_LINGER_SECONDS = 2.0  # how long a stopping worker still serves idle connections: a request may be on its way
 CLOSE_SECONDS = 1.0  # how long a closed connection's client may still send, so that it can read the response
@@ -33,7 +33,7 @@ class Connection:
     """A client's connection. It belongs to one thread at a time; between requests it belongs to the poller."""
 
     def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any) -> None:
-        sock.settimeout(None)  # blocking; a limit of Python's own would add a poll to each call
+        sock.settimeout(None)  # blocking: with a timeout, Python would call poll() before each recv() and send()
         limit = struct.pack("ll", int(TRANSFER_SECONDS), int(TRANSFER_SECONDS % 1 * 1e6))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
@@ -62,7 +62,7 @@ class Connection:
         self._read_until = time.monotonic() + TRANSFER_SECONDS
 
     def end(self) -> None:
-        """Let the thread that waits for data of this connection read an end of file."""
+        """Shut down the reading side: the thread that waits for data of this connection then reads an end of file."""
         with suppress(OSError):
             self.sock.shutdown(socket.SHUT_RD)
 
@@ -130,12 +130,12 @@ class LeaderFollowerWorker(Worker):  # type: ignore[misc]
 
     def _end_idle(self, now: float) -> None:
         for connection in list(self._connections.values()):
-            idle_until = connection.idle_until  # once: the thread that serves the connection changes it
+            idle_until = connection.idle_until  # read once: another thread may change it meanwhile
             if idle_until is not None and idle_until <= now:
                 connection.end()
 
     def _stop(self) -> None:
-        """Serve what has arrived or is on its way, each with `Connection: close`, within the graceful timeout."""
+        """Serve requests that have arrived or are on their way, with `Connection: close`, for the graceful timeout."""
         self._accept_waiting()
         for listener in self.sockets:
             listener.close()
@@ -162,7 +162,7 @@ class LeaderFollowerWorker(Worker):  # type: ignore[misc]
                 self.log.exception("Error handling connection")
                 is_kept = False
             if not is_kept:
-                del self._connections[fd]  # before closing, as the number may then be reused
+                del self._connections[fd]  # before closing: afterwards, a new connection may get the same number
                 util.close_graceful(connection.sock, timeout=CLOSE_SECONDS)
 
     def _serve_requests(self, connection: Connection) -> bool:

@@ -17,7 +17,7 @@ PAGE_POLICY = (
 DOCUMENTS = {
     "Orders": "/openapi.json",
     "Users and tokens": "/api/openapi.json",
-}  # the page of each service offers both documents
+}  # the Swagger UI of each service offers the documents of both services
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "RFC 9457 problem document.",
@@ -62,7 +62,7 @@ Errors = Mapping[int, tuple[str, Sequence[Cause]]]  # by status: the description
 
 
 def problem_responses(errors: Errors) -> dict[str, Any]:
-    """Return the document's `components.responses`, for `refer_to`; it must define PROBLEM_SCHEMA as `Problem`."""
+    """Return the `components.responses` that `refer_to` names; the document must define PROBLEM_SCHEMA as `Problem`."""
     return {f"Problem{status}": _problem_response(status, *error) for status, error in errors.items()}
 
 
@@ -121,7 +121,7 @@ def serve_document(app: Flask, document: dict[str, Any], *, prefix: str = "") ->
             "urls.primaryName": next(name for name, url in DOCUMENTS.items() if url == f"{prefix}/openapi.json"),
             "persistAuthorization": True,  # the token is kept after a reload, and for the other document
             "validatorUrl": None,
-            "oauth2RedirectUrl": "",  # without a value, the page's script would contain the request's Host header
+            "oauth2RedirectUrl": "",  # without a URL here, the page's script would contain the request's Host header
         },
     )
 

@@ -1,4 +1,4 @@
-"""One strict way from bytes to a typed model: ambiguous JSON is rejected, never interpreted.
+"""Parses bytes into a typed model. Ambiguous JSON is rejected, never interpreted.
 
 msgspec alone keeps the last of duplicate keys, and its Decimal accepts NaN and huge exponents; the standard library
 accepts NaN, Infinity and other encodings. So the standard parser, made strict, reads the text, and msgspec converts the
@@ -15,7 +15,7 @@ import msgspec
 MAX_DEPTH = 16
 MAX_NUMBER_LENGTH = 32
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# How msgspec's messages name types, and how a client knows them.
+# The names of types in msgspec's messages, and the names that a client knows.
 JSON_TYPES = {
     "int": "an integer",
     "str": "a string",

@@ -1,1 +1,1 @@
-"""The only code that knows an order's document."""
+"""The order's document, its events and its changes of status; no other package knows the document's fields."""

@@ -31,19 +31,19 @@ def details(headers: Headers | None) -> dict[str, str]:
 
 
 def whole(letter: DeadLetter) -> dict[str, Any]:
-    """Return the record with everything, as arguments of the producer."""
+    """Return key, value and headers to send: the original ones, and the additional headers."""
     message = letter.message
     return {"key": message.key, "value": message.value, "headers": [*message.headers, *_headers(letter)]}
 
 
 def without_value(letter: DeadLetter) -> dict[str, Any]:
-    """Return the record with the value's length and SHA-256 in place of the value."""
+    """Return the same without the value; two more headers contain its length and SHA-256."""
     record = bare(letter)
     return record | {"key": letter.message.key, "headers": [*letter.message.headers, *record["headers"]]}
 
 
 def bare(letter: DeadLetter) -> dict[str, Any]:
-    """Return the record without value, key and original headers: for a message whose headers are too large."""
+    """Return only the additional headers, for a message whose own headers are too large; key and value are None."""
     value = letter.message.value or b""
     digest = hashlib.sha256(value).hexdigest()
     about = [(PREFIX + "value_length", b"%d" % len(value)), (PREFIX + "value_sha256", digest.encode())]

@@ -1,4 +1,4 @@
-"""The shape that an order's document must have to be shown, published or counted on."""
+"""Checks that an order's document read from MongoDB has the expected fields and types."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ _Amount = Annotated[int, Meta(ge=0)]
 
 
 class MalformedOrder(ValueError):  # noqa: N818 - read as a state of the order
-    """The document `order_id` has another shape; the text says where."""
+    """The document of the order `order_id` has missing or wrong fields; the message names the first one."""
 
     def __init__(self, order_id: object, detail: str) -> None:
         super().__init__(detail)
@@ -45,7 +45,7 @@ class _Order(Struct):
 
 
 def check(document: dict[str, Any]) -> None:
-    """Raise MalformedOrder for a document of another shape. It may have been read without its history."""
+    """Raise MalformedOrder for a missing or wrong field. The history may be absent: some reads leave it out."""
     order_id = document.get("_id")
     if not isinstance(order_id, str):
         raise MalformedOrder(order_id, "_id is not a string")

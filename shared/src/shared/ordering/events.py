@@ -9,7 +9,8 @@ import msgspec
 TOPIC = "orders.placed"
 DEAD_LETTER_TOPIC = "orders.placed.dlq"
 GROUP = "order-processor"
-DEAD_LETTER_GROUP = "retail-dead-letters"  # no consumer joins: its offsets say what a person has acknowledged
+# no consumer joins; its offsets mark the dead letters that a person has acknowledged
+DEAD_LETTER_GROUP = "retail-dead-letters"
 TYPE = "retail.order.placed.v1"
 SOURCE = "/retail-orders/order-api"
 
@@ -21,7 +22,7 @@ class BrokenEvent(ValueError):  # noqa: N818 - read as a state of the event
 
 
 def _described(**keywords: Any) -> msgspec.Meta:
-    """Describe in the JSON schema what order-api's rules promise. `decode` does not check it: events outlive rules."""
+    """Add to the JSON schema what order-api guarantees. `decode` does not check it: old events may break new rules."""
     return msgspec.Meta(extra_json_schema=keywords)
 
 
@@ -52,7 +53,7 @@ _decoder = msgspec.json.Decoder(OrderPlaced)
 
 
 def encode(event: OrderPlaced, traceparent: str | None = None) -> tuple[bytes, bytes, Headers]:
-    """Return key, value and headers of the message. `ce_id` is order id and type, so every copy has the same."""
+    """Return key, value and headers of the message. All copies of an event have the same `ce_id`: order id and type."""
     headers = {
         "ce_specversion": "1.0",
         "ce_id": f"{event.orderid}:{TYPE}",

@@ -10,7 +10,7 @@ TIMEOUT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Offsets:
-    """The first offset of a partition, its end, and the group's committed offset, if any."""
+    """The first offset of a partition, the offset after its last message, and the group's committed offset, if any."""
 
     beginning: int
     end: int

@@ -1,4 +1,4 @@
-"""Finds orders whose event is lost, by the topic's offsets and without a clock, and has the event published again."""
+"""Finds orders whose event is lost, by comparing offsets instead of times, and requeues them."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ from shared.ordering.offsets import Reading
 from shared.resilience.outage import bisect
 from shared.telemetry import log
 
-PASS_LIMIT = 50_000  # ids in memory
+PASS_LIMIT = 50_000  # orders per pass, which bounds the ids in memory
 CHUNK = 500
 STUCK_PAUSE_SECONDS = 600.0
 
@@ -18,14 +18,14 @@ logger = log.get(__name__)
 
 
 class OffsetReader(Protocol):
-    """What reconciliation needs of Kafka."""
+    """The read from Kafka that reconciliation needs."""
 
     def read(self) -> Reading:
         """Return the offsets of every partition; raise KafkaException."""
 
 
 class Orders(Protocol):
-    """What reconciliation needs of the orders, see `transitions.OrderTransitions`."""
+    """The part of `transitions.OrderTransitions` that reconciliation needs."""
 
     def without_outbox_entry(self, *, limit: int, stuck: bool) -> list[str]: ...  # noqa: D102
     def requeue(self, ids: Sequence[str]) -> int: ...  # noqa: D102
@@ -42,7 +42,7 @@ class Outcome(Enum):
 
 @dataclass(slots=True)
 class _Pass:
-    """Orders seen PLACED without outbox entry, and where the topic ended after that."""
+    """Ids of orders that were PLACED without outbox entry, and the ends of the partitions, read after the orders."""
 
     ids: list[str]
     ends: dict[int, int] = field(default_factory=dict)
@@ -51,9 +51,10 @@ class _Pass:
 class Reconciler:
     """Runs one pass after the other, step by step. For one thread.
 
-    The event of an order without outbox entry is in the topic, before the ends that are read after the order. When the
-    group has passed all of these and the order is still PLACED without outbox entry, the event is lost.
-    `on_requeued` gets the number of orders requeued at a time, `on_stuck` the number of stuck orders at each pass.
+    An order without outbox entry was published, so its event is in the topic, before the ends that are read after the
+    order. When the group has passed these ends in all partitions and the order is still PLACED without outbox entry,
+    its event is lost. `on_requeued` is called with the number of orders after each update, `on_stuck` with the number
+    of stuck orders at each pass.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Reconciler:
         self._clock = clock
         self._pass: _Pass | None = None
         self._stuck_due = clock()
-        self.requeued = self.rejected = 0  # in the last pass that reached its end, even if an error stopped it there
+        self.requeued = self.rejected = 0  # counts of the last pass that reached the step of requeuing
 
     def step(self) -> Outcome:
         """Start a pass, or finish the current one if possible; after an error of MongoDB or Kafka call it again."""

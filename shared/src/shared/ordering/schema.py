@@ -11,9 +11,9 @@ from shared.ordering.status import Status
 
 COLLECTION = "orders"
 NAMESPACE_EXISTS = 48
-VERSION = 2  # of the validator: increase it with every change, which may only widen what the last version accepts
+VERSION = 2  # of the validator: increase it with every change; a change must accept all that the last version accepts
 _TITLE = "orders, version "
-BUILD_SECONDS = 600.0  # to build an index over many orders, which would never finish within the usual limit of 2 s
+BUILD_SECONDS = 600.0  # limit for building an index: over many orders, this takes longer than the usual limit of 2 s
 
 INDEXES = [
     IndexModel(
@@ -25,7 +25,7 @@ INDEXES = [
     IndexModel([("userid", ASCENDING), ("_id", DESCENDING)], name="newest_of_user"),
     IndexModel([("userid", ASCENDING), ("status", ASCENDING), ("_id", DESCENDING)], name="newest_of_user_by_status"),
     IndexModel([("outbox.due", ASCENDING)], name="outbox_due", partialFilterExpression={"status": "PLACED"}),
-    # for the metrics: the age of the oldest order, and the number of orders; no other query filters by its first field
+    # for the metrics: the age of the oldest PLACED order, and the number of PLACED orders
     IndexModel(
         [("placed_at", ASCENDING), ("status", ASCENDING)],
         name="oldest_placed",
@@ -118,7 +118,7 @@ def ensure(orders: Collection[Document]) -> None:
 
 
 def widen(orders: Collection[Document]) -> bool:
-    """Put this version's validator in the place of an older one; return whether it was older. Raise PyMongoError."""
+    """Replace an older validator by this version's; return whether it was replaced. Raise PyMongoError."""
     if _present_version(orders) >= VERSION:
         return False
     orders.database.command("collMod", orders.name, **_SHAPE)
@@ -126,7 +126,7 @@ def widen(orders: Collection[Document]) -> bool:
 
 
 def _present_version(orders: Collection[Document]) -> int:
-    """Return the version of the validator in MongoDB, or 0 if it has none that is known here."""
+    """Return the version in the title of MongoDB's validator, or 0 if there is no validator or no such title."""
     for found in orders.database.list_collections(filter={"name": orders.name}):
         schema = found.get("options", {}).get("validator", {}).get("$jsonSchema", {})
         version = str(schema.get("title", "")).removeprefix(_TITLE)

@@ -1,4 +1,4 @@
-"""The statuses of an order and the legal changes between them; every change is a compare-and-set on its source."""
+"""The statuses of an order and the legal changes between them; every change requires its source status."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -28,17 +28,17 @@ logger = log.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """An order's status and the time of its last change of status; None for what a malformed document does not say."""
+    """An order's status and the time of its last change of status; each is None if the document is malformed there."""
 
     status: Status | None
     since: datetime | None
 
 
 class OrderTransitions:
-    """Changes the collection `orders`: writes are acknowledged by a majority's journals, reads see only such writes.
+    """Changes the collection `orders`: writes wait for the journals of a majority, and reads return only such writes.
 
-    Every operation raises CircuitOpen or PyMongoError; `shared.mongo.is_document_error` finds errors of one document.
-    Thread-safe.
+    Every operation raises CircuitOpen or PyMongoError; `shared.mongo.is_document_error` recognizes the error of one
+    document. Thread-safe.
     """
 
     def __init__(self, database: Database[Document], breaker: Breaker) -> None:
@@ -55,8 +55,9 @@ class OrderTransitions:
     def fail(self, ids: Sequence[str], *, at: datetime, reason: str, by: str = BY) -> int:
         """Change those of `ids` that are PLACED to FAILED; return how many. The buyer reads `reason`.
 
-        A single id may be that of a malformed document, which the usual update cannot change. If MongoDB rejects that
-        update as well, the order is excluded (see `outbox_entry`) and the error raised.
+        A malformed document, which the usual update cannot change, must be passed alone: a second kind of update then
+        changes it. If MongoDB rejects that update as well, the order is excluded (see `outbox_entry`) and the error is
+        raised.
         """
         try:
             return self._move(FAIL, ids, at=at, by=by, reason=reason, extra=outbox_entry.remove())
@@ -75,7 +76,7 @@ class OrderTransitions:
     def states(self, ids: Collection[str]) -> dict[str, State]:
         """Return the state of each of `ids` that exists.
 
-        An order that this server has, but a majority does not show yet, is returned as PLACED.
+        An order that a majority has not acknowledged yet is returned as PLACED.
         """
         query, fields = {"_id": {"$in": list(ids)}}, {"status": True, "placed_at": True, "history": {"$slice": -1}}
         with self._breaker.guard():
@@ -88,7 +89,7 @@ class OrderTransitions:
     def without_outbox_entry(self, *, limit: int, stuck: bool) -> list[str]:
         """Return up to `limit` orders that are PLACED without outbox entry.
 
-        With `stuck` only those that were requeued 5 times or more, without it only the others.
+        `stuck` selects the orders that were requeued 5 times or more; otherwise only the others are returned.
         """
         requeue_count: dict[str, Any] = {"$gte": STUCK_AFTER} if stuck else {"$not": {"$gte": STUCK_AFTER}}
         query = outbox_entry.PUBLISHED | {"rearmed": requeue_count}
@@ -99,7 +100,7 @@ class OrderTransitions:
     def requeue(self, ids: Sequence[str]) -> int:
         """Requeue those of `ids` that are still PLACED without outbox entry; return how many. Each requeue is counted.
 
-        A single id may be that of a malformed document, as in `fail`.
+        A malformed document must be passed alone, as in `fail`.
         """
         try:
             return self._restore(ids, outbox_entry.PUBLISHED, {"$inc": {"rearmed": 1}})
@@ -111,7 +112,7 @@ class OrderTransitions:
         return self._change_any_shape(ids[0], outbox_entry.PUBLISHED, update)
 
     def include(self, ids: Sequence[str]) -> int:
-        """Requeue the excluded orders among `ids`, which must be corrected first; return how many."""
+        """Requeue the excluded orders among `ids`; return how many. Their documents must have been corrected before."""
         return self._restore(ids, outbox_entry.EXCLUDED, {})
 
     def _restore(self, ids: Sequence[str], condition: Document, extra: Document) -> int:
@@ -154,12 +155,12 @@ class OrderTransitions:
 
 
 def technical_failure(order_id: str) -> str:
-    """Return the reason that the buyer sees when an order failed, but not because of a business rule."""
+    """Return the reason that the buyer sees when an order failed for a technical cause."""
     return f"{TECHNICAL_FAILURE}, reference {order_id}"
 
 
 def _fail_any_shape(entry: Document) -> list[Document]:
-    """Return the update to FAILED that needs neither a version nor a history: it keeps them if they are usable."""
+    """Return an update to FAILED for a malformed document: it keeps version and history if their types are right."""
     version = {"$cond": [{"$isNumber": "$version"}, "$version", 0]}
     history: Document = {"$cond": [{"$isArray": "$history"}, "$history", []]}
     fields = {

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import random
 
-MAX_DOUBLINGS = 32  # far beyond any limit, and small enough for a float
+MAX_DOUBLINGS = 32  # the largest exponent: far above any `longest`, and small enough for a float
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Permit:
     def __init__(self, breaker: "Breaker", epoch: int, row: int | None) -> None:
         self._breaker = breaker
         self.epoch = epoch
-        self.row = row  # number of the series of failures during which the call began, if any
+        self.row = row  # number of the row of failures during which the call began, if any
 
     def ok(self) -> None:
         """Report that the dependency responded."""
@@ -61,8 +61,8 @@ class Breaker(CircuitBreakerListener):
     then admits at most 3 concurrent probes, and closes on the first success. A probe without a result after 60 s is
     dropped; otherwise a lost result would block the breaker forever.
 
-    One slow moment can make all calls in flight fail. So failures in a row open the breaker only when a call fails that
-    began after the first failure of the row.
+    One slow moment can make all calls in flight fail. So 5 failures in a row open the breaker only if the last of these
+    calls began after the first of them had failed.
     """
 
     def __init__(
@@ -76,8 +76,8 @@ class Breaker(CircuitBreakerListener):
     ) -> None:
         """`is_failure` returns False for errors of a working dependency, such as a duplicate key; they count as ok.
 
-        `bursts_open`: a row may consist of calls that were in flight together, because each had its own retries.
-        `clock` is monotonic, in seconds.
+        With `bursts_open`, failures of calls that were in flight together open the breaker too: each call had its own
+        retries. `clock` is monotonic, in seconds.
         """
         self.name = name
         self._metrics = metrics
@@ -93,7 +93,8 @@ class Breaker(CircuitBreakerListener):
         self._probes_until = 0.0
         self._open_until = 0.0
         self._machine = CircuitBreaker(
-            fail_max=sys.maxsize,  # this class counts, because it knows when a call began
+            # never reached: this class counts failures itself, because it knows when a call began
+            fail_max=sys.maxsize,
             reset_timeout=0,  # this class measures the open time itself, by a monotonic clock
             throw_new_error_on_trip=False,
             listeners=[self],

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def is_outage(error: Exception) -> bool:
-    """Return whether an error comes from MongoDB, Kafka or the machine: the same record is then retried."""
+    """Return whether an error comes from MongoDB, Kafka or the machine, not from the record: a retry may succeed."""
     if isinstance(error, PyMongoError):
         return not is_document_error(error)
     return isinstance(error, CircuitOpen | StoreUnavailable | KafkaException | OSError | MemoryError)

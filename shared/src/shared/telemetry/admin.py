@@ -32,7 +32,7 @@ class _Server6(_Server):
 
 
 def _listen(address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> _Server:
-    """Listen on an address; `::` means every address of both families, or of IPv4 where the system has no IPv6."""
+    """Listen on an address; `::` means all IPv4 and IPv6 addresses, or all IPv4 addresses on a system without IPv6."""
     host, port = address
     if ":" not in host:
         return _Server(address, handler)
@@ -76,7 +76,7 @@ class AdminServer:
                 """Log no request line."""
 
             def log_message(self, template: str, *values: object) -> None:
-                """Log what the base class rejects, without the request's own text, and clients that time out."""
+                """Log a request that the base class rejects, without its text, and a client that times out."""
                 code = values[0] if values else None
                 logger.info("admin_bad_request", detail=f"status {code:d}" if isinstance(code, int) else template)
 

@@ -1,4 +1,4 @@
-"""A gauge that shows nothing instead of an old value."""
+"""A gauge that exports no sample instead of an old value."""
 
 import threading
 import time
@@ -10,10 +10,10 @@ from prometheus_client.registry import Collector
 
 
 class FreshGauge(Collector):
-    """A gauge of what is read from elsewhere at intervals. Thread-safe.
+    """A gauge of values that are read at intervals, from a database or a broker. Thread-safe.
 
     It has no sample before the first reading, after `clear`, and `max_age` seconds after the last reading: an old value
-    in place of an unreadable one would look healthy.
+    would hide that nothing can be read.
     """
 
     def __init__(
@@ -36,16 +36,16 @@ class FreshGauge(Collector):
         registry.register(self)
 
     def set(self, value: float) -> None:
-        """Show one value, of a gauge without labels."""
+        """Set the value of a gauge without labels."""
         self.replace({(): value})
 
     def replace(self, values: Mapping[tuple[str, ...], float]) -> None:
-        """Show these values, by the values of the labels, and no others."""
+        """Replace all samples; `values` are keyed by the values of the labels."""
         with self._lock:
             self._values, self._read_at = dict(values), self._clock()
 
     def clear(self) -> None:
-        """Show nothing, because nothing could be read."""
+        """Remove all samples, because nothing could be read."""
         self.replace({})
 
     def describe(self) -> Iterable[GaugeMetricFamily]:

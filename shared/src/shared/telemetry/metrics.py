@@ -34,7 +34,7 @@ class HttpMetrics:
 
 
 class ResourceMetrics:
-    """The bounded resources of this process: threads, places and queues."""
+    """How full the bounded resources of this process are: threads, places and queues."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._in_use = Gauge(
@@ -51,12 +51,12 @@ class ResourceMetrics:
         )
 
     def track(self, resource: str, limit: int) -> Gauge:
-        """Return a gauge of how much of a resource is in use; the caller raises and lowers it."""
+        """Return a gauge of how much of a resource is in use; the caller increments and decrements it."""
         self._limit.labels(resource).set(limit)
         return self._in_use.labels(resource)
 
     def watch(self, resource: str, limit: int, in_use: Callable[[], float]) -> None:
-        """Show `in_use()` at each scrape; it may be called from any thread."""
+        """Export `in_use()`, which is called at each scrape, from any thread."""
         self.track(resource, limit).set_function(in_use)
 
 

@@ -46,13 +46,13 @@ class OtlpSpan(Span):
 
 
 class OtlpRecorder:
-    """Records every span that it is asked for: `tracing.Tracer` samples. Thread-safe; create it after the fork."""
+    """Records every span that is started; `tracing.Tracer` decides which are. Thread-safe; create it after the fork."""
 
     def __init__(
         self, endpoint: str, *, headers: Mapping[str, str], ca_file: Path | None, service: str, version: str
     ) -> None:
         """`endpoint` is the base URL of the collector; `headers` are sent with each export and may be secret."""
-        logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)  # this library logs without any limit
+        logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)  # this library would log every failure
         exporter = OTLPSpanExporter(
             f"{endpoint.rstrip('/')}/v1/traces",
             certificate_file=str(ca_file) if ca_file else None,
@@ -111,7 +111,7 @@ class QuietExporter(SpanExporter):
         self._is_failing = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Export the spans, or drop them: exporting must not keep a service busy."""
+        """Export the spans; spans that cannot be exported are dropped. Log failures, throttled."""
         result = self._exporter.export(spans)
         self._is_failing = result is not SpanExportResult.SUCCESS
         if self._is_failing:

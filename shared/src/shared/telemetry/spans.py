@@ -1,4 +1,4 @@
-"""What a recorder of spans does: `otlp` exports them by OpenTelemetry's SDK, the tests' fake keeps them."""
+"""The interface of a recorder of spans: `otlp` exports them with OpenTelemetry's SDK, the tests' fake keeps them."""
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -9,7 +9,7 @@ Kind = Literal["server", "client", "producer", "consumer"]
 
 
 class Span(Protocol):
-    """One recorded operation; as a context manager it ends with the block, and with the type of its exception."""
+    """One recorded operation. As a context manager it ends with the block, and records the type of an exception."""
 
     traceparent: str
 

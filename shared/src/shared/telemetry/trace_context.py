@@ -5,7 +5,7 @@ from random import getrandbits
 
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII
-)  # a version 00 header, or that part of a later one which version 00 knows
+)  # version 00 of the format; a later version is accepted only if it has the same four fields
 
 
 def parse(value: object) -> str | None:
@@ -39,5 +39,5 @@ def log_field(traceparent: str | None) -> dict[str, str]:
 
 
 def exemplar(traceparent: str | None) -> dict[str, str] | None:
-    """Return the labels that lead from a histogram to a recorded trace, otherwise None."""
+    """Return the exemplar labels that link a histogram to a recorded trace, or None if the trace is not recorded."""
     return {"trace_id": trace_id(traceparent)} if traceparent and is_sampled(traceparent) else None

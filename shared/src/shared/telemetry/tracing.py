@@ -1,4 +1,4 @@
-"""Traces: decides which requests are recorded, and starts the spans of those.
+"""Traces: decides which requests are recorded, and starts their spans.
 
 A trace context is passed on as the text of its `traceparent`, through functions, documents and Kafka's headers. For an
 unrecorded request, one character of that text is checked, and no object of OpenTelemetry's SDK is created (9 to 20 µs
@@ -27,7 +27,7 @@ class Tracer:
         trusts_clients: bool = False,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`ratio` of the new traces are recorded. `chance` returns a random number from 0 to 1 (exclusive).
+        """`ratio` is the share of new traces to record. `chance` returns a random number from 0 to 1 (exclusive).
 
         With `trusts_clients`, a request's own trace context is continued and decides; without, the request begins a new
         trace that links to it. Without a recorder, the client's trace goes on in both cases, but only a trusted client
@@ -44,7 +44,7 @@ class Tracer:
         return self._recorder is not None
 
     def start_request(self, name: str, header: str | None) -> tuple[str | None, Span | None]:
-        """Return the trace context of a request with this `traceparent` header, and its span if it is recorded."""
+        """Return the trace context of a request with this `traceparent` header, and its span if one is recorded."""
         client = trace_context.parse(header)
         if self._recorder is None:
             return (trace_context.without_flag(client) if client and not self._trusts_clients else client), None
@@ -60,7 +60,7 @@ class Tracer:
     def start(
         self, name: str, kind: Kind, parent: str | None, attributes: Attributes | None = None, *, at: int | None = None
     ) -> Span | None:
-        """Return a new span in the trace `parent`, or None if that is not recorded. `at` is as in `Recorder`."""
+        """Return a new span in the trace `parent`, or None if that trace is not recorded. `at` is as in `Recorder`."""
         if self._recorder is None or parent is None or not trace_context.is_sampled(parent):
             return None
         return self._recorder.start(name, kind, parent=parent, attributes=attributes, links=(), at=at)
@@ -68,7 +68,7 @@ class Tracer:
     def start_linked(
         self, name: str, kind: Kind, links: Sequence[str], attributes: Attributes, *, at: int
     ) -> Span | None:
-        """Return the first span of a new trace, which links to others, or None if none of those is recorded."""
+        """Return the first span of a new trace with links to other traces, or None if none of those is recorded."""
         sampled = [link for link in links if trace_context.is_sampled(link)]
         if self._recorder is None or not sampled:
             return None
@@ -77,11 +77,11 @@ class Tracer:
     def span(
         self, name: str, kind: Kind, parent: str | None, attributes: Attributes | None = None
     ) -> AbstractContextManager[str | None]:
-        """Return a block that is a span in the trace `parent`; it yields the context to pass on, recorded or not."""
+        """Return a context manager: a span in the trace `parent`; it yields the context to pass on, recorded or not."""
         return self.start(name, kind, parent, attributes) or nullcontext(parent)
 
     def close(self) -> None:
-        """Export the remaining spans; this delays a stop by at most a second."""
+        """Export the remaining spans, for at most a second."""
         if self._recorder is not None:
             self._recorder.close()
 
