@@ -6,6 +6,7 @@
 #                   images are missing (Strimzi, cert-manager); see docs/kubernetes.md. Also needs:
 # KIND_ADDON        command that installs the gateway and the metrics server, called with 'gateway' and 'metrics'
 # KIND_KAFKA_IMAGE  image of Apache Kafka in Docker
+# OBSERVE=1         also Prometheus with the alerts, and the boards (k8s/kind-observe.sh)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=versions.env
@@ -41,6 +42,7 @@ Ready after $((SECONDS - STARTED)) s: https://127.0.0.1:8443 (CA certificate: .k
        -d '{"username": "ann", "password": "a long password"}' https://127.0.0.1:8443/api/users
   helm --kube-context $CONTEXT -n $NAMESPACE test retail
 END
+    [[ ! ${OBSERVE:-} ]] || step "Prometheus, alerts, boards" k8s/kind-observe.sh
 }
 
 fail() {

@@ -5,8 +5,8 @@ export KIND_CLUSTER
 ##@ On Kubernetes
 
 .PHONY: kind-up
-kind-up: .venv/.ready ## Start the whole system in a kind cluster, on https://127.0.0.1:8443 (needs docker, kind, helm, kubectl).
-	@k8s/kind-up.sh
+kind-up: .venv/.ready ## Start the whole system in a kind cluster, on https://127.0.0.1:8443 (OBSERVE=1: with Prometheus; needs docker, kind, helm, kubectl).
+	@OBSERVE="$(OBSERVE)" k8s/kind-up.sh
 
 .PHONY: kind-down
 kind-down: ## Delete the kind cluster and everything in it.

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from support.free_ports import free_port
 from support.stand_ins.kube import CONTEXT, NAMESPACE, kubectl, list_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,6 +84,20 @@ with concurrent.futures.ThreadPoolExecutor(len(expressions)) as pool:
 """
     answers: dict[str, str] = json.loads(python(pod, code, container=container, seconds=120))
     return answers
+
+
+@contextmanager
+def forwarded(target: str, port: int, *, local: int | None = None, namespace: str = NAMESPACE) -> Iterator[int]:
+    """Lead a port of this machine to a port of a pod, as `kubectl port-forward` does, and yield its number."""
+    command = ["kubectl", "--context", CONTEXT, "--namespace", namespace, "port-forward", target]
+    local = local or free_port()
+    with subprocess.Popen([*command, f"{local}:{port}"], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("Forwarding from"), target
+            yield local
+        finally:
+            process.terminate()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -24,6 +24,7 @@ class Prometheus:
     """Asks Prometheus; a context manager, which closes the connections."""
 
     url: str
+    variables: Mapping[str, str] = field(default_factory=lambda: GRAFANAS)
     _http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=20, trust_env=False))
 
     def __enter__(self) -> Self:
@@ -34,7 +35,7 @@ class Prometheus:
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """Return the result of a query, with Grafana's variables replaced."""
-        for variable, value in GRAFANAS.items():
+        for variable, value in self.variables.items():
             expression = expression.replace(variable, value)
         answer = self._http.get(f"{self.url}/api/v1/query", params={"query": expression})
         content = answer.json()

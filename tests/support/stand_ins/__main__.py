@@ -1,9 +1,9 @@
-"""python -m support.stand_ins definitions | certificates [NAME...] | kafka IMAGE OWN-IMAGE (see the package)."""
+"""python -m support.stand_ins definitions | certificates [NAME...] | {kafka | prometheus} IMAGE OWN-IMAGE."""
 
 import sys
 from pathlib import Path
 
-from support.stand_ins import certificates, kafka, kube
+from support.stand_ins import certificates, kafka, kube, prometheus
 
 DEFINITIONS = Path(__file__).resolve().parents[2] / "chart/schemas"
 
@@ -25,6 +25,8 @@ def main() -> None:
             print("issued:", *certificates.reconcile(frozenset(names)))
         case ["kafka", image, own_image]:
             kafka.reconcile(image, own_image)
+        case ["prometheus", image, own_image]:
+            prometheus.reconcile(image, own_image)
         case _:
             sys.exit(__doc__)
 

@@ -35,10 +35,11 @@ def find(kind: str, name: str) -> Resource | None:
     return found
 
 
-def apply(resources: Iterable[Resource]) -> None:
+def apply(resources: Iterable[Resource], namespace: str = NAMESPACE) -> None:
     """Create or replace the objects."""
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(resources)})
-    kubectl("apply", "--server-side", "--force-conflicts", "--field-manager", MANAGER, "--filename", "-", stdin=text)
+    options = ("--server-side", "--force-conflicts", "--field-manager", MANAGER, "--namespace", namespace)
+    kubectl("apply", *options, "--filename", "-", stdin=text)
 
 
 def secret(name: str, data: dict[str, str], labels: dict[str, str], kind: str = "Opaque") -> Resource:
