@@ -9,10 +9,10 @@ import msgspec
 
 from shared.usernames import RULE, is_username
 
-MAX_PASSWORD_BYTES = 2048  # as received: 128 characters need fewer in every Unicode normal form
+MAX_PASSWORD_BYTES = 2048  # as received; 128 characters need fewer bytes in every Unicode normal form
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 8, 128
-# The 10,000 most common passwords of 8 to 128 characters, one a line in lower case: the head of the list of leaked ones
-# in zxcvbn 4.5.0 (MIT). As one string it needs 94 KiB, as a set of strings 1.1 MiB.
+# The 10,000 most common passwords of 8 to 128 characters, one per line, in lower case, from zxcvbn 4.5.0 (MIT). As one
+# string it needs 94 KiB, as a set of strings 1.1 MiB.
 COMMON_PASSWORDS = "\n" + files("auth_api").joinpath("common_passwords.txt").read_text(encoding="utf-8")
 
 
@@ -56,7 +56,7 @@ def validate(registration: Registration) -> str:
 
 
 def normalize_password(password: str) -> str | None:
-    """Return the password as it is hashed (NFC, so that all keyboards agree), or None if it is too long."""
+    """Return the password to hash, in NFC because devices encode the same text differently; None if it is too long."""
     if len(password.encode()) > MAX_PASSWORD_BYTES:
         return None
     normalized = unicodedata.normalize("NFC", password)

@@ -13,8 +13,8 @@ logger = log.get(__name__)
 class AddressWatch:
     """Logs `client_addresses_hidden`, once, if the first 20 users all come from one private address. Thread-safe.
 
-    Limits by address would then hit everybody at once, and a user's known addresses would mean nothing. On loopback one
-    address is normal.
+    Limits by address would then apply to all users together, and every user's known address would be the gateway's. On
+    loopback one address is normal.
     """
 
     def __init__(self) -> None:

@@ -37,8 +37,8 @@ from shared.telemetry.tracing import OFF, Tracer
 
 SPARE_CONNECTIONS = 4
 LOGIN_SLOTS_PER_REGISTRATION_SLOT = 4
-REGISTRATION_WAITERS = 4  # few: each occupies a thread that a login could use
-ADDRESS_SHARE = 2  # one address may occupy one in this many of the places for registrations
+REGISTRATION_WAITERS = 4  # few, because each occupies a thread that a login could use
+ADDRESS_SHARE = 2  # one address may occupy 1/ADDRESS_SHARE of the places for registrations
 
 
 class UserStore(Users, NewUsers, Protocol):
@@ -163,8 +163,8 @@ def wsgi() -> Flask:
 def login_slots(settings: Settings) -> Slots:
     """Return the slots for logins; holders and waiters together occupy at most three quarters of the threads.
 
-    Half of the waiting places are reserved for users who were recently at the same address: guesses cannot fill those.
-    The remaining threads serve the public keys and registrations.
+    Half of the waiting places are reserved for users who logged in from the same address recently: guesses cannot fill
+    those places. The remaining threads serve the public keys and registrations.
     """
     places = max(1, settings.http_threads * 3 // 4)
     count = min(settings.hash_slots, places)

@@ -41,15 +41,16 @@ class Login:
     def check(self, name: str, password: str, address: str) -> None:
         """Return if the password is correct; otherwise raise WrongCredentials, TooManyFailures or Busy.
 
-        An attempt is counted after it gets a slot and before its password is checked. So, at any time, at most one
-        correct login per slot counts as failed.
+        An attempt is counted as failed after it gets a slot and before its password is checked. So at any time at most
+        one correct login per slot is counted as failed.
         """
         normalized = normalize_password(password)
         if normalized is None:
             raise WrongCredentials  # no stored password is that long, so there is nothing to hash
         is_known = self.throttle.check(name, address)
         with self.slots.hold(preferred=is_known):
-            stored = self.users.password_hash(name)  # first: a failed read must not count as an attempt
+            # before the attempt is counted: a failed read must not count as one
+            stored = self.users.password_hash(name)
             attempt = self.throttle.begin(name, address)
             if not self._verify(stored, normalized) or stored is None:
                 raise WrongCredentials

@@ -102,8 +102,8 @@ class AddressShare:
 class Passwords:
     """Creates and verifies hashes. Each call uses the CPU time of one hash: hold a slot around the call. Thread-safe.
 
-    Whichever thread calls, only the `threads` of this object compute hashes: glibc keeps the 19 MiB of a hash for every
-    thread that has ever hashed, and with 16 request threads 300 MiB stayed resident after a login storm.
+    Only this object's own `threads` compute hashes, whichever thread calls: glibc keeps the 19 MiB of a hash for every
+    thread that has ever hashed, so 16 request threads kept 300 MiB after many logins at once.
     """
 
     def __init__(self, *, threads: int = 1, memory_kib: int = MEMORY_KIB, passes: int = PASSES) -> None:

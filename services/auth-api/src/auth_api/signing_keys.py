@@ -17,7 +17,7 @@ from shared.resilience.worker import Worker
 from shared.telemetry import log
 
 FOLDER_SECONDS = 1.0
-RECORDS_SECONDS = 3.0  # until a revocation is seen; with order-api's 20 s between fetches, less than 30 s
+RECORDS_SECONDS = 3.0  # between reads of the revocations; with order-api's 20 s between fetches, less than 30 s in all
 Publish = Callable[[Collection[str]], dict[str, KeyRecord]]
 logger = log.get(__name__)
 
@@ -28,7 +28,7 @@ class SigningKeysUnavailable(Exception):  # noqa: N818 - a state, not a defect
 
 @dataclass(frozen=True)
 class Signer:
-    """A snapshot: `private` signs as `kid`."""
+    """The key that signs at this moment, and its id."""
 
     kid: str
     private: Ed25519PrivateKey
@@ -135,7 +135,7 @@ class SigningKeys:
 def choose_signer(
     kids: Collection[str], records: Mapping[str, KeyRecord], *, preferred: str, cache_seconds: float
 ) -> str:
-    """Return the key that signs: of the keys that all verifiers know, the preferred one, otherwise the last by name.
+    """Return the id of the key that signs: of those that all verifiers know, `preferred`, otherwise the last by name.
 
     Verifiers know a key that was published at least `cache_seconds` ago. If there is no such key, the key that was
     published first signs.

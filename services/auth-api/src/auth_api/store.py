@@ -57,7 +57,7 @@ class MongoUsers:
 class MongoFailures:
     """Login attempts, one document per key; the database's clock decides which are in the window.
 
-    A failover may lose a count, which allows a guess or two more: so the acknowledgement of one member is enough.
+    Writes wait for one member only: a failover may lose a count, which allows a guess or two more.
     Raises StoreUnavailable.
     """
 

@@ -18,7 +18,7 @@ MAX_PER_USER_AND_ADDRESS = 10
 MAX_PER_ADDRESS = 100
 MAX_PER_USER = 100  # per user, from addresses that are new to that user
 MAX_FROM_NEW_ADDRESSES = 1_000  # for all users together: one password tried on many names from many addresses
-KNOWN_FOR = timedelta(days=30)  # after a registration or the last login
+KNOWN_FOR = timedelta(days=30)  # counted from a registration or the last login
 
 
 class TooManyFailures(Exception):  # noqa: N818 - a state of the client
@@ -55,7 +55,7 @@ class AttemptCount:
 
 
 class Failures(Protocol):
-    """Where attempts are stored. A count covers the last 5 minutes, and may be missing if it is zero."""
+    """The store of attempts. A count covers the last 5 minutes; a count of zero may be missing."""
 
     def read(self, keys: Sequence[str]) -> list[AttemptCount]:
         """Return the counts of the keys."""
@@ -105,10 +105,10 @@ class Throttle:
         try:
             counts = self._failures.add(limits, attempt.id)
         except Exception:
-            with suppress(Exception):  # the write may have landed although no password was tried
+            with suppress(Exception):  # the attempt may have been stored, although no password was checked
                 self.discard(attempt)
             raise
-        exceeded = _without(counts, attempt.id)
+        exceeded = _exceeded_counts(counts, attempt.id)
         if exceeded:
             self.discard(attempt)
         _reject_if(exceeded)
@@ -136,29 +136,29 @@ class RegistrationLimit:
     def count(self, address: str) -> None:
         """Count a registration, or raise TooManyRegistrations."""
         attempt = secrets.token_hex(8)
-        counts = self._failures.add([Limit(_key("registration", _place(address)), self._max)], attempt)
-        exceeded = _without(counts, attempt)
+        counts = self._failures.add([Limit(_key("registration", _limited_address(address)), self._max)], attempt)
+        exceeded = _exceeded_counts(counts, attempt)
         if exceeded:
             raise TooManyRegistrations(max(map(_seconds_until_free, exceeded)))
 
 
 def limits_for(user: str, address: str, *, is_known: bool = False) -> tuple[Limit, ...]:
-    """Return the limits that an attempt counts against; `is_known`: the user was recently there, see `remember`.
+    """Return the limits of an attempt. With `is_known`, the user was recently at this address, see `remember`.
 
     Keys are hashes: they have a fixed length, and contain no names or addresses.
     """
-    place = _place(address)
+    limited = _limited_address(address)
     limits = (
-        Limit(_key("user and address", user, place), MAX_PER_USER_AND_ADDRESS),
-        Limit(_key("address", place), MAX_PER_ADDRESS),
+        Limit(_key("user and address", user, limited), MAX_PER_USER_AND_ADDRESS),
+        Limit(_key("address", limited), MAX_PER_ADDRESS),
     )
     if is_known:
         return limits
     return (*limits, Limit(_key("user", user), MAX_PER_USER), Limit(_key("new addresses"), MAX_FROM_NEW_ADDRESSES))
 
 
-def _place(address: str) -> str:
-    """Return what is limited as one address: an IPv4 address, or the /64 network of an IPv6 address.
+def _limited_address(address: str) -> str:
+    """Return what limits treat as one address: an IPv4 address, or the /64 network of an IPv6 address.
 
     One customer usually has a whole /64 network, and could send each attempt from a different address in that network.
     """
@@ -170,15 +170,15 @@ def _place(address: str) -> str:
 
 
 def _known_key(user: str, address: str) -> str:
-    return _key("known", user, _place(address))
+    return _key("known", user, _limited_address(address))
 
 
 def _key(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _without(counts: list[AttemptCount], attempt: str) -> list[AttemptCount]:
-    """Return the counts that did not accept the attempt: their limit is reached."""
+def _exceeded_counts(counts: list[AttemptCount], attempt: str) -> list[AttemptCount]:
+    """Return the counts to which the attempt was not added, because their limit is reached."""
     return [count for count in counts if all(id_ != attempt for id_, _ in count.attempts)]
 
 

@@ -40,7 +40,7 @@ from shared.telemetry.registry import new_registry
 from shared.telemetry.tracing import OFF, Tracer
 
 SPARE_CONNECTIONS = 4  # for the relay, the start-up task and the probes
-RELAY_STALLED_SECONDS = 45.0  # longer than a run in which MongoDB times out, unless a batch is bisected
+RELAY_STALLED_SECONDS = 45.0  # longer than a run in which MongoDB times out; only a bisected batch may take longer
 
 
 def utc_now() -> datetime:
@@ -175,7 +175,7 @@ def wsgi() -> Flask:
 
 
 def _prepare(store: OrderStore, backlog_monitor: BacklogMonitor) -> None:
-    """Create the indexes, then start to read by them."""
+    """Create the indexes, then start the backlog monitor, whose queries need them."""
     store.prepare()
     backlog_monitor.start()
 

@@ -18,11 +18,11 @@ from shared.resilience.worker import Worker
 from shared.store import StoreUnavailable, run_guarded
 from shared.telemetry import log
 
-LIMIT = 10_000  # counting 100,000 took MongoDB up to 3.8 s, longer than an operation may take
+LIMIT = 10_000  # counting 100,000 took MongoDB up to 3.8 s, which exceeds the limit of an operation
 FAILED_LIMIT = 1_000
 PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60.0
-SHARE = 0.02  # about this share of the time is spent reading, more if the longest pause is too short for it
+SHARE = 0.02  # share of the time spent reading, about; it is exceeded if LONGEST_PAUSE_SECONDS limits the pause
 # The fields of the indexes oldest_placed, outbox_due and failed_by_reason; an index of another name serves as well.
 BY_AGE = [("placed_at", ASCENDING), ("status", ASCENDING)]
 BY_DUE = [("outbox.due", ASCENDING)]
@@ -98,7 +98,7 @@ class BacklogReader:
 
 
 class BacklogMonitor(Worker):
-    """Shows the backlog in the metrics, every 5 s; less often if reading takes long."""
+    """Exports the backlog as metrics, every 5 s; less often if reading takes long."""
 
     def __init__(
         self, reader: BacklogReader, metrics: OrderMetrics, *, clock: Callable[[], float] = time.monotonic
@@ -110,7 +110,7 @@ class BacklogMonitor(Worker):
         self._clock = clock
 
     def run_once(self) -> float:
-        """Read and show the backlog, or nothing if it cannot be read; return the pause until the next time."""
+        """Read the backlog and set its metrics, or clear them if it cannot be read; return the pause in seconds."""
         began = self._clock()
         try:
             backlog = self._reader.read()

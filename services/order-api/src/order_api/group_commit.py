@@ -29,7 +29,7 @@ BATCH = 64  # at most 6 MiB, because a request's body is bounded: this fits into
 
 
 class InsertNotSent(ServerSelectionTimeoutError):  # noqa: N818 - a state of the order
-    """The request gave up while its order still waited: the order was not sent, and never will be."""
+    """The request gave up while its order waited in the queue: the order was not sent and never will be."""
 
 
 class _Waiter:
@@ -82,7 +82,7 @@ class GroupCommit:
         with self._lock:
             if waiter.is_done:
                 return
-            if waiter.is_leader:  # another thread made it the leader just as it gave up
+            if waiter.is_leader:  # the previous leader chose this request just as it gave up
                 self._promote()
             elif waiter in self._queue:
                 self._queue.remove(waiter)
@@ -138,7 +138,7 @@ def _outcome(orders: Collection[Document], document: Document) -> Exception | No
 
 
 def _own_errors(details: Mapping[str, Any], count: int) -> list[Exception | None]:
-    """Split what a write reports into the errors of its documents.
+    """Return the error of each document, or None, from the details of a BulkWriteError.
 
     A write concern error concerns the whole write: a document without an error of its own is then not confirmed.
     """

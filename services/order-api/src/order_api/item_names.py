@@ -5,9 +5,9 @@ import unicodedata
 MAX_LENGTH = 200
 # Control characters, line and paragraph separators, surrogates: they break the logs and files of other consumers.
 _FORBIDDEN = frozenset({"Cc", "Zl", "Zp", "Cs"})
-# Format characters, spaces and combining marks: a name of nothing but these is invisible.
+# Format characters, spaces and combining marks: a name that contains nothing else is invisible.
 _INVISIBLE = frozenset({"Cf", "Zs", "Mn", "Me"})
-_BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # fillers and the empty braille pattern
+_BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # Hangul fillers and the empty braille pattern
 
 
 def normalize(name: str) -> str:

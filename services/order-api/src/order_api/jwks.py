@@ -56,8 +56,8 @@ class JwksCache:
     def get(self, kid: str) -> Any | None:
         """Return the key `kid` or None; for an unknown kid the set is fetched again, at most every 30 s.
 
-        Raise JwksUnavailable without a key set, and for an unknown kid if the last fetch failed or another thread is
-        fetching: only one thread at a time waits for auth-api.
+        Raise JwksUnavailable if there is no key set yet, and for an unknown kid if the last fetch failed or another
+        thread is fetching: only one thread at a time waits for auth-api.
         """
         if self._keys is None:
             raise JwksUnavailable

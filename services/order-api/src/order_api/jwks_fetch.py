@@ -43,7 +43,7 @@ def make_fetcher(url: str, ca_file: Path) -> Callable[[], Keys]:
 def parse(body: bytes) -> Keys:
     """Return the Ed25519 keys of a key set by key id, as key objects; raise JwksFetchFailed.
 
-    An empty set is valid: every key was revoked. A set with entries of which none is an Ed25519 key is not.
+    An empty set is valid: every key was revoked. A set that has entries, but no Ed25519 key, is not valid.
     """
     try:
         document = json.loads(body)

@@ -1,4 +1,4 @@
-"""Long polling: a response is held until the order's status changes, and polls never occupy all threads."""
+"""Long polling: a response is held until the order's status changes. Polls never occupy all threads."""
 
 import socket
 import threading
@@ -12,7 +12,7 @@ LONGEST_INTERVAL = 0.5
 
 
 class LongPoll:
-    """Admits one poll per four threads (none with three or fewer); beyond that no request waits. Thread-safe."""
+    """At most one poll waits per four threads (none with three or fewer); any other returns at once. Thread-safe."""
 
     def __init__(self, threads: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.places = threads // 4
@@ -32,9 +32,9 @@ class LongPoll:
         *,
         is_gone: Callable[[], bool] = lambda: False,
     ) -> Document:
-        """Return the order once its status is not PLACED, or as it is after `seconds`, or when stopping.
+        """Return the order when its status is no longer PLACED, after `seconds`, or when `stop` is called.
 
-        A client that `is_gone` frees its place within 0.5 s.
+        When `is_gone()` returns true, because the client has disconnected, the poll stops within 0.5 s.
         """
         if record["status"] != "PLACED" or not self._slots.acquire(blocking=False):
             return record

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from shared.telemetry.fresh_gauge import FreshGauge
 
-MAX_AGE_SECONDS = 90.0  # older values are not shown; longer than the longest pause between two reads of the database
+MAX_AGE_SECONDS = 90.0  # older values are not exported; longer than the longest pause between two reads of the backlog
 BACKLOG: Mapping[str, str] = MappingProxyType(
     {
         "retail_outbox_pending_orders": "Orders whose event is not confirmed as published; at most 10,000 are counted.",
@@ -21,7 +21,7 @@ BACKLOG: Mapping[str, str] = MappingProxyType(
             "FAILED orders whose reason is technical; they wait for a person. At most 1,000 are counted."
         ),
     }
-)  # in the order of `order_api.backlog.Backlog`; each is about the whole database: take the maximum over replicas
+)  # in the order of `order_api.backlog.Backlog`; every replica counts the whole database: take the maximum
 
 
 class OrderMetrics:
@@ -53,11 +53,11 @@ class OrderMetrics:
         )
 
     def show_backlog(self, *values: float) -> None:
-        """Show what waits in the database, in the order of BACKLOG."""
+        """Set the gauges of the backlog; `values` are in the order of BACKLOG."""
         for gauge, value in zip(self._backlog, values, strict=True):
             gauge.set(value)
 
     def clear_backlog(self) -> None:
-        """Show nothing, because the database could not be read."""
+        """Export no backlog, because the database could not be read."""
         for gauge in self._backlog:
             gauge.clear()

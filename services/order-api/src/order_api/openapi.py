@@ -152,7 +152,7 @@ def _amount(kind: type) -> Document:
 
 
 def _exclusive(schema: Any) -> Any:
-    """Return the schema with `oneOf` for `anyOf`: the types of a union exclude each other; generators need that."""
+    """Return the schema with `oneOf` instead of `anyOf`: it tells client generators that only one type can match."""
     if isinstance(schema, list):
         return [_exclusive(item) for item in schema]
     if not isinstance(schema, dict):
@@ -190,7 +190,7 @@ def _read() -> Document:
             "page": {"summary": "With userid", "value": {"items": [_SUMMARY], "next_cursor": None}},
         },
     }
-    # No default: with orderid, a client that sends it would be rejected.
+    # `limit` has no default here: a generated client would also send it with orderid, and be rejected.
     limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}
     wait = {"type": "integer", "minimum": 0, "maximum": MAX_WAIT}
     text = {"type": "string"}

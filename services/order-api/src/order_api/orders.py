@@ -32,7 +32,7 @@ class OrderRejected(ValueError):  # noqa: N818 - a state of the order
 
 
 class Order(msgspec.Struct, frozen=True):
-    """A validated order with its defaults filled in. Two requests for equal orders ask for the same order."""
+    """An order with its defaults filled in. Equal orders have equal fingerprints."""
 
     userid: str
     cost: Amount
@@ -79,7 +79,7 @@ def _normalized_items(request: OrderRequest) -> Iterator[OrderItem]:
 
 
 def fingerprint(order: Order) -> str:
-    """Return a digest that is equal for equal orders: it decides whether a repeated Idempotency-Key is a replay.
+    """Return a digest of the order. If it is equal, a request with a used Idempotency-Key is a replay.
 
     It is stored with the order. A field added later must not change the digest while it has its default.
     """
@@ -87,7 +87,7 @@ def fingerprint(order: Order) -> str:
 
 
 def new_id(now: datetime, randomness: bytes) -> str:
-    """Return a UUIDv7 (RFC 9562): ordered by `now` in milliseconds, with 74 of the 80 random bits."""
+    """Return a UUIDv7 (RFC 9562): `now` in milliseconds, then 74 of the 80 bits of `randomness`."""
     milliseconds = int(now.timestamp() * 1000)
     raw = bytearray(milliseconds.to_bytes(6, "big") + randomness)
     raw[6] = 0x70 | raw[6] & 0x0F
@@ -147,7 +147,7 @@ def build_event(record: Document) -> OrderPlaced:
 def traceparent_of(record: Document) -> str | None:
     """Return the trace context in which the order was placed. Earlier releases stored it only in the outbox entry.
 
-    A malformed text is ignored; what is no text makes the order unpublishable, as every value of a wrong type does.
+    A malformed text is ignored. A value of another type is returned as it is; `events.encode` then fails.
     """
     earlier = record["outbox"].get("traceparent")
     if isinstance(earlier, str):

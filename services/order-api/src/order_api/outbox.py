@@ -21,7 +21,7 @@ from shared.telemetry import log
 
 BATCH = 500
 CLAIM = timedelta(seconds=30)  # longer than a delivery may take
-TOO_FAR_AHEAD = timedelta(minutes=2)  # no claim sets a `due` this late: it comes from a wrong clock
+TOO_FAR_AHEAD = timedelta(minutes=2)  # claims never set `due` this far ahead: such a time comes from a wrong clock
 FIRST_BACK_OFF = timedelta(seconds=1)
 LONGEST_BACK_OFF = timedelta(seconds=20)
 REJECTED_LIMIT = 10_000
@@ -46,8 +46,8 @@ class Outbox:
         self._fast = self._orders.with_options(write_concern=WriteConcern(w=1))
         self._breaker = breaker
         self._transitions = OrderTransitions(database, breaker)
-        self._rejected: dict[str, datetime] = {}  # ids of orders whose claim was rejected, and when
-        self._failures: dict[str, int] = {}  # failure counts of orders that cannot be claimed or published
+        self._rejected: dict[str, datetime] = {}  # time of the rejected claim, by order id
+        self._failures: dict[str, int] = {}  # number of failures, by id of an order that cannot be claimed or published
 
     def sweep(self, *, claim: str, limit: int) -> list[Document]:
         """Claim up to `limit` due orders under the unique name `claim`, and return them to be published.
@@ -111,7 +111,7 @@ class Outbox:
         return run_guarded(self._breaker, lambda: [*self._majority.find(query, {"history": 0})])
 
     def release(self, ids: Sequence[str], claims: Sequence[str], jitter: float) -> None:
-        """Make those of `ids` that carry one of `claims` due again after a back-off of 1 to 20 s, by their attempts.
+        """Make those of `ids` that carry one of `claims` due again after 1 s, doubled with each attempt up to 20 s.
 
         `jitter` from 0 to 1 shortens the back-off by up to a half.
         """

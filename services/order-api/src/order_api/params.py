@@ -47,7 +47,7 @@ def parse_number(params: Mapping[str, str], name: str, low: int, high: int, *, d
 
 
 def format_etag(order_id: str, version: int) -> str:
-    """Return an entity tag's opaque part. It has the order's id, because one URL serves every id sent in a body."""
+    """Return an entity tag's opaque part. It contains the id: with the id in the body, all orders share one URL."""
     return f"{order_id}.{version}"
 
 
@@ -57,7 +57,7 @@ def normalize_order_id(text: str) -> str:
 
 
 def normalize_userid(text: str) -> str:
-    """Return a userid from a query, in which an unescaped + was decoded to a blank: no user name contains blanks."""
+    """Return a userid from a query with + for each blank: an unescaped + was decoded, and no user name has blanks."""
     return text.replace(" ", "+")
 
 

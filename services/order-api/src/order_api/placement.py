@@ -61,35 +61,36 @@ class OrderPlacement:
         return record, False
 
     def find_replay(self, sent: Order, key: str) -> Document | None:
-        """Return the order that an earlier version stored for this key and request, although today's rules reject it.
+        """Return the order that an earlier release stored for this key and request; the current rules may reject it.
 
         Raise StoreUnavailable.
         """
         existing = self.store.find_existing({"_id": None, "userid": sent.userid, "idempotency": {"key": key}})
-        if existing is None or not _is_of(existing, [sent]):
+        if existing is None or not _has_fingerprint_of(existing, [sent]):
             return None
         self.metrics.replayed.inc()
         return existing
 
     def _resolve_duplicate(self, record: Document, forms: Sequence[Order]) -> tuple[Document, bool]:
-        """Read, from a majority, the order that already exists: of an earlier request, or of our own first attempt."""
+        """Return the order that exists already: from an earlier request, or from the first attempt of this insert."""
         existing, unavailable = None, StoreUnavailable()
         try:
             existing = self.store.find_existing(record)
         except StoreUnavailable as error:
             unavailable = error
         if existing is None:
-            # With a key, a retry is safe. Without one, the duplicate is our own attempt, which may yet become an order.
+            # With a key, a retry is safe. Without a key, the duplicate is this insert's own first attempt, which may
+            # still be committed.
             raise unavailable if "idempotency" in record else OutcomeUnknown(record["_id"])
         if existing["_id"] == record["_id"]:
             self.metrics.placed.inc()
             return existing, False
-        if not _is_of(existing, forms):
+        if not _has_fingerprint_of(existing, forms):
             raise IdempotencyKeyReused
         self.metrics.replayed.inc()
         return existing, True
 
 
-def _is_of(existing: Document, forms: Sequence[Order]) -> bool:
-    """Return whether the fingerprint in a document matches one of these forms of an order."""
+def _has_fingerprint_of(existing: Document, forms: Sequence[Order]) -> bool:
+    """Return whether the fingerprint in a document is that of one of these orders."""
     return existing["idempotency"]["fingerprint"] in map(orders.fingerprint, forms)

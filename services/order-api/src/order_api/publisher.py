@@ -34,7 +34,7 @@ class Sent(NamedTuple):
 
 
 class EventPublisher:
-    """Passes events to the producer, feeds the breaker from the delivery reports, and keeps the outcomes.
+    """Passes events to the producer, reports deliveries to the breaker, and keeps the outcomes until they are popped.
 
     Not thread-safe: it belongs to the thread of the relay.
     """
@@ -176,12 +176,12 @@ class EventPublisher:
         self._metrics.producer_restarts.inc()
 
     def _purge(self) -> None:
-        """Have every event still in flight reported as failed, so that the producer can be dropped."""
+        """Make the producer report every event in flight as failed, so that it can be dropped."""
         self._producer.purge()
         self._poll_reports(lambda: self._producer.flush(PURGE_SECONDS))
 
     def _poll_reports(self, poll: Callable[[], int]) -> int:
-        """Let the client call its callbacks. It raises a fatal error here, once, and passes it to no callback.
+        """Let the client call its callbacks. It raises a fatal error here, once, instead of passing it to a callback.
 
         A second poll then fetches the reports that follow the error: without them the breaker would wait forever.
         """
@@ -198,7 +198,7 @@ def _path(sent: Sent) -> str:
 
 
 def _attributes(record: Document, sent: Sent) -> dict[str, str | int]:
-    """Return what the span of a send shows; attempt 0 is the fast path, and each sweep adds one."""
+    """Return the attributes of the span of a send. Attempt 0 is the fast path; each claim by a sweep adds one."""
     attempt = record["outbox"].get("attempts", 0)
     return {
         "messaging.system": "kafka",

@@ -41,7 +41,7 @@ class Rate:
 class RateLimiter:
     """A token bucket for each key. Thread-safe; keeps the `max_keys` keys used last.
 
-    Clients see `name`, the policy's name in the headers, and `what`, the thing of which there were too many.
+    `name` is the policy's name in the response headers; the error sentence says "Too many" and `what`.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class RateLimiter:
         return int((self._window - (full_at - now)) / self._interval + 1e-6)
 
     def check(self, key: str) -> None:
-        """Raise the Problem (429) if `take` would; take no token."""
+        """Raise the Problem (429) if `take` would raise it; take no token."""
         with self._lock:
             self._reject_beyond(self._full_at.get(key, 0.0) + self._interval - self._clock())
 

@@ -143,7 +143,7 @@ class OutboxRelay:
                 del self._published[:BATCH]
         except StoreUnavailable as error:
             self._next_removal = self._clock() + error.retry_after
-            del self._published[:-QUEUE_LIMIT]  # the sweep publishes those once more
+            del self._published[:-QUEUE_LIMIT]  # the sweep publishes the events of the dropped ids again
 
     def _release(self, failed: list[Sent]) -> None:
         if not failed:
@@ -151,10 +151,10 @@ class OutboxRelay:
         try:
             self._outbox.release([s.order_id for s in failed], [*{s.claim for s in failed if s.claim}], self._jitter())
         except StoreUnavailable:
-            return  # the claims expire
+            return  # the orders become due again when their claims expire
 
     def _sweep(self) -> None:
-        """Publish what is due; a full batch is followed by the next one without a pause."""
+        """Publish the events of due orders. After a full batch, the next sweep follows without a pause."""
         self._next_sweep = self._clock() + SWEEP_SECONDS * (1 + self._jitter() / 10)
         limit = min(BATCH, self._publisher.capacity)
         if not limit:

@@ -1,4 +1,4 @@
-"""Orders as responses show them: pure functions from the document to the wire types."""
+"""Pure functions that convert an order's document to the types of the responses."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,7 +11,7 @@ from order_api.orders import Document, price_text
 from shared.ordering import money
 from shared.ordering.document import MalformedOrder, check
 
-PAGE_BYTES = 256 * 1024  # a page of a list ends before the order that would make it larger; the first is always in it
+PAGE_BYTES = 256 * 1024  # a page ends before the order that would make it larger; the first order is always included
 
 
 def to_placed(record: Document) -> PlacedOrder:
@@ -37,7 +37,7 @@ def to_page(
     """Return the orders of one page as JSON, and the id of its last order if there are more, otherwise None.
 
     `records` are `limit` + 1 at most. A page has at most `limit` orders and at most 256 KiB, but at least one order.
-    Orders that do not fit are not consumed, except for the first of them. Malformed orders are left out.
+    The first order that does not fit is the last that is read from `records`. Malformed orders are left out.
     """
     page: list[msgspec.Raw] = []
     last, size, consumed = "", 0, 0
@@ -73,7 +73,7 @@ def _fields(record: Document) -> dict[str, Any]:
 
 
 def _role(by: str) -> str:
-    """Return who changed an order; of `operator:NAME`, buyers see only `operator`."""
+    """Return who changed an order. Buyers see `operator:NAME` as `operator`."""
     return by.partition(":")[0]
 
 

@@ -56,7 +56,7 @@ PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
 
 @dataclass(frozen=True)
 class Routes:
-    """The views; `required` guards those that need a token."""
+    """The views; `required` decorates those that need a token."""
 
     store: OrderStore
     placement: OrderPlacement
@@ -125,7 +125,8 @@ class Routes:
                 if self.store.is_pending(order_id, user):
                     raise unavailable("The order is not readable yet; retry.", 1)
                 raise Problem(404, "Order not found", type="order-not-found")
-        structlog.contextvars.bind_contextvars(order_id=order_id)  # only now is it known to be an id
+        # not logged before: the client's text was not known to be an order's id
+        structlog.contextvars.bind_contextvars(order_id=order_id)
         if wait:
             mark_as_held()
             is_gone = partial(is_closed, request.environ.get("gunicorn.socket"))

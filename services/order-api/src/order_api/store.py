@@ -71,7 +71,7 @@ class OrderStore:
                 raise
             if self._run(lambda: schema.widen(self._local)):
                 logger.warning("validator_widened")
-            self._insert(document)  # if another request has widened it meanwhile, too
+            self._insert(document)  # also if another request has widened the validator meanwhile
 
     def _insert(self, document: Document) -> None:
         try:
@@ -80,10 +80,11 @@ class OrderStore:
             raise DuplicateOrder from error
 
     def find_existing(self, document: Document) -> Document | None:
-        """Return the order, from a majority read, whose key or id made the insert of `document` a duplicate.
+        """Return the order with the key or id of `document`, whose insert was a duplicate, from a majority read.
 
-        An insert still in flight is waited for: the causal session delays the second read until what the first one saw
-        is committed or rolled back. None if there is no such order (any more).
+        If that order's insert is still in flight, this waits for it: in the causal session, the majority read waits
+        until what the local read has seen is committed or rolled back. Return None if there is no such order, or no
+        longer.
         """
         query = {"_id": document["_id"]}
         if "idempotency" in document:
@@ -102,9 +103,9 @@ class OrderStore:
         return self._run(lambda: self._majority.find_one({"_id": order_id, "userid": userid}))
 
     def is_pending(self, order_id: str, userid: str) -> bool:
-        """Return whether a user's order exists although a majority read does not show it yet.
+        """Return whether a user's order exists that a majority read does not return yet.
 
-        The read is linearizable: a server that was replaced as primary, and so cannot know, raises StoreUnavailable.
+        The read is linearizable: if the server is no longer the primary, it fails with StoreUnavailable.
         """
         found = self._run(lambda: self._linearizable.find_one({"_id": order_id, "userid": userid}, {"_id": 1}))
         return found is not None
@@ -112,10 +113,10 @@ class OrderStore:
     def read_newest(
         self, userid: str, *, status: str | None, after: str | None, limit: int, read: Callable[[Iterable[Document]], T]
     ) -> T:
-        """Return `read(orders)` of up to `limit` of a user's orders, newest first, starting behind the order `after`.
+        """Call `read` with an iterator over up to `limit` of a user's orders, newest first, after the order `after`.
 
-        The orders come without their history, from a majority read, in small batches while `read` iterates: orders that
-        it does not consume are not fetched. Raise StoreUnavailable.
+        Return what `read` returns. The orders have no history and come from a majority read, in small batches while
+        `read` iterates: orders that it does not consume are not fetched. Raise StoreUnavailable.
         """
         query: Document = {"userid": userid}
         if status is not None:

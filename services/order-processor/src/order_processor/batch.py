@@ -94,11 +94,11 @@ class Batch:
             self.skip_to(message.source, message.offset + 1)
 
     def skip_to(self, partition: Partition, offset: int) -> None:
-        """Record that after the messages added so far, nothing comes before `offset`."""
+        """Record that there is no other message before `offset`."""
         self._next[partition] = offset
 
     def start_attempt(self, now: datetime) -> datetime:
-        """Return the time of a new attempt, which its status changes must carry."""
+        """Return the time of a new attempt; the status changes of the attempt must use it."""
         at = truncate_to_milliseconds(now)
         self.attempt_times.add(at)
         return at

@@ -1,4 +1,4 @@
-"""Reports the outcome of a batch: one log line, one span for each recorded order, and one span that links to those."""
+"""Reports the outcome of a batch: a log line, a span for each order that is traced, and a span that links to those."""
 
 import time
 from collections import Counter
@@ -15,9 +15,10 @@ logger = log.get(__name__)
 
 
 def reported(handle: Handle, tracer: Tracer, *, clock: Callable[[], int] = time.time_ns) -> Handle:
-    """Return `handle` with a report of each call; `clock` is the Unix time in nanoseconds. The caller logs an outage.
+    """Return a function that calls `handle` and reports the outcome; the caller logs the error that `handle` raises.
 
-    Spans begin when their outcome is known, with the times of the call: an order that is not recorded costs nothing.
+    Spans are created after the call, with its start and end as times, so orders that are not traced cost nothing.
+    `clock` returns Unix time in nanoseconds.
     """
 
     def handle_and_report(batch: Batch) -> None:
@@ -46,7 +47,7 @@ def _log(records: Sequence[Record], nanoseconds: int, context: str | None) -> No
 
 
 def _record(records: Sequence[Record], tracer: Tracer, started: int, ended: int, error: Exception | None) -> str | None:
-    """Record the spans of one call; return the context of the batch's own span, or None without recorded orders."""
+    """Record the spans of one call; return the context of the batch's own span, or None if no order is traced."""
     if not tracer.is_on:
         return None
     failure = type(error).__name__ if error else None

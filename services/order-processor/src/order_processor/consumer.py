@@ -35,7 +35,7 @@ def client_config(group_protocol: str) -> dict[str, Any]:
         # Otherwise the broker sends a reply for each event that arrives, which costs it more than storing the event.
         "fetch.min.bytes": 64 * 1024,
         "fetch.wait.max.ms": 50,
-        "enable.partition.eof": True,  # see Consumer
+        "enable.partition.eof": True,  # see the class Consumer
     }
     return own if group_protocol == "consumer" else own | {"session.timeout.ms": 10_000}
 
@@ -172,7 +172,7 @@ class Consumer:
             self._paused = False
 
     def _on_assign(self, _client: Any, partitions: list[TopicPartition]) -> None:
-        """Add partitions, paused while a batch waits for a retry; otherwise the client assigns them itself."""
+        """Record the new partitions. While a batch waits for a retry, assign them paused; otherwise the client does."""
         self.assigned |= _keys(partitions)
         if self._paused:
             self._assign(partitions)
@@ -203,7 +203,7 @@ class Consumer:
         self._finished = {key: offset for key, offset in self._finished.items() if key not in keys}
         if self._batch:
             self._batch.drop(keys)
-            if not self._batch.done:  # the events that the pause was for are gone
+            if not self._batch.done:  # the batch that waited for a retry has no partition left
                 self._next_attempt = 0.0
 
 
@@ -212,7 +212,7 @@ def _keys(partitions: Iterable[TopicPartition]) -> frozenset[Partition]:
 
 
 def _on_error(error: KafkaError) -> None:
-    """Log an error that came instead of an event; unless it is fatal, the client recovers by itself."""
+    """Log an error that the client returned instead of an event; raise a fatal one. It recovers from others itself."""
     if error.fatal():
         raise KafkaException(error)
     logger.warning("consumer_error", error=error.name(), detail=error.str())

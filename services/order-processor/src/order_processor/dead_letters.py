@@ -11,7 +11,7 @@ from shared.ordering.dead_letter import DeadLetter
 from shared.ordering.events import DEAD_LETTER_TOPIC
 from shared.telemetry import log
 
-MAX_BYTES = 2 * 1024 * 1024  # per record: the topic's own limit
+MAX_BYTES = 2 * 1024 * 1024  # the topic's limit for one record
 DELIVERY_SECONDS = 5
 PRODUCER_SETTINGS = {
     "message.max.bytes": MAX_BYTES,
@@ -48,7 +48,7 @@ class DeadLetters:
         return errors
 
     def poll(self) -> None:
-        """Serve the producer's events, which would pile up between letters while Kafka is unavailable."""
+        """Process the producer's events, which would pile up between two calls of `send` while Kafka is unavailable."""
         if self._producer:
             try:
                 self._producer.poll(0)
@@ -70,7 +70,7 @@ class DeadLetters:
                 errors[place] = error
 
         for place, record in records.items():
-            errors[place] = KafkaError(KafkaError._MSG_TIMED_OUT)  # until its delivery report arrives
+            errors[place] = KafkaError(KafkaError._MSG_TIMED_OUT)  # replaced when the delivery report arrives
             try:
                 producer.produce(DEAD_LETTER_TOPIC, on_delivery=partial(report, place), **record)
             except KafkaException as error:

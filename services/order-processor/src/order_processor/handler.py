@@ -1,4 +1,4 @@
-"""Handles a batch of events: decode, decide, one conditional update; then one by one those that it did not change."""
+"""Handles a batch of events: decode, decide, update the orders together, then resolve each that did not change."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
@@ -104,7 +104,7 @@ class Handler:
     def _resolve(
         self, transition: Transition, group: list[Record], state: State | None, ours: Collection[State]
     ) -> None:
-        """Set what to do with the records of one order that is in this state; PLACED means to retry."""
+        """Set the next action for the records of one order by the order's state; while PLACED, they are retried."""
         if state is None:
             for record in group:
                 record.dead_letter(UnknownOrder("there is no such order"), self._now())
@@ -117,7 +117,7 @@ class Handler:
                 record.disposition, record.result = Disposition.DONE, "duplicate"
             if state in ours:
                 self._count(transition, group[0])
-                if transition is FAIL and group[0].error:  # the buyer's reason does not say why, the dead letter does
+                if transition is FAIL and group[0].error:  # only the dead letter contains the cause
                     group[0].disposition = Disposition.DEAD_LETTER
             self._metrics.consumed.labels("duplicate").inc(sum(record.result == "duplicate" for record in group))
 
@@ -143,7 +143,7 @@ class Handler:
         for place, record in enumerate(records):
             if place not in errors:
                 record.disposition = Disposition.DONE
-                if record.result is None:  # otherwise it was counted as failed, with its order
+                if record.result is None:  # otherwise it was counted as failed before
                     record.result = "dead_letter"
                     self._metrics.consumed.labels(record.result).inc()
                 logger.warning("dead_letter", **_log_fields(record))

@@ -30,7 +30,7 @@ from shared.telemetry.registry import new_registry
 from shared.telemetry.tracing import Tracer
 
 POOL = 4  # the consumer and reconciliation, with room for monitoring
-CLOSE_SECONDS = 6.0  # first for the batch in flight, then the same time to leave the group
+CLOSE_SECONDS = 6.0  # limit for finishing the batch in flight, and again for leaving the group
 STALLED_SECONDS = 60.0  # like max.poll.interval.ms: after that time the group gives the partitions to others
 
 logger = log.get(__name__)
@@ -118,7 +118,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     finally:
         monitor.stop()
         consumer.close(CLOSE_SECONDS)
-        if monitor.close():  # otherwise the client is in use, and closing it would crash the process
+        if monitor.close():  # otherwise its thread still uses the clients, and closing them would crash the process
             offsets.close()
             acknowledged.close()
         dead_letters.close()

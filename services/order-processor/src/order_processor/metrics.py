@@ -46,7 +46,7 @@ class ProcessorMetrics:
             "retail_orders_stuck",
             "Orders requeued five times or more; they wait for a person.",
             registry=registry,
-            max_age=math.inf,  # a pass of reconciliation waits until the group has passed the ends
+            max_age=math.inf,  # set once per pass of reconciliation, whose duration is unlimited
         )
         self.dead_letters_waiting = FreshGauge(
             "retail_dead_letters_waiting",

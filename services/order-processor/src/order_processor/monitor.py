@@ -100,7 +100,7 @@ class Monitor(Worker):
 
 
 def show_lag(reading: Reading, assigned: Collection[Partition], metrics: ProcessorMetrics) -> None:
-    """Show the lag of the assigned partitions only."""
+    """Set the metric of the lag, for the assigned partitions only."""
     own = {partition: offsets.lag for partition, offsets in reading.items() if (TOPIC, partition) in assigned}
     metrics.lag.replace({(TOPIC, str(partition)): lag for partition, lag in own.items()})
 

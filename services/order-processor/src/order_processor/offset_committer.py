@@ -10,9 +10,9 @@ from shared.kafka_message import Partition
 from shared.telemetry import log
 
 PAUSE_SECONDS = 1.0
-# A broker's reply to a member that has lost the partition or its place in the group, or whose topic is gone: another
-# consumer receives the events again, which is harmless. STALE_MEMBER_EPOCH and REBALANCE_IN_PROGRESS are not listed:
-# they also come for partitions that stay assigned, and `drop` forgets the others.
+# Errors that a broker returns to a member that has lost the partition or its place in the group, or whose topic was
+# deleted. Retrying is useless: another consumer receives the events again, which is harmless. STALE_MEMBER_EPOCH and
+# REBALANCE_IN_PROGRESS are not listed: they also come for partitions that stay assigned, and `drop` forgets the others.
 REJECTIONS = frozenset(
     {
         KafkaError.ILLEGAL_GENERATION,
@@ -41,7 +41,8 @@ class OffsetCommitter:
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._waiting: dict[Partition, int] = {}  # without a reply; the newest offset counts, even a lower one
+        # offsets without a reply; a newer one replaces an older one, even if it is lower
+        self._waiting: dict[Partition, int] = {}
         self._open = 0  # requests without a reply: two if partitions are revoked while one is open
         self._next_attempt = 0.0
 
@@ -60,12 +61,12 @@ class OffsetCommitter:
         return not self._waiting
 
     def commit(self, client: Any) -> None:
-        """Request the commit of what waits, unless a reply is due or a request failed less than 1 s ago."""
+        """Request the commit of the added offsets, unless a reply is due or a request failed less than 1 s ago."""
         if self._waiting and not self._open and self._clock() >= self._next_attempt:
             self.commit_now(client)
 
     def commit_now(self, client: Any) -> None:
-        """Request the commit of what waits at once."""
+        """Request the commit of the added offsets at once."""
         self._open += 1
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in self._waiting.items()]
         try:
@@ -74,7 +75,7 @@ class OffsetCommitter:
             self.on_commit(error.args[0], offsets)
 
     def on_commit(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
-        """Receive the broker's reply: what is committed or rejected is finished, the rest is requested again."""
+        """Receive the broker's reply. Offsets are finished if committed or rejected; others are requested again."""
         self._open -= 1
         for reply in partitions:
             rejection = reply.error or error

@@ -26,7 +26,7 @@ def decide(event: OrderPlaced, *, refused_items: Collection[str]) -> Rejected | 
 
 
 def comparable(name: str) -> str:
-    """Return what a name has in common with its other spellings, for comparison only.
+    """Return a form of the name in which all its spellings are equal, for comparison only.
 
     Case, Unicode composition, invisible characters and the amount of white space make no difference.
     """

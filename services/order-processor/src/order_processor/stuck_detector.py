@@ -13,8 +13,8 @@ from shared.kafka_message import Partition
 from shared.ordering.offsets import Reading
 
 STUCK_SECONDS = 20.0
-STUCK_UNASSIGNED_SECONDS = 60.0  # without partitions: the group needs a while to share them out
-MIN_OBSERVATIONS = 3  # a process that was suspended for long has not observed anything meanwhile
+STUCK_UNASSIGNED_SECONDS = 60.0  # without partitions: the group needs time to assign them
+MIN_OBSERVATIONS = 3  # more than one: while a process is suspended, time passes without observations
 
 
 class ConsumerStuck(Exception):  # noqa: N818 - read as a state of the client
@@ -55,7 +55,7 @@ class StuckDetector:
         self._limit = STUCK_SECONDS if own else STUCK_UNASSIGNED_SECONDS
 
     def reset(self) -> None:
-        """Start over: while the offsets are unknown, it is unknown whether events are waiting."""
+        """Forget all observations: while the offsets are unknown, nobody knows whether events are waiting."""
         self._standstills = {}
 
     def check(self) -> None:
