@@ -1,4 +1,4 @@
-"""The stores of order-api, on MongoDB in memory and on a real one: the same tests run on both."""
+"""Fixtures that run the same tests of order-api's stores on MongoDB in memory and on a real server."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,9 +20,10 @@ from support.order_stores import StoreHarness, connect, new_breaker, to_millisec
 
 @pytest.fixture
 def in_memory() -> StoreHarness:
-    """The real stores on a replica set in memory."""
+    """The stores of order-api on a replica set in memory."""
     servers = ReplicaSet(lambda: to_milliseconds(datetime.now(UTC)))
-    servers.before_operation = lambda _: servers.replicate()  # w:1 writes are committed before the next operation
+    # every earlier write reaches a majority before the next operation
+    servers.before_operation = lambda _: servers.replicate()
     anything: Any = mongo_client.FakeDatabase(servers)
     store = OrderStore(anything, new_breaker(), new_breaker())
     store.prepare()
@@ -37,7 +38,7 @@ def in_memory() -> StoreHarness:
 
 @pytest.fixture
 def admin(servers: Stack) -> Iterator[Database[Document]]:
-    """The administrator's view of an empty collection."""
+    """A connection as administrator to the database of the tests, whose collection of orders is empty."""
     database = connect(servers, "admin")
     database.drop_collection(schema.COLLECTION)
     yield database

@@ -1,4 +1,4 @@
-"""The stores of auth-api: the fakes and MongoDB, with the rights of auth-api and two replicas, behave the same."""
+"""The fakes of auth-api's stores and the real ones, on MongoDB with auth-api's rights, behave the same."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -29,12 +29,12 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 @dataclass
 class Stores:
-    """The stores of two replicas, and a way to advance the time."""
+    """The stores of two replicas of auth-api, and a function that moves their clocks."""
 
     users: list[UserStore]
     failures: list[Failures]
     pass_time: Callable[[timedelta], None]
-    name: str = field(default_factory=lambda: f"u{secrets.token_hex(8)}")  # unique in the shared database
+    name: str = field(default_factory=lambda: f"u{secrets.token_hex(8)}")  # all tests share one database
 
     def limit(self, most: int) -> Limit:
         return Limit(secrets.token_hex(8), most)
@@ -49,7 +49,7 @@ def fake() -> Stores:
 
 @pytest.fixture
 def databases(servers: Stack) -> Iterator[list[Database[mongo.Document]]]:
-    """The connections of two replicas and of the administrator."""
+    """Connections of two replicas of auth-api, and one of the administrator."""
     databases = [connect(servers, user) for user in ("auth-api", "auth-api", "admin")]
     yield databases
     for database in databases:
@@ -124,7 +124,7 @@ def test_replacing_the_hash_of_an_absent_user_creates_nothing(stores: Stores) ->
     assert stores.users[0].password_hash(stores.name) is None
 
 
-def test_unused_key_has_no_attempts(stores: Stores) -> None:
+def test_limit_key_without_attempts_has_count_zero(stores: Stores) -> None:
     assert [t.attempts for t in stores.failures[0].read([stores.limit(1).key]) if t.attempts] == []
 
 
@@ -139,7 +139,7 @@ def test_attempts_are_counted_across_replicas_up_to_the_limit(stores: Stores) ->
     assert all(tally.now - timedelta(seconds=30) < at <= tally.now for _, at in tally.attempts)
 
 
-def test_attempt_still_counts_for_keys_below_their_limit(stores: Stores) -> None:
+def test_attempt_rejected_by_one_limit_counts_for_the_others(stores: Stores) -> None:
     full, free = stores.limit(0), stores.limit(1)
     tallies = stores.failures[0].add([full, free], "attempt")
 
@@ -176,7 +176,7 @@ def test_attempts_expire_one_by_one_after_the_window(stores: Stores) -> None:
     assert [id_ for id_, _ in tally.attempts] == ["two", "three"]
 
 
-def test_parallel_attempts_across_replicas_fill_the_limit_exactly(stores: Stores) -> None:
+def test_parallel_attempts_across_replicas_never_exceed_the_limit(stores: Stores) -> None:
     throttles = [Throttle(failures) for failures in stores.failures]
 
     def guess(number: int) -> bool:
@@ -241,7 +241,7 @@ def test_expired_attempts_are_deleted_by_ttl(real: Stores, databases: list[Datab
         lambda db: db.client["admin"]["system.users"].find_one(),
     ],
 )
-def test_service_user_has_no_further_rights(
+def test_auth_api_is_denied_all_other_operations(
     databases: list[Database[mongo.Document]], verb: Callable[[Database[mongo.Document]], object]
 ) -> None:
     with pytest.raises(OperationFailure, match="not authorized"):

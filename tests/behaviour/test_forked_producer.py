@@ -1,4 +1,4 @@
-"""A producer in a forked child: the fake and the real one accept an event, and neither send nor report it."""
+"""In a forked child, the fake producer and the real one accept an event, but never send it or report on it."""
 
 from typing import Any
 
@@ -32,6 +32,6 @@ def test_fake_producer_in_a_forked_child_reports_nothing() -> None:
 
 def test_real_producer_in_a_forked_child_reports_nothing(servers: Stack) -> None:
     producer = kafka.producer(connection(servers, "order-api"), lambda _: None)
-    producer.list_topics(TOPIC, timeout=10)  # connects it
+    producer.list_topics(TOPIC, timeout=10)  # the producer connects before the fork
 
     assert in_forked_child(lambda: reports(producer), seconds=FLUSH_SECONDS + 10) == 0

@@ -1,4 +1,4 @@
-"""Records of signing keys: the fake and MongoDB, with the rights of auth-api and the operator, behave the same."""
+"""The fake and the real records of signing keys, with the rights of auth-api and operator, behave the same."""
 
 import secrets
 from collections.abc import Iterator

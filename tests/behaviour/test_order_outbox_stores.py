@@ -1,4 +1,4 @@
-"""The outbox of order-api: MongoDB in memory and a real server, with the rights of order-api, behave the same."""
+"""The outbox store of order-api behaves the same on MongoDB in memory and on a real server."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -28,13 +28,13 @@ def test_placed_orders_with_past_or_implausible_due_time_are_due(harness: StoreH
     def due(limit: int) -> list[str]:
         return harness.outbox.find_due(harness.outbox.now(), limit)
 
-    # A majority read may lag behind the removal, which is w:1.
+    # The removal is written with w:1, so a majority read may still show the old entry.
     until(lambda: set(due(10)) == {passed, far}, "the two that are due")
     assert len(due(1)) == 1
     assert harness.due_in(fresh) > 0
 
 
-def test_orders_whose_due_is_not_a_time_are_due_and_repaired_by_the_claim(harness: StoreHarness) -> None:
+def test_claim_repairs_outbox_entries_whose_due_is_not_a_date(harness: StoreHarness) -> None:
     shapes: list[Any] = [0, 1.5, True, {}, {"$date": 0}, [], [7]]
     malformed = [harness.place(age=0) for _ in shapes]
     for order_id, shape in zip(malformed, shapes, strict=True):
@@ -59,7 +59,7 @@ def test_claim_reserves_due_orders_for_30_seconds(harness: StoreHarness) -> None
     assert harness.raw(first)["outbox"]["attempts"] == 1
 
 
-def test_sweep_returns_everything_the_event_needs(harness: StoreHarness) -> None:
+def test_sweep_returns_all_fields_of_the_event(harness: StoreHarness) -> None:
     placed = {harness.place() for _ in range(3)}
     swept = harness.outbox.sweep(claim="c", limit=10)
 
@@ -125,7 +125,7 @@ def test_backlog_counts_placed_orders_with_an_outbox_entry(harness: StoreHarness
     assert 299 < backlog.oldest_unprocessed_seconds < 310
 
 
-def test_backlog_counts_orders_that_wait_for_a_person(harness: StoreHarness) -> None:
+def test_backlog_counts_orders_that_need_an_operator(harness: StoreHarness) -> None:
     excluded, technical, refused, redriven = (harness.place(age=100) for _ in range(4))
     failed = {"status": "FAILED", "at": harness.outbox.now(), "by": "order-processor"}
     harness.change(excluded, {"outbox": {"due": "excluded", "attempts": 0}})
@@ -159,8 +159,8 @@ def test_order_that_cannot_be_claimed_does_not_block_others(harness: StoreHarnes
     assert swept == [[], [other], []]
 
 
-def test_date_before_year_1_leaves_the_backlog_readable(real: StoreHarness, admin: Database[Document]) -> None:
-    """Python has no such date; the driver returns it as DatetimeMS."""
+def test_backlog_is_readable_despite_a_date_before_year_1(real: StoreHarness, admin: Database[Document]) -> None:
+    """The driver returns such a date as DatetimeMS, because Python's datetime starts at year 1."""
     order_id = real.place()
     admin[schema.COLLECTION].update_one({"_id": order_id}, {"$set": {"placed_at": DatetimeMS(-(10**14))}})
 

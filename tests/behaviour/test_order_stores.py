@@ -1,4 +1,4 @@
-"""The store of order-api: MongoDB in memory and a real server, with the rights of order-api, behave the same."""
+"""The order store of order-api behaves the same on MongoDB in memory and on a real server."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from shared.store import StoreUnavailable
 from support.order_stores import StoreHarness, new_breaker
 
 
-def test_only_the_owner_reads_an_order_as_stored(harness: StoreHarness) -> None:
+def test_only_the_owner_can_read_an_order(harness: StoreHarness) -> None:
     record = harness.make(key="k")
     harness.store.insert(record)
 
@@ -26,7 +26,7 @@ def test_only_the_owner_reads_an_order_as_stored(harness: StoreHarness) -> None:
         assert not harness.store.is_pending(order_id, user)
 
 
-def test_key_is_unique_per_user_and_optional(harness: StoreHarness) -> None:
+def test_idempotency_key_is_unique_per_user_and_optional(harness: StoreHarness) -> None:
     first = harness.place(key="k")
     duplicate = harness.make(key="k", cost=200)
     with pytest.raises(DuplicateOrder):
@@ -48,12 +48,12 @@ def test_order_id_is_unique(harness: StoreHarness) -> None:
     assert harness.store.find_existing(record) == record
 
 
-def test_no_existing_order_returns_none(harness: StoreHarness) -> None:
+def test_find_existing_returns_none_without_such_an_order(harness: StoreHarness) -> None:
     assert harness.store.find_existing(harness.make()) is None
     assert harness.store.find_existing(harness.make(key="k")) is None
 
 
-def test_parallel_inserts_with_one_key_agree_on_the_winner(harness: StoreHarness) -> None:
+def test_parallel_inserts_with_one_key_return_the_same_order(harness: StoreHarness) -> None:
     def place(record: Document) -> str:
         try:
             harness.store.insert(record)
@@ -86,7 +86,7 @@ def test_list_is_newest_first_by_owner_and_status(harness: StoreHarness) -> None
     assert newest(status="FAILED") == []
 
 
-def test_list_that_stops_early_fetches_one_batch(real: StoreHarness, admin: Database[Document]) -> None:
+def test_list_fetches_one_batch_if_its_reader_stops(real: StoreHarness, admin: Database[Document]) -> None:
     for _ in range(5 * LIST_BATCH):
         real.place()
 
@@ -100,7 +100,7 @@ def test_list_that_stops_early_fetches_one_batch(real: StoreHarness, admin: Data
     assert returned() - before <= LIST_BATCH
 
 
-def test_parallel_starts_create_the_collection_once(database: Database[Document]) -> None:
+def test_replicas_that_start_in_parallel_create_the_collection_once(database: Database[Document]) -> None:
     stores = [OrderStore(database, new_breaker(), new_breaker()) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(OrderStore.prepare, stores))
@@ -139,8 +139,8 @@ def test_validator_rejects_a_malformed_document(real: StoreHarness) -> None:
             real.store.insert(real.make() | change)
 
 
-def test_parallel_inserts_report_each_order_its_own_error(real: StoreHarness) -> None:
-    """Orders that share a write: a duplicate key or a rejected document does not affect the others."""
+def test_parallel_inserts_each_get_their_own_error(real: StoreHarness) -> None:
+    """Parallel inserts share one write: a duplicate key or a rejected document fails only its own insert."""
     real.place(key="taken")
     records = [
         real.make(key="taken") if n % 3 == 1 else real.make() | ({"cost": "1"} if n % 3 == 2 else {}) for n in range(90)

@@ -1,4 +1,4 @@
-"""Status changes and the search for lost events: MongoDB in memory and a real server behave the same."""
+"""Status changes and the search for lost events behave the same on MongoDB in memory and on a real server."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -134,7 +134,7 @@ def test_malformed_outbox_entry_is_requeued(harness: TransitionHarness, shape: D
     assert order["rearmed"] == 1
 
 
-def test_order_that_cannot_fail_is_excluded_and_can_be_included(harness: TransitionHarness) -> None:
+def test_excluded_order_is_skipped_until_it_is_included(harness: TransitionHarness) -> None:
     order_id, other = harness.add(outbox={"due": "excluded", "attempts": 0}), harness.add()
 
     found = {one for stuck in (False, True) for one in harness.orders.without_outbox_entry(limit=1000, stuck=stuck)}
@@ -169,7 +169,7 @@ def test_redrive_requeues_only_failed_orders(harness: TransitionHarness) -> None
     assert "outbox" not in harness.get(placed)
 
 
-def test_states_are_returned_for_existing_orders_only(harness: TransitionHarness) -> None:
+def test_states_omit_unknown_orders(harness: TransitionHarness) -> None:
     placed, processed = harness.add(), harness.add()
     harness.orders.process([processed], at=AT)
 
@@ -179,7 +179,7 @@ def test_states_are_returned_for_existing_orders_only(harness: TransitionHarness
     }
 
 
-def test_orders_without_outbox_entry_are_found_stuck_ones_separately(harness: TransitionHarness) -> None:
+def test_orders_without_outbox_entry_and_stuck_orders_are_found_separately(harness: TransitionHarness) -> None:
     fresh, often = harness.add(), harness.add(rearmed=5)
     others = {harness.add(marked=True), harness.add(status="PROCESSED"), harness.add(status="FAILED")}
 
@@ -190,7 +190,7 @@ def test_orders_without_outbox_entry_are_found_stuck_ones_separately(harness: Tr
     assert len(harness.orders.without_outbox_entry(limit=1, stuck=False)) == 1
 
 
-def test_outbox_entry_is_restored_once_and_counted(harness: TransitionHarness) -> None:
+def test_requeue_restores_the_outbox_entry_once_and_counts(harness: TransitionHarness) -> None:
     lost, marked, processed = harness.add(rearmed=2), harness.add(marked=True), harness.add(status="PROCESSED")
 
     assert harness.orders.requeue([lost, marked, processed]) == 1
@@ -234,7 +234,7 @@ def test_orders_without_outbox_entry_are_found_by_index(servers: Stack) -> None:
         admin.orders.delete_many({"placed_at": PLACED_AT})
 
 
-def test_service_user_cannot_insert_or_delete_orders(servers: Stack) -> None:
+def test_order_processor_cannot_insert_or_delete_orders(servers: Stack) -> None:
     with database(servers, "order-processor") as own:
         for change in (lambda: own.orders.insert_one(document("x")), lambda: own.orders.delete_one({"_id": "x"})):
             with pytest.raises(OperationFailure) as caught:

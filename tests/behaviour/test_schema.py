@@ -37,7 +37,7 @@ def test_older_validator_is_replaced_and_newer_one_is_kept(
     assert present_validator(database) == later
 
 
-def test_insert_widens_the_validator_that_an_older_replica_narrowed(
+def test_insert_widens_a_validator_of_an_older_version(
     real: StoreHarness, database: Database[Document], admin: Database[Document]
 ) -> None:
     older = deepcopy(schema.VALIDATOR)
@@ -53,7 +53,7 @@ def test_insert_widens_the_validator_that_an_older_replica_narrowed(
     assert found["cost"] == 0
 
 
-def test_document_that_the_current_validator_rejects_is_unavailable(real: StoreHarness) -> None:
+def test_insert_that_the_current_validator_rejects_raises_unavailable(real: StoreHarness) -> None:
     malformed = real.make() | {"cost": "text"}
 
     with pytest.raises(StoreUnavailable):

@@ -1,4 +1,4 @@
-"""Browser tests: skipped, and loudly so, on a machine without Chromium."""
+"""Fixtures of the browser tests; without Chromium they are skipped, and the last lines of the output say so."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Open]:
-    """Opens pages; at the end none may have an error in its console that the test did not provoke."""
+    """Return a function that opens a page; after the test, an unexpected error in a page's console fails it."""
     with ExitStack() as visits:
 
         def open_page(url: str, **options: Any) -> Visit:
@@ -47,7 +47,7 @@ def visit(browser: Browser) -> Iterator[Open]:
 
 @pytest.fixture(scope="module")
 def console_url(stack: Stack, browser: Browser) -> Iterator[str]:
-    """The operator's page for the stack."""
+    """The address of the operator's console, which runs in this process on the stack's servers."""
     assert browser.is_connected()
     session = Session(lambda: load(settings.OperatorSettings, stack.client("operator")))
     found = [(f"{service['name']}-{service['replica']}", service["admin_url"]) for service in stack.file["services"]]

@@ -1,4 +1,4 @@
-"""Chromium refuses the certificate until the local CA is trusted by the command that `make run` prints."""
+"""Chromium rejects the stack's certificate until the command that `make run` prints makes it trust the local CA."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def address(authority: Authority) -> Iterator[str]:
-    """An HTTPS server with a certificate of the authority."""
+    """The address of an HTTPS server whose certificate the authority issued."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.issue("proxy"))
     with HTTPServer(("127.0.0.1", 0), _Page) as server:
@@ -45,7 +45,7 @@ def address(authority: Authority) -> Iterator[str]:
 
 
 def outcome(address: str, home: Path) -> str:
-    """Return the title of the page, or why the browser does not show the page."""
+    """Return the page's title, or the error with which Chromium refuses to show it."""
     with chromium.running(HOME=str(home)) as browser:
         page = browser.new_page()
         try:
@@ -55,7 +55,7 @@ def outcome(address: str, home: Path) -> str:
         return page.title()
 
 
-def test_chromium_trusts_the_ca_by_the_printed_command_until_it_is_undone(
+def test_printed_commands_make_chromium_trust_and_distrust_the_ca(
     tmp_path: Path, authority: Authority, address: str
 ) -> None:
     if not (chromium.program() and shutil.which("certutil")):
@@ -73,7 +73,7 @@ def test_chromium_trusts_the_ca_by_the_printed_command_until_it_is_undone(
     assert seen == [refused, "trusted", refused]
 
 
-def test_documented_commands_are_those_that_are_printed() -> None:
+def test_browsers_page_documents_the_printed_commands() -> None:
     text = (Path(__file__).parents[2] / "docs/browsers.md").read_text(encoding="utf-8")
     trust, distrust = report.trust_commands(".local/certificates/ca.pem")
 

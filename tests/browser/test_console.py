@@ -1,4 +1,4 @@
-"""The operator's page on the whole system: it refreshes itself, shows an order's story, and redrives."""
+"""The operator's console on the running system: it refreshes itself, shows an order's history, and redrives."""
 
 from collections.abc import Callable, Iterator
 
@@ -14,18 +14,18 @@ Open = Callable[..., Visit]
 
 @pytest.fixture
 def orders(stack: Stack) -> Iterator[OrderSeeder]:
-    """Inserts orders while the services run; the orders are deleted after the test."""
+    """Inserts orders while the services run; they are deleted after the test."""
     with seeding(stack) as seeder:
         yield seeder
 
 
-def test_redrive_brings_a_failed_order_to_processed(console_url: str, visit: Open, orders: OrderSeeder) -> None:
+def test_redriven_order_becomes_processed(console_url: str, visit: Open, orders: OrderSeeder) -> None:
     console = visit(console_url)
     page = console.page
     expect(page.locator(".panel.failed h2")).to_have_text("FAILED orders")
     failed, other = orders.insert_failed("anvils are sold out"), orders.insert_failed("no such item")
 
-    page.get_by_label(f"Choose {failed}").check()  # the page shows it by itself
+    page.get_by_label(f"Choose {failed}").check()  # the page refreshes itself
     page.get_by_role("button", name="Redrive the chosen").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Redrive: dry run")
     assert console.serious_problems() == []
@@ -42,7 +42,7 @@ def test_redrive_brings_a_failed_order_to_processed(console_url: str, visit: Ope
 
 
 def reloaded(console: Visit, order_id: str, console_url: str) -> Page:
-    """Load the order's page until the processor has handled it."""
+    """Reload the order's page until it shows that order-processor has processed it, 60 times at most."""
     for _ in range(60):
         console.page.goto(f"{console_url}order/{order_id}")
         if console.page.locator(".timeline .processed").count():

@@ -1,4 +1,4 @@
-"""An outage of MongoDB and of Kafka as a buyer and an operator see it."""
+"""What buyer and operator see in the browser during an outage of MongoDB or Kafka."""
 
 from collections.abc import Callable, Iterator
 
@@ -15,7 +15,7 @@ RECOVERED_MS = 90_000
 
 @pytest.fixture(autouse=True)
 def healed(stack: Stack) -> Iterator[None]:
-    """Leave every part running for the next test."""
+    """Restart MongoDB and Kafka after the test, and wait until every service is ready."""
     yield
     for part in ("mongodb-0", "kafka-0"):
         stack.start(part)
@@ -23,8 +23,8 @@ def healed(stack: Stack) -> Iterator[None]:
     wait.until(lambda: all(map(scrape.ready, admin_urls)), "every service ready", seconds=60)
 
 
-def test_order_sent_during_a_mongodb_outage_is_placed_once(stack: Stack, console_url: str, visit: Open) -> None:
-    """The page sends it again, also after a reload, always with the same key."""
+def test_order_retried_during_a_mongodb_outage_is_placed_once(stack: Stack, console_url: str, visit: Open) -> None:
+    """The shop page retries the request, also after a reload, always with the same Idempotency-Key."""
     shop, console = visit(stack.base_url), visit(console_url)
     shop.refusals |= {503, 401}
     console.refusals |= {503}
@@ -44,9 +44,7 @@ def test_order_sent_during_a_mongodb_outage_is_placed_once(stack: Stack, console
     expect(shop.page.locator("#orders-list tbody tr")).to_have_count(1)
 
 
-def test_order_sent_during_a_kafka_outage_is_placed_and_processed_later(
-    stack: Stack, console_url: str, visit: Open
-) -> None:
+def test_order_placed_during_a_kafka_outage_is_processed_later(stack: Stack, console_url: str, visit: Open) -> None:
     shop, console = visit(stack.base_url), visit(console_url)
     console.refusals |= {503}
     expect(console.page.locator(".panel.lag table")).to_be_visible()

@@ -1,4 +1,4 @@
-"""How the shop page repeats requests, in the chart's proxy and with responses that the test chooses."""
+"""How the shop page retries requests: it is served by the chart's proxy, and the test chooses the responses."""
 
 import json
 from collections.abc import Iterator
@@ -29,9 +29,9 @@ ORDER: dict[str, Any] = {
 
 @dataclass
 class ChosenAnswers:
-    """Responds to the page's requests; `order` and `orders` have the statuses of the next responses, then 200.
+    """Responds to the page's requests: POST /order with the statuses in `order`, lists with those in `orders`.
 
-    Every page of the list has `next_cursor`.
+    Further responses are 200. Every page of a list has `next_cursor`; `keys` are the Idempotency-Keys that were sent.
     """
 
     order: list[int] = field(default_factory=list)
@@ -84,7 +84,7 @@ def login(page: Page) -> None:
     expect(page.locator("#account")).to_be_visible()
 
 
-def test_order_keeps_its_key_through_503_and_an_expired_token(browser: Browser, address: str) -> None:
+def test_order_keeps_its_key_after_503_and_401(browser: Browser, address: str) -> None:
     answers = ChosenAnswers(order=[503, 401])
     page = opened(browser, address, answers)
     page.get_by_text("Use a name of your own").click()
@@ -100,7 +100,7 @@ def test_order_keeps_its_key_through_503_and_an_expired_token(browser: Browser, 
     assert len(set(answers.keys)) == 1
 
 
-def test_list_is_read_again_after_503(browser: Browser, address: str) -> None:
+def test_list_is_retried_after_503(browser: Browser, address: str) -> None:
     page = opened(browser, address, ChosenAnswers(orders=[503, 503]))
     page.get_by_text("Use a name of your own").click()
     login(page)
@@ -111,7 +111,7 @@ def test_list_is_read_again_after_503(browser: Browser, address: str) -> None:
     expect(page.locator("#orders-problem")).to_be_empty()
 
 
-def test_double_click_turns_one_page(browser: Browser, address: str) -> None:
+def test_double_click_on_older_or_newer_turns_one_page(browser: Browser, address: str) -> None:
     page = opened(browser, address, ChosenAnswers(next_cursor="c2"))
     page.get_by_text("Use a name of your own").click()
     login(page)
@@ -126,8 +126,8 @@ def test_double_click_turns_one_page(browser: Browser, address: str) -> None:
     expect(page.locator("#orders-page")).to_have_text("Page 1")
 
 
-def test_waiting_order_cannot_be_placed_again(browser: Browser, address: str) -> None:
-    """Not even after the basket has changed: another key would replace the one that makes sending again safe."""
+def test_order_cannot_be_placed_again_while_it_is_retried(browser: Browser, address: str) -> None:
+    """The button stays disabled while the order is retried: a new key could place it twice."""
     answers = ChosenAnswers(order=[503] * 1000)
     page = opened(browser, address, answers)
     page.get_by_text("Use a name of your own").click()

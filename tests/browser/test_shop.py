@@ -47,7 +47,7 @@ def test_each_step_is_shown_as_curl_without_secrets(stack: Stack, visit: Open) -
     assert token not in page.content()
 
 
-def test_own_name_registers_and_a_wrong_password_is_a_problem(stack: Stack, visit: Open) -> None:
+def test_user_registers_a_name_and_sees_wrong_passwords_rejected(stack: Stack, visit: Open) -> None:
     visitor = visit(stack.base_url)
     page = visitor.page
     visitor.refusals |= {401, 409}
@@ -88,7 +88,7 @@ def test_my_orders_are_listed_page_by_page(stack: Stack, visit: Open) -> None:
     expect(page.locator("#orders-list tbody tr")).to_have_count(8)
 
 
-def test_each_provoked_error_shows_its_problem(stack: Stack, visit: Open) -> None:
+def test_each_error_example_shows_its_problem(stack: Stack, visit: Open) -> None:
     visitor = visit(stack.base_url)
     page = visitor.page
     become_visitor(page)
@@ -111,7 +111,7 @@ def test_each_provoked_error_shows_its_problem(stack: Stack, visit: Open) -> Non
         )
 
 
-def test_keyboard_alone_places_an_order(stack: Stack, visit: Open) -> None:
+def test_order_can_be_placed_by_keyboard_alone(stack: Stack, visit: Open) -> None:
     page = visit(stack.base_url).page
 
     def tab_to(label: str) -> None:

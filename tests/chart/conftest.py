@@ -1,4 +1,4 @@
-"""The service behind the chart's proxy in its tests."""
+"""A service for the proxy of the chart to forward requests to."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,6 @@ from support.raw_https import faulty_service
 
 @pytest.fixture
 def service() -> Iterator[int]:
-    """The port of a service that responds to every request."""
+    """The port of a service that returns each request as JSON."""
     with faulty_service() as port:
         yield port

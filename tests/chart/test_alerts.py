@@ -1,4 +1,4 @@
-"""Every alert fires when it must, with the right values in its text, and is quiet otherwise."""
+"""Every alert fires in its situation, with the right values in its text, and in no other."""
 
 from pathlib import Path
 
@@ -97,7 +97,7 @@ CASES: dict[str, list[Case]] = {
         ),
         Case(lag("50x60") | consumed("0+6000x60"), {}, (20, 59)),
         Case(lag("0+10x60") | consumed("0+6000x60"), {}, (20, 59)),
-        Case(  # a trickle
+        Case(  # an event every few minutes, each handled at once
             lag("0 0 0 1 0 0 0 0 0 1 0 0 0 0 0 1 0 0 0 0 0 0 0 1 0 0 0 0 0 0") | consumed("0x3 1x6 2x6 3x8 4x7"),
             {},
             (5, 8, 11, 14, 17, 20, 23, 26),
@@ -136,8 +136,8 @@ CASES: dict[str, list[Case]] = {
     "OrdersStuck": waiting("retail_orders_stuck", "2 orders have been requeued five times or more.", PROCESSOR),
     "CircuitBreakerOpen": [
         Case(breaker("1x9 0x20", "0x9 1+1x20"), {12: OPEN, 25: OPEN}, (9,)),
-        Case(breaker("1x9 0x40", "0x9 1+1x10 11x30"), {15: OPEN}, (30,)),  # it is not called any more
-        Case(breaker("1x30", "0+1x30", "failed"), {}, (10, 20)),  # failures through a closed breaker
+        Case(breaker("1x9 0x40", "0x9 1+1x10 11x30"), {15: OPEN}, (30,)),  # no further calls are rejected
+        Case(breaker("1x30", "0+1x30", "failed"), {}, (10, 20)),  # calls fail while the breaker stays closed
         Case(  # failures of another replica
             breaker("0x30", "5x30") | breaker("1x30", "0+1x30", "failed", PROCESSOR.replace("-a", "-b")), {}, (10, 20)
         ),
@@ -225,19 +225,19 @@ CASES: dict[str, list[Case]] = {
             {25: Firing("99% of the logins are refused or throttled: an attack, or the users' records are lost.")},
             (3,),
         ),
-        Case(logins("0x60", "refused", "0+1x60"), {}, (25,)),  # a few mistyped passwords at night
+        Case(logins("0x60", "refused", "0+1x60"), {}, (25,)),  # few logins, all with a wrong password, as at night
     ],
 }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_alert_fires_when_it_must_and_is_quiet_otherwise(name: str, tmp_path: Path) -> None:
+def test_alert_fires_only_in_its_situation(name: str, tmp_path: Path) -> None:
     objections = [alerts.judge(tmp_path, name, case) for case in CASES[name]]
 
     assert [text for text in objections if text] == []
 
 
-def test_every_alert_is_tested_and_complete() -> None:
+def test_every_alert_is_tested_and_has_all_annotations() -> None:
     rules = alerts.alerts()
 
     assert set(CASES) == set(rules)

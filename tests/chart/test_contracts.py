@@ -1,4 +1,4 @@
-"""Names that the chart, k8s/ and the code share are the same everywhere."""
+"""Names and values that the chart, k8s/ and the code share are equal everywhere."""
 
 import importlib
 import importlib.util
@@ -23,8 +23,8 @@ from support.strimzi import METRICS as STRIMZI
 
 KIND = helm.CHART / "ci/kind-values.yaml"
 EVERYTHING = helm.CHART / "ci/everything-values.yaml"
-CERT_MANAGERS = {"certmanager_certificate_expiration_timestamp_seconds"}  # named in cert-manager's documentation
-PROMETHEUS = {"up"}  # made by Prometheus itself
+CERT_MANAGERS = {"certmanager_certificate_expiration_timestamp_seconds"}  # exported by cert-manager
+PROMETHEUS = {"up"}  # created by Prometheus
 PACKAGES = {service: service.replace("-", "_") for service in helm.SERVICES}
 METRICS = (
     metrics,
@@ -38,7 +38,7 @@ SETTINGS = {
 @pytest.mark.parametrize("service", SETTINGS)
 @pytest.mark.parametrize("values", [KIND, EVERYTHING], ids=lambda path: path.stem)
 def test_pod_sets_only_known_variables_and_every_required_one(service: str, values: Path) -> None:
-    """Every mandatory one, and none that the service does not know; secrets come as files."""
+    """A pod sets each mandatory variable of its service, no unknown one, and secrets only as files."""
     known = {variable.name: variable for variable in variables(SETTINGS[service])}
     pod = next(p for p in manifests.pods(helm.rendered(values)) if p.owner.endswith(service))
     given = {item["name"] for item in pod.spec["containers"][0]["env"]} - {"EXAMPLE"}
@@ -50,7 +50,7 @@ def test_pod_sets_only_known_variables_and_every_required_one(service: str, valu
 
 @pytest.mark.parametrize("service", SETTINGS)
 def test_files_named_by_variables_are_mounted(service: str) -> None:
-    """A path in an environment variable is a path in a volume."""
+    """Each variable that holds a path has a volume mounted at that path."""
     pod = next(p for p in manifests.pods(helm.rendered(KIND)) if p.owner.endswith(service))
     secrets = next(v for v in pod.spec["volumes"] if v["name"] == "secrets")["projected"]["sources"]
     files = {f"/etc/retail/{item['path']}" for source in secrets for item in source["secret"]["items"]}
@@ -60,7 +60,7 @@ def test_files_named_by_variables_are_mounted(service: str) -> None:
 
 
 def test_both_kafka_network_policies_admit_the_same_pods() -> None:
-    """Each has its own list of them."""
+    """The kind and the production resources each list the pods that may use Kafka."""
     peers = []
     for folder in ("kind", "production"):
         (kafka,) = of_kind(helm.kustomized(helm.ROOT / "k8s" / folder), "Kafka")
@@ -70,7 +70,7 @@ def test_both_kafka_network_policies_admit_the_same_pods() -> None:
 
 
 def test_kafka_admits_pods_of_releases_without_its_label() -> None:
-    """During an upgrade, and after a rollback of the chart alone, pods of the earlier release still need Kafka."""
+    """Pods of earlier releases lack the label, and still need Kafka during an upgrade or a rollback."""
     (kafka,) = of_kind(helm.kustomized(helm.ROOT / "k8s/kind"), "Kafka")
     selectors = [peer["podSelector"] for peer in kafka["spec"]["kafka"]["listeners"][0]["networkPolicyPeers"]]
     (earlier,) = [s for s in selectors if "retail-orders/uses-kafka" not in s["matchLabels"]]
@@ -79,7 +79,7 @@ def test_kafka_admits_pods_of_releases_without_its_label() -> None:
 
 
 def test_topics_match_the_code() -> None:
-    """Both topics, with the replication that each cluster allows."""
+    """k8s/ defines exactly the code's two topics; they have 1 replica on kind and 3 in production."""
     for folder, replicas in (("kind", 1), ("production", 3)):
         topics = {
             t["metadata"]["name"]: t["spec"] for t in of_kind(helm.kustomized(helm.ROOT / "k8s" / folder), "KafkaTopic")
@@ -90,7 +90,7 @@ def test_topics_match_the_code() -> None:
 
 
 def test_kafka_users_match_the_services() -> None:
-    """Each user of the values is a KafkaUser, its Secret has that name, and its rights name the code's topics."""
+    """Each user in the chart's values has a KafkaUser, a Secret, and rights on the code's topics and group."""
     users = {u["metadata"]["name"]: u["spec"] for u in of_kind(helm.kustomized(helm.ROOT / "k8s/kind"), "KafkaUser")}
     values = yaml.safe_load(KIND.read_text())
     defaults = yaml.safe_load((helm.CHART / "values.yaml").read_text())
@@ -110,7 +110,7 @@ def test_kafka_users_match_the_services() -> None:
 
 
 def test_every_mongodb_role_has_a_secret_and_a_user() -> None:
-    """The set-up Job has the password of a user for each role; each service and the operator has a role."""
+    """The set-up Job gets a password for the user of each role, and each service and the operator has a role."""
     roles = json.loads((helm.ROOT / "k8s/mongodb/roles.json").read_text())
     job = next(r for r in helm.kustomized(helm.ROOT / "k8s/kind") if r["kind"] == "Job")
     sources = job["spec"]["template"]["spec"]["volumes"][1]["projected"]["sources"]
@@ -121,7 +121,7 @@ def test_every_mongodb_role_has_a_secret_and_a_user() -> None:
 
 
 def test_versions_match_the_versions_file() -> None:
-    """Each version that another file names is the one in k8s/versions.env."""
+    """Versions in the chart, k8s/ and the schemas equal those in k8s/versions.env."""
     lines = (helm.ROOT / "k8s/versions.env").read_text().splitlines()
     versions = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
     values = yaml.safe_load((helm.CHART / "values.yaml").read_text())
@@ -136,7 +136,7 @@ def test_versions_match_the_versions_file() -> None:
 
 
 def test_readme_is_generated_from_the_values() -> None:
-    """`make chart-docs` would change nothing."""
+    """The chart's README equals the output of `make chart-docs`."""
     spec = importlib.util.spec_from_file_location("chart_readme", helm.CHART / "readme.py")
     assert spec is not None
     assert spec.loader is not None
@@ -147,13 +147,13 @@ def test_readme_is_generated_from_the_values() -> None:
 
 
 def series(registry: CollectorRegistry) -> set[str]:
-    """Return the names of the series that the registry exports."""
+    """Return the names of all series that the registry exports."""
     suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"], "info": ["_info"]}
     return {family.name + suffix for family in registry.collect() for suffix in suffixes.get(family.type, [""])}
 
 
 def metrics_in_code() -> set[str]:
-    """Create every group of metrics, and return the names that Prometheus will see."""
+    """Create every group of metrics, and return the names under which Prometheus sees them."""
     names = series(new_registry("order-api"))
     for module in METRICS:
         registry = CollectorRegistry()
@@ -180,7 +180,7 @@ def expressions() -> list[str]:
 
 
 def test_alerts_and_dashboards_use_existing_metrics() -> None:
-    """A renamed metric must not leave an alert that can never fire."""
+    """Otherwise an alert on a renamed metric could never fire."""
     used = {name for text in expressions() for name in re.findall(r"[a-zA-Z_:][a-zA-Z0-9_:]*(?=\{)", text)}
     recorded = {rule["record"] for group in alerts.spec()["groups"] for rule in group["rules"] if "record" in rule}
 
@@ -189,8 +189,8 @@ def test_alerts_and_dashboards_use_existing_metrics() -> None:
     assert used <= metrics_in_code() | recorded | CERT_MANAGERS | PROMETHEUS | STRIMZI
 
 
-def test_every_service_has_an_alert_about_its_absence() -> None:
-    """Every API also has an alert about its certificate, which cert-manager names after the API."""
+def test_every_service_has_an_alert_for_its_absence() -> None:
+    """Each service has an alert for its absence, and each API one for its certificate, issued by cert-manager."""
     rules = alerts.alerts()
     certificate = rules["CertificateExpired"]["expr"]
     absent = {name: rule["expr"] for name, rule in rules.items() if name.endswith("Absent")}
@@ -203,7 +203,7 @@ def test_every_service_has_an_alert_about_its_absence() -> None:
 
 
 def test_every_alert_has_a_runbook() -> None:
-    """The anchor after the address is a heading of docs/operations.md."""
+    """Each alert's runbook address has the anchor of a heading in docs/operations.md."""
     rules = [
         rule
         for resource in of_kind(helm.rendered(EVERYTHING), "PrometheusRule")

@@ -1,4 +1,4 @@
-"""The dashboards: their JSON matches the source and the linter's rules, and every query is valid PromQL.
+"""The dashboards: the JSON files match their source and the linter's rules, and every query is valid PromQL.
 
 The rules are those of grafana/dashboard-linter, with `pod` instead of `instance`.
 """
@@ -25,7 +25,7 @@ DURATION = re.compile(r"\[([^]]+)\]")
 
 
 def panels(board: Board) -> list[dict[str, Any]]:
-    """Return the panels of a board without its rows."""
+    """Return the panels of a board, without the headings of its rows."""
     return [panel for panel in board.json()["panels"] if panel["type"] != "row"]
 
 
@@ -36,8 +36,8 @@ def queries(board: Board) -> list[str]:
     return found + [annotation["expr"] for annotation in content["annotations"]["list"]]
 
 
-def test_committed_json_is_that_of_the_source() -> None:
-    """`make dashboards` would change nothing."""
+def test_committed_json_is_generated_from_the_source() -> None:
+    """The committed files equal the output of `make dashboards`."""
     committed = {path.name: path.read_text(encoding="utf-8") for path in write.FOLDER.iterdir()}
 
     assert committed == write.files()
@@ -45,8 +45,8 @@ def test_committed_json_is_that_of_the_source() -> None:
 
 
 @BOARD
-def test_every_query_is_promql(board: Board, tmp_path: Path) -> None:
-    """The parser is promtool, with Grafana's variables replaced."""
+def test_every_query_is_valid_promql(board: Board, tmp_path: Path) -> None:
+    """Promtool parses each query, after Grafana's variables are replaced."""
     if alerts.PROMTOOL is None:
         pytest.skip("promtool is not installed: needs Debian's package prometheus")
     plain = [query.replace("$__rate_interval", "5m").replace("$namespace", "n") for query in queries(board)]
@@ -72,7 +72,7 @@ def test_every_panel_is_described_and_has_a_unit(board: Board) -> None:
 
 
 @BOARD
-def test_every_query_of_our_metrics_is_restricted_to_the_chosen_release(board: Board) -> None:
+def test_queries_are_restricted_to_the_chosen_release(board: Board) -> None:
     for panel in board.panels:
         for query in panel.queries.values():
             selectors = re.findall(r"\b((?:retail|process)_\w+)(\{[^}]*)?", query)
@@ -82,17 +82,17 @@ def test_every_query_of_our_metrics_is_restricted_to_the_chosen_release(board: B
 
 
 @BOARD
-def test_counters_are_read_as_rates_over_grafanas_interval(board: Board) -> None:
+def test_counters_are_queried_as_rates_over_grafanas_interval(board: Board) -> None:
     for query in queries(board):
         for counter in COUNTERS.finditer(query):
             before = query[: counter.start()]
             assert before.endswith(("rate(", "increase(")), query
     fixed = {length for query in queries(board) for length in DURATION.findall(query)} - {"$__rate_interval"}
-    assert fixed <= {"1m", "5m", "30d"}  # what the panel's title names
+    assert fixed <= {"1m", "5m", "30d"}  # intervals that the panel's title names
 
 
 @BOARD
-def test_board_is_chosen_by_its_variables_and_links_to_the_others(board: Board) -> None:
+def test_every_board_has_the_same_variables_and_links(board: Board) -> None:
     content = board.json()
     variables = {variable["name"]: variable for variable in content["templating"]["list"]}
 
@@ -118,21 +118,21 @@ def test_panels_do_not_overlap(board: Board) -> None:
         taken |= cells
 
 
-def test_first_row_of_the_orders_board_are_stats_with_thresholds() -> None:
+def test_first_row_of_the_orders_board_has_only_stats() -> None:
     _, first = BOARDS[0].rows[0]
 
     assert {panel.kind for panel in first} == {"stat"}
     assert all(panel.limits for panel in first)
 
 
-def test_every_runbook_of_a_panel_exists() -> None:
+def test_every_runbook_that_a_panel_links_exists() -> None:
     named = {panel.runbook for board in BOARDS for panel in board.panels if panel.runbook}
 
     assert len(named) >= 5
     assert named <= alerts.runbooks()
 
 
-def test_chart_puts_the_address_of_the_runbooks_into_the_boards() -> None:
+def test_chart_sets_the_runbook_address_in_the_boards() -> None:
     maps = [
         resource
         for resource in of_kind(helm.rendered(helm.CHART / "ci/everything-values.yaml"), "ConfigMap")

@@ -1,4 +1,4 @@
-"""`make image-digests` prints values that pin every image, and says why when it cannot."""
+"""`make image-digests` prints values that pin every image to a digest, or an error that says what to do."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def images(resources: list[Resource]) -> dict[str, str]:
 
 
 def run(folder: Path, *values: Path, client: str | None = None, answer: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the script with helm, and a registry client that runs `answer` with the image as the last argument."""
+    """Run the script; a fake registry `client` runs the shell code `answer`, in which $image is the image."""
     (folder / "helm").symlink_to(helm.programs() / "helm/helm")
     if client:
         program = folder / client
@@ -33,7 +33,7 @@ def run(folder: Path, *values: Path, client: str | None = None, answer: str = ""
 
 
 def test_every_image_is_pinned(tmp_path: Path) -> None:
-    """With the printed values, the chart renders each image with the registry's digest for that image."""
+    """With these values the chart renders each image with the digest that the registry returned for it."""
     number = 'echo "sha256:$(printf %064d ${#image})"'
     path = os.environ["PATH"]
     printed = run(tmp_path, client="crane", answer=f"PATH={path}; {number}")
@@ -47,7 +47,7 @@ def test_every_image_is_pinned(tmp_path: Path) -> None:
         assert pinned[name].startswith(image.partition(":")[0])
 
 
-def test_skopeo_and_docker_are_asked_in_their_own_way(tmp_path: Path) -> None:
+def test_skopeo_and_docker_are_called_with_their_own_arguments(tmp_path: Path) -> None:
     answers = {
         "skopeo": f'case "$image" in docker://*:*) echo {DIGEST};; *) exit 1;; esac',
         "docker": f'case "$1 $2 $3" in "buildx imagetools inspect") echo {DIGEST};; *) exit 1;; esac',
@@ -60,7 +60,7 @@ def test_skopeo_and_docker_are_asked_in_their_own_way(tmp_path: Path) -> None:
         assert yaml.safe_load(printed.stdout)["proxy"] == {"image": {"digest": DIGEST}}
 
 
-def test_failures_name_the_image_and_the_remedy(tmp_path: Path) -> None:
+def test_errors_name_the_image_and_the_fix(tmp_path: Path) -> None:
     cases = {
         "none": (None, "", "install crane, skopeo or docker"),
         "failing": ("crane", "echo denied >&2; exit 1", "cannot find retail-orders/auth-api:0.1.0; is it pushed"),
@@ -75,8 +75,8 @@ def test_failures_name_the_image_and_the_remedy(tmp_path: Path) -> None:
         assert printed.stdout == ""
 
 
-def test_pinned_image_is_asked_for_by_its_tag(tmp_path: Path) -> None:
-    """Without a tag it is refused: its name alone would stand for the tag `latest`."""
+def test_pinned_image_is_looked_up_by_its_tag(tmp_path: Path) -> None:
+    """A pinned image without a tag is rejected, because the registry would look up the tag `latest`."""
     printed = {}
     for tag in ("2.0", ""):
         (folder := tmp_path / f"tag{tag}").mkdir()

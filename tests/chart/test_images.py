@@ -1,4 +1,4 @@
-"""Images: registry, tag, digest, pull policy and pull Secrets, for each component and nginx."""
+"""Settings of images: registry, tag, digest, pull policy and pull Secrets, per component and for nginx."""
 
 import re
 
@@ -13,14 +13,14 @@ KEYS = {name: helm.key(name) for name in (*helm.SERVICES, "operator")}
 
 
 def images(*settings: str) -> dict[str, str]:
-    """Return the image of each container, by container name (`test` has order-api's)."""
+    """Return the image of each container, by container name; the test pod's runs order-api's image."""
     options = [part for text in (*OPERATOR, *settings) for part in ("--set", text)]
     pods = manifests.pods(helm.parse(helm.template("--values", str(MINIMAL), *options)))
     return {container["name"]: container["image"] for pod in pods for container in pod.containers}
 
 
 @pytest.mark.parametrize("registry", ["registry.example.com/shop", "registry.example.com/shop/"])
-def test_registry_stands_before_every_image(registry: str) -> None:
+def test_registry_is_prefixed_to_every_image(registry: str) -> None:
     found = images(f"imageRegistry={registry}")
 
     assert set(found) == {*KEYS, "proxy", "test"}
@@ -30,7 +30,7 @@ def test_registry_stands_before_every_image(registry: str) -> None:
     assert found["proxy"].startswith("registry.example.com/shop/nginxinc/nginx-unprivileged:")
 
 
-def test_registry_of_one_image_replaces_that_of_all() -> None:
+def test_registry_of_one_image_overrides_the_common_one() -> None:
     found = images("imageRegistry=a.example", "proxy.image.registry=docker.io")
 
     assert found["proxy"].startswith("docker.io/nginxinc/")
@@ -55,7 +55,7 @@ def test_digest_in_both_digest_and_tag_is_rejected() -> None:
     assert "values don't meet the specifications of the schema" in result.stderr
 
 
-def test_pull_secrets_are_names_or_objects_and_each_once() -> None:
+def test_pull_secrets_accept_names_and_objects_without_duplicates() -> None:
     options = ("imagePullSecrets[0]=a", "imagePullSecrets[1].name=b", "orderApi.image.pullSecrets={b,c}",
                "proxy.image.pullSecrets[0].name=d")  # fmt: skip
     sets = [part for text in options for part in ("--set", text)]
@@ -72,7 +72,7 @@ def test_pull_secrets_are_names_or_objects_and_each_once() -> None:
     }
 
 
-def test_pull_policy_of_one_image_replaces_that_of_all() -> None:
+def test_pull_policy_of_one_image_overrides_the_common_one() -> None:
     sets = ["--set", "imagePullPolicy=Always,proxy.image.pullPolicy=Never"]
     pods = manifests.pods(helm.parse(helm.template("--values", str(MINIMAL), *sets)))
     policies = {container["name"]: container["imagePullPolicy"] for pod in pods for container in pod.containers}

@@ -1,4 +1,4 @@
-"""A pod serves on both families: proven in a network namespace that has an IPv6 address only."""
+"""A pod serves requests on IPv4 and IPv6, tested in a network namespace whose only address is IPv6."""
 
 import json
 import os
@@ -27,8 +27,8 @@ def admin_binds() -> set[str]:
 
 
 @pytest.mark.skipif(not AVAILABLE, reason="needs unshare and ip, network namespaces and IPv6")
-def test_pod_serves_requests_with_an_ipv6_address_only(tmp_path: Path) -> None:
-    """Proxy and admin port, on the pod's only address; the admin port on IPv4 too."""
+def test_pod_with_only_an_ipv6_address_serves_requests(tmp_path: Path) -> None:
+    """The proxy and the admin port respond on the pod's only address, the admin port also on 127.0.0.1."""
     chart_proxy.write(tmp_path, Authority(tmp_path / "authority"))
     (bind,) = admin_binds()
     command = [*NAMESPACE, sys.executable, "-m", "support.ipv6_only", str(tmp_path), bind]

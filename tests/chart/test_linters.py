@@ -1,6 +1,6 @@
-"""docs/kubernetes.md explains every finding of the manifest linters, and Helm 3 renders what Helm 4 renders.
+"""The manifest linters find only what docs/kubernetes.md explains, and Helm 3 renders the same as Helm 4.
 
-`make chart-lint` runs those that are on PATH and names the others; docs/kubernetes.md says how to install them.
+`make chart-lint` runs the linters that are on PATH and names the others; docs/kubernetes.md says how to install them.
 """
 
 import json
@@ -16,7 +16,7 @@ from support import helm
 
 EXAMPLES = sorted((helm.CHART / "ci").glob("*-values.yaml"))
 DOCS = helm.ROOT / "docs/kubernetes.md"
-KUBERNETES = "1.34.0"  # a Helm that `go install` built assumes an old one
+KUBERNETES = "1.34.0"  # without this, a Helm built by `go install` assumes an old Kubernetes
 
 
 def needs(program: str) -> pytest.MarkDecorator:
@@ -24,14 +24,14 @@ def needs(program: str) -> pytest.MarkDecorator:
 
 
 def answered(linter: str) -> set[str]:
-    """Return the checks of a linter that the table in the docs explains."""
+    """Return the checks of a linter that docs/kubernetes.md explains in its table."""
     found = re.findall(rf"^\| {linter} \| `([^`]+)` \| .{{20,}} \|$", DOCS.read_text(), re.MULTILINE)
     assert len(found) == len(set(found))
     return set(found)
 
 
 def manifests(folder: Path) -> list[Path]:
-    """Write what the chart renders for each example, and return the files."""
+    """Render the chart with each example of values into a file, and return the files."""
     files = [folder / values.name for values in EXAMPLES]
     for values, file in zip(EXAMPLES, files, strict=True):
         file.write_text(helm.template("--values", str(values)).stdout)
@@ -39,7 +39,7 @@ def manifests(folder: Path) -> list[Path]:
 
 
 def findings(*command: str | Path) -> Any:
-    """Return the JSON that a linter prints; its exit code shows only whether it found something."""
+    """Run a linter and return the JSON that it prints; it may exit with an error code because of findings."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
     assert done.stdout, done.stderr
     return json.loads(done.stdout)
@@ -65,8 +65,8 @@ def test_checkov_findings_are_all_in_the_docs(tmp_path: Path) -> None:
 
 @needs("helm3")
 @pytest.mark.parametrize("values", EXAMPLES, ids=lambda path: path.stem)
-def test_helm_3_renders_the_same_text(values: Path) -> None:
-    """Only empty lines between objects may differ."""
+def test_helm_3_and_helm_4_render_the_same_text(values: Path) -> None:
+    """The output of both versions is the same, except for empty lines between objects."""
     options = ("--namespace", helm.NAMESPACE, "--values", str(values), "--kube-version", KUBERNETES)
     command = ["helm3", "template", "retail", str(helm.CHART), *options]
     third = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout

@@ -1,4 +1,4 @@
-"""Settings of objects other than pods: names, labels, the test, hosts, Services, monitors, budgets."""
+"""Settings of objects other than pods: names, labels, the Helm test, hosts, Services, monitors, budgets."""
 
 import json
 
@@ -10,7 +10,7 @@ MINIMAL = helm.CHART / "ci/minimal-values.yaml"
 
 
 def rendered(*settings: str) -> list[Resource]:
-    """Return the minimal example with these settings, as NAME=JSON."""
+    """Render the chart with the minimal example and these settings, each as NAME=JSON."""
     return helm.parse(helm.template("--values", str(MINIMAL), *(p for s in settings for p in ("--set-json", s))))
 
 
@@ -28,7 +28,7 @@ def test_name_override_changes_names_and_selectors() -> None:
 
 
 def test_common_labels_reach_every_object_once() -> None:
-    """A label that describes is replaced. The parser accepts a repeated key, so the text is searched."""
+    """Common labels replace descriptive ones, never selectors; the text is searched because YAML hides duplicates."""
     labels = 'commonLabels={"team":"orders","app.kubernetes.io/part-of":"shop","release":"mine"}'
     annotations = 'commonAnnotations={"example.com/owner":"x"}'
     options = [part for setting in (labels, annotations, "extraObjects=[]") for part in ("--set-json", setting)]
@@ -46,7 +46,7 @@ def test_common_labels_reach_every_object_once() -> None:
 
 
 def test_uninstall_removes_every_object_of_the_helm_test() -> None:
-    """Hooks are not part of a release, so only the pod is one, and it is deleted however it ends."""
+    """`helm uninstall` does not delete hooks, so only the pod is a hook, with a policy that always deletes it."""
     resources = [r for r in rendered() if r["metadata"]["labels"]["app.kubernetes.io/component"] == "test"]
     hooks = {r["kind"]: r["metadata"]["annotations"] for r in resources if "helm.sh/hook" in str(r["metadata"])}
 

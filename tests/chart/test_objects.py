@@ -27,7 +27,7 @@ def component(resource: dict[str, Any]) -> str:
 
 
 def test_each_component_is_complete(resources: list[dict[str, Any]]) -> None:
-    """Deployment, ServiceAccount and NetworkPolicy for all; a Service for the APIs."""
+    """Each component has Deployment, ServiceAccount and NetworkPolicy, each API also a Service."""
     for kind in ("Deployment", "ServiceAccount", "NetworkPolicy"):
         assert {component(r) for r in of_kind(resources, kind)} >= COMPONENTS
 
@@ -35,7 +35,7 @@ def test_each_component_is_complete(resources: list[dict[str, Any]]) -> None:
 
 
 def test_every_selector_matches_a_pod(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
-    """Every Service, budget, policy and monitor selects a pod, and every Deployment its own and no other."""
+    """Every Service, budget, policy and monitor selects a pod, and every Deployment selects only its own pods."""
     for resource in of_kind(
         resources, "Service", "PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor", "PodMonitor"
     ):
@@ -50,7 +50,7 @@ def test_every_selector_matches_a_pod(resources: list[dict[str, Any]], pods: lis
 
 
 def test_services_point_to_existing_ports(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
-    """A Service's target is a named port of its pods; a route's target is a port of a Service."""
+    """A Service targets a named port of its pods, and a route targets a port of a Service."""
     services = of_kind(resources, "Service")
     for service in services:
         target = next(p for p in pods if selects(service["spec"]["selector"], p.labels))
@@ -95,7 +95,7 @@ def test_policies_deny_by_default_and_cover_every_port(resources: list[dict[str,
 
 
 def test_every_allowed_egress_has_a_matching_ingress(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
-    """For every egress rule to a pod of the release there is an ingress rule at that pod."""
+    """Each egress rule to a pod of the release has a matching ingress rule at that pod."""
     policies = of_kind(resources, "NetworkPolicy")
     pairs = 0
     for sender in pods:
@@ -122,7 +122,7 @@ def lets_in(policies: list[dict[str, Any]], sender: Pod, receiver: Pod, port: st
 
 
 def test_replicas_are_rendered_only_on_request() -> None:
-    """The autoscaler or operator owns the number; Helm 4 cannot apply a manifest with another number."""
+    """The autoscaler or an operator sets the number; Helm 4 could not apply a manifest with another number."""
     deployments = {d["metadata"]["name"]: d["spec"] for v in EXAMPLES for d in of_kind(helm.rendered(v), "Deployment")}
 
     assert {name: spec["replicas"] for name, spec in deployments.items() if "replicas" in spec} == {
@@ -131,7 +131,7 @@ def test_replicas_are_rendered_only_on_request() -> None:
 
 
 def test_scaled_deployment_has_autoscaler_and_budget(resources: list[dict[str, Any]]) -> None:
-    """Each Deployment without a number has an autoscaler of one of its containers, and a budget."""
+    """Each Deployment without a fixed number of replicas has a budget and an autoscaler."""
     scaled = {
         hpa["spec"]["scaleTargetRef"]["name"]: hpa["spec"] for hpa in of_kind(resources, "HorizontalPodAutoscaler")
     }
@@ -147,7 +147,7 @@ def test_scaled_deployment_has_autoscaler_and_budget(resources: list[dict[str, A
         assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
 
 
-def test_budget_covers_replicas_of_any_owner() -> None:
+def test_deployments_have_a_budget_unless_fixed_below_two_replicas() -> None:
     """Only a Deployment with a fixed number below two has no budget."""
     sets = ["autoscaling.enabled=false", "replicas=2"]
     fixed = [part for text in sets for part in ("--set", f"orderApi.{text}")]
@@ -171,7 +171,7 @@ def test_scaling_behavior_is_merged_over_the_default() -> None:
 
 
 def test_everything_values_render_every_kind() -> None:
-    """This example exists to render each template."""
+    """The example everything-values.yaml must render every template of the chart."""
     kinds = {r["kind"] for r in helm.rendered(helm.CHART / "ci/everything-values.yaml")}
 
     assert kinds == {
@@ -183,12 +183,12 @@ def test_everything_values_render_every_kind() -> None:
 
 
 def test_chart_creates_no_secret(resources: list[dict[str, Any]]) -> None:
-    """Secrets come from elsewhere; what the pods read is named in the values."""
+    """The chart creates no Secret; the values name the Secrets that pods use."""
     assert of_kind(resources, "Secret") == []
 
 
 def test_config_maps_used_by_pods_exist(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
-    """No pod waits for a ConfigMap that the chart does not create."""
+    """Each ConfigMap that a pod uses is created by the chart; a missing one would keep the pod from starting."""
     made = {r["metadata"]["name"] for r in of_kind(resources, "ConfigMap")}
     named = {v["configMap"]["name"] for p in pods for v in p.spec["volumes"] if "configMap" in v}
 
@@ -197,7 +197,7 @@ def test_config_maps_used_by_pods_exist(resources: list[dict[str, Any]], pods: l
 
 
 def test_certificates_match_their_host_names(resources: list[dict[str, Any]]) -> None:
-    """An API mounts a Certificate's Secret, or one of its own name; a Certificate has the name the gateway asks for."""
+    """An API mounts a Certificate's Secret or one named after it; a Certificate has the name the gateway checks."""
     certificates = {r["spec"]["secretName"]: r["spec"] for r in of_kind(resources, "Certificate")}
     for policy in of_kind(resources, "BackendTLSPolicy"):
         secret = policy["spec"]["validation"]["caCertificateRefs"][0]["name"]

@@ -1,4 +1,4 @@
-"""Every pod meets the restricted Pod Security Standard, and is confined a little more."""
+"""Every pod meets the restricted Pod Security Standard, and further restrictions."""
 
 import re
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def test_chart_renders_pods() -> None:
 
 
 def test_pod_is_restricted(pod: Pod) -> None:
-    """Pod level: non-root, the default seccomp profile, no service account token, no host namespaces or paths."""
+    """Every pod runs as non-root with the default seccomp profile, without API token, host namespace or host path."""
     context = pod.spec["securityContext"]
 
     assert context["runAsNonRoot"] is True
@@ -54,7 +54,7 @@ def test_pod_is_restricted(pod: Pod) -> None:
 
 
 def test_containers_are_restricted(pod: Pod) -> None:
-    """Container level: no privilege escalation, no capabilities, a read-only root file system."""
+    """Every container has no privilege escalation, no capabilities and a read-only root file system."""
     for container in pod.containers:
         context = container["securityContext"]
 
@@ -73,14 +73,14 @@ def test_containers_have_requests_and_limits(pod: Pod) -> None:
 
 
 def test_images_have_a_fixed_tag(pod: Pod) -> None:
-    """Never `latest`, the default."""
+    """Every image has a tag, and not `latest`."""
     for container in pod.containers:
         assert re.fullmatch(r"[a-z0-9./-]+:[A-Za-z0-9_.-]+(@sha256:[0-9a-f]{64})?", container["image"])
         assert not container["image"].endswith(":latest")
 
 
 def test_manifest_contains_no_secret(pod: Pod) -> None:
-    """A variable whose name suggests a secret holds a file's name or a reference; no variable occurs twice."""
+    """A variable with a secret's name holds a file name or a reference; no variable occurs twice."""
     for container in pod.containers:
         env = container.get("env", [])
         for variable in env:
@@ -91,7 +91,7 @@ def test_manifest_contains_no_secret(pod: Pod) -> None:
 
 
 def test_mounts_have_a_volume(pod: Pod) -> None:
-    """Every volume is also mounted; a claim of the StatefulSet counts as its volume."""
+    """Each mount has a volume, possibly from a StatefulSet's claim, and each volume is mounted."""
     volumes = {volume["name"] for volume in pod.spec.get("volumes", [])}
     mounts = {mount["name"] for container in pod.containers for mount in container.get("volumeMounts", [])}
 
@@ -101,7 +101,7 @@ def test_mounts_have_a_volume(pod: Pod) -> None:
 
 @services_pods
 def test_services_have_probes(pod: Pod) -> None:
-    """Startup, liveness and readiness probes ask the container itself, the service on its admin port."""
+    """Every container has startup, liveness and readiness probes; a service's ask its admin port."""
     for container in pod.containers:
         assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(container)
     service = pod.spec["containers"][0]
@@ -113,7 +113,7 @@ def test_services_have_probes(pod: Pod) -> None:
 
 @services_pods
 def test_services_stop_without_dropping_a_request(pod: Pod) -> None:
-    """Each container first sleeps, the proxy shortest, until no gateway uses the pod; 30 s are left for requests."""
+    """On stop, each container first waits until no gateway uses the pod, the proxy shortest; then requests get 30 s."""
     pauses = [container["lifecycle"]["preStop"]["sleep"]["seconds"] for container in pod.spec["containers"]]
 
     assert min(pauses) >= 5

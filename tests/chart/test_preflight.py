@@ -1,4 +1,4 @@
-"""`make preflight` names what a cluster lacks, a sentence each. A stand-in of kubectl reads the cluster from files."""
+"""`make preflight` names in one sentence each what a cluster lacks; a fake kubectl reads it from files."""
 
 import json
 import os
@@ -30,7 +30,7 @@ exit 1
 
 
 def complete(values: Path) -> Cluster:
-    """Return a cluster that has all that the chart with these values and k8s/production need, by path of the API."""
+    """Return a cluster with all that the chart (with `values`) and k8s/production need: content by API path."""
     chart = helm.rendered(values)
     kinds: dict[str, list[dict[str, str]]] = {}
     for resource in chart + helm.kustomized(helm.ROOT / "k8s/production"):
@@ -74,7 +74,7 @@ def operator(watched: str, provider: str | None) -> dict[str, Any]:
 
 
 def preflight(folder: Path, cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the script against a cluster."""
+    """Run the preflight script against this cluster."""
     (folder / "cluster").mkdir()
     for path, answer in cluster.items():
         file = folder / "cluster" / (path.replace("/", "_") + (".error" if isinstance(answer, str) else ""))
@@ -90,7 +90,7 @@ def preflight(folder: Path, cluster: Cluster, *arguments: str) -> subprocess.Com
 
 
 @pytest.mark.parametrize("values", [PRODUCTION, EVERYTHING], ids=lambda path: path.stem)
-def test_complete_cluster_lacks_nothing(values: Path, tmp_path: Path) -> None:
+def test_complete_cluster_passes(values: Path, tmp_path: Path) -> None:
     done = preflight(tmp_path, complete(values), str(values))
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "nothing is missing\n", "")
@@ -139,7 +139,7 @@ NOT_READY: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize("lacks", [ABSENT, NOT_SERVED, NOT_READY], ids=["absent", "not served", "not ready"])
-def test_each_missing_requirement_is_named_in_a_sentence(lacks: list[tuple[str, Any, str]], tmp_path: Path) -> None:
+def test_each_missing_requirement_is_named(lacks: list[tuple[str, Any, str]], tmp_path: Path) -> None:
     """Every missing requirement is reported, and nothing else."""
     done = preflight(tmp_path, complete(PRODUCTION) | {path: answer for path, answer, _ in lacks}, str(PRODUCTION))
     sentences = done.stdout.splitlines()
@@ -150,7 +150,7 @@ def test_each_missing_requirement_is_named_in_a_sentence(lacks: list[tuple[str, 
         assert [line for line in sentences if part in line and line.startswith("missing: ")], (part, done.stdout)
 
 
-def test_ingress_needs_its_class(tmp_path: Path) -> None:
+def test_missing_ingress_class_is_reported(tmp_path: Path) -> None:
     none: Cluster = {"/apis/networking.k8s.io/v1/ingressclasses": {"items": []}}
     done = preflight(tmp_path, complete(EVERYTHING) | none, str(EVERYTHING))
 
@@ -175,7 +175,7 @@ def test_unreachable_cluster_and_missing_rights_exit_with_2(tmp_path: Path) -> N
         assert f"cannot read /version: {answer}" in done.stderr
 
 
-def test_wrong_values_exit_with_the_sentence_of_the_chart(tmp_path: Path) -> None:
+def test_invalid_values_exit_with_the_charts_error(tmp_path: Path) -> None:
     (values := tmp_path / "values.yaml").write_text(yaml.safe_dump({"kafka": {"port": 1}}))
     done = preflight(tmp_path, complete(PRODUCTION), str(PRODUCTION), str(values))
 

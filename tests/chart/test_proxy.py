@@ -1,4 +1,4 @@
-"""nginx itself accepts the configuration that the chart gives to the proxy of each API."""
+"""The chart's proxy configuration in a real nginx: valid, with the right limits, addresses, log and headers."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ EXAMPLES = sorted((helm.CHART / "ci").glob("*-values.yaml"))
 
 @pytest.mark.parametrize("values", EXAMPLES, ids=lambda path: path.stem)
 def test_nginx_accepts_its_configuration(values: Path, tmp_path: Path) -> None:
-    """`nginx -t` finds no error and no warning in what the ConfigMap holds."""
+    """`nginx -t` reports no error and no warning for the configuration in the ConfigMap."""
     config = next(
         r for r in helm.rendered(values) if r["kind"] == "ConfigMap" and r["metadata"]["name"].endswith("-proxy")
     )
@@ -37,12 +37,12 @@ def test_nginx_accepts_its_configuration(values: Path, tmp_path: Path) -> None:
 
 
 def statuses(client: RawHttpsClient, address: str, times: int) -> list[int]:
-    """Return the statuses of responses to requests that the gateway forwards with `address` as the client's."""
+    """Send requests with `address` in X-Forwarded-For, as the gateway does, and return their statuses."""
     return [client.ask("GET /x HTTP/1.1", f"X-Forwarded-For: {address}\r\n").status for _ in range(times)]
 
 
 def share_a_limit(client: RawHttpsClient, one: str, other: str) -> bool:
-    """Return whether `one` and `other` share a limit; tried twice, because one request per second is allowed again."""
+    """Return whether two addresses share a limit; tried twice, since one request per second is allowed again."""
     return any(statuses(client, one, 6)[-1:] + statuses(client, other, 1) == [429, 429] for _ in range(2))
 
 
@@ -52,7 +52,7 @@ def proxy_options(trusted: str) -> tuple[str, ...]:
     return tuple(part for text in sets for part in ("--set", text))
 
 
-def test_limit_counts_the_clients_address_behind_the_gateway(tmp_path: Path, service: int) -> None:
+def test_limit_is_per_client_address_behind_the_gateway(tmp_path: Path, service: int) -> None:
     authority = Authority(tmp_path / "authority")
     with chart_proxy.running(tmp_path, authority, service, *proxy_options("127.0.0.0/8")) as proxy:
         client = RawHttpsClient(proxy.port, authority.certificate)
@@ -72,7 +72,7 @@ def test_forwarded_address_from_another_peer_is_ignored(tmp_path: Path, service:
 
 
 def logged(folder: Path, path: str) -> str:
-    """Return the log once nginx has written the whole line for the request to `path`."""
+    """Return the log once it has a complete line about the request to `path`."""
 
     def log() -> str:
         text = (folder / "log").read_text()
@@ -114,7 +114,7 @@ def test_proxy_logs_only_its_own_responses(tmp_path: Path, service: int) -> None
     ],
 )
 def test_hsts_is_sent_as_configured(tmp_path: Path, service: int, options: tuple[str, ...], value: str | None) -> None:
-    """The header is the same in responses of the service and of the proxy, also to a line that is not HTTP."""
+    """The header is the same in responses of the service, of the proxy, and to a line that is not HTTP."""
     authority = Authority(tmp_path / "authority")
     with chart_proxy.running(tmp_path, authority, service, *options) as proxy:
         client = RawHttpsClient(proxy.port, authority.certificate)

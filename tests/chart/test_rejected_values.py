@@ -1,4 +1,4 @@
-"""Wrong values are rejected before anything reaches a cluster, with a sentence that says what is wrong."""
+"""Wrong values are rejected before anything changes in a cluster, with an error that says what is wrong."""
 
 import pytest
 
@@ -42,7 +42,7 @@ MINIMAL = str(helm.CHART / "ci/minimal-values.yaml")
     ],
 )
 def test_invalid_values_are_rejected_by_the_schema(setting: str) -> None:
-    """A misspelt key or a value out of bounds is named by the values' schema."""
+    """The schema of the values names a misspelt key, or a value out of bounds."""
     result = helm.template("--values", MINIMAL, "--set", setting)
 
     assert result.returncode != 0
@@ -89,15 +89,15 @@ def test_invalid_values_are_rejected_by_the_schema(setting: str) -> None:
     ],
 )
 def test_contradictory_values_fail_with_a_clear_error(settings: str, sentence: str) -> None:
-    """What the schema cannot check, the chart checks before it renders."""
+    """The chart's templates check what a schema cannot express, before they render anything."""
     result = helm.template("--values", MINIMAL, "--set", settings)
 
     assert result.returncode != 0
     assert sentence in result.stderr
 
 
-def test_installation_without_values_is_rejected() -> None:
-    """The defaults name no server, so the chart asks for one."""
+def test_installation_with_default_values_is_rejected() -> None:
+    """The defaults contain no server addresses, so the error says which values to set."""
     result = helm.template()
 
     assert result.returncode != 0

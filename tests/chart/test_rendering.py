@@ -1,4 +1,4 @@
-"""For every example of values, the chart renders what Kubernetes and the operators accept."""
+"""With every example of values, the chart renders resources that Kubernetes and the operators accept."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def by_name(path: Path) -> str:
 
 @pytest.mark.parametrize("values", EXAMPLES, ids=by_name)
 def test_helm_lint_finds_no_error(values: Path) -> None:
-    """`helm lint --strict` has no error and no warning."""
+    """`helm lint --strict` reports no error and no warning."""
     result = helm.run("helm", "lint", "--strict", str(helm.CHART), "--values", str(values))
 
     assert result.returncode == 0, result.stdout + result.stderr
@@ -25,7 +25,7 @@ def test_helm_lint_finds_no_error(values: Path) -> None:
 
 @pytest.mark.parametrize("values", EXAMPLES, ids=by_name)
 def test_rendered_resources_match_their_schemas(values: Path) -> None:
-    """Core kinds and custom resources have no unknown, missing or wrongly typed field."""
+    """No resource, core or custom, has an unknown, missing or wrongly typed field."""
     resources = helm.rendered(values)
 
     assert [problem for resource in resources for problem in schemas.problems(resource)] == []
@@ -34,7 +34,7 @@ def test_rendered_resources_match_their_schemas(values: Path) -> None:
 
 @pytest.mark.parametrize("folder", OVERLAYS, ids=by_name)
 def test_kubernetes_manifests_match_their_schemas(folder: Path) -> None:
-    """Kafka, MongoDB, certificates and the gateway too; EnvoyProxy's schema is too large to keep here."""
+    """The resources in k8s/ match their schemas; EnvoyProxy's schema is too large to be stored here."""
     resources = [resource for resource in helm.kustomized(folder) if resource["kind"] != "EnvoyProxy"]
 
     assert [problem for resource in resources for problem in schemas.problems(resource)] == []
@@ -53,7 +53,7 @@ def test_schemas_reject_an_unknown_field() -> None:
 
 @pytest.mark.parametrize("values", EXAMPLES, ids=by_name)
 def test_names_are_unique_and_in_the_namespace(values: Path) -> None:
-    """No two objects of one kind share a name, and none asks for a namespace of its own."""
+    """No two objects of one kind share a name, and none sets a namespace."""
     resources = helm.rendered(values)
     names = [(r["kind"], r["metadata"]["name"]) for r in resources]
 

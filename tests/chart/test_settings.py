@@ -1,4 +1,4 @@
-"""Settings that most charts have: at the top for every pod, under a component for its pods only."""
+"""Settings that most charts have: at the top level for every pod, under a component only for its pods."""
 
 import json
 from functools import cache
@@ -36,7 +36,7 @@ SETTINGS: dict[str, Any] = {
 
 @cache
 def rendered(*settings: str) -> list[Resource]:
-    """Return the minimal example with the operator and these settings as NAME=JSON."""
+    """Render the minimal example with the operator and these settings, each as NAME=JSON."""
     options = [part for text in OPERATOR for part in ("--set", text)]
     options += [part for text in settings for part in ("--set-json", text)]
     return helm.parse(helm.template("--values", str(MINIMAL), *options))
@@ -53,7 +53,7 @@ def pods(resources: list[Resource]) -> dict[str, tuple[Resource, Resource]]:
 
 
 def shown(pod: tuple[Resource, Resource]) -> dict[str, Any]:
-    """Return where a pod shows each setting."""
+    """Return the value that each setting has in a pod."""
     metadata, spec = pod
     own = spec["containers"][0]
     spread = [{key: c[key] for key in SPREAD} for c in spec["topologySpreadConstraints"]]
@@ -73,7 +73,7 @@ def shown(pod: tuple[Resource, Resource]) -> dict[str, Any]:
 
 
 def has(pod: tuple[Resource, Resource], key: str) -> bool:
-    """Return whether a pod shows a setting, possibly among others."""
+    """Return whether a pod has the value of a setting, possibly among others."""
     value, found = SETTINGS[key], shown(pod)[key]
     if isinstance(value, dict):
         return bool(found is not None and value.items() <= found.items())
@@ -81,7 +81,7 @@ def has(pod: tuple[Resource, Resource], key: str) -> bool:
 
 
 @pytest.mark.parametrize("key", SETTINGS)
-def test_setting_at_the_top_reaches_every_pod(key: str) -> None:
+def test_top_level_setting_applies_to_every_pod(key: str) -> None:
     before = pods(rendered())
     after = pods(rendered(f"{key}={json.dumps(SETTINGS[key])}"))
 
@@ -91,7 +91,7 @@ def test_setting_at_the_top_reaches_every_pod(key: str) -> None:
 
 
 @pytest.mark.parametrize("component", KEYS)
-def test_setting_of_a_component_reaches_only_its_pod(component: str) -> None:
+def test_component_setting_applies_only_to_its_pod(component: str) -> None:
     settings = [f"{KEYS[component]}.{key}={json.dumps(value)}" for key, value in SETTINGS.items()]
     after = pods(rendered(*settings))
 
@@ -100,7 +100,7 @@ def test_setting_of_a_component_reaches_only_its_pod(component: str) -> None:
     }
 
 
-def test_component_merges_maps_and_null_removes_a_key(tmp_path: Path) -> None:
+def test_component_maps_are_merged_and_null_removes_a_key(tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
     own = {"orderApi": {"nodeSelector": {"disk": None, "gpu": "no"}, "podSecurityContext": {"fsGroup": None}}}
     values.write_text(json.dumps({"nodeSelector": {"disk": "ssd", "zone": "a"}} | own))
@@ -113,8 +113,8 @@ def test_component_merges_maps_and_null_removes_a_key(tmp_path: Path) -> None:
     assert found["auth-api"][1]["securityContext"]["fsGroup"] == 10001
 
 
-def test_openshift_can_choose_the_user_ids() -> None:
-    """OpenShift's restricted-v2 SCC rejects a fixed user; the rest of the strict security contexts stays."""
+def test_user_ids_can_be_left_to_openshift() -> None:
+    """OpenShift's restricted-v2 SCC rejects a fixed user id; the rest of the security context is unchanged."""
     for _, spec in pods(rendered('podSecurityContext={"runAsUser":null,"runAsGroup":null,"fsGroup":null}')).values():
         assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
         for container in spec["containers"]:
@@ -131,7 +131,7 @@ def test_probes_have_settable_timings() -> None:
     assert (own["periodSeconds"], own["timeoutSeconds"], own["failureThreshold"]) == (9, 1, 2)
 
 
-def test_accounts_have_names_and_annotations() -> None:
+def test_service_accounts_have_settable_names_and_annotations() -> None:
     resources = rendered(
         'serviceAccount.annotations={"example.com/role":"reader"}', 'orderApi.serviceAccount={"name":"orders"}',
         'authApi.serviceAccount={"create":false}',
@@ -144,7 +144,7 @@ def test_accounts_have_names_and_annotations() -> None:
     assert (used["order-api"], used["auth-api"]) == ("orders", "default")
 
 
-def test_limits_can_be_removed() -> None:
+def test_resource_limits_can_be_removed() -> None:
     settings = ["resources.limits=null", "resources.requests.cpu=1"]
     options = [p for k in ("orderApi", "proxy", "test") for s in settings for p in ("--set", f"{k}.{s}")]
     found = pods(helm.parse(helm.template("--values", str(MINIMAL), *options)))

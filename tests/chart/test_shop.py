@@ -1,4 +1,4 @@
-"""The shop page in the chart's proxy: only on request, with its own headers, and without a change of the API."""
+"""The shop page in the chart's proxy: served only if enabled, with its own headers, and without effect on the API."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,12 +19,12 @@ def client(tmp_path: Path, service: int) -> Iterator[RawHttpsClient]:
         yield RawHttpsClient(proxy.port, authority.certificate)
 
 
-def test_chart_has_no_shop_by_default() -> None:
+def test_shop_page_is_off_by_default() -> None:
     assert set(chart_proxy.files()) == {"nginx.conf", "limits.conf", "rules.conf"}
     assert "shop" not in chart_proxy.files()["nginx.conf"]
 
 
-def test_shop_page_is_served_at_the_root_with_a_strict_policy(client: RawHttpsClient) -> None:
+def test_shop_page_is_served_at_the_root_with_strict_csp(client: RawHttpsClient) -> None:
     answer = client.ask("GET / HTTP/1.1")
 
     assert answer.status == 200
@@ -47,7 +47,7 @@ def test_each_file_has_its_content_type(client: RawHttpsClient) -> None:
         assert answer.body == path.read_bytes()
 
 
-def test_links_are_empty_without_configured_addresses(client: RawHttpsClient) -> None:
+def test_shop_page_has_no_links_without_configured_addresses(client: RawHttpsClient) -> None:
     answer = client.ask("GET /shop/links.json HTTP/1.1")
 
     assert answer.headers["content-type"].startswith("application/json")
@@ -64,13 +64,13 @@ def test_unchanged_file_returns_304(client: RawHttpsClient) -> None:
 def test_other_files_are_not_served(client: RawHttpsClient, path: str) -> None:
     answer = client.ask(f"GET {path} HTTP/1.1")
 
-    if answer.status == 200:  # the service, which returns every path that it gets
+    if answer.status == 200:  # the service, which returns the path of each request
         assert answer.json()["path"] == path
     else:
         assert_problem(answer, 404)
 
 
-def test_post_to_a_page_returns_405(client: RawHttpsClient) -> None:
+def test_post_to_the_shop_page_returns_405(client: RawHttpsClient) -> None:
     answer = client.ask("POST / HTTP/1.1", "Content-Length: 0\r\n")
 
     assert_problem(answer, 405)

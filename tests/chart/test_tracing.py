@@ -15,7 +15,7 @@ def variables(values: object, service: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("service", helm.SERVICES)
-def test_endpoint_reaches_every_service_and_opens_its_network_policy(service: str) -> None:
+def test_tracing_endpoint_is_set_and_allowed_by_network_policies(service: str) -> None:
     given = variables(EVERYTHING, service)
     policy = next(
         policy
@@ -30,7 +30,7 @@ def test_endpoint_reaches_every_service_and_opens_its_network_policy(service: st
 
 
 @pytest.mark.parametrize("service", helm.SERVICES)
-def test_no_endpoint_means_no_variables_and_no_open_port(service: str) -> None:
+def test_without_tracing_endpoint_no_variable_or_port_is_set(service: str) -> None:
     policies = of_kind(helm.rendered(MINIMAL), "NetworkPolicy")
     ports = [port["port"] for p in policies for rule in p["spec"].get("egress", []) for port in rule.get("ports", [])]
 

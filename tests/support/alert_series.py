@@ -1,4 +1,4 @@
-"""Series of each kind, for the cases of the alerts: names in promtool's notation, and values given by the case."""
+"""Builders of time series for the cases of alerts: names and values in promtool's notation."""
 
 from support.alerts import Case, Firing
 
@@ -53,5 +53,5 @@ def gauge(name: str, values: str, where: str = API) -> dict[str, str]:
 
 
 def waiting(name: str, text: str, where: str = API) -> list[Case]:
-    """The case of work that waits for a person: the alert fires for hours, until 5 minutes after the last item."""
+    """A case of work that waits for an operator: the alert keeps firing until 5 minutes after the last item."""
     return [Case(gauge(name, "0x5 2x600 0x60", where), {8: Firing(text), 600: Firing(text)}, (4, 630))]

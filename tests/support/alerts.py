@@ -1,4 +1,4 @@
-"""The chart's alerts and their runbooks; promtool (Debian's package `prometheus`) shows what they do with series."""
+"""The chart's alerts and their runbooks, and promtool (Debian's package `prometheus`) to test them on series."""
 
 import re
 import shutil
@@ -26,7 +26,7 @@ class Firing:
 
 @dataclass(frozen=True)
 class Case:
-    """What an alert does with series of one sample per `step` minutes: the minutes when it fires, and when not."""
+    """A case for an alert: series with a sample every `step` minutes, and the minutes when it fires or is quiet."""
 
     series: dict[str, str]
     fires: dict[int, Firing]
@@ -36,7 +36,7 @@ class Case:
 
 @cache
 def spec() -> dict[str, Any]:
-    """Return the groups of rules as the chart renders them for the release `shop` in the namespace `retail`."""
+    """Return the groups of rules that the chart renders for release `shop` in namespace `retail`."""
     (rules,) = of_kind(helm.rendered(helm.CHART / "ci/everything-values.yaml"), "PrometheusRule")
     content: dict[str, Any] = rules["spec"]
     return content
@@ -55,7 +55,7 @@ def runbooks() -> set[str]:
 
 
 def judge(folder: Path, name: str, case: Case) -> str:
-    """Return the objections of promtool, or nothing if the alert behaves as the case says."""
+    """Run promtool; return its errors, empty if the alert behaves as the case says."""
     rule = alerts()[name]
     annotations = {key: rule["annotations"][key] for key in ("summary", "runbook_url")}
     expected = [

@@ -1,4 +1,4 @@
-"""The system's Chromium, driven by Playwright, and what every page must keep to."""
+"""Chromium as installed on this machine, driven by Playwright, and the checks that every page must pass."""
 
 import os
 import shutil
@@ -18,18 +18,18 @@ LOOKS: dict[str, dict[str, Any]] = {
     "dark-phone": {"color_scheme": "dark", "size": PHONE},
 }
 ANSWER_MS = 30_000
-expect.set_options(timeout=ANSWER_MS)  # the limit for conditions is the same as for responses
+expect.set_options(timeout=ANSWER_MS)  # conditions get the same time limit as responses
 
 
 def program() -> str | None:
-    """Return the path of the installed Chromium, None if there is none."""
+    """Return the path of the installed Chromium, or None."""
     return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
 
 
 @contextmanager
 def running(**environ: str | float | bool) -> Iterator[Browser]:
-    """Run the browser. Until the context is left, the thread has no event loop for others."""
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses to run as root with it
+    """Run Chromium until the context is left; meanwhile this thread cannot run another event loop."""
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # with its sandbox, Chromium refuses to run as root
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=program(), args=[*sandbox, "--disable-dev-shm-usage"], env={**os.environ, **environ}
@@ -39,9 +39,9 @@ def running(**environ: str | float | bool) -> Iterator[Browser]:
 
 
 class Visit:
-    """A page in a separate window. `close` fails if the browser's console has an error that no test provoked.
+    """A page with its own cookies and storage. `close` fails if the console has an error that is not expected.
 
-    `refusals` are the statuses that the test provokes: the browser itself reports each of them as an error.
+    `refusals` are the error statuses that the test causes: the browser reports each of them in the console.
     """
 
     def __init__(self, browser: Browser, url: str, *, size: dict[str, int] | None = None, **options: Any) -> None:
@@ -66,7 +66,7 @@ class Visit:
         assert self.errors == []
 
     def serious_problems(self) -> list[str]:
-        """Return what axe-core finds serious or critical on the page as it is now."""
+        """Return the accessibility violations of the page that axe-core rates serious or critical."""
         self.page.evaluate((resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
         found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [
@@ -77,19 +77,19 @@ class Visit:
         ]
 
     def overflow(self) -> int:
-        """Return by how many pixels the page is wider than the window."""
+        """Return how many pixels wider than the window the page is; 0 if it fits."""
         return int(self.page.evaluate("document.scrollingElement.scrollWidth - innerWidth"))
 
 
 def become_visitor(page: Page) -> str:
-    """Register a visitor with one click; return the name."""
+    """Register a visitor with one click; return the generated user name."""
     page.get_by_role("button", name="Continue as a visitor").click()
     expect(page.locator("#account")).to_be_visible()
     return str(page.locator("#account strong").inner_text())
 
 
 def place(page: Page, *goods: str) -> None:
-    """Order the goods on the shop page."""
+    """Put these items into the basket and place the order."""
     for good in goods:
         page.get_by_role("button", name=f"Add {good}").click()
     page.get_by_role("button", name="Place the order").click()

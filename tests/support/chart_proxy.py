@@ -1,4 +1,4 @@
-"""The proxy of the chart: the configuration that helm renders, in a real nginx on this machine."""
+"""The chart's proxy: the configuration that Helm renders, in a real nginx on this machine."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ MINIMAL = helm.CHART / "ci/minimal-values.yaml"
 
 
 def files(*options: str, values: Path = MINIMAL) -> dict[str, str]:
-    """Return what the chart's ConfigMaps of the proxy hold, by file name; the shop page's are in `shop/`."""
+    """Return the files in the proxy's ConfigMaps by name; those of the shop page are below `shop/`."""
     resources = helm.parse(helm.template("--values", str(values), *options))
     folders = {"retail-proxy": "", "retail-shop": "shop/"}
     configs = [(folders.get(r["metadata"]["name"]), r) for r in resources if r["kind"] == "ConfigMap"]
@@ -34,7 +34,7 @@ class ChartProxy:
 
 
 def write(folder: Path, authority: Authority, *options: str) -> None:
-    """Write the configuration that a pod would have into a folder, with the folder's paths and a certificate."""
+    """Write a pod's proxy configuration into a folder, with a certificate and with paths inside the folder."""
     certificate = authority.issue("proxy")
     (folder / "shop").mkdir()
     for name, text in files(*options).items():
@@ -50,8 +50,9 @@ def write(folder: Path, authority: Authority, *options: str) -> None:
 
 @contextmanager
 def nginx(folder: Path, listening: Callable[[], bool]) -> Iterator[int]:
-    """Run nginx with the configuration in a folder until the context ends, and yield its process id."""
-    user = "user root; " if os.getuid() == 0 else ""  # otherwise nginx runs its workers as nobody
+    """Run nginx with the configuration in a folder until the context ends; yield the id of its master process."""
+    # otherwise nginx's workers run as nobody
+    user = "user root; " if os.getuid() == 0 else ""
     directives = f"daemon off; {user}"
     command = [nginx_binary(), "-p", folder, "-c", folder / "nginx.conf", "-e", "stderr", "-g", directives]
     with (folder / "log").open("wb") as log:
@@ -67,7 +68,7 @@ def nginx(folder: Path, listening: Callable[[], bool]) -> Iterator[int]:
 
 @contextmanager
 def running(folder: Path, authority: Authority, service_port: int, *options: str) -> Iterator[ChartProxy]:
-    """Run the proxy before the service on `service_port`; only paths and ports differ from a pod's."""
+    """Run the proxy in front of `service_port`; only paths and ports differ from those in a pod."""
     port = free_port()
     write(folder, authority, *options, "--set", "proxy.ipv6=false")
     text = (folder / "nginx.conf").read_text().replace("listen 8443 ssl", f"listen 127.0.0.1:{port} ssl")

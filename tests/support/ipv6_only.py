@@ -1,7 +1,7 @@
-"""Run by tests/chart/test_ipv6.py in a new network namespace: a pod's ports where it has an IPv6 address only.
+"""Run by tests/chart/test_ipv6.py in a new network namespace, to serve a pod's ports on an IPv6 address only.
 
-Arguments: the folder of the proxy's configuration, and ADMIN_BIND. Prints the statuses of proxy and admin port as
-JSON. As in an IPv6-only pod, 127.0.0.1 exists, and fd00::1 is the pod's address.
+Arguments: the folder of the proxy's configuration, and ADMIN_BIND. Prints the statuses of proxy and admin port as JSON.
+As in an IPv6-only pod, 127.0.0.1 exists, and fd00::1 is the pod's address.
 """
 
 import http.client
@@ -22,7 +22,7 @@ POD = "fd00::1"
 
 
 def main() -> None:
-    """Print the statuses that clients of the pod's address get."""
+    """Serve both ports, and print the statuses of requests to them."""
     folder, admin_bind = Path(sys.argv[1]), sys.argv[2]
     for command in ("link set lo up", f"addr add {POD}/128 dev lo"):
         subprocess.run(["ip", *command.split()], check=True, timeout=10)
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def answers() -> bool:
-    """Return whether something listens on the pod's address."""
+    """Return whether the proxy accepts connections on the pod's address."""
     connection = http.client.HTTPConnection(POD, 8443, timeout=1)
     try:
         connection.connect()
@@ -50,7 +50,7 @@ def answers() -> bool:
 
 
 def status(connection: http.client.HTTPConnection, path: str) -> int:
-    """Return the status of a GET."""
+    """Send a GET and return its status."""
     connection.request("GET", path, headers={"X-Forwarded-For": "2001:db8::7"})
     return connection.getresponse().status
 

@@ -1,4 +1,4 @@
-"""Views of rendered resources for policy tests."""
+"""Queries over rendered Kubernetes resources."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Pod:
 
     @property
     def ports(self) -> dict[str, int]:
-        """Container ports by name."""
+        """The container ports, by name."""
         return {p["name"]: p["containerPort"] for c in self.containers for p in c.get("ports", [])}
 
 

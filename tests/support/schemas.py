@@ -16,7 +16,7 @@ CUSTOM = Path(__file__).resolve().parents[1] / "chart/schemas"
 
 
 def problems(resource: dict[str, Any]) -> list[str]:
-    """Return the violations of the schema of the resource's kind; a kind without a schema is also a violation."""
+    """Return how a resource violates the schema of its kind; a missing schema is a violation, too."""
     validator = _custom().get((resource["apiVersion"], resource["kind"])) or _core(
         resource["apiVersion"], resource["kind"]
     )

@@ -12,7 +12,7 @@ import yaml
 
 
 def prune(node: Any, *, names: bool = False) -> Any:
-    """Drop every description; `names` says that the keys of `node` are names of properties, not of keywords."""
+    """Remove every description. With `names`, the keys of `node` are property names, so `description` is kept."""
     if isinstance(node, list):
         return [prune(item) for item in node]
     if not isinstance(node, dict):
