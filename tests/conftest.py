@@ -1,4 +1,4 @@
-"""The real servers, with their own folders and ports: started when first needed, stopped at the end."""
+"""Fixtures with real servers: each stack has its own folder and ports, starts when first used, and stops at the end."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from local_stack.catalog import SERVICES
 from local_stack.stack import Stack, StackOptions
 from support.customer import Customer, https
 
-# A slow machine must fail no test: neither an example nor the generation of inputs has a deadline.
+# Tests must not fail because a machine is slow: neither an example nor the generation of inputs has a deadline.
 hypothesis.settings.register_profile(
     "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
@@ -20,7 +20,7 @@ hypothesis.settings.load_profile("patient")
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """MongoDB and Kafka with their users, topics and rights, without services."""
+    """MongoDB and Kafka with their users, topics and rights, without any service."""
     root = tmp_path_factory.mktemp("servers")
     with Stack(StackOptions(root=root, ports="free", counts=dict.fromkeys(SERVICES, 0))) as stack:
         yield stack
@@ -28,7 +28,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The whole system: two replicas of order-api, auth-api, order-processor, and the HTTPS proxy."""
+    """The whole system on this machine: all services, with two replicas of order-api, and the HTTPS proxy."""
     with Stack(StackOptions(root=tmp_path_factory.mktemp("stack"), ports="free")) as stack:
         yield stack
 
@@ -42,5 +42,5 @@ def https_client(stack: Stack) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def customer(https_client: httpx.Client) -> Customer:
-    """A new customer with a token."""
+    """A newly registered customer with a token."""
     return Customer(https_client)

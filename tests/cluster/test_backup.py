@@ -1,4 +1,4 @@
-"""The documented backup of MongoDB restores every order, also when Kafka lost its topics at the same time."""
+"""The documented backup of MongoDB restores every order, even if Kafka loses its topics at the same time."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ LOSE = "# restore"
 
 
 def documented() -> tuple[str, str]:
-    """Return the commands of docs/kubernetes.md before and after the loss."""
+    """Return the documented backup commands and restore commands, from docs/kubernetes.md."""
     text = (kind.ROOT / "docs/kubernetes.md").read_text()
     section = text[text.index("## Backup and restore of MongoDB") :]
     block = section[section.index("```sh\n") + len("```sh\n") :]
@@ -25,7 +25,7 @@ def documented() -> tuple[str, str]:
 
 
 def run(commands: str, folder: Path) -> None:
-    """Run commands as an operator would, with a kubectl that points at the cluster."""
+    """Run shell commands as an operator does, with a kubeconfig for the cluster."""
     config = folder / "kubeconfig"
     config.write_text(kind.kubectl("config", "view", "--minify", "--flatten"))
     config.chmod(0o600)
@@ -51,7 +51,7 @@ def has_the_tools() -> bool:
 
 
 def test_restored_orders_are_processed_once_after_topics_were_lost(tmp_path: Path, https_client: httpx.Client) -> None:
-    """The dump has PROCESSED and PLACED orders; MongoDB and the topics are lost; afterwards all are PROCESSED once."""
+    """The backup has PROCESSED and PLACED orders; after MongoDB and the topics are lost, each is processed once."""
     if not has_the_tools():
         pytest.skip("NOT RUN: the image of MongoDB has no mongodump and mongorestore; the official image has them")
     backup, restore = documented()

@@ -69,7 +69,7 @@ def test_draining_a_worker_fails_no_request() -> None:
 
 
 def test_deleting_the_mongodb_pod_loses_nothing() -> None:
-    """While MongoDB's only pod restarts, some requests get 503, from the services themselves."""
+    """While MongoDB's only pod restarts, some requests get 503, and it comes from the services themselves."""
     with kind_load.running(30, verify_seconds=180) as load:
         kind.kubectl("delete", "pod", "mongodb-0", "--wait=true", timeout=120)
         kind.kubectl("rollout", "status", "statefulset/mongodb", "--timeout", "120s", timeout=130)
@@ -82,7 +82,7 @@ def test_deleting_the_mongodb_pod_loses_nothing() -> None:
 
 
 def test_deleting_the_kafka_pod_fails_no_request() -> None:
-    """Kafka's only pod restarts; it is not needed to place an order."""
+    """While Kafka's only pod restarts, orders are accepted, since placing one does not need Kafka."""
     with kind_load.running(30, verify_seconds=180) as load:
         kind_servers.delete_broker()
         _wait_for_more_orders(load, 60)
@@ -106,7 +106,7 @@ def ready_becomes(component: str, count: int) -> None:
 
 
 def test_apis_are_unready_but_not_restarted_without_mongodb(https_client: httpx.Client) -> None:
-    """MongoDB scaled to 0 for a minute: responses are 503, no pod is restarted, and all recover by themselves."""
+    """MongoDB is down for a minute: responses are 503, no pod restarts, and the APIs recover by themselves."""
     apis = ("order-api", "auth-api")
     customer = Customer(https_client)
     restarts = {component: kind.restarts(component) for component in kind.COMPONENTS}
@@ -115,7 +115,7 @@ def test_apis_are_unready_but_not_restarted_without_mongodb(https_client: httpx.
         for component in apis:
             ready_becomes(component, 0)
         answer = customer.post()
-        time.sleep(45)  # longer than a failing liveness probe needs: three times ten seconds
+        time.sleep(45)  # longer than the 30 s after which a failing liveness probe restarts a pod
     finally:
         scale_mongodb(1)
     for component in apis:

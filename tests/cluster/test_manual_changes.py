@@ -1,4 +1,4 @@
-"""Changes that people make by hand between upgrades by Helm: every upgrade and rollback is still applied completely."""
+"""After manual changes to a Deployment, `helm upgrade` and rollback are still applied completely."""
 
 import os
 import subprocess
@@ -39,9 +39,10 @@ def edit_annotations() -> None:
     ("change", "force"), [(scale_up, False), (restart, False), (set_image, True), (edit_annotations, True)]
 )
 def test_upgrade_and_rollback_work_after_a_manual_change(change: Callable[[], None], *, force: bool) -> None:
-    """Both are applied to all components, no Deployment falls to one replica, and no request fails.
+    """Upgrade and rollback reach all components, no Deployment falls to one replica, and no request fails.
 
-    A number of replicas is kept. A field that the chart sets needs `--force-conflicts`, and the chart's value wins.
+    A changed number of replicas is kept. After a change to a field that the chart sets, both need `--force-conflicts`,
+    and the chart's value wins.
     """
     with kind_release.restored(), kind_load.running(20) as load, kind_release.replicas_observed() as seen:
         images = kind_release.images()
@@ -60,8 +61,8 @@ def test_upgrade_and_rollback_work_after_a_manual_change(change: Callable[[], No
     load.assert_nothing_failed()
 
 
-def test_autoscaler_is_switched_off_and_on_without_falling_to_one_replica() -> None:
-    """Off, upgrade, rollback; on, upgrade, rollback: at least two replicas all the time, and no request fails."""
+def test_autoscaler_is_switched_without_falling_to_one_replica() -> None:
+    """Each switch is followed by an upgrade and a rollback; two replicas or more always run, and no request fails."""
     with kind_release.restored(), kind_load.running(20) as load, kind_release.replicas_observed() as seen:
         for enabled in ("false", "true"):
             kind_release.upgrade(f"orderApi.autoscaling.enabled={enabled}")

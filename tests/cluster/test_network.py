@@ -1,4 +1,4 @@
-"""Network policies: allowed connections work, and no others."""
+"""The network policies allow exactly the connections that are needed."""
 
 import itertools
 
@@ -34,14 +34,14 @@ def reach(host, port):
 
 
 def reach(pod: str, addresses: set[tuple[str, int]], container: str | None = None) -> dict[tuple[str, int], str]:
-    """Try to connect from a pod to each address."""
+    """Try to connect from a pod to each address; return `reached`, `blocked` or an error for each."""
     expressions = {f"reach({host!r}, {port})": (host, port) for host, port in addresses}
     answers = kind.evaluate(pod, CONNECT, list(expressions), container=container)
     return {expressions[text]: answer for text, answer in answers.items()}
 
 
 def test_foreign_pod_in_the_namespace_reaches_nothing() -> None:
-    """A foreign pod reaches no server, no pod's proxy, no admin port and no API without TLS."""
+    """A pod outside the release reaches no server, API, proxy or admin port."""
     pods = [str(kind.pods(component)[0]["status"]["podIP"]) for component in kind.COMPONENTS]
     addresses = {*SERVERS, *DOORS, *ADMIN, *itertools.product(pods, (8080, 8443, 9090))}
     with kind.idle_pod("stranger", {"app": "stranger"}) as stranger:
@@ -52,7 +52,7 @@ def test_foreign_pod_in_the_namespace_reaches_nothing() -> None:
 
 @pytest.mark.parametrize("component", ALLOWED)
 def test_service_reaches_only_what_it_needs(component: str) -> None:
-    """A service reaches servers, keys and admin ports as needed; no other proxy and not the API server."""
+    """Each component connects only to its servers, keys and admin ports; not to other proxies or the API server."""
     addresses = {*SERVERS, *DOORS, *ADMIN, API_SERVER}
     answers = reach(f"deployment/retail-{component}", addresses, container=component)
 

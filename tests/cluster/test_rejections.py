@@ -88,7 +88,7 @@ def in_pod(component: str, prelude: str, expressions: list[str]) -> dict[str, st
     ],
 )
 def test_kafka_denies_operations_outside_a_services_rights(component: str, attempts: list[str], work: str) -> None:
-    """order-api cannot read and the processor cannot write the topic; with the same client each does its work."""
+    """order-api cannot read events and order-processor cannot write them; the operations they need succeed."""
     answers = in_pod(component, KAFKA, [*attempts, work])
 
     assert answers.pop(work) in {"connected", "read", "nothing"}
@@ -128,7 +128,7 @@ def test_kafka_denies_operations_outside_a_services_rights(component: str, attem
     ],
 )
 def test_mongodb_denies_operations_outside_a_services_rights(component: str, attempts: list[str], work: str) -> None:
-    """Each user has exactly its collections and operations."""
+    """Operations outside a service's role return Unauthorized, and the one it needs succeeds."""
     calls = {f"attempt(lambda db: {text})": text for text in [*attempts, work]}
     answers = {calls[call]: answer for call, answer in in_pod(component, MONGODB, list(calls)).items()}
 
@@ -137,7 +137,7 @@ def test_mongodb_denies_operations_outside_a_services_rights(component: str, att
 
 
 def test_kafka_requires_tls_its_ca_and_a_password() -> None:
-    """Plain text, an unknown authority, a wrong password and no password: no connection."""
+    """Kafka rejects plain text, a client that trusts another CA, a wrong password and no password."""
     transport = {"_TRANSPORT", "_TIMED_OUT", "_ALL_BROKERS_DOWN"}
     attempts = {
         "metadata(security_protocol='SASL_PLAINTEXT')": transport,
@@ -154,7 +154,7 @@ def test_kafka_requires_tls_its_ca_and_a_password() -> None:
 
 
 def test_mongodb_requires_tls_its_ca_and_a_password() -> None:
-    """Plain text, an unknown authority, a wrong password and no password: nothing is read."""
+    """MongoDB rejects plain text, a client that trusts another CA, a wrong password and no password."""
     unreachable = {"AutoReconnect", "ServerSelectionTimeoutError"}
     without_login = "mongodb://mongodb-0.mongodb.retail.svc/?directConnection=true"
     find = "lambda db: db.orders.find_one()"
@@ -172,8 +172,8 @@ def test_mongodb_requires_tls_its_ca_and_a_password() -> None:
         assert answer in attempts[attempt], (attempt, answer)
 
 
-def test_entry_requires_tls_and_the_right_ca() -> None:
-    """Plain HTTP gets no successful response, and a client with another authority does not connect."""
+def test_gateway_requires_tls_and_the_right_ca() -> None:
+    """At the gateway, plain HTTP never succeeds, and a client that trusts another CA does not connect."""
     with pytest.raises(httpx.TransportError):
         httpx.get("http://127.0.0.1:8443/.well-known/jwks.json", timeout=5)
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
@@ -199,7 +199,7 @@ def ask(host, plain=False, ca=None):
 
 
 def test_pod_proxy_requires_tls_and_the_right_ca() -> None:
-    """From order-api to auth-api: plain HTTP is 400, an unknown authority is rejected, the right one works."""
+    """From order-api to auth-api's proxy: plain HTTP gets 400, and a client must trust the right CA."""
     host = "'retail-auth-api.retail.svc'"
     expected = {
         f"ask({host}, plain=True)": "400",

@@ -1,4 +1,4 @@
-"""Certificates, passwords and signing keys change under load: nothing is rejected, nothing is lost."""
+"""Certificates, passwords and signing keys are replaced under load; no request fails and no order is lost."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ import hashlib; print(hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexd
 
 
 def in_secret(name: str) -> str:
-    """Return the certificate of a Secret as PEM."""
+    """Return the certificate in a Secret, as PEM."""
     data = kube.secret_data(name)
     assert data is not None
     return data["tls.crt"]
@@ -30,13 +30,13 @@ def digest(certificate: str) -> str:
 
 
 def mongodb_serves(fresh: str, code: str) -> bool:
-    """Let mongod read its certificate, which may not have reached its pod yet, and check what it serves."""
+    """Make mongod reload its certificate, and return whether it serves the new one; the pod's files update late."""
     kind_servers.set_up_mongodb_again()
     return kind.python("deployment/retail-order-api", code, container="order-api") == fresh
 
 
 def test_renewed_certificates_are_served_without_a_failed_request() -> None:
-    """All four are renewed at 30 orders/s: gateway, both APIs and MongoDB serve the new ones, and no request fails."""
+    """The certificates of gateway, both APIs and MongoDB are renewed at 30 orders/s; each serves its new one."""
     with kind_load.running(30) as load:
         before = in_secret("gateway-tls")
         kind_servers.renew_certificates("gateway", "mongodb", "retail-order-api", "retail-auth-api")
@@ -59,7 +59,7 @@ def test_renewed_certificates_are_served_without_a_failed_request() -> None:
 
 
 def test_new_kafka_passwords_lose_nothing() -> None:
-    """Strimzi creates a new password for a user whose Secret is deleted; a rolling restart brings it to the pods."""
+    """Deleted Secrets of Kafka users get new passwords by Strimzi; a rolling restart brings them to the pods."""
     users = ("order-api", "order-processor")
     before = {user: kube.secret_data(user) for user in users}
     with kind_load.running(30) as load:
@@ -74,12 +74,12 @@ def test_new_kafka_passwords_lose_nothing() -> None:
 
 
 def published(https_client: httpx.Client) -> set[str]:
-    """Return the ids of the keys that one replica publishes now."""
+    """Return the ids of the keys that one replica of auth-api publishes."""
     return {key["kid"] for key in https_client.get("/.well-known/jwks.json").raise_for_status().json()["keys"]}
 
 
 def test_key_rotation_rejects_no_valid_token(https_client: httpx.Client) -> None:
-    """A key is added and then signs: every new token is accepted at once, and old ones stay valid."""
+    """After a key is added and signs, every new token is accepted at once, and old tokens stay valid."""
     keys = kube.secret_data("signing-keys")
     assert keys is not None
     old = max(keys).removesuffix(".pem")

@@ -6,13 +6,13 @@ from support import kind, kind_load, kind_release, wait
 
 
 def replicas() -> int:
-    """Return the number of ready replicas of the Deployment."""
+    """Return the number of ready replicas of order-api."""
     deployment = json.loads(kind.kubectl("get", "deployment", "retail-order-api", "--output", "json"))
     return int(deployment["status"].get("readyReplicas", 0))
 
 
 def test_load_scales_up_and_scales_down_afterwards() -> None:
-    """From two to three or more and back, at 50 orders/s and then at a few, with no failed request."""
+    """Two replicas become three at 50 orders/s, and two again at 1 order/s; no request fails."""
     with kind_release.restored():
         kind_release.upgrade(
             "orderApi.autoscaling.behavior.scaleUp.selectPolicy=Max",

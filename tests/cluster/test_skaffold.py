@@ -1,4 +1,4 @@
-"""The inner loop: `skaffold run` deploys this checkout, `skaffold dev` serves a changed file at once."""
+"""Development with Skaffold: `skaffold run` deploys this checkout, `skaffold dev` serves a changed file."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ def skaffold(*arguments: str) -> list[str]:
 
 
 def test_run_deploys_the_checkout(checkout: Path, https_client: httpx.Client) -> None:
-    """Build, load, upgrade; then the deployed system processes an order."""
+    """Skaffold builds and loads the images and upgrades the release; then an order is processed."""
     started = time.monotonic()
     done = subprocess.run(
         skaffold("run", "--tail=false"), cwd=checkout, capture_output=True, text=True, check=False, timeout=600
@@ -49,7 +49,7 @@ def test_run_deploys_the_checkout(checkout: Path, https_client: httpx.Client) ->
 
 @pytest.mark.timeout(900)
 def test_dev_serves_a_changed_file(checkout: Path, https_client: httpx.Client) -> None:
-    """A Python file is changed; the running API serves it, without a new image."""
+    """After a change to a Python file, the running API serves it without a new image."""
     file = checkout / "services/order-api/src/order_api/openapi.py"
     before = https_client.get("/openapi.json").json()["info"]["title"]
     assert before in file.read_text()
@@ -69,6 +69,6 @@ def test_dev_serves_a_changed_file(checkout: Path, https_client: httpx.Client) -
 
 
 def title(https_client: httpx.Client) -> str:
-    """Return the served title, or nothing while the worker reloads."""
+    """Return the title of the served OpenAPI document, or an empty string while the worker reloads."""
     answer = https_client.get("/openapi.json")
     return str(answer.json()["info"]["title"]) if answer.status_code == 200 else ""

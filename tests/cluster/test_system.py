@@ -1,4 +1,4 @@
-"""The installed system: an order from outside, restricted pods, accepted resources."""
+"""The installed system: it processes an order from outside, restricts its pods, and its resources are accepted."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ def test_order_placed_from_outside_is_processed(customer: Customer) -> None:
 
 
 def test_proxy_serves_both_apis_and_hides_everything_else(https_client: httpx.Client) -> None:
-    """Both APIs serve their documents; unknown paths and those of the admin ports return a problem."""
+    """Both OpenAPI documents are served; unknown paths and the paths of admin ports return a 404 problem."""
     assert "paths" in https_client.get("/openapi.json").json()
     assert "paths" in https_client.get("/api/openapi.json").json()
     for path in ("/livez", "/readyz", "/metrics", "/nowhere"):
@@ -30,10 +30,8 @@ def test_proxy_serves_both_apis_and_hides_everything_else(https_client: httpx.Cl
         assert answer.headers["Content-Type"].startswith("application/problem+json")
 
 
-def test_proxies_answer_with_problems_and_pass_the_client_address(
-    https_client: httpx.Client, customer: Customer
-) -> None:
-    """The proxies' own responses are problem documents too, and the services see the client's address."""
+def test_proxies_return_their_own_errors_as_problems(https_client: httpx.Client, customer: Customer) -> None:
+    """Responses of the proxies themselves are problem documents, too."""
     large = customer.post({"orderitems": ["x" * 200] * 100, "note": "x" * 70_000})
     headers = https_client.get("/orderdetails", headers={"X-Filler": "x" * 40_000})
 
@@ -43,7 +41,7 @@ def test_proxies_answer_with_problems_and_pass_the_client_address(
 
 
 def test_helm_test_places_an_order() -> None:
-    """`helm test` places it through the Services, with an image of the release."""
+    """`helm test` runs a pod of the release that places an order through the Services."""
     helm = ["helm", "--kube-context", kind.CONTEXT, "--namespace", kind.NAMESPACE]
     done = subprocess.run(
         [*helm, "test", "retail", "--logs", "--timeout", "150s"],
@@ -59,7 +57,7 @@ def test_helm_test_places_an_order() -> None:
 
 @pytest.mark.parametrize("component", kind.COMPONENTS)
 def test_image_has_the_bytecode_of_every_module(component: str) -> None:
-    """Pods cannot store bytecode, so they would compile what is missing at each start."""
+    """Pods have a read-only file system, so missing bytecode would be compiled at each start."""
     package = component.replace("-", "_")
     main = "main" if component == "order-processor" else "app"
     code = f"""
@@ -74,7 +72,7 @@ print(len(cached), [name for name, file in cached.items() if file and not os.pat
 
 
 def test_namespace_enforces_the_restricted_standard() -> None:
-    """Every pod of the release was admitted; a pod that needs more rights is rejected."""
+    """All pods of the release run in the namespace, and a pod that needs more rights is rejected."""
     namespace = json.loads(kind.kubectl("get", "namespace", kind.NAMESPACE, "--output", "json"))
     running = kind.list_of("pods")
     greedy = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "greedy"},
@@ -90,14 +88,14 @@ def test_namespace_enforces_the_restricted_standard() -> None:
 
 
 def test_custom_resources_match_the_operator_definitions() -> None:
-    """The API server accepted Kafka, users, topics, certificates and routes by its own schemas."""
+    """The API server has accepted every kind of custom resource by its own schemas."""
     for kind_of in ("kafka", "kafkanodepool", "kafkatopic", "kafkauser", "certificate", "issuer", "httproute",
                     "backendtlspolicy", "gateway", "clienttrafficpolicy", "backendtrafficpolicy"):  # fmt: skip
         assert kind.list_of(kind_of), kind_of
 
 
 def test_gateway_api_accepts_routes_and_policies() -> None:
-    """No condition of the route, of a policy or of the gateway is false."""
+    """No condition of a route, policy or gateway is false, except Conflicted."""
     for kind_of in ("httproute", "backendtlspolicy", "gateway", "clienttrafficpolicy", "backendtrafficpolicy"):
         for resource in kind.list_of(kind_of):
             status = resource["status"]

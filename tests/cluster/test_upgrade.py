@@ -1,4 +1,4 @@
-"""From an earlier version of the chart and the services to this one and back, with data and under load."""
+"""An upgrade from an earlier version of chart and services, and the rollback, under load."""
 
 import subprocess
 import tarfile
@@ -10,13 +10,13 @@ import pytest
 
 from support import kind, kind_load, kind_release
 
-# The last version whose manifest had a number of replicas in each Deployment.
+# The last version whose Deployments had `spec.replicas`, which makes the upgrade harder.
 EARLIER = "cfc8cb1"
 
 
 @pytest.fixture
 def earlier(tmp_path: Path) -> Iterator[Path]:
-    """The files of the earlier version, its images loaded; the release is restored afterwards."""
+    """The files of the earlier version, with its images loaded; the release is restored afterwards."""
     found = subprocess.run(["git", "archive", EARLIER], cwd=kind.ROOT, capture_output=True, check=False, timeout=60)
     if found.returncode:
         pytest.skip(f"NOT RUN: this clone has no commit {EARLIER}; fetch the whole history")
@@ -32,8 +32,8 @@ def earlier(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.timeout(1500)
-def test_upgrade_from_an_earlier_version_and_back_fails_no_request(earlier: Path) -> None:
-    """As docs/kubernetes.md says: `kubectl scale` first, then `helm upgrade`; back with `--force-conflicts`."""
+def test_upgrade_from_an_earlier_version_and_rollback_fail_no_request(earlier: Path) -> None:
+    """The documented steps: `kubectl scale`, then `helm upgrade`; the rollback with `--force-conflicts`."""
     chart = earlier / "charts/retail-orders"
     values = chart / "ci/kind-values.yaml"
     tags = [f"{key}.image.tag={EARLIER}" for key in ("orderApi", "authApi", "orderProcessor")]

@@ -153,7 +153,7 @@ def test_plain_http_is_rejected(https_client: httpx.Client) -> None:
 
 
 def test_proxy_negotiates_http_1_1_only(https_client: httpx.Client) -> None:
-    """Over HTTP/2 nginx would return its own page for an oversized body, not a problem document."""
+    """With HTTP/2, nginx would return its own HTML page for an oversized body instead of a problem document."""
     context = _trusting()
     context.set_alpn_protocols(["h2", "http/1.1"])
     host, port = str(https_client.base_url.host), https_client.base_url.port or 443
@@ -163,7 +163,7 @@ def test_proxy_negotiates_http_1_1_only(https_client: httpx.Client) -> None:
 
 
 def _raw(https_client: httpx.Client, request: bytes) -> tuple[bytes, bytes]:
-    """Send bytes over TLS and return head and body of the response."""
+    """Send bytes over TLS; return head and body of the response."""
     host, port = str(https_client.base_url.host), https_client.base_url.port or 443
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -181,7 +181,7 @@ def _raw(https_client: httpx.Client, request: bytes) -> tuple[bytes, bytes]:
 
 
 def _trusting() -> ssl.SSLContext:
-    """Return a context without certificate checks: these requests need no identity."""
+    """Return a TLS context that does not verify certificates."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""One key makes one order, however often and however parallel the requests are."""
+"""One Idempotency-Key makes one order, however often and in parallel the request is sent."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,7 +8,7 @@ from support.customer import Customer
 
 
 def test_parallel_posts_with_one_key_make_one_order(customer: Customer) -> None:
-    with ThreadPoolExecutor(12) as pool:  # more than 16 at once are 429
+    with ThreadPoolExecutor(12) as pool:  # more than 16 parallel requests of a user get 429
         answers = list(pool.map(lambda _: _settled(customer, "parallel"), range(200)))
 
     assert {answer.status_code for answer in answers} == {200}
@@ -50,7 +50,7 @@ def test_rejected_request_does_not_use_up_its_key(customer: Customer) -> None:
 
 
 def _settled(customer: Customer, key: str) -> httpx.Response:
-    """Retry on 503: the insert that won the race may not be committed yet."""
+    """Retry on 503, because the insert of a parallel request may not be committed yet."""
     for _ in range(20):
         answer = customer.post(key=key)
         if answer.status_code != 503:

@@ -18,7 +18,7 @@ from support.customer import Customer
 
 @pytest.fixture(autouse=True)
 def healed(stack: Stack) -> Iterator[None]:
-    """Leave every part running for the next test."""
+    """Restart MongoDB and Kafka after each test, and wait until every service is ready."""
     yield
     for part in ("mongodb-0", "kafka-0"):
         stack.start(part)
@@ -27,7 +27,7 @@ def healed(stack: Stack) -> Iterator[None]:
 
 def test_orders_are_accepted_while_kafka_is_down(stack: Stack, customer: Customer) -> None:
     """Orders are accepted as fast as before while Kafka is down, and processed after it recovers."""
-    customers = [Customer(customer.http) for _ in range(8)]  # so that each stays within the limit of orders per user
+    customers = [Customer(customer.http) for _ in range(8)]  # several, to stay below the rate limit per user
     _latencies(customers, 50)
     before = _latencies(customers, 200)
     stack.stop("kafka-0")
@@ -43,13 +43,13 @@ def test_orders_are_accepted_while_kafka_is_down(stack: Stack, customer: Custome
         customer.processed(reference, seconds=90)
     wait.until(lambda: _all_states(stack, "order-api", "kafka") == {"closed"}, "the Kafka breakers closing", seconds=60)
     slowest = max(statistics.median(times) for times in (during, after_opening))
-    assert slowest <= 3 * statistics.median(before)  # waiting for Kafka would take seconds
+    assert slowest <= 3 * statistics.median(before)  # a request that waits for Kafka would take seconds
     p99 = [_p99(times) * 1000 for times in (before, during, after_opening)]
     print("p99 of POST /order in ms: before {:.1f}, Kafka down {:.1f}, breaker open {:.1f}".format(*p99))
 
 
 def test_mongodb_outage_returns_503_immediately(stack: Stack, customer: Customer) -> None:
-    """503 with Retry-After, within milliseconds once the breaker is open; then it recovers."""
+    """Responses are 503 with Retry-After and take milliseconds once the breaker is open; then the system recovers."""
     stack.stop("mongodb-0")
     wait.until(lambda: _opened(stack, customer), "the MongoDB breakers of both replicas opening", seconds=60)
     started = time.perf_counter()
@@ -71,7 +71,7 @@ def test_mongodb_outage_returns_503_immediately(stack: Stack, customer: Customer
 
 
 def test_service_started_without_mongodb_waits_for_it(stack: Stack, customer: Customer) -> None:
-    """Not ready and 503 without the unique index; it serves once MongoDB is up, without another restart."""
+    """Without MongoDB, started replicas are unready and return 503; once it runs, they serve without a restart."""
     stack.stop("mongodb-0")
     for part in ("order-api-0", "order-api-1"):
         stack.stop(part)
@@ -89,7 +89,7 @@ def test_service_started_without_mongodb_waits_for_it(stack: Stack, customer: Cu
 
 
 def test_replica_killed_during_a_request_returns_503(stack: Stack, customer: Customer) -> None:
-    """The proxy does not send the request again; the response is outcome-unknown; a retry with the key settles it."""
+    """The proxy does not retry; the client gets outcome-unknown, and its retry with the same key returns the order."""
     with ThreadPoolExecutor(4) as pool:
         stack.signal("mongodb-0", signal.SIGSTOP)
         in_flight = [pool.submit(customer.post, key=f"killed-{n}") for n in range(4)]
@@ -137,7 +137,7 @@ def _answer(customer: Customer, status: int, key: str | None = None) -> httpx.Re
 
 
 def _latencies(customers: Sequence[Customer], count: int) -> list[float]:
-    """Place `count` orders one after another, by all in turn; all must be accepted. Return the seconds each took."""
+    """Place `count` orders, one after another and by each customer in turn; return the seconds that each took."""
     times = []
     for customer in islice(cycle(customers), count):
         started = time.perf_counter()

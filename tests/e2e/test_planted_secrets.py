@@ -1,4 +1,4 @@
-"""Secrets planted in a run of the whole system appear nowhere in what it leaves behind, except where they belong."""
+"""Secrets that a run of the whole system gets appear nowhere in what it leaves, except where they belong."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> PlantedRun:
     return planted.run(tmp_path_factory.mktemp("planted"))
 
 
-# What belongs where: items in the event of their order, and an event that was sent by hand in the topic.
+# `but` names the secrets that belong in a place: the topic contains the items of orders, and a poison message.
 @pytest.mark.parametrize(
     ("place", "but"),
     [
@@ -24,13 +24,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> PlantedRun:
         ("process lists", ()),
     ],
 )
-def test_no_planted_secret_is_in(run: PlantedRun, place: str, but: tuple[str, ...]) -> None:
+def test_no_planted_secret_appears_in(run: PlantedRun, place: str, but: tuple[str, ...]) -> None:
     assert len(run.planted) >= 18
     assert run.leaks(place, but=but) == []
 
 
 def test_search_finds_values_in_their_expected_places(run: PlantedRun) -> None:
-    """Otherwise the test above could find nothing because it looks in the wrong place."""
+    """The search finds the values that must be there; otherwise it could search in the wrong place."""
     events = b"".join(run.left["events"])
     assert run.planted["item"].encode() in events
     assert run.planted["poison"].encode() in events

@@ -1,4 +1,4 @@
-"""One trace from POST to PROCESSED, on every path of an order, as a collector receives it from the running system."""
+"""An OTLP collector receives one trace per order, from POST to PROCESSED, on every path of an order."""
 
 import subprocess
 import sys
@@ -44,12 +44,12 @@ class Traced:
             return until(lambda: orders.orders.find_one(query), f"the order {query}")
 
     def published(self, order_id: str) -> Document:
-        """Return the order once its event is known to be published."""
+        """Return the order once its outbox entry is gone, so its event is published."""
         self.document(_id=order_id, outbox=None)
         return self.document(_id=order_id)
 
     def sends(self, order_id: str, count: int) -> list[tuple[str, int, bool]]:
-        """Return path, attempt and failure of each send, when there are `count`."""
+        """Wait for `count` send spans; return path, attempt, and whether it failed, for each."""
         spans = sorted(self.collector.wait_for(SEND, order_id, count=count), key=lambda span: span.start)
         return [
             (s.attributes["retail.outbox.path"], s.attributes["retail.outbox.attempt"], s.has_failed) for s in spans
@@ -57,7 +57,7 @@ class Traced:
 
     @contextmanager
     def processor_stopped(self) -> Iterator[None]:
-        """Leave events in the topic meanwhile."""
+        """Stop order-processor while the context lasts, so that events stay in the topic."""
         self.stack.stop("order-processor-0")
         try:
             yield
@@ -83,7 +83,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
 
 
 def assert_one_trace(traced: Traced, order_id: str, *, sends: int) -> list[ReceivedSpan]:
-    """Check that every span of the order is in one trace, all sends and the processing below the span of its insert."""
+    """Assert that all spans of the order are in one trace, and that sends and processing are below its insert."""
     traced.customer.processed(order_id)
     processed = traced.collector.wait_for(PROCESS, order_id)
     traced.collector.wait_for(SEND, order_id, count=sends)
@@ -130,7 +130,7 @@ def test_event_has_exactly_one_traceparent(traced: Traced) -> None:
     assert values == [traced.document(_id=order_id)["traceparent"].encode()]
 
 
-def test_batch_links_to_its_orders_in_a_trace_of_its_own(traced: Traced) -> None:
+def test_batch_has_its_own_trace_with_links_to_orders(traced: Traced) -> None:
     order_id = traced.customer.place()
     (process,) = traced.collector.wait_for(PROCESS, order_id)
 
@@ -142,8 +142,8 @@ def test_batch_links_to_its_orders_in_a_trace_of_its_own(traced: Traced) -> None
     assert batch.trace_id != process.trace_id
 
 
-def test_trace_is_unbroken_by_the_death_of_the_api_between_insert_and_send(traced: Traced, tmp_path: Path) -> None:
-    with doomed_api(traced.stack, tmp_path / "log", CRASH_POINT="after-insert", TRACING_TRUST_CLIENTS="true") as url:
+def test_trace_continues_after_order_api_crashes_before_sending(traced: Traced, tmp_path: Path) -> None:
+    with crashing_api(traced.stack, tmp_path / "log", CRASH_POINT="after-insert", TRACING_TRUST_CLIENTS="true") as url:
         headers = traced.customer.headers | {"traceparent": CLIENT, "Idempotency-Key": "doomed"}
         with pytest.raises(httpx.TransportError):
             httpx.post(f"{url}/order", json={"userid": traced.customer.name, **ORDER}, headers=headers, timeout=35)
@@ -159,7 +159,7 @@ def test_trace_continues_after_a_requeue(traced: Traced) -> None:
     with traced.processor_stopped():
         order_id = traced.customer.place()
         traced.published(order_id)
-        topic.recreate(traced.stack, TOPIC)  # the event is lost
+        topic.recreate(traced.stack, TOPIC)  # deletes the topic and so the event
 
     assert_one_trace(traced, order_id, sends=2)
     assert traced.document(_id=order_id)["rearmed"] == 1
@@ -183,15 +183,15 @@ def test_trace_continues_after_a_redrive(traced: Traced) -> None:
 
 
 @contextmanager
-def doomed_api(stack: Stack, log: Path, **environ: str) -> Iterator[str]:
-    """Run one more order-api, whose address is returned; it is killed at the end if it still runs."""
+def crashing_api(stack: Stack, log: Path, **environ: str) -> Iterator[str]:
+    """Run another order-api and yield its address; it is expected to crash, and stopped at the end otherwise."""
     address, admin = (f"127.0.0.1:{port}" for port in free_ports(2))
     part = stack._wiring.part("order-api", 0, stack._options.extra_env["order-api"])
     own = {"HTTP_BIND": address, "ADMIN_BIND": admin, **environ}
     with log.open("wb") as output:
         process = subprocess.Popen(part.command, env={**part.environment, **own}, stdout=output, stderr=output)
     try:
-        until(lambda: scrape.ready(f"http://{admin}"), "the doomed replica", seconds=60)
+        until(lambda: scrape.ready(f"http://{admin}"), "the replica that will crash", seconds=60)
         yield f"http://{address}"
     finally:
         process.terminate()

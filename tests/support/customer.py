@@ -21,7 +21,7 @@ def https(base_url: str, ca: Path | str, **options: Any) -> httpx.Client:
 
 
 class Customer:
-    """A registered user with a token. Safe for several threads."""
+    """A registered user with a token. Threads may share it."""
 
     def __init__(self, http: httpx.Client) -> None:
         self.http = http
@@ -47,7 +47,7 @@ class Customer:
         return str(answer.json()["order_reference"])
 
     def processed(self, reference: str, seconds: float = 60) -> dict[str, Any]:
-        """Return the order once it is PROCESSED."""
+        """Wait until the order is PROCESSED, and return it."""
 
         def order() -> dict[str, Any] | None:
             answer = self.get(orderid=reference, wait=5)

@@ -18,7 +18,7 @@ __all__ = ["CONTEXT", "NAMESPACE", "kubectl", "list_of"]
 
 
 def rollout(component: str, seconds: int = 240) -> None:
-    """Wait until only replicas of the component's latest revision exist and all are available."""
+    """Wait until all replicas of a component run the latest revision and are available."""
     kubectl("rollout", "status", f"deployment/retail-{component}", "--timeout", f"{seconds}s", timeout=seconds + 10)
 
 
@@ -52,7 +52,7 @@ def image(service: str = "order-processor") -> str:
 
 
 def retag(service: str) -> str:
-    """Give the service's image a second tag, load it on the workers, and return its new name."""
+    """Give the service's image a second tag, load it on the worker nodes, and return the new name."""
     name = f"{image(service)}-again"
     subprocess.run(["docker", "tag", image(service), name], check=True, timeout=30)
     load_images(name)
@@ -60,7 +60,7 @@ def retag(service: str) -> str:
 
 
 def load_images(*names: str) -> None:
-    """Load images of Docker on the workers."""
+    """Load images from Docker on the worker nodes."""
     cluster = CONTEXT.removeprefix("kind-")
     nodes = f"{cluster}-worker,{cluster}-worker2"
     load = ["kind", "load", "docker-image", "--quiet", "--name", cluster, "--nodes", nodes, *names]
@@ -102,7 +102,7 @@ def forwarded(target: str, port: int, *, local: int | None = None, namespace: st
 
 @contextmanager
 def idle_pod(name: str, labels: dict[str, str]) -> Iterator[str]:
-    """Run an idle pod of a service image, under the restricted standard, until the context ends."""
+    """Run a pod that does nothing, from a service's image and with restricted rights, until the context ends."""
     confined = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     kubectl("delete", "pod", name, "--ignore-not-found", "--wait=true")
     manifest = {

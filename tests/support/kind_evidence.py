@@ -1,4 +1,4 @@
-"""What a failed test under load shows: failed responses, their causes in the pods' logs, and the machine's state."""
+"""Evidence for a failed test under load: failed responses, their causes in pods' logs, the machine's load."""
 
 import json
 import subprocess
@@ -14,26 +14,26 @@ from support.stand_ins.kube import CONTEXT, NAMESPACE, kubectl
 
 SHOWN = 5
 OURS = "app.kubernetes.io/instance=retail,app.kubernetes.io/component notin (operator, test)"
-# Of a machine that is fast enough, tasks wait for a CPU less than half of the time, and no component loses its lease.
+# On a fast enough machine, tasks wait for a CPU less than half of the time, and no component restarts.
 STARVED_SHARE = 0.5
 
 
 @dataclass
 class PodLogs:
-    """Follows the logs of every pod of the release, also of those that start later or are deleted."""
+    """Follows the logs of every pod of the release, including pods that start later or are deleted."""
 
-    lines: list[tuple[str, str]] = field(default_factory=list)  # the pod, and its line
+    lines: list[tuple[str, str]] = field(default_factory=list)  # (pod name, log line)
     _processes: list["subprocess.Popen[str]"] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _known: set[str] = field(default_factory=set)
 
     def start(self) -> None:
-        """Begin to follow the pods."""
+        """Start to follow the logs."""
         columns = "jsonpath={.metadata.name} {.status.phase}{'\\n'}"
         self._follow(["get", "pods", "--watch", "--selector", OURS, "--output", columns], self._pod)
 
     def stop(self) -> None:
-        """Stop following; the lines stay."""
+        """Stop to follow the logs; the collected lines stay."""
         for process in self._processes:
             process.terminate()
         for process, thread in zip(self._processes, self._threads, strict=True):
@@ -67,12 +67,12 @@ def _read(process: "subprocess.Popen[str]", take: Any) -> None:
 
 @dataclass(frozen=True)
 class Machine:
-    """Counters of this machine and of the cluster's own components."""
+    """Counters of this machine's load, and restarts of the cluster's own components."""
 
     uptime: float
     waited: float  # seconds in which at least one task waited for a CPU
     stolen: float  # CPU seconds that the hypervisor gave to other machines
-    restarts: dict[str, int]  # of the cluster's components: the controllers restart when they lose their leases
+    restarts: dict[str, int]  # of Kubernetes' own pods: controllers restart when they lose their leases
 
     @classmethod
     def now(cls) -> "Machine":
@@ -92,7 +92,7 @@ class Machine:
         return cls(uptime, int(some) / 1e6, int(steal) / 100, restarts)
 
     def verdict(self, before: "Machine") -> str:
-        """Return a sentence on the load of the machine since `before`, and on whether it was too slow."""
+        """Return a sentence about the machine's load since `before`, and whether the machine was too slow."""
         seconds = self.uptime - before.uptime
         waited, stolen = (self.waited - before.waited) / seconds, (self.stolen - before.stolen) / seconds
         restarted = {name: n - before.restarts.get(name, 0) for name, n in self.restarts.items()}
@@ -107,7 +107,7 @@ class Machine:
 
 @dataclass
 class Evidence:
-    """The logs and the machine while the context lasts."""
+    """The pods' logs and the machine's counters, collected during a test."""
 
     logs: PodLogs
     before: Machine

@@ -1,4 +1,4 @@
-"""A load of orders on the kind cluster while a test changes it, verified afterwards."""
+"""Places orders on the kind cluster while a test changes it, and verifies them afterwards."""
 
 import os
 import tempfile
@@ -16,12 +16,12 @@ from support import kind, wait
 from support.kind_evidence import Evidence, collected
 
 RATE = float(os.environ.get("KIND_LOAD_RATE", "50"))  # orders per second; lower it on a busy machine
-USERS = 8  # a proxy limits the requests in progress of each user, and a slow machine has many in progress
+USERS = 8  # several, because a proxy limits the requests in progress of each user
 
 
 @dataclass
 class Load:
-    """A load in the background; `summary` is set when the context has ended."""
+    """A load generator in a thread; `summary` is set when the context has ended."""
 
     summary: Summary | None = None
     error: BaseException | None = None
@@ -32,7 +32,7 @@ class Load:
 
     @property
     def result(self) -> Summary:
-        """Return its summary; fail the test if the load itself failed."""
+        """Return the load's summary; fail the test if the load generator itself failed."""
         assert self.summary is not None, self.error
         return self.summary
 
@@ -47,14 +47,14 @@ class Load:
         assert self.result.ok, self.explain()
 
     def explain(self) -> str:
-        """Return the result, the failed responses and their causes."""
+        """Return the summary, the failed responses and their causes."""
         assert self.evidence is not None
         return f"{self.result}{self.evidence.explain(self.ledger)}"
 
 
 @contextmanager
 def running(rate: float = RATE, *, seconds: float = 600, verify_seconds: float = 60) -> Iterator[Load]:
-    """Place orders at a rate from outside while the context lasts, at most for `seconds`; then verify each one."""
+    """Place orders from outside while the context lasts, at most for `seconds`; then verify each one."""
     state = Load(ledger=Path(tempfile.mkdtemp(prefix="retail-ledger-")) / "ledger.jsonl")
 
     def enough(sent: int) -> bool:

@@ -1,4 +1,4 @@
-"""The Helm release in the kind cluster: upgrades, rollbacks, and what they leave."""
+"""The Helm release in the kind cluster: upgrades, rollbacks, and its Deployments."""
 
 import json
 import subprocess
@@ -26,9 +26,9 @@ def helm(*arguments: str) -> str:
 
 
 def upgrade(*settings: str, force: bool = False) -> None:
-    """Upgrade the release to the chart of this checkout with changed values, and wait for its pods.
+    """Upgrade the release to this checkout's chart with changed values, and wait for its pods.
 
-    Helm 4 refuses fields that somebody else changed unless `force` is set.
+    Helm 4 refuses to change fields that another client has changed, unless `force` is set.
     """
     changes = [option for setting in settings for option in ("--set", setting)]
     helm("upgrade", "retail", str(CHART), "--reset-then-reuse-values", *changes, *FORCE[force])
@@ -36,14 +36,14 @@ def upgrade(*settings: str, force: bool = False) -> None:
 
 
 def install(chart: Path, values: Path, *settings: str, force: bool = True) -> None:
-    """Upgrade to another chart with the values of a file instead of the release's own, and wait for its pods."""
+    """Upgrade to another chart with a file of values instead of the release's own, and wait for its pods."""
     changes = [option for setting in settings for option in ("--set", setting)]
     helm("upgrade", "retail", str(chart), "--reset-values", "--values", str(values), *changes, *FORCE[force])
     _rollouts()
 
 
 def values() -> str:
-    """Return the values that were given to the release, as YAML."""
+    """Return the release's values as YAML, without the chart's defaults."""
     return helm("get", "values", "retail", "--output", "yaml")
 
 
@@ -65,7 +65,7 @@ def revision() -> int:
 
 @contextmanager
 def restored() -> Iterator[None]:
-    """Roll the release back when the context ends, and undo what was changed by hand."""
+    """When the context ends, roll the release back and undo manual changes."""
     before = revision()
     try:
         yield
@@ -83,7 +83,7 @@ def deployments() -> dict[str, Any]:
 
 
 def replicas(component: str) -> int:
-    """Return the number of replicas that the component's Deployment wants."""
+    """Return the `spec.replicas` of a component's Deployment."""
     return int(_deployment(component)["spec"]["replicas"])
 
 

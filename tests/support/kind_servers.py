@@ -1,7 +1,7 @@
-"""MongoDB, Kafka and certificates in the kind cluster, by means that the operators and their stand-ins have in common.
+"""Operations on MongoDB, Kafka and certificates in the kind cluster, with the real operators or their stand-ins.
 
-Pods are found by label, and every change goes through the operators' resources or Secrets. The stand-ins watch nothing,
-so they are called after each change.
+Pods are found by label, and every change is made in the operators' resources or Secrets. The stand-ins do not watch
+these, so they are called after each change.
 """
 
 import json
@@ -21,13 +21,13 @@ TOPICS = ("orders.placed", "orders.placed.dlq")
 
 
 def stand_ins() -> bool:
-    """Return whether stand-ins do the work of Strimzi and cert-manager here."""
+    """Return whether stand-ins replace Strimzi and cert-manager in this cluster."""
     (cluster,) = kube.list_of("kafkas.kafka.strimzi.io")
     return any(c.get("reason") == "StandIn" for c in cluster.get("status", {}).get("conditions", []))
 
 
 def brokers() -> list[dict[str, Any]]:
-    """Return the broker's pods."""
+    """Return the pods of the Kafka brokers."""
     items: list[dict[str, Any]] = json.loads(kubectl("get", "pods", "--selector", KAFKA, "--output", "json"))["items"]
     return items
 
@@ -44,14 +44,14 @@ def wait_for_broker(seconds: float = 180) -> None:
 
 
 def delete_broker() -> None:
-    """Delete the broker's pod, wait until it is gone, and until its successor is ready."""
+    """Delete the broker's pod, and wait until its successor is ready."""
     kubectl("delete", "pod", "--selector", KAFKA, "--wait=true", timeout=120)
     wait_for_broker()
 
 
 @contextmanager
 def kafka_stopped() -> Iterator[None]:
-    """Keep Kafka's pod from starting: it may run only on the nodes for data, and no pod may start there meanwhile."""
+    """Stop Kafka until the context ends: no pod may start on the nodes that it is limited to."""
     nodes = [n["metadata"]["name"] for n in kind.list_of("nodes") if DATA_NODES in n["metadata"]["labels"]]
     kubectl("cordon", *nodes)
     try:
@@ -86,7 +86,7 @@ def new_kafka_passwords(*users: str) -> None:
 
 
 def renew_certificates(*names: str) -> None:
-    """Let cert-manager issue Certificates again, as `cmctl renew` does."""
+    """Make cert-manager issue these Certificates again, as `cmctl renew` does."""
     if stand_ins():
         assert set(certificates.reconcile(frozenset(names))) == set(names)
         return
@@ -102,7 +102,7 @@ def renew_certificates(*names: str) -> None:
 
 
 def set_up_mongodb_again() -> None:
-    """Run the Job that initiates the replica set, creates roles and users, and makes mongod read its certificate."""
+    """Run the Job that initiates the replica set, creates roles and users, and makes mongod reload its certificate."""
     resources = subprocess.run(
         ["kubectl", "kustomize", str(ROOT / "k8s/kind")], capture_output=True, text=True, check=True, timeout=30
     ).stdout
@@ -113,7 +113,7 @@ def set_up_mongodb_again() -> None:
 
 
 def lose_mongodb() -> None:
-    """Delete MongoDB's volume with everything in it, and set up an empty MongoDB."""
+    """Delete MongoDB's volume with all data, and set up an empty MongoDB."""
     kubectl("delete", "pvc", "data-mongodb-0", "--wait=false")
     kubectl("delete", "pod", "mongodb-0", "--wait=true", timeout=120)
     kubectl("rollout", "status", "statefulset/mongodb", "--timeout", "180s", timeout=190)

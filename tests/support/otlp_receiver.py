@@ -1,4 +1,4 @@
-"""A small OTLP collector (HTTP, protobuf): it keeps the spans that it receives."""
+"""A small OTLP collector (HTTP, protobuf) that keeps the spans that it receives."""
 
 import threading
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class ReceivedSpan:
 
 @dataclass
 class OtlpReceiver:
-    """Answers `POST /v1/traces`. While `is_hanging` is set, requests wait; with `status`, they are refused."""
+    """Serves `POST /v1/traces`. While `released` is clear, requests wait; they are answered with `status`."""
 
     spans: list[ReceivedSpan] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -48,7 +48,7 @@ class OtlpReceiver:
         return [span for span in [*self.spans] if span.attributes.get("retail.order.id") == order_id]
 
     def wait_for(self, name: str, order_id: str, *, count: int = 1, seconds: float = 30) -> list[ReceivedSpan]:
-        """Return the spans of this name and order when there are `count`."""
+        """Wait until there are `count` spans of this name and order, and return them."""
 
         def found() -> list[ReceivedSpan]:
             spans = [span for span in self.of_order(order_id) if span.name == name]
@@ -89,7 +89,7 @@ def parse(body: bytes) -> Iterator[ReceivedSpan]:
 
 @contextmanager
 def receiver(port: int = 0) -> Iterator[OtlpReceiver]:
-    """Run a receiver on 127.0.0.1."""
+    """Run a collector on 127.0.0.1."""
     kept = OtlpReceiver()
     kept.released.set()
 
@@ -110,7 +110,7 @@ def receiver(port: int = 0) -> Iterator[OtlpReceiver]:
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """Ignore a client that disconnects: some tests cause that."""
+            """Ignore clients that disconnect, which some tests cause."""
 
     server = Server(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 
 def authority(end: datetime = datetime(2099, 1, 1, tzinfo=UTC)) -> bytes:
-    """Return the PEM certificate of a new authority whose key is discarded."""
+    """Return the PEM certificate of a new authority; its key is not kept."""
     key = Ed25519PrivateKey.generate()
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"until {end:%Y}")])
     builder = (

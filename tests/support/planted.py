@@ -1,4 +1,4 @@
-"""A run of the whole system with secrets in every possible place of a request, an event and the settings."""
+"""A run of the whole system with secrets in every field of requests, events and settings."""
 
 import base64
 import secrets
@@ -32,14 +32,14 @@ def _planted() -> dict[str, str]:
 
 @dataclass
 class PlantedRun:
-    """The planted secrets, and what the run left behind, by place."""
+    """The secrets of a run by name, and the texts that the run left, by the place where they were found."""
 
     planted: dict[str, str] = field(default_factory=_planted)
     left: dict[str, list[bytes]] = field(default_factory=dict)
     export_headers: list[dict[str, str]] = field(default_factory=list)
 
     def leaks(self, place: str, *, but: tuple[str, ...] = ()) -> list[str]:
-        """Return the secrets in a place, with what is around them; those named in `but` belong there."""
+        """Return each secret found in a place, with its text; secrets named in `but` are expected there."""
         texts = self.left[place]
         assert texts, f"nothing was left in {place}"
         searched = [(name, secret.encode()) for name, secret in self.planted.items() if name not in but]
@@ -47,7 +47,7 @@ class PlantedRun:
 
 
 def run(root: Path) -> PlantedRun:
-    """Run the system with debug logs and every trace recorded; place orders, cause failures, attack it; stop it."""
+    """Run the system with debug logs and all traces, use the secrets, cause failures, and collect what it leaves."""
     result = PlantedRun()
     with receiver() as collector:
         environ = {
@@ -64,7 +64,7 @@ def run(root: Path) -> PlantedRun:
             result.left["metrics"] = [_metrics(service["admin_url"]) for service in stack.file["services"]]
             result.left["events"] = [part for m in topic.messages(stack, TOPIC) for part in _parts(m)]
             result.left["dead letters"] = _own_headers(stack)
-        result.left["traces"] = collector.bodies  # with what the services export while they stop
+        result.left["traces"] = collector.bodies  # complete only after the services have stopped
         result.export_headers = collector.headers
         result.left["logs"] = [line for log in (root / "log").iterdir() for line in log.read_bytes().splitlines()]
     return result
@@ -79,7 +79,7 @@ def _credentials(root: Path) -> dict[str, str]:
 
 
 def _attack(stack: Stack, client: httpx.Client, planted: dict[str, str]) -> list[bytes]:
-    """Do what leaves the secrets in as many places as possible; return the bodies of the errors."""
+    """Send every secret in a request or event, also during an outage; return the bodies of error responses."""
     customer = Customer(client)
     planted |= {"password": customer.password, "token": customer.token}
     order = {"userid": customer.name, "cost": "7.50", "orderitems": [planted["item"]]}
@@ -118,7 +118,7 @@ def _bad_requests(
 
 
 def _raw_requests(stack: Stack, planted: dict[str, str]) -> list[bytes]:
-    """Send request lines and headers that are not valid HTTP directly to both APIs; return the responses."""
+    """Send malformed request lines and headers with secrets directly to every service; return the responses."""
     line, header = planted["line"], planted["header"]
     requests = [
         f"GET /{line} {line} HTTP/1.1\r\n\r\n",
@@ -155,7 +155,7 @@ def _unavailable(answer: httpx.Response) -> bytes:
 
 
 def _command_lines(stack: Stack) -> list[bytes]:
-    """Return what `ps` shows of every process of the system."""
+    """Return the command line of every process of the system."""
     processes = [
         p for pid in stack.pids.values() for p in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True))
     ]
@@ -172,6 +172,6 @@ def _parts(message: kafka.Message) -> list[bytes]:
 
 
 def _own_headers(stack: Stack) -> list[bytes]:
-    """Return what order-processor added to the dead letters; the rest is the event itself."""
+    """Return the headers that order-processor added to dead letters; the rest is the original event."""
     headers = [pair for message in topic.messages(stack, DEAD_LETTER_TOPIC) for pair in topic.headers(message)]
     return [value or b"" for name, value in headers if name.startswith(PREFIX)]

@@ -1,4 +1,4 @@
-"""An HTTPS client that sends raw bytes, and a backend that fails on request."""
+"""An HTTPS client that sends raw bytes, and an HTTP service that fails on request."""
 
 import json
 import socket
@@ -74,14 +74,14 @@ class Answer:
 
 
 class RawHttpsClient:
-    """Sends raw bytes to the proxy."""
+    """Sends raw bytes over TLS, each request on a new connection."""
 
     def __init__(self, port: int, ca: Path) -> None:
         self.port, self.ca = port, ca
         self._context = ssl.create_default_context(cafile=ca)
 
     def raw(self, data: bytes, *, tls: bool = True, seconds: float = 10) -> Answer | None:
-        """Return the response, or None if the connection was closed without a response."""
+        """Send bytes; return the response, or None if the connection was closed without one."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as plain:
             connection = self._context.wrap_socket(plain, server_hostname="localhost") if tls else plain
             with connection:

@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 
 def samples(admin_url: str, name: str) -> dict[tuple[str, ...], float]:
-    """Return the samples called `name` at `admin_url`, by their label values."""
+    """Return the values of the metric `name` at `admin_url`, by label values."""
     text = httpx.get(f"{admin_url}/metrics", timeout=5).raise_for_status().text
     return {
         tuple(sample.labels.values()): sample.value
@@ -16,7 +16,7 @@ def samples(admin_url: str, name: str) -> dict[tuple[str, ...], float]:
 
 
 def breaker_state(admin_url: str, breaker: str) -> str:
-    """Return the state of `breaker`; exactly one must be shown."""
+    """Return the state of the breaker that the metrics show; they must show exactly one."""
     shown = [
         state
         for (name, state), value in samples(admin_url, "retail_circuit_breaker_state").items()

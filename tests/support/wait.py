@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def until(condition: Callable[[], T | None], what: str, *, seconds: float = 30.0, every: float = 0.1) -> T:
-    """Return the first true value of `condition`; fail the test with `what` after `seconds`."""
+    """Return the first true value of `condition`; fail the test after `seconds`, naming `what` it waited for."""
     deadline = time.monotonic() + seconds
     while True:
         if value := condition():

@@ -1,4 +1,4 @@
-"""Adds to the generated requests what no schema can express: the owner of the token, and a correct sum."""
+"""Changes generated requests where no schema expresses the rule: the user id is the token's, and prices add up."""
 
 import os
 from typing import Any
@@ -10,7 +10,7 @@ NAME = os.environ["CUSTOMER"]
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, **_kwargs: Any) -> None:
-    """Let orders and lists be the customer's own; leave out prices, whose sum must be the cost."""
+    """Set the user id to the token's user, and remove prices, since their sum would have to equal the cost."""
     if context.operation.path == "/orderdetails":
         kept = {k: v for k, v in (case.query or {}).items() if k in {"limit", "status"}}
         case.query = kept | {"userid": NAME}

@@ -1,4 +1,4 @@
-"""A user of the Python clients by openapi-generator: the same steps, and the same responses."""
+"""Uses the Python clients by openapi-generator: registers, logs in, places an order, reads it by id and by user."""
 
 import os
 
