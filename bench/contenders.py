@@ -1,4 +1,4 @@
-"""What is measured, and how each program is started: one process each, on the same MongoDB and Kafka."""
+"""The programs that the benchmark compares, with their command lines: one process each, on one MongoDB and Kafka."""
 
 import os
 import sys
@@ -7,12 +7,12 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-THREADS = "32"  # as many as order-api has
+THREADS = "32"  # as many threads as order-api has
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A program that answers POST /order on `port`; `promise` says what a 200 means there."""
+    """A program that serves POST /order on `port`; `promise` says what its response 200 guarantees."""
 
     name: str
     promise: str

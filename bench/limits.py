@@ -1,6 +1,6 @@
-"""What the parts of an order cost by themselves, without HTTP: `python -m bench.limits insert SECONDS`.
+"""Measures single steps of placing an order, without HTTP: `python -m bench.limits insert_one SECONDS`.
 
-The result is one line of JSON with the count and the seconds, as bench.measure reads it.
+It prints one line of JSON with the count and the seconds, which bench.measure reads.
 """
 
 import json
@@ -15,24 +15,24 @@ from pymongo import MongoClient
 from bench.peers import common
 
 THREADS = 32
-BATCH = 16  # about as many orders as share a write at 32 connections
+BATCH = 16  # the usual number of orders in one write of order-api at 32 connections
 BODY = {"userid": "bench", "cost": "12.50", "orderitems": [{"item": "tea", "quantity": 2}, "a biscuit"]}
 
 
 def insert_one(seconds: float) -> int:
-    """Insert single documents in 32 threads; return how many."""
+    """Insert single documents in 32 threads; return how many were inserted."""
     orders = MongoClient(**common.MONGO).bench.limit_orders
     return _in_threads(lambda: _insert(orders, 1), seconds)
 
 
 def insert_many(seconds: float) -> int:
-    """Insert batches in one thread; return how many documents."""
+    """Insert batches in one thread; return how many documents were inserted."""
     orders = MongoClient(**common.MONGO).bench.limit_orders
     return _repeat(lambda: _insert(orders, BATCH), time.monotonic() + seconds)
 
 
 def produce(seconds: float) -> int:
-    """Produce events in one thread, as fast as Kafka confirms them; return how many."""
+    """Produce events in one thread, as fast as Kafka confirms them; return how many were produced."""
     producer = common.producer()
 
     def some() -> int:

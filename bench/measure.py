@@ -1,4 +1,4 @@
-"""One measurement: wrk against one address, and the CPU time that every process of the system spent meanwhile."""
+"""One measurement: runs wrk against one address, and reads the CPU time that the system's processes used meanwhile."""
 
 import json
 import math
@@ -18,12 +18,12 @@ UNKNOWN = math.nan
 
 
 class LoadFailedError(RuntimeError):
-    """The load did not run to its end, or got errors; the message contains what it printed."""
+    """The load generator failed, or no request succeeded; the message contains what it printed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one round of load found. CPU times are microseconds per request with a response, by group of processes."""
+    """The figures of one round of load. CPU times are microseconds per successful request, by group of processes."""
 
     requests: int
     seconds: float
@@ -34,7 +34,7 @@ class Sample:
 
     @property
     def per_second(self) -> float:
-        """Requests with a response, per second."""
+        """Successful requests per second."""
         return self.requests / self.seconds
 
     def as_dict(self) -> dict[str, Any]:
@@ -48,9 +48,9 @@ class Sample:
 def load(
     url: str, *, connections: int, seconds: int, body: str, token: str | None, watched: Mapping[str, Iterable[int]]
 ) -> Sample:
-    """Send `body` to `url` over keep-alive connections for `seconds`; `watched` names the processes to account for.
+    """Send `body` to `url` over keep-alive connections for `seconds`; measure the CPU time of the `watched` processes.
 
-    Requests without a 2xx response are counted as failed and nowhere else. Raise
+    Requests without a 2xx response count only as failed, in no other figure. Raise
     LoadFailedError if nothing succeeded.
     """
     before = {group: cpu_seconds(pids) for group, pids in watched.items()}
@@ -66,7 +66,7 @@ def load(
 
 
 def limit(name: str, *, seconds: int, environment: Mapping[str, str], watched: Mapping[str, Iterable[int]]) -> Sample:
-    """Run a limit of bench.limits in a process of its own, which counts as the app; its latency is not measured."""
+    """Run a limit of bench.limits in a separate process, which takes the place of the app; latency is not measured."""
     before = {group: cpu_seconds(pids) for group, pids in watched.items()}
     spent = os.times().children_user + os.times().children_system
     command = [sys.executable, "-m", "bench.limits", name, str(seconds)]

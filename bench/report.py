@@ -18,12 +18,12 @@ def document(results: Results) -> dict[str, Any]:
 
 
 def samples(found: Mapping[str, Sequence[Sample]]) -> dict[str, Any]:
-    """Return samples by name, for JSON; what was not measured is null."""
+    """Return samples by name, for JSON; a figure that was not measured is null."""
     return {name: [sample.as_dict() for sample in several] for name, several in found.items()}
 
 
 def table(results: Results, promises: Mapping[str, str], connections: int, base: str) -> str:
-    """Return a Markdown table at one number of connections; ratios are round by round against `base`."""
+    """Return a Markdown table for one number of connections; ratios compare each round with that of `base`."""
     heads = (
         "200 means",
         "orders/s",
@@ -53,7 +53,7 @@ def table(results: Results, promises: Mapping[str, str], connections: int, base:
 
 
 def limits_table(limits: Mapping[str, Sequence[Sample]]) -> str:
-    """Return a Markdown table of what the parts cost by themselves."""
+    """Return a Markdown table of the samples of bench.limits."""
     lines = [f"| limits, without HTTP | a second | {' | '.join(f'CPU µs: {group}' for group in LIMIT_GROUPS)} |"]
     lines.append("|---" * (len(LIMIT_GROUPS) + 2) + "|")
     for name, samples in limits.items():
@@ -68,7 +68,7 @@ def total_cpu(sample: Sample) -> float:
 
 
 def ratio(results: Results, connections: int, base: str) -> tuple[float, float]:
-    """Return how Retail Orders compares with `base`, as medians: orders per second, and CPU time per order."""
+    """Return the median ratios of Retail Orders to `base`: of orders per second, and of CPU time per order."""
     pairs = list(zip(results[OURS][connections], results[base][connections], strict=True))
     speed = median(ours.per_second / other.per_second for ours, other in pairs)
     return speed, median(total_cpu(ours) / total_cpu(other) for ours, other in pairs)

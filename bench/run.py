@@ -22,7 +22,7 @@ LOUD = 1.2  # a fifth more CPU time than the committed figure
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured: which peers, how many connections, how often and how long, in seconds."""
+    """What to measure: the peers, the numbers of connections, the number of rounds, and the seconds of each round."""
 
     peers: tuple[Peer, ...]
     connections: tuple[int, ...]
@@ -68,7 +68,7 @@ def _rounds(system: System, plan: Plan) -> dict[str, dict[int, list[measure.Samp
     results: dict[str, dict[int, list[measure.Sample]]] = {
         _name(peer): {connections: [] for connections in plan.connections} for peer in contenders
     }
-    for number in range(plan.rounds + 1):  # the first one warms up
+    for number in range(plan.rounds + 1):  # the first round warms up
         order = contenders if number % 2 else contenders[::-1]
         for connections in plan.connections:
             for peer in order:
@@ -118,7 +118,7 @@ def _print(results: report.Results, plan: Plan) -> None:
 
 
 def _compare_with_baseline(results: report.Results) -> None:
-    """Report loudly when an order costs a fifth more CPU time, against the naive peer, than the committed figure."""
+    """Print a warning if the CPU time per order, relative to the naive peer, is a fifth above the committed figure."""
     speed, cpu = report.ratio(results, 32, NAIVE.name)
     committed = float(json.loads(BASELINE.read_text(encoding="utf-8"))["cpu_of_naive"])
     own = median(report.total_cpu(sample) for sample in results[OURS][32])

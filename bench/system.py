@@ -19,7 +19,7 @@ USER, PASSWORD = "bench", "bench-correct-horse"
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 TOPIC = "bench.orders"
-# One user and one address produce the whole load.
+# Without limits: the whole load comes from one user and one address.
 NO_LIMIT = dict.fromkeys(("RATE_LIMIT_ORDERS", "RATE_LIMIT_READS"), "999999/999999")
 EXTRA = {
     "order-api": {"LOG_LEVEL": "info", **NO_LIMIT},
@@ -49,11 +49,11 @@ class System:
         return self._stack.client("admin")
 
     def servers(self) -> dict[str, list[int]]:
-        """Return the processes of MongoDB and Kafka."""
+        """Return the process ids of MongoDB and Kafka, by group."""
         return {"mongod": [self._stack.pids["mongodb-0"]], "broker": [self._stack.pids["kafka-0"]]}
 
     def watched(self, peer: Peer | None) -> dict[str, list[int]]:
-        """Return the processes that work for an order of `peer` (None: ours), by group."""
+        """Return the ids of the processes that handle an order of `peer` (None: Retail Orders), by group."""
         pids = self._stack.pids
         app = [self._peers[peer.name].pid] if peer else [pids["order-api-0"]]
         groups = {"app": app} | self.servers()

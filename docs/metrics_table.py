@@ -15,14 +15,14 @@ BEGIN, END = "<!-- metrics -->\n", "<!-- /metrics -->"
 
 
 def modules() -> dict[str, ModuleType]:
-    """Return the modules of metrics by who exports them."""
+    """Return the modules that define metrics, by the service that exports them."""
     own = {service: f"{service.replace('-', '_')}.metrics" for service in SERVICES}
     found = {service: import_module(name) for service, name in own.items() if util.find_spec(name)}
     return {"several": metrics} | found
 
 
 def table() -> str:
-    """Return the table: every metric once, with its type, its labels and its own sentence."""
+    """Return the table: every metric once, with its type, its help text and the service that exports it."""
     lines = ["| metric | type | what | exported by |", "|---|---|---|---|"]
     for owner, module in modules().items():
         for group in vars(module).values():
@@ -48,7 +48,7 @@ def filled(document: str) -> str:
     head, begin, rest = document.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not (begin and end):
-        raise ValueError("docs/observability.md has lost its markers")
+        raise ValueError("docs/observability.md does not contain both markers")
     return head + begin + table() + end + tail
 
 

@@ -43,7 +43,7 @@ def _page(browser: Browser, url: str, **options: Any) -> Page:
 
 
 def _shop(page: Page, name: str = "shop") -> None:
-    """An order that has just become PROCESSED, and a basket for the next one."""
+    """Save the shop page after an order has become PROCESSED."""
     page.get_by_role("button", name="Continue as a visitor").click()
     page.locator("#account").wait_for()
     for good in ("Darjeeling tea", "Oat biscuits", "Oat biscuits"):
@@ -68,7 +68,7 @@ def _save(page: Page, name: str, *, full_page: bool = False) -> None:
 
 
 def _place_some_orders(stack: dict[str, Any]) -> None:
-    """Orders for the console to show, some of them FAILED if `make run` has PROCESSOR_REFUSED_ITEMS=anvil."""
+    """Place orders for the console to show; some become FAILED if `make run` has PROCESSOR_REFUSED_ITEMS=anvil."""
     name, password = f"ada-{secrets.token_hex(2)}", secrets.token_urlsafe(16)
     context = ssl.create_default_context(cafile=stack["ca"])
     with httpx.Client(base_url=stack["base_url"], verify=context, timeout=30) as client:

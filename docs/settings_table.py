@@ -11,7 +11,7 @@ BEGIN, END = "<!-- settings -->\n", "<!-- /settings -->"
 
 
 def table() -> str:
-    """Return the table: every variable once, in the order of the services, with those that read it."""
+    """Return the table: every variable once, in the order of the services, with the services that read it."""
     rows: dict[str, tuple[str, str, list[str]]] = {}
     for service in SERVICES:
         settings = import_module(f"{service.replace('-', '_')}.settings").Settings
@@ -19,7 +19,7 @@ def table() -> str:
             default = "secret" if variable.secret else "mandatory" if variable.default is None else variable.default
             row = rows.setdefault(variable.name, (default, variable.help, []))
             if row[:2] != (default, variable.help):
-                raise ValueError(f"{variable.name} is described in two ways")
+                raise ValueError(f"{variable.name} has different defaults or descriptions in two services")
             row[2].append(service)
     lines = ["| variable | default | what | read by |", "|---|---|---|---|"]
     for name, (default, text, readers) in rows.items():
@@ -34,7 +34,7 @@ def filled(readme: str) -> str:
     head, begin, rest = readme.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not (begin and end):
-        raise ValueError("the README has lost its markers")
+        raise ValueError("the README does not contain both markers")
     return head + begin + table() + end + tail
 
 

@@ -66,7 +66,7 @@ def digest(client: str, image: str) -> str:
 
 
 def run(command: list[str], trouble: str) -> str:
-    """Return what a command prints; exit with `trouble` and its own error if it fails or takes more than a minute."""
+    """Return what a command prints. If it fails or takes more than a minute, exit with `trouble` and its error."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - no shell
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -85,7 +85,7 @@ def main() -> None:
 
 
 def of_cluster(cluster: Cluster, namespace: str) -> Iterator[str]:
-    """Yield what every installation needs."""
+    """Yield what every installation needs and the cluster does not have."""
     version = cluster.get("/version") or {}
     minor = int(re.sub(r"\D", "", version["minor"]))
     if (int(version["major"]), minor) < (1, 34):
@@ -95,7 +95,7 @@ def of_cluster(cluster: Cluster, namespace: str) -> Iterator[str]:
 
 
 def of_chart(cluster: Cluster, chart: list[Resource], namespace: str) -> Iterator[str]:
-    """Yield what the rendered resources refer to and the cluster does not have."""
+    """Yield what the chart's resources refer to and the cluster does not have."""
     yield from unserved(cluster, chart)
     if of_kind(chart, "HorizontalPodAutoscaler") and cluster.get("/apis/metrics.k8s.io/v1beta1") is None:
         yield "the metrics API is not served: install metrics-server, or the autoscalers only keep their bounds"
@@ -171,7 +171,7 @@ def ingress_class(cluster: Cluster, name: str | None) -> Iterator[str]:
 
 
 def of_strimzi(cluster: Cluster, namespace: str) -> Iterator[str]:
-    """Yield what Kafka on Strimzi, as in k8s/production, needs."""
+    """Yield what Kafka on Strimzi, as in k8s/production, needs and the cluster does not have."""
     deployments = cluster.list("/apis/apps/v1/deployments")
     found = [d for d in deployments if "STRIMZI_NAMESPACE" in environment(d)]
     if not found:
@@ -197,7 +197,7 @@ def of_strimzi(cluster: Cluster, namespace: str) -> Iterator[str]:
 
 
 def environment(deployment: Resource) -> dict[str, str | None]:
-    """Return the variables of a Deployment's containers; None for one that refers to something."""
+    """Return the variables of a Deployment's containers; the value is None if it comes from a reference."""
     containers = deployment["spec"]["template"]["spec"]["containers"]
     return {variable["name"]: variable.get("value") for c in containers for variable in c.get("env", [])}
 

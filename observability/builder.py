@@ -10,7 +10,7 @@ Json = dict[str, Any]
 OURS = 'namespace="$namespace", job=~"$job", pod=~"$pod"'
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 TAG = "retail-orders"
-RUNBOOKS = "RUNBOOKS"  # the chart replaces it with the address of docs/operations.md
+RUNBOOKS = "RUNBOOKS"  # a placeholder that the chart replaces with the address of docs/operations.md
 WIDTH, STAT_HEIGHT, GRAPH_HEIGHT = 24, 4, 8
 GREEN, YELLOW, RED = "green", "yellow", "red"
 
@@ -19,8 +19,8 @@ GREEN, YELLOW, RED = "green", "yellow", "red"
 class Panel:
     """One panel. `queries` are PromQL by legend, in which OURS stands for the selector of our series.
 
-    `limits` are the values from which it is yellow and red; if the second is lower, lower values are worse. `external`:
-    the series come from other exporters.
+    `limits` are the values from which the panel is yellow and red; if the second is lower, lower values are worse. With
+    `external`, the series come from other exporters.
     """
 
     title: str
@@ -32,7 +32,7 @@ class Panel:
     limits: tuple[float, float] | None = None
     runbook: str = ""
     decimals: int | None = None
-    mappings: Mapping[int, tuple[str, str]] = field(default_factory=dict)  # texts and colours by value
+    mappings: Mapping[int, tuple[str, str]] = field(default_factory=dict)  # text and colour by value
     external: bool = False
 
     @property

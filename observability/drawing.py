@@ -1,4 +1,4 @@
-"""Draws a board as SVG: enough for a picture in the documentation, in Grafana's layout and colours."""
+"""Draws a board as SVG for the documentation, in Grafana's layout and colours."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ COLUMN, LINE, GAP, TITLE = 48, 30, 6, 22  # pixels
 COLORS = {GREEN: "#56a64b", YELLOW: "#e0b400", RED: "#e02f44"}
 PALETTE = ("#3274d9", "#ff780a", "#56a64b", "#8f3bb8", "#e02f44", "#0099a8", "#b877d9", "#e0b400", "#7c6a55", "#454d5c")
 LEGENDS, LEGEND_LETTERS = 6, 19
-LONG_NUMBER = 10_000  # from here on written with commas
+LONG_NUMBER = 10_000  # numbers from this one on are written with commas
 FONT = "font-family='Helvetica, Arial, sans-serif'"
 _SCALES = {
     "s": ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"), (0.001, "ms")),
@@ -163,7 +163,7 @@ def _graph(panel: Panel, series: Sequence[Series], box: Box, start: float, end: 
 
 
 def _runs(points: Points, gap: float) -> Iterator[Points]:
-    """Split points where some are missing: what was not measured is not drawn."""
+    """Split points where some are missing, so that no line is drawn across the gap."""
     first = 0
     for place in range(1, len(points) + 1):
         if place == len(points) or points[place][0] - points[place - 1][0] > gap:

@@ -1,4 +1,4 @@
-"""What every peer has: settings from the environment, the document of an order, and a producer."""
+"""Code that all peers share: settings from the environment, the document of an order, and a producer."""
 
 import os
 import threading
@@ -58,7 +58,7 @@ def answer(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def producer() -> Producer:
-    """Return a producer whose delivery reports a thread serves for the life of the process."""
+    """Return a producer, polled by a thread until the process exits."""
     made = Producer(KAFKA)
     threading.Thread(target=_serve, args=(made,), name="poll", daemon=True).start()
     return made

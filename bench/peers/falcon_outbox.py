@@ -35,7 +35,7 @@ def publish(document: dict[str, Any]) -> None:
 
 
 def relay() -> None:
-    """Remove the entries of delivered events, and publish overdue ones again; for one replica."""
+    """Remove the entries of delivered events, and publish overdue events again. Works with one replica only."""
     next_sweep = 0.0
     while True:
         producer.poll(0)

@@ -1,4 +1,4 @@
-"""The board to look at first: orders."""
+"""The board of orders, to look at first."""
 
 from observability.boards.queries import quantiles, rate
 from observability.builder import Board, Panel

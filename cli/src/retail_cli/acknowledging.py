@@ -1,4 +1,4 @@
-"""The report of `retail dead-letters acknowledge`; see `reports` for the rules."""
+"""The report of `retail dead-letters acknowledge`; the rules in `reports` apply."""
 
 from msgspec import Struct
 
@@ -6,12 +6,12 @@ from retail_cli.rendering import Lines, table
 
 
 class Acknowledgement(Struct, frozen=True):
-    """The last of the dead letters; `outcome` is `acknowledged`, or `nothing to do` if they were before."""
+    """All dead letters up to `id` are acknowledged. `outcome` is `nothing to do` if they were acknowledged before."""
 
     id: str
     outcome: str
 
 
 def acknowledgement(report: Acknowledgement) -> Lines:
-    """Draw the outcome."""
+    """Draw the acknowledgement."""
     yield table("Acknowledgement", ["up to", "outcome"], [[report.id, report.outcome]])

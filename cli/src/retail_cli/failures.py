@@ -1,4 +1,4 @@
-"""One sentence and one exit code for every failure that is not a bug of the command."""
+"""Describes every failure that is not a bug of the command by one sentence and an exit code."""
 
 from pymongo.errors import OperationFailure, PyMongoError
 

@@ -63,7 +63,7 @@ def _include(transitions: Transitions, order_id: str) -> Iterator[OrderOutcome]:
 
 
 def _is_excluded(document: Document) -> bool:
-    """Return whether `outbox_entry.EXCLUDED` finds the document."""
+    """Return whether the document matches the query `outbox_entry.EXCLUDED`."""
     entry: Any = document.get("outbox")
     return document.get("status") == Status.PLACED and isinstance(entry, dict) and isinstance(entry.get("due"), str)
 

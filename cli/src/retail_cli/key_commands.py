@@ -20,7 +20,7 @@ app = typer.Typer(
 def list_(context: typer.Context, as_json: Json = False) -> None:
     """List the keys that auth-api has published, with their age and whether they are revoked."""
     session: Session = context.obj
-    records = session.key_records.publish(())  # without key ids it publishes nothing, and returns all records
+    records = session.key_records.publish(())  # `publish` without key ids records nothing and returns all records
     keys = [SigningKey(kid, int(key.published_seconds), key.is_revoked) for kid, key in sorted(records.items())]
     print_report(KeyList(keys), key_list, as_json=as_json)
 

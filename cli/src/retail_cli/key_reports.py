@@ -1,4 +1,4 @@
-"""The reports of `retail keys`, and their tables; see `reports` for the rules."""
+"""The reports of `retail keys`, and their tables; the rules in `reports` apply."""
 
 from msgspec import Struct
 
@@ -33,5 +33,5 @@ def key_list(report: KeyList) -> Lines:
 
 
 def revocation(report: Revocation) -> Lines:
-    """Draw the outcome for the key."""
+    """Draw the revocation."""
     yield table("Revocation", ["id", "outcome"], [[report.kid, report.outcome]])

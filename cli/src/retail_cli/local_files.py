@@ -42,7 +42,7 @@ def find_local(file: Path, folder: Path | None = None) -> Path | None:
 
 
 def read_stack(path: Path | None, part: type[Part], *, instead: str) -> Part:
-    """Read a part of a stack.json; raise SettingsError if it is missing or damaged. `instead` names an option."""
+    """Read a part of a stack.json; raise SettingsError if it is missing or damaged. The error suggests `instead`."""
     advice = f"start the local stack with `make run` and call this inside its checkout, or use {instead}"
     if path is None:
         raise SettingsError(f"there is no {LOCAL_STACK} here or in a folder above: {advice}")

@@ -56,7 +56,7 @@ app.add_typer(status_commands.outbox, name="outbox")
 app.add_typer(key_commands.app, name="keys")
 app.command(epilog=status_commands.BREAKERS_EXAMPLES)(status_commands.breakers)
 app.command(epilog=console_command.EXAMPLES)(console_command.console)
-for plugin in entry_points(group="retail_cli.commands"):  # plugins of packages for developers, which no image contains
+for plugin in entry_points(group="retail_cli.commands"):  # commands of packages for developers, which no image contains
     plugin.load()(app)
 
 
@@ -100,5 +100,5 @@ def main() -> None:
 
 
 def disable_logs() -> None:
-    """Drop the log lines of the shared modules: a command reports what matters itself."""
+    """Drop the log lines of the shared modules: a command prints its own messages."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))

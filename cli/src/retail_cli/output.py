@@ -55,8 +55,8 @@ def accept_any_locale() -> None:
 def report_failed_output(error: OSError) -> None:
     """Report that standard output could not be written, and discard what is left to write.
 
-    Without that, the interpreter would try again when it exits, and print an error of its own. A closed pipe is not
-    reported: its reader has what it wanted.
+    Without this, the interpreter would try to write again when it exits, and print an error of its own. A closed pipe
+    is not reported: its reader, such as `head`, wants no more.
     """
     with contextlib.suppress(OSError):
         if error.errno != errno.EPIPE:
@@ -67,6 +67,6 @@ def report_failed_output(error: OSError) -> None:
 
 
 def _stdout() -> io.TextIOWrapper:
-    if sys.stdout is None:  # the caller closed it: `retail … >&-`
+    if sys.stdout is None:  # the caller closed standard output: `retail … >&-`
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     return sys.stdout  # type: ignore[return-value]

@@ -1,6 +1,6 @@
 """Pure functions that build reports from documents and records.
 
-Of a malformed document, fields of the wrong type become null, and `problems` lists them.
+In a malformed document, fields of a wrong type become null, and `problems` lists them.
 """
 
 import base64
@@ -18,7 +18,7 @@ from shared.ordering.transitions import STUCK_AFTER
 
 
 def order(document: Document) -> reports.Order:
-    """Show an order's document."""
+    """Convert an order's document."""
     return reports.Order(
         orderid=str(document["_id"]),
         userid=_string(document.get("userid")),
@@ -38,7 +38,7 @@ def order(document: Document) -> reports.Order:
 
 
 def summary(document: Document) -> reports.OrderSummary:
-    """Show an order in a list."""
+    """Convert an order's document to an entry of a list."""
     return reports.OrderSummary(
         orderid=str(document["_id"]),
         userid=_string(document.get("userid")),
@@ -51,7 +51,7 @@ def summary(document: Document) -> reports.OrderSummary:
 
 
 def stuck(document: Document, now: datetime) -> reports.StuckOrder:
-    """Show a PLACED order, and what it waits for."""
+    """Convert the document of a PLACED order, and say what it waits for."""
     shown = order(document)
     since = shown.history[-1].at if shown.history else None
     attempts = shown.outbox.attempts if shown.outbox else None
@@ -75,14 +75,14 @@ def stuck(document: Document, now: datetime) -> reports.StuckOrder:
 
 
 def failed(document: Document) -> reports.FailedOrder:
-    """Show a FAILED order with the last entry of its history, which has the reason."""
+    """Convert the document of a FAILED order; the last entry of its history contains the reason."""
     shown = order(document)
     last = shown.history[-1] if shown.history else reports.Change(None, None, None, None)
     return reports.FailedOrder(shown.orderid, shown.userid, last.at, last.reason)
 
 
 def outbox(counts: Document) -> reports.OutboxReport:
-    """Show the outbox's counts."""
+    """Convert the counts of the outbox."""
     oldest = counts["oldest"]
     return reports.OutboxReport(
         pending=counts["pending"],
@@ -95,7 +95,7 @@ def outbox(counts: Document) -> reports.OutboxReport:
 
 
 def order_id(record: Record) -> str | None:
-    """Return the order id in a dead letter: the key of the record, if that is text."""
+    """Return the order id of a dead letter: the key of the record, or None if it is not text."""
     try:
         return record.message.key.decode() if record.message.key else None
     except UnicodeDecodeError:
@@ -103,7 +103,7 @@ def order_id(record: Record) -> str | None:
 
 
 def dead_letter(record: Record, statuses: Mapping[str, str]) -> reports.DeadLetter:
-    """Show a dead letter; `statuses` has the status of each order that exists."""
+    """Convert a dead letter; `statuses` has the status of each order that exists, by its id."""
     details = records.details(record.message.headers)
     key = order_id(record)
     size = _number(details.get("value_length")) if record.message.value is None else len(record.message.value)
@@ -122,7 +122,7 @@ def dead_letter(record: Record, statuses: Mapping[str, str]) -> reports.DeadLett
 
 
 def dead_letter_detail(record: Record, statuses: Mapping[str, str]) -> reports.DeadLetterDetail:
-    """Show a dead letter with its headers and value."""
+    """Convert a dead letter with its headers and value."""
     value, encoding = _text(record.message.value)
     headers = [(name, _text(value)[0] or "") for name, value in record.message.headers]
     return reports.DeadLetterDetail(dead_letter(record, statuses), headers, value, encoding)
@@ -191,7 +191,7 @@ def _parsed_moment(text: str | None) -> datetime | None:
 
 
 def _text(raw: bytes | None) -> tuple[str | None, str]:
-    """Return bytes as text, and the encoding of that text."""
+    """Return bytes as text, and how they are encoded in it: utf-8 or base64."""
     if raw is None:
         return None, "none"
     try:

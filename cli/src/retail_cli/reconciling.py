@@ -19,7 +19,7 @@ class Reader(Protocol):
 
 
 class _CountingOrders:
-    """The orders of a pass: counts what reconciliation finds; in a dry run, counts updates instead of making them."""
+    """The orders of a pass. It counts the orders found; in a dry run it counts the updates instead of making them."""
 
     def __init__(self, orders: reconcile.Orders, reader: Reader | None) -> None:
         self._orders = orders
@@ -28,7 +28,7 @@ class _CountingOrders:
 
     def without_outbox_entry(self, *, limit: int, stuck: bool) -> list[str]:
         ids = self._orders.without_outbox_entry(limit=limit, stuck=stuck)
-        self.found = len(ids) + (self.found if stuck else 0)  # the stuck ones are read second
+        self.found = len(ids) + (self.found if stuck else 0)  # stuck orders are read after the others, and added
         return ids
 
     def requeue(self, ids: Sequence[str]) -> int:
@@ -65,7 +65,7 @@ def run_pass(
 
 
 def _outcome(outcome: Outcome, reconciler: Reconciler) -> str:
-    """Return the word in the report; scripts know `rearmed` since version 0.1."""
+    """Return the report's word for the outcome; it says `rearmed` for requeued, as in version 0.1, for scripts."""
     if outcome in {Outcome.WAITING, Outcome.RESTARTED}:
         return "undecided"
     if reconciler.requeued:

@@ -88,7 +88,7 @@ def _redrive_page(
         for _, error in bisect(failed, apply):
             if not is_document_error(error):
                 raise error
-    finally:  # also after an error: what is not known to be finished is reported as unknown
+    finally:  # also after an error: an order without a known outcome is yielded as unknown
         yield from (outcomes.get(order_id, OrderOutcome(order_id, "unknown", NO_REPLY)) for order_id in failed)
 
 

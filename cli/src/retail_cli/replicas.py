@@ -24,7 +24,7 @@ def from_stack(path: Path | None) -> list[tuple[str, str]]:
 
 
 def read_breakers(replicas: Sequence[tuple[str, str]]) -> BreakersReport:
-    """Read all (name, admin URL), several at a time, 3 s each; the report has the error of an unreachable replica."""
+    """Read all replicas, (name, admin URL), several at a time, 3 s each; report the error of an unreachable one."""
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         return BreakersReport(list(pool.map(lambda replica: _read_replica(*replica), replicas)))
 

@@ -1,7 +1,8 @@
 """The reports of the commands, as typed models: tables are drawn from them, and `--json` writes them as they are.
 
-Scripts rely on these names: a field may be added, none is renamed or removed without a major version. Times are
-RFC 3339 in UTC, amounts are decimal strings. What is absent, or cannot be read in a malformed document, is null.
+Scripts rely on these names: a field may be added, none is renamed or removed without a major version. Times are RFC
+3339 in UTC, amounts are decimal strings. A value that is absent, or that a malformed document does not allow to read,
+is null.
 """
 
 from datetime import datetime
@@ -28,7 +29,7 @@ class OutboxEntry(Struct, frozen=True):
 
 
 class Order(Struct, frozen=True):
-    """An order as MongoDB holds it. `problems` says what is wrong with the document; it is empty for a valid one."""
+    """An order as stored in MongoDB. `problems` says what is wrong with the document; it is empty for a valid one."""
 
     orderid: str
     userid: str | None

@@ -87,7 +87,7 @@ class Session:
 
     @cached_property
     def _breaker(self) -> Breaker:
-        metrics = BreakerMetrics(CollectorRegistry())  # a command is not scraped
+        metrics = BreakerMetrics(CollectorRegistry())  # never exported: Prometheus does not scrape a command
         return Breaker("mongodb", metrics, is_failure=mongo.is_failure)
 
     @cached_property
@@ -114,7 +114,7 @@ def actor(by: str | None) -> str:
 
 
 def os_user() -> str | None:
-    """Return the name of the operating system's user, None if it has no name (as in a container)."""
+    """Return the name of the operating system's user, or None if there is none, as in a container."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # OSError from Python 3.13 on

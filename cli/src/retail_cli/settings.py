@@ -54,7 +54,8 @@ def parse(path: Path) -> dict[str, str]:
         if not name or name.startswith("#"):
             continue
         if not equals:
-            raise SettingsError(f"{path}, line {number}: must be NAME=value")  # never the line: it may be a secret
+            # the message never quotes the line, which may be a secret
+            raise SettingsError(f"{path}, line {number}: must be NAME=value")
         values[name.strip()] = value.strip()
     return values
 

@@ -1,4 +1,4 @@
-"""What the operator reads from MongoDB, at majority, each read bounded in time and size.
+"""The operator's reads from MongoDB: majority reads, each limited in time and size.
 
 Documents are read as they are: a date that Python cannot represent is returned as DatetimeMS, and bytes that are not
 UTF-8 are replaced, so that a malformed document can be shown.
@@ -27,7 +27,7 @@ TOLERANT: CodecOptions[Document] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
     unicode_decode_error_handler="replace",
 )
-# PLACED orders whose outbox entry cannot be read: the sweep and reconciliation both miss them.
+# PLACED orders whose outbox entry is excluded or malformed.
 UNREADABLE: dict[str, Any] = {"status": Status.PLACED, "outbox.due": {"$ne": None, "$not": {"$gt": EPOCH}}}
 PLACED_KINDS = (PUBLISHED, PENDING, UNREADABLE)  # each is served by the index on `outbox.due`
 SUMMARY = {"history": False, "orderitems": False, "idempotency": False}
@@ -55,7 +55,7 @@ class Filter:
         return query
 
     def queries(self) -> list[dict[str, Any]]:
-        """Return queries that an index serves and that together find the orders."""
+        """Return queries that are each served by an index, and together find the orders."""
         if self.status is Status.PLACED and self.userid is None:
             return [self.query() | kind for kind in PLACED_KINDS]
         return [self.query()]
@@ -120,7 +120,7 @@ class OrderReader:
             return [order["_id"] for order in self._newest({"status": Status.FAILED}, limit, {"_id": True})]
 
     def stuck(self, since: datetime, limit: int) -> Sequence[Document]:
-        """Return orders that no consumer or sweep will process, oldest first.
+        """Return PLACED orders that need attention, oldest first.
 
         They became PLACED before `since`, or their event was lost often, or their outbox entry cannot be read.
         """
@@ -130,7 +130,7 @@ class OrderReader:
         return sorted((order for orders in found for order in orders), key=_sort_key)[:limit]
 
     def scan(self, seconds: float) -> Iterator[Document]:
-        """Yield every order, sorted by id, with ids of any type. Raise PyMongoError `seconds` after the call."""
+        """Yield every order, sorted by id, with ids of any type. Raise PyMongoError if it takes more than `seconds`."""
         with pymongo.timeout(seconds):
             yield from self._orders.find().sort("_id", 1)
 

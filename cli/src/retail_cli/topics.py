@@ -1,4 +1,4 @@
-"""What the operator reads from Kafka: the event of an order, dead letters, and the group's offsets.
+"""The operator's reads from Kafka: the event of an order, dead letters, and the group's offsets.
 
 The consumer joins no group and commits nothing. Every call is bounded: KafkaUnavailable is raised within seconds if no
 broker responds, and a search that would take longer returns what it has found so far.
@@ -40,7 +40,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult(Generic[T]):
-    """The result of a search; `complete` is false if the time or the limit ended the search."""
+    """The result of a search; `complete` is false if it was stopped by its limit of time or records."""
 
     items: list[T]
     complete: bool
@@ -110,14 +110,14 @@ class Topics:
         return True
 
     def _commit(self, position: kafka.TopicPartition) -> None:
-        """Commit a position of the group of the dead letters, and wait until a broker confirms it."""
+        """Commit an offset of DEAD_LETTER_GROUP, and wait until a broker confirms it."""
         replies: list[kafka.KafkaError | None] = []
         options = {"group.protocol": "classic", "on_commit": lambda error, _offsets: replies.append(error)}
         client = kafka.consumer(
             self._connection, DEAD_LETTER_GROUP, self._on_error, **kafka.WITHOUT_CLIENT_LOG, **options
         )
         try:
-            client.commit(offsets=[position], asynchronous=True)  # a synchronous one could wait for minutes
+            client.commit(offsets=[position], asynchronous=True)  # a synchronous commit could wait for minutes
             deadline = time.monotonic() + SEARCH_SECONDS
             while not replies and time.monotonic() < deadline:
                 client.poll(0.1)
@@ -157,7 +157,7 @@ class Topics:
                 self._connection,
                 NO_GROUP,
                 self._on_error,
-                **kafka.WITHOUT_CLIENT_LOG,  # the exception has the cause
+                **kafka.WITHOUT_CLIENT_LOG,  # KafkaUnavailable has the cause
                 **{"group.protocol": "classic", "enable.partition.eof": True},
             )
         return self._made
@@ -183,7 +183,7 @@ class Topics:
             raise self._unavailable(error) from None
 
     def _unavailable(self, error: Exception) -> KafkaUnavailable:
-        self._consumer.poll(0)  # this poll calls the error callback, which learns the cause
+        self._consumer.poll(0)  # the poll calls `_on_error`, which stores the cause
         first = error.args[0] if error.args else None
         cause = self._last_error or (first.str() if isinstance(first, kafka.KafkaError) else "no response in time")
         return KafkaUnavailable(f"{self._connection.bootstrap_servers}: {cause}")

@@ -90,7 +90,7 @@ class Entry:
 
     @property
     def references(self) -> set[str]:
-        """The order references in its responses. More than one breaks the promise of the Idempotency-Key."""
+        """The order references in the entry's responses. More than one breaks the promise of the Idempotency-Key."""
         return {t.reference for t in self.tries if t.reference}
 
 

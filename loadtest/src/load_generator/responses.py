@@ -18,7 +18,7 @@ class Answer:
 
     `contract_violation` says which rule of the API the response broke, None if none (allowed are 2xx, 4xx and 503 with
     a problem document, and Retry-After on 429 and 503). `problem` has the type, detail and request id of the problem
-    document; its detail is the client's own error where no response came.
+    document; if no response came, its detail is the client's error.
     """
 
     outcome: Outcome

@@ -18,7 +18,8 @@ from load_generator.progress import LoadProgress, live, percentile
 
 MAX_UNSETTLED = 20_000
 VERIFIERS = 32
-JSON_NAMES = {"contract_violations": "dishonest", "failures": "wrong"}  # what scripts read since version 0.1
+# names in the JSON report, unchanged since version 0.1 for scripts
+JSON_NAMES = {"contract_violations": "dishonest", "failures": "wrong"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ class Summary:
 
     @property
     def ok(self) -> bool:
-        """Every order accepted (a load has none to refuse) and processed once, and no response broke the contract."""
+        """True if every order was accepted and processed once, and no response broke the contract."""
         return not (self.refused or self.unsettled or self.contract_violations or self.failures)
 
     def as_dict(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Authority:
             secret_files.write(key_file, _pem(key))
             secret_files.write(self.certificate, certificate.public_bytes(serialization.Encoding.PEM))
         loaded = serialization.load_pem_private_key(key_file.read_bytes(), None)
-        self._key = cast("Key", loaded)  # this class wrote the file, with this kind of key
+        self._key = cast("Key", loaded)  # always this kind of key, because this class wrote the file
         self._issuer = x509.load_pem_x509_certificate(self.certificate.read_bytes())
 
     def issue(self, name: str) -> Path:
@@ -97,7 +97,7 @@ def _ca_usage() -> x509.KeyUsage:
 
 
 def _only_this_machine() -> x509.NameConstraints:
-    """Return the limit of the authority to this machine: whoever gets its key can imitate no other site."""
+    """Return the authority's only valid names, all local: with a stolen key, nobody can impersonate another site."""
     loopback = x509.IPAddress(ipaddress.IPv4Network("127.0.0.0/8"))
     return x509.NameConstraints([x509.DNSName("localhost"), loopback], None)
 

@@ -1,4 +1,4 @@
-"""What the machine must have. Whatever is missing is reported in one sentence that names the fix."""
+"""The requirements on the machine. A missing one is reported in one sentence that names the fix."""
 
 import os
 import platform

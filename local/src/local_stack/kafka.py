@@ -53,7 +53,7 @@ SETTINGS: dict[str, object] = {
     "group.initial.rebalance.delay.ms": 0,
     # no consumer joins the group of the acknowledged dead letters: by default its offsets would expire after 7 days
     "offsets.retention.minutes": 525_600,
-    # a dead member's partitions are taken over after 10 s instead of 45 s
+    # the partitions of a member that died are assigned to others after 10 s instead of 45 s
     "group.consumer.session.timeout.ms": 10_000,
     "group.consumer.min.session.timeout.ms": 10_000,
     # a killed broker may register again after 4 s instead of 9 s

@@ -115,7 +115,7 @@ class MongoDB:
         members = [{"_id": n, "host": host} for n, host in enumerate(self.hosts)]
         with self._connect(
             self.hosts[:1], directConnection=True
-        ) as anyone:  # until the first user exists, a client on localhost may do only this
+        ) as anyone:  # until the first user exists, a client on localhost may run this command without a login
             try:
                 anyone.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members, "settings": ELECTION})
             except OperationFailure as error:

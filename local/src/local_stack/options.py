@@ -1,4 +1,4 @@
-"""The choices for a stack, and the layout of its folder."""
+"""The options of a stack, and the layout of its folder."""
 
 import os
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", 
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """Prometheus next to the stack: it scrapes every `seconds`. Tests divide the alerts' durations by `divisor`."""
+    """Options of Prometheus: it scrapes every `seconds`. Tests divide the alerts' durations by `divisor`."""
 
     seconds: int = 5
     divisor: float = 1
@@ -64,7 +64,7 @@ class StackOptions:
                     )
 
     def _part_counts(self) -> dict[str, int]:
-        """Return how many parts of each kind listen."""
+        """Return the number of ports that each kind of part needs."""
         brokers = dict.fromkeys(("kafka", "kafka-controller", "kafka-internal"), self.brokers)
         replicas = {kind: self.replicas(kind.removesuffix("-admin")) for kind in ports.OF_SERVICES}
         observers = {"prometheus": 1, "grafana": 1} if self.observe else {}
@@ -89,35 +89,35 @@ class Folders:
 
     @property
     def certificates(self) -> Path:
-        """The local authority and what it issued."""
+        """The folder of the local authority and of the certificates that it issued."""
         return secret_files.folder(self.root / "certificates")
 
     @property
     def secrets(self) -> Path:
-        """Passwords, a file each."""
+        """The folder of passwords, one file for each."""
         return secret_files.folder(self.root / "secrets")
 
     @property
     def keys(self) -> Path:
-        """The keys that sign tokens."""
+        """The folder of the keys that sign tokens."""
         return secret_files.folder(self.root / "keys")
 
     @property
     def clients(self) -> Path:
-        """Client settings for MongoDB and Kafka, a file for each user."""
+        """The folder of client settings for MongoDB and Kafka, one file for each user."""
         return secret_files.folder(self.root / "clients")
 
     @property
     def log(self) -> Path:
-        """The output of each part, a file each."""
+        """The folder of the parts' output, one file for each part."""
         return secret_files.folder(self.root / "log")
 
     def data(self, part: str) -> Path:
-        """The data of the part."""
+        """The folder of the part's data."""
         return secret_files.folder(secret_files.folder(self.root / "data") / part)
 
     def config(self, part: str) -> Path:
-        """The configuration of the part, written at each start."""
+        """The folder of the part's configuration, which is written at each start."""
         return secret_files.folder(secret_files.folder(self.root / "config") / part)
 
 

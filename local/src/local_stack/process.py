@@ -24,7 +24,7 @@ class Part:
     command: Sequence[str]
     environment: Mapping[str, str] = field(repr=False)
     log: Path
-    ready: Callable[[], bool]  # called until it returns true; raises nothing
+    ready: Callable[[], bool]  # called until it returns true; must not raise
     stop_signal: signal.Signals = signal.SIGTERM
 
 

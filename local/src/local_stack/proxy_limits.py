@@ -1,4 +1,4 @@
-"""What the proxy allows one client: the chart's own file and figures, each figure replaceable by a variable."""
+"""The proxy's limits for one client: the chart's file and values; a variable can replace each value."""
 
 import re
 from collections.abc import Mapping

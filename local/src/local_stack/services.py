@@ -42,7 +42,7 @@ class Wiring:
         return f"http://{HOST}:{self.ports[f'{service}-admin'] + replica}"
 
     def links(self, replicas: Callable[[str], int]) -> dict[str, str]:
-        """Return what the shop page links to, by title; `replicas` returns how many a service has."""
+        """Return the addresses to which the shop page links, by title; `replicas` returns the number of replicas."""
         return {
             f"metrics of {service}-{replica}": f"{self.admin_url(service, replica)}/metrics"
             for service in SERVICES

@@ -190,7 +190,7 @@ class Stack:
         parts = list(parts)
         names = [part.name for part in parts]
         self._supervisor.add(parts)
-        self._names += names  # before they run, so that an interrupted start stops them in order
+        self._names += names  # set before the parts run, so that an interrupted start also stops them in order
         self._supervisor.start(*names)
         return names
 

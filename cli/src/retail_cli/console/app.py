@@ -15,7 +15,7 @@ from retail_cli.console.reader import Reader
 from retail_cli.session import ExitCode, Session
 
 HOSTS = ["localhost", "127.0.0.1"]
-MAX_BODY = 1024 * 1024  # some 20,000 order ids
+MAX_BODY = 1024 * 1024  # enough for about 20,000 order ids
 SAFE_SITES = {None, "same-origin", "none"}
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -78,7 +78,7 @@ def _add_headers(response: Response) -> Response:
 
 
 def _show_refusal(error: HTTPException) -> tuple[str, int]:
-    """A refusal before the token was checked shows nothing of the console."""
+    """Return plain text: a client that was not admitted must see nothing of the console."""
     return f"{error.code} {error.name}\n", error.code or 500
 
 

@@ -1,4 +1,4 @@
-"""The pages that only read."""
+"""The pages of the console that only read."""
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, send_from_directory, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -44,7 +44,7 @@ def find_order() -> AnyResponse:
 
 @blueprint.get("/order/<order_id>")
 def order(order_id: str) -> str:
-    """Everything about one order: document, history, events with their offsets, dead letters."""
+    """One order with its document, history, events with their offsets, and dead letters."""
     with reader().with_topics() as session:
         report, _ = queries.order(session, order_id)
     return render_template("order.html", report=report, order=report.order)

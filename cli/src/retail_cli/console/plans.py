@@ -27,7 +27,7 @@ class Plans:
         self._plans: dict[str, tuple[float, Plan]] = {}
 
     def add(self, plan: Plan) -> str:
-        """Keep the plan; return the id with which `take` returns it, once."""
+        """Keep the plan; return the id to pass to `take`."""
         plan_id = secrets.token_urlsafe(16)
         with self._lock:
             self._plans[plan_id] = (self._clock(), plan)

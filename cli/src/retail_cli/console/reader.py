@@ -19,11 +19,11 @@ class Reader:
         self.session = session
         self.replicas = replicas
         self._topics = Lock()
-        _ = session.orders, session.transitions, session.topics  # connected here, before there are several threads
+        _ = session.orders, session.transitions, session.topics  # connect here, before there are several threads
 
     @contextmanager
     def with_topics(self) -> Iterator[Session]:
-        """Return the session for use with its topics; raise KafkaUnavailable if other threads use them for too long."""
+        """Lock the topics and yield the session; raise KafkaUnavailable if other threads keep the lock for too long."""
         if not self._topics.acquire(timeout=WAIT_SECONDS):
             raise KafkaUnavailable(f"other requests have been reading the topics for {WAIT_SECONDS:g} s")
         try:
