@@ -5,6 +5,7 @@ No other module of the services imports confluent_kafka.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,8 @@ class ClientLog:
     def log(self, level: int, _template: str, facility: str, client: str, text: str) -> None:
         """Log one line; the client calls this like `logging.Logger.log`, in the thread that polls it."""
         thread = text.partition("]: ")[0]  # the text begins with the name of the client's thread, one per broker
-        suppressed = self._throttle.allow((facility, thread))
-        if suppressed is not None:
-            logger.log(level, "kafka_client", facility=facility, client=client, detail=text, suppressed=suppressed)
+        write = partial(logger.log, level)
+        self._throttle.log(write, "kafka_client", (facility, thread), facility=facility, client=client, detail=text)
 
 
 PRODUCER_QUEUE = 10_000  # events without a delivery report, at most

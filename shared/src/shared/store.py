@@ -58,9 +58,7 @@ def errors_as_unavailable() -> Iterator[None]:
         raise StoreUnavailable(error.retry_after) from None
     except (PyMongoError, BSONError) as error:
         fields = error_fields(error)
-        suppressed = _throttle.allow(tuple(fields.values()))
-        if suppressed is not None:
-            logger.warning("mongodb_failed", **fields, suppressed=suppressed)
+        _throttle.log(logger.warning, "mongodb_failed", tuple(fields.values()), **fields)
         raise StoreUnavailable from error
 
 

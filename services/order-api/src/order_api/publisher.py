@@ -156,10 +156,8 @@ class EventPublisher:
 
     def _log_failure(self, event: str, sent: Sent, error: str) -> None:
         """Log at most one failure of each kind in 30 s: without brokers there are thousands."""
-        suppressed = self._log_throttle.allow((event, error))
-        if suppressed is not None:
-            trace = trace_context.log_field(sent.traceparent)
-            logger.warning(event, order_id=sent.order_id, **trace, error=error, suppressed=suppressed)
+        trace = trace_context.log_field(sent.traceparent)
+        self._log_throttle.log(logger.warning, event, error, order_id=sent.order_id, **trace, error=error)
 
     def _on_error(self, error: KafkaError) -> None:
         fatal = error.fatal() or error.name() == FATAL

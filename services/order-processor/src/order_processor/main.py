@@ -142,9 +142,8 @@ def readiness_error(monitor: Monitor, breaker: Breaker) -> str | None:
 
 
 def _kafka_error(error: kafka.KafkaError) -> None:
-    suppressed = log_throttle.allow(error.name())  # without brokers there are about 20 a second
-    if suppressed is not None:
-        logger.warning("kafka_error", error=error.name(), detail=error.str(), suppressed=suppressed)
+    # Without brokers there are about 20 a second.
+    log_throttle.log(logger.warning, "kafka_error", error.name(), error=error.name(), detail=error.str())
 
 
 if __name__ == "__main__":

@@ -81,9 +81,7 @@ class Monitor(Worker):
             waiting = sum(offsets.lag for offsets in self._dead_letters.read().values())
         except Exception as error:  # noqa: BLE001 - the thread survives every error
             self._metrics.dead_letters_waiting.clear()
-            suppressed = self._log_throttle.allow("dead_letters")
-            if suppressed is not None:
-                logger.warning("dead_letters_unreadable", error=str(error)[:300], suppressed=suppressed)
+            self._log_throttle.log(logger.warning, "dead_letters_unreadable", error=str(error)[:300])
         else:
             self._metrics.dead_letters_waiting.set(waiting)
 

@@ -86,7 +86,7 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 
 
 class LogThrottle:
-    """Throttles frequent log lines to one per kind in `seconds`. Thread-safe. Use few kinds: each is remembered."""
+    """Writes frequent log lines at most once per kind in `seconds`. Thread-safe. Use few kinds: each is remembered."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, seconds: float = THROTTLE_SECONDS) -> None:
         """`clock` is monotonic, in seconds."""
@@ -96,7 +96,16 @@ class LogThrottle:
         self._suppressed: dict[Hashable, int] = {}
         self._lock = threading.Lock()
 
-    def allow(self, kind: Hashable) -> int | None:
+    def log(self, write: Callable[..., object], event: str, kind: Hashable = None, /, **fields: object) -> None:
+        """Call `write(event, **fields)` with the field `suppressed`: how many lines were suppressed before this one.
+
+        Lines with the same event and kind are throttled together; a suppressed line is only counted.
+        """
+        suppressed = self._allow((event, kind))
+        if suppressed is not None:
+            write(event, **fields, suppressed=suppressed)
+
+    def _allow(self, kind: Hashable) -> int | None:
         """Return how many lines of `kind` were suppressed before this one, or None if this one is suppressed too."""
         with self._lock:
             now = self._clock()

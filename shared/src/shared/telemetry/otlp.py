@@ -115,9 +115,7 @@ class QuietExporter(SpanExporter):
         result = self._exporter.export(spans)
         self._is_failing = result is not SpanExportResult.SUCCESS
         if self._is_failing:
-            suppressed = self._throttle.allow("failed")
-            if suppressed is not None:
-                logger.warning("trace_export_failed", spans=len(spans), suppressed=suppressed)
+            self._throttle.log(logger.warning, "trace_export_failed", spans=len(spans))
         return result
 
     def close(self) -> None:

@@ -38,8 +38,10 @@ def calls() -> list[tuple[str, ast.Call]]:
 
 
 def is_log_call(function: ast.expr) -> bool:
+    if isinstance(function, ast.Attribute) and function.attr == "log":  # of a logger, or of a LogThrottle
+        return True
     if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "logger":
-        return function.attr in {*LEVELS, "log"}
+        return function.attr in LEVELS
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     return name in WRAPPERS and not (isinstance(function, ast.Attribute) and name == "write")
 
