@@ -110,6 +110,15 @@ def test_login_of_an_unknown_user_costs_one_hash(auth: AuthService, monkeypatch:
     verify.assert_called_once_with(None, PASSWORD)
 
 
+def test_login_reads_once_whether_its_address_is_known(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert auth.failures is not None
+    is_known = Mock(wraps=auth.failures.is_known)
+    monkeypatch.setattr(auth.failures, "is_known", is_known)
+
+    assert auth.token("alice").status_code == 200
+    assert is_known.call_count == 1
+
+
 def test_every_replica_rejects_the_eleventh_guess_without_hashing(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -181,7 +181,7 @@ def test_parallel_attempts_across_replicas_never_exceed_the_limit(stores: Stores
 
     def guess(number: int) -> bool:
         with suppress(TooManyFailures):
-            throttles[number % 2].begin(stores.name, "192.0.2.77")
+            throttles[number % 2].begin(stores.name, "192.0.2.77", is_known=False)
             return True
         return False
 
@@ -195,11 +195,11 @@ def test_parallel_attempts_across_replicas_never_exceed_the_limit(stores: Stores
 def test_reached_limit_returns_the_time_to_wait(stores: Stores) -> None:
     throttle = Throttle(stores.failures[0])
     for _ in range(10):
-        throttle.begin(stores.name, "192.0.2.78")
+        throttle.begin(stores.name, "192.0.2.78", is_known=False)
     stores.pass_time(timedelta(minutes=1))
 
     with pytest.raises(TooManyFailures) as caught:
-        throttle.begin(stores.name, "192.0.2.78")
+        throttle.begin(stores.name, "192.0.2.78", is_known=False)
     assert 210 < caught.value.retry_after <= 240
     stores.pass_time(WINDOW)
 

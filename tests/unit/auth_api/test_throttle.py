@@ -39,7 +39,7 @@ def taken(throttle: Throttle, attempts: list[tuple[str, str]]) -> int:
     count = 0
     for user, address in attempts:
         try:
-            throttle.begin(user, address)
+            throttle.begin(user, address, is_known=throttle.is_known(user, address))
         except TooManyFailures:
             continue
         count += 1
@@ -72,7 +72,7 @@ def test_attempt_is_removed_when_counting_it_fails(throttle: Throttle, monkeypat
         patch.setattr(FakeFailures, "read", raise_connection_error)
         for _ in range(10):
             with pytest.raises(ConnectionError):
-                throttle.begin("alice", "192.0.2.1")
+                throttle.begin("alice", "192.0.2.1", is_known=False)
 
     assert taken(throttle, [("alice", "192.0.2.1")] * 12) == 10
 
@@ -83,23 +83,23 @@ def test_attempts_expire_after_the_stated_wait(throttle: Throttle, clock: Clock)
     taken(throttle, [("alice", "192.0.2.1")] * 5)
 
     with pytest.raises(TooManyFailures) as caught:
-        throttle.check("alice", "192.0.2.1")
+        throttle.check("alice", "192.0.2.1", is_known=False)
     assert caught.value.retry_after == 200
     clock.advance(seconds=caught.value.retry_after)
-    throttle.check("alice", "192.0.2.1")
+    throttle.check("alice", "192.0.2.1", is_known=False)
     assert taken(throttle, [("alice", "192.0.2.1")] * 9) == 5
 
 
 def test_discarded_attempt_is_not_counted(throttle: Throttle) -> None:
     for _ in range(30):
-        throttle.discard(throttle.begin("alice", "192.0.2.1"))
+        throttle.discard(throttle.begin("alice", "192.0.2.1", is_known=False))
 
     assert taken(throttle, [("alice", "192.0.2.1")] * 12) == 10
 
 
 def test_check_counts_no_attempt(throttle: Throttle) -> None:
     for _ in range(30):
-        throttle.check("alice", "192.0.2.1")
+        throttle.check("alice", "192.0.2.1", is_known=False)
 
     assert taken(throttle, [("alice", "192.0.2.1")]) == 1
 
@@ -107,7 +107,7 @@ def test_check_counts_no_attempt(throttle: Throttle) -> None:
 def test_parallel_guesses_do_not_exceed_the_limit(throttle: Throttle) -> None:
     def guess(_: int) -> Attempt | None:
         try:
-            return throttle.begin("alice", "192.0.2.1")
+            return throttle.begin("alice", "192.0.2.1", is_known=False)
         except TooManyFailures:
             return None
 

@@ -47,11 +47,12 @@ class Login:
         normalized = normalize_password(password)
         if normalized is None:
             raise WrongCredentials  # no stored password is that long, so there is nothing to hash
-        is_known = self.throttle.check(name, address)
+        is_known = self.throttle.is_known(name, address)
+        self.throttle.check(name, address, is_known=is_known)
         with self.slots.hold(preferred=is_known):
             # before the attempt is counted: a failed read must not count as one
             stored = self.users.password_hash(name)
-            attempt = self.throttle.begin(name, address)
+            attempt = self.throttle.begin(name, address, is_known=is_known)
             if not self._verify(stored, normalized) or stored is None:
                 raise WrongCredentials
             self.addresses.saw(name, address)

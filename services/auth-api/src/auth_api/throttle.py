@@ -82,25 +82,27 @@ class Attempt:
 
 
 class Throttle:
-    """Counts an attempt as failed before its password is checked, so that parallel guesses cannot exceed a limit."""
+    """Counts an attempt as failed before its password is checked, so that parallel guesses cannot exceed a limit.
+
+    A caller reads `is_known` once per login and passes it to both steps.
+    """
 
     def __init__(self, failures: Failures) -> None:
         self._failures = failures
 
-    def check(self, user: str, address: str) -> bool:
-        """Raise TooManyFailures if an attempt would be rejected now. Counts nothing.
+    def is_known(self, user: str, address: str) -> bool:
+        """Return whether the user was recently at the address, see `remember`."""
+        return self._failures.is_known(_known_key(user, address))
 
-        Return whether the user was recently at the address, see `remember`.
-        """
-        is_known = self._is_known(user, address)
+    def check(self, user: str, address: str, *, is_known: bool) -> None:
+        """Raise TooManyFailures if an attempt would be rejected now. Counts nothing."""
         max_attempts = {limit.key: limit.max_attempts for limit in limits_for(user, address, is_known=is_known)}
         counts = self._failures.read(list(max_attempts))
         _reject_if([count for count in counts if len(count.attempts) >= max_attempts[count.key]])
-        return is_known
 
-    def begin(self, user: str, address: str) -> Attempt:
+    def begin(self, user: str, address: str, *, is_known: bool) -> Attempt:
         """Count an attempt, or raise TooManyFailures."""
-        limits = limits_for(user, address, is_known=self._is_known(user, address))
+        limits = limits_for(user, address, is_known=is_known)
         attempt = Attempt(secrets.token_hex(8), tuple(limit.key for limit in limits))
         try:
             counts = self._failures.add(limits, attempt.id)
@@ -117,9 +119,6 @@ class Throttle:
     def remember(self, user: str, address: str) -> None:
         """Record that the user logged in or registered from the address."""
         self._failures.remember(_known_key(user, address))
-
-    def _is_known(self, user: str, address: str) -> bool:
-        return self._failures.is_known(_known_key(user, address))
 
     def discard(self, attempt: Attempt) -> None:
         """Remove an attempt from the counts: it did not fail."""
