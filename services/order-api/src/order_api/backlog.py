@@ -120,7 +120,7 @@ class BacklogMonitor(Worker):
             logger.exception("backlog_failed")
             self._metrics.clear_backlog()
         else:
-            self._metrics.show_backlog(*backlog)
+            self._metrics.show_backlog(backlog._asdict())
         return min(LONGEST_PAUSE_SECONDS, max(PAUSE_SECONDS, (self._clock() - began) / SHARE))
 
     def _run(self) -> None:

@@ -8,20 +8,33 @@ from prometheus_client import CollectorRegistry, Counter
 from shared.telemetry.fresh_gauge import FreshGauge
 
 MAX_AGE_SECONDS = 90.0  # older values are not exported; longer than the longest pause between two reads of the backlog
-BACKLOG: Mapping[str, str] = MappingProxyType(
+# The metric of each field of `order_api.backlog.Backlog`, and its help. Every replica counts the
+# whole database: take the maximum.
+BACKLOG: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "retail_outbox_pending_orders": "Orders whose event is not confirmed as published; at most 10,000 are counted.",
-        "retail_outbox_oldest_age_seconds": "Age of the oldest such order, by the database's clock.",
-        "retail_orders_unprocessed": "Orders that are PLACED; at most 10,000 are counted.",
-        "retail_orders_oldest_unprocessed_age_seconds": (
-            "Age of the oldest order that is PLACED and not excluded, by the database's clock."
+        "pending": (
+            "retail_outbox_pending_orders",
+            "Orders whose event is not confirmed as published; at most 10,000 are counted.",
         ),
-        "retail_orders_excluded": "Orders that can be neither published nor failed; they wait for a person.",
-        "retail_orders_failed_waiting": (
-            "FAILED orders whose reason is technical; they wait for a person. At most 1,000 are counted."
+        "oldest_pending_seconds": (
+            "retail_outbox_oldest_age_seconds",
+            "Age of the oldest such order, by the database's clock.",
+        ),
+        "unprocessed": ("retail_orders_unprocessed", "Orders that are PLACED; at most 10,000 are counted."),
+        "oldest_unprocessed_seconds": (
+            "retail_orders_oldest_unprocessed_age_seconds",
+            "Age of the oldest order that is PLACED and not excluded, by the database's clock.",
+        ),
+        "excluded": (
+            "retail_orders_excluded",
+            "Orders that can be neither published nor failed; they wait for a person.",
+        ),
+        "failed": (
+            "retail_orders_failed_waiting",
+            "FAILED orders whose reason is technical; they wait for a person. At most 1,000 are counted.",
         ),
     }
-)  # in the order of `order_api.backlog.Backlog`; every replica counts the whole database: take the maximum
+)
 
 
 class OrderMetrics:
@@ -32,9 +45,10 @@ class OrderMetrics:
         self.replayed = Counter(
             "retail_orders_replayed_total", "Requests that returned an order of an earlier request.", registry=registry
         )
-        self._backlog = [
-            FreshGauge(name, text, registry=registry, max_age=MAX_AGE_SECONDS) for name, text in BACKLOG.items()
-        ]
+        self._backlog = {
+            field: FreshGauge(name, text, registry=registry, max_age=MAX_AGE_SECONDS)
+            for field, (name, text) in BACKLOG.items()
+        }
         self.published = Counter(
             "retail_outbox_published_total",
             "Events delivered to Kafka by path: fast, sweep.",
@@ -52,12 +66,12 @@ class OrderMetrics:
             "retail_kafka_producer_restarts_total", "Producers replaced after a fatal error.", registry=registry
         )
 
-    def show_backlog(self, *values: float) -> None:
-        """Set the gauges of the backlog; `values` are in the order of BACKLOG."""
-        for gauge, value in zip(self._backlog, values, strict=True):
-            gauge.set(value)
+    def show_backlog(self, values: Mapping[str, float]) -> None:
+        """Set the gauges of the backlog; `values` has every field of BACKLOG."""
+        for field, gauge in self._backlog.items():
+            gauge.set(values[field])
 
     def clear_backlog(self) -> None:
         """Export no backlog, because the database could not be read."""
-        for gauge in self._backlog:
+        for gauge in self._backlog.values():
             gauge.clear()
