@@ -8,10 +8,12 @@ from prometheus_client import CollectorRegistry
 from order_processor.metrics import ProcessorMetrics
 from order_processor.monitor import Monitor
 from order_processor.stuck_detector import StuckDetector
+from shared.kafka import KafkaError, KafkaException
 from shared.kafka_message import Partition
 from shared.ordering.events import TOPIC
 from shared.ordering.offsets import Offsets, Reading
 from shared.ordering.reconcile import Reconciler
+from shared.store import StoreUnavailable
 
 
 class SlowOffsets:
@@ -39,9 +41,15 @@ class AnsweringOffsets:
         return dict(enumerate(self.offsets))
 
 
-class NoOrders:
+class Orders:
+    def __init__(self, *stuck: str) -> None:
+        self.stuck = [*stuck]
+        self.error: Exception | None = None
+
     def without_outbox_entry(self, *, limit: int, stuck: bool) -> list[str]:  # noqa: ARG002
-        return []
+        if self.error:
+            raise self.error
+        return self.stuck if stuck else []
 
     def requeue(self, _ids: object) -> int:
         return 0
@@ -57,7 +65,7 @@ def test_close_returns_whether_the_thread_has_stopped() -> None:
     anything: Any = consumer
     monitor = Monitor(
         offsets,
-        Reconciler(NoOrders(), offsets),
+        Reconciler(Orders(), offsets),
         metrics,
         StuckDetector(),
         consumer=anything,
@@ -80,7 +88,7 @@ def test_metrics_are_absent_when_kafka_does_not_respond() -> None:
     offsets, letters = AnsweringOffsets(Offsets(0, 10, 4)), AnsweringOffsets(Offsets(0, 5, 2), Offsets(1, 3, None))
     monitor = Monitor(
         offsets,
-        Reconciler(NoOrders(), offsets),
+        Reconciler(Orders(), offsets),
         ProcessorMetrics(registry),
         StuckDetector(),
         consumer=anything,
@@ -102,3 +110,29 @@ def test_metrics_are_absent_when_kafka_does_not_respond() -> None:
     assert not monitor._observe()
 
     assert (readable, letters_unreadable, shown()) == ([6, 5], [6, None], [None, None])
+
+
+def test_stuck_orders_stay_shown_while_only_kafka_is_unavailable() -> None:
+    registry, consumer = CollectorRegistry(), IdleConsumer()
+    anything: Any = consumer
+    offsets, orders, metrics = AnsweringOffsets(Offsets(0, 10, 4)), Orders("o1", "o2"), ProcessorMetrics(registry)
+    monitor = Monitor(
+        offsets,
+        Reconciler(orders, offsets, on_stuck=metrics.stuck.set),
+        metrics,
+        StuckDetector(),
+        consumer=anything,
+        dead_letters=offsets,
+        seconds=10,
+    )
+
+    def shown() -> float | None:
+        return registry.get_sample_value("retail_orders_stuck")
+
+    offsets.error = KafkaException(KafkaError(KafkaError._ALL_BROKERS_DOWN))
+    assert not monitor._reconcile()
+    without_kafka = shown()
+    orders.error = StoreUnavailable()
+    assert not monitor._reconcile()
+
+    assert (without_kafka, shown()) == (2, None)

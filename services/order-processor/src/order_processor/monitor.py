@@ -6,6 +6,7 @@ from random import random
 from order_processor.consumer import Consumer
 from order_processor.metrics import ProcessorMetrics
 from order_processor.stuck_detector import StuckDetector
+from shared.kafka import KafkaException
 from shared.kafka_message import Partition
 from shared.ordering.events import TOPIC
 from shared.ordering.offsets import Reading
@@ -89,7 +90,8 @@ class Monitor(Worker):
         try:
             outcome = self._reconciler.step()
         except Exception as error:  # noqa: BLE001 - the thread survives every error
-            self._metrics.stuck.clear()
+            if not isinstance(error, KafkaException):  # the stuck orders are counted in MongoDB
+                self._metrics.stuck.clear()
             _log_failure("reconciliation_failed", error)
             return False
         if outcome is Outcome.RESTARTED:
