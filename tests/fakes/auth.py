@@ -1,4 +1,4 @@
-"""The stores of auth-api in memory."""
+"""In-memory versions of auth-api's stores."""
 
 import threading
 from collections.abc import Callable, Collection, Sequence
@@ -10,7 +10,7 @@ from shared.key_records import KeyRecord
 
 
 class FakeUsers:
-    """Users by name. While `error` is set, every call raises it."""
+    """The password hashes of users, by name. While `error` is set, every call raises it."""
 
     def __init__(self) -> None:
         self.hashes: dict[str, str] = {}
@@ -41,7 +41,7 @@ class FakeUsers:
 
 
 class FakeFailures:
-    """Attempts by key, by the time of `clock`. While `error` is set, every call raises it."""
+    """Login attempts by limit key, with the times of `clock`. While `error` is set, every call raises it."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.error: Exception | None = None
@@ -88,7 +88,7 @@ class FakeFailures:
 
 
 class FakeKeyRecords:
-    """Records when each key was first published, by `clock`. While `error` is set, every call raises it."""
+    """Records when each key was first published, by `clock`. While `error` is set, `publish` raises it."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.error: Exception | None = None

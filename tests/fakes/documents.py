@@ -1,4 +1,4 @@
-"""The part of MongoDB's query and update language that the services use; anything else raises NotImplementedError.
+"""MongoDB's query and update language, as far as the services use it; anything else raises an error.
 
 tests/behaviour runs the stores on this fake and on a real server.
 """
@@ -14,7 +14,7 @@ Update = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class NotApplicable(ValueError):  # noqa: N818
-    """An update does not fit the document; `code` is MongoDB's error code."""
+    """An update is not possible on this document; `code` is MongoDB's error code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"the update does not fit the document: code {code}")
@@ -32,7 +32,7 @@ def matches(document: Document, query: Mapping[str, Any]) -> bool:
 
 
 def updated(document: Document, update: Update, now: datetime) -> Document:
-    """Return the document after an update; `now` is the server's clock."""
+    """Return a copy of the document with the update applied; `now` is the server's time."""
     result = copied(document)
     if isinstance(update, Mapping):
         for name, changes in update.items():
@@ -50,7 +50,7 @@ def updated(document: Document, update: Update, now: datetime) -> Document:
 
 
 def projected(document: Document, projection: Mapping[str, Any] | None) -> Document:
-    """Return the included fields, or all but the excluded ones; `{"$slice": -1}` keeps an array's last element."""
+    """Apply a projection: included fields, all but excluded ones, or with `{"$slice": -1}` an array's last element."""
     if not projection:
         return copied(document)
     if not any(projection.values()):
@@ -66,7 +66,7 @@ def projected(document: Document, projection: Mapping[str, Any] | None) -> Docum
 
 
 def _values_at(document: Document, path: str) -> list[Any]:
-    """Return every value at a dotted path, which may lead through arrays; `ABSENT` for none."""
+    """Return all values at a dotted path, which may pass through arrays; `[ABSENT]` if there is none."""
     value: Any = document
     names = path.split(".")
     for place, name in enumerate(names):
@@ -91,7 +91,7 @@ def _holds(values: list[Any], condition: Any) -> bool:
 
 
 def _operator_holds(value: Any, name: str, argument: Any) -> bool:
-    if name in ORDERINGS:  # values of different types do not compare
+    if name in ORDERINGS:  # like MongoDB, an ordering matches only values of the same type
         return type(value) is type(argument) and bool(ORDERINGS[name](value, argument))
     match name:
         case "$eq":

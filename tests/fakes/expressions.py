@@ -1,4 +1,4 @@
-"""MongoDB's aggregation expressions, as far as the services use them; any other raises KeyError."""
+"""MongoDB's aggregation expressions, as far as the services use them; other operators raise KeyError."""
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 Document = dict[str, Any]
 
-ABSENT = object()  # the result of a path without a value
+ABSENT = object()  # the value of a path that does not exist
 ORDERINGS = {"$lt": operator.lt, "$lte": operator.le, "$gt": operator.gt, "$gte": operator.ge}
 
 

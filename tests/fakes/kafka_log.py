@@ -1,7 +1,7 @@
-"""A Kafka topic and a consumer group in memory, used by the real publisher, consumer loop and dead letters.
+"""A Kafka topic and a consumer group in memory, for the real publisher, consumer and dead letters.
 
-A test decides when an event enters the log, when its report arrives, who owns which partition, and when the topic is
-deleted and created again.
+A test decides when an event is appended, when its delivery report arrives, which member owns which partition, and when
+the topic is deleted and created again.
 """
 
 import zlib
@@ -15,7 +15,7 @@ Headers = list[tuple[str, bytes]]
 
 
 class FakeMessage(NamedTuple):
-    """A message of a partition, with confluent_kafka's accessors."""
+    """A message in a partition, with the accessors of confluent_kafka.Message."""
 
     of_topic: str
     of_partition: int
@@ -50,7 +50,7 @@ class FakeMessage(NamedTuple):
 
 
 class FakeEnd(NamedTuple):
-    """What the client returns when it has read a partition to its end."""
+    """The error message that the client returns at the end of a partition (_PARTITION_EOF)."""
 
     of_topic: str
     of_partition: int
@@ -69,22 +69,23 @@ class FakeEnd(NamedTuple):
         return KafkaError(KafkaError._PARTITION_EOF)
 
 
-CONTROL_RECORD = FakeMessage("", -1, -1, None, None, [])  # it occupies an offset, and the client never returns it
+# a transaction marker: it occupies an offset, but the client never returns it
+CONTROL_RECORD = FakeMessage("", -1, -1, None, None, [])
 
 
 class FakeTopic:
-    """The log and the group's committed offsets."""
+    """A topic's partitions, and the group's members and committed offsets."""
 
     def __init__(self, name: str, partitions: int = 2) -> None:
         self.name = name
         self.partitions: list[list[FakeMessage]] = [[] for _ in range(partitions)]
         self.committed: dict[int, int] = {}
-        self.returned: set[tuple[int, int]] = set()  # partition and offset of what a member has read
+        self.returned: set[tuple[int, int]] = set()  # (partition, offset) of each message that a member has read
         self.was_recreated = False
         self.members: list[FakeConsumer] = []
-        self.all_keys: set[str] = set()  # of all messages that were ever in the log
+        self.all_keys: set[str] = set()  # keys of all messages that were ever appended
         self.on_call: Callable[[str], None] = lambda _: None  # called before an operation; it may raise
-        self.error: KafkaError | None = None  # what the brokers return for commits and offset reads
+        self.error: KafkaError | None = None  # the error of commits and offset reads, if any
 
     def append(self, key: bytes | None, value: bytes | None, headers: Headers) -> FakeMessage:
         """Append an event to its key's partition, and return it."""
@@ -95,7 +96,7 @@ class FakeTopic:
         return event
 
     def recreate(self, *, keep_committed: bool) -> None:
-        """Delete the topic and create it again, empty: every member loses its partitions and gets new ones."""
+        """Delete the topic and create it again, empty: every member loses its partitions and is assigned new ones."""
         self.partitions = [[] for _ in self.partitions]
         self.returned.clear()
         self.was_recreated = True
@@ -105,18 +106,18 @@ class FakeTopic:
             member.lose_partitions()
 
     def join(self, member: "FakeConsumer") -> None:
-        """Rebalance; a member that keeps a partition continues at its position."""
+        """Add a member and rebalance; a member that keeps a partition continues at its position."""
         self.members.append(member)
         self._share()
 
     def leave(self, member: "FakeConsumer") -> None:
-        """Rebalance after a member left, was killed or did not poll for too long."""
+        """Remove a member that has left, was killed or polled too late, and rebalance."""
         if member in self.members:
             self.members.remove(member)
             self._share()
 
     def assigned(self) -> set[int]:
-        """Return the partitions that members own now."""
+        """Return the partitions that any member owns now."""
         return {number for member in self.members for number in member.positions}
 
     def read(self) -> Reading:
@@ -132,9 +133,9 @@ class FakeTopic:
 
 
 class FakeConsumer:
-    """A member of the group, as `consumer.Consumer` sees it (incremental assignment).
+    """A member of the consumer group with the client's interface, with incremental assignment.
 
-    The reply to a commit comes with the next `consume`.
+    The reply to a commit arrives with the next `consume`.
     """
 
     def __init__(
@@ -143,10 +144,10 @@ class FakeConsumer:
         self._on_commit = on_commit
         self._answers: list[Callable[[], None]] = []
         self._topic = topic
-        self._due: set[int] = set()  # what the group assigned to this member; it notices at its next `consume`
+        self._due: set[int] = set()  # partitions that the group assigned; they take effect at the next `consume`
         self._lost = False
         self._position: dict[int, int] = {}
-        self._ends: dict[int, int] = {}  # offsets at which the client returned a FakeEnd
+        self._ends: dict[int, int] = {}  # by partition, the offset of the last FakeEnd
         self._paused: set[int] = set()
         self._callbacks: dict[str, Callable[..., None]] = {}
 
@@ -157,12 +158,12 @@ class FakeConsumer:
         self._topic.join(self)
 
     def assign(self, partitions: set[int]) -> None:
-        """Set what this member owns from its next `consume` on."""
+        """Set the partitions that this member owns from its next `consume` on."""
         self._due = partitions
 
     @property
     def positions(self) -> Mapping[int, int]:
-        """The owned partitions, each with the next offset to read."""
+        """The owned partitions, each with the offset that is read next."""
         return self._position
 
     def lose_partitions(self) -> None:
@@ -172,12 +173,12 @@ class FakeConsumer:
     def consume(self, count: int, _timeout: float) -> list[FakeMessage | FakeEnd]:
         self._answer()
         self._rebalance()
-        self._answer()  # the client releases partitions only after the replies to their commits
+        self._answer()  # a revoked partition is released only after the replies to its commits
         events: list[FakeMessage | FakeEnd] = []
         for number in sorted(set(self._position) - self._paused):
             log = self._topic.partitions[number]
             if self._position[number] > len(log):
-                self._position[number] = 0  # out of range: auto.offset.reset=earliest
+                self._position[number] = 0  # the position is out of range: auto.offset.reset=earliest
             taken = log[self._position[number] :][: count - len(events)]
             self._position[number] += len(taken)
             self._topic.returned |= {(number, event.offset()) for event in taken}
@@ -220,14 +221,15 @@ class FakeConsumer:
         self._topic.leave(self)
 
     def _rebalance(self) -> None:
-        if self not in self._topic.members:  # it did not poll for too long, so it joins again
+        if self not in self._topic.members:  # it was removed because it polled too late, and joins again
             self._lost = True
             self._topic.join(self)
         if self._lost:
             self._lost = False
             self._drop({*self._position}, "on_lost")
         self._drop({*self._position} - self._due, "on_revoke")
-        gained = self._due - self._topic.assigned()  # partitions that another member still owns come later
+        # a partition is gained only after its previous owner has released it
+        gained = self._due - self._topic.assigned()
         if gained:
             self._callbacks["on_assign"](self, self._named(gained))
             self._position |= {number: self._topic.committed.get(number, 0) for number in gained}

@@ -1,4 +1,4 @@
-"""A Kafka producer in memory, for the real publisher and dead letters: a test decides what happens to each event."""
+"""A Kafka producer in memory, for the real publisher and dead letters; a test decides when a message is delivered."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from shared.kafka import KafkaError, KafkaException
 
 BROKEN_VALUE = b"{"
 Report = Callable[[KafkaError | None, Any], None]
-# After a fatal error, `poll` raises FATAL once, flagged as fatal; each `produce` raises UNUSABLE.
+# After a fatal error, `poll` raises FATAL once, and each `produce` raises UNUSABLE.
 FATAL = KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "a gap", True)  # noqa: FBT003 - its own signature
 UNUSABLE = KafkaError(KafkaError._FATAL)
 TIMED_OUT = KafkaError(KafkaError._MSG_TIMED_OUT)
@@ -18,7 +18,7 @@ PURGED = KafkaError(KafkaError._PURGE_QUEUE)
 
 @dataclass(eq=False)
 class PendingMessage:
-    """An event that a producer has accepted, with its delivery callback."""
+    """A message that the producer has accepted, with its delivery callback."""
 
     key: bytes | None
     value: bytes | None
@@ -27,10 +27,10 @@ class PendingMessage:
 
 
 class FakeProducer:
-    """A producer. An accepted event is pending until `deliver` or `fail`; its report waits for `poll` or `flush`.
+    """A Kafka producer. An accepted message is pending until `deliver` or `fail`; `poll` and `flush` call its callback.
 
-    While `delivers_on_poll` is true, `poll` and `flush` deliver all pending events; with `delivers_on_flush` only
-    `flush` does. `produce_error` returns what `produce` raises, or None.
+    With `delivers_on_poll`, `poll` and `flush` deliver all pending messages; with `delivers_on_flush` only `flush`
+    does. `produce_error` returns the exception that `produce` raises, or None.
     """
 
     def __init__(
@@ -56,19 +56,19 @@ class FakeProducer:
             self.pending.append((topic, PendingMessage(key, value, headers, on_delivery)))
 
     def fork(self) -> None:
-        """Continue as in a forked child, without threads: events are accepted, but never sent or reported."""
+        """Behave as in a forked child, which has no client threads: events are accepted, but never sent or reported."""
         self.pending.clear()
         self._is_forked = True
 
     def deliver(self) -> None:
-        """Append the oldest pending event to the log."""
+        """Append the oldest pending message to its topic, and queue its delivery report."""
         if self.pending:
             topic, message = self.pending.pop(0)
             appended = self._topics[topic].append(message.key, message.value, message.headers)
             self._reports.append(lambda: message.on_delivery(None, appended))
 
     def corrupt(self) -> None:
-        """Break the value of the oldest pending event."""
+        """Replace the value of the oldest pending message by invalid JSON."""
         if self.pending:
             self.pending[0][1].value = BROKEN_VALUE
 
@@ -83,13 +83,13 @@ class FakeProducer:
             self.break_fatally()
 
     def time_out(self) -> None:
-        """Report every pending event as timed out, now."""
+        """Report every pending message as timed out, immediately."""
         while self.pending:
             self.fail(stored=False)
         self._report()
 
     def break_fatally(self) -> None:
-        """Be unusable from now on: nothing is delivered any more."""
+        """Put the producer into the fatal error state: it delivers nothing any more."""
         self._is_broken = True
         self.delivers_on_poll = False
 

@@ -1,4 +1,4 @@
-"""The pymongo calls that the services make, on a replica set in memory."""
+"""The pymongo interface that the services use, on a replica set in memory."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ class FakeSession:
 
 
 class FakeDatabase:
-    """A database handle, also its own client and admin database. Default concerns: majority writes, local reads."""
+    """A database handle that is also its client and admin database. Defaults: majority writes, local reads."""
 
     def __init__(self, servers: ReplicaSet) -> None:
         self._servers = servers
@@ -151,7 +151,7 @@ class FakeCollection:
         return len([*self.find(query)])
 
     def aggregate(self, steps: Sequence[Mapping[str, Any]], *, hint: Document | None = None) -> "FakeCursor":
-        """Run a `$match`, perhaps `$sort` and `$limit`, and a `$group` of all rows with `$sum`, `$min` and `$max`."""
+        """Run a `$match`, optional `$sort` and `$limit`, and a `$group` of all rows with `$sum`, `$min` and `$max`."""
         _ = hint
         match, *between, group = steps
         found = self.find(match["$match"])
@@ -167,7 +167,7 @@ class FakeCollection:
         return FakeCursor([totals] if rows else [])
 
     def insert_one(self, document: Document) -> InsertOneResult:
-        """Insert. Like the driver, retry once if the primary changes meanwhile and the write did not survive."""
+        """Insert a document; like the driver, retry once if the primary changes and the write is rolled back."""
         stored = copied(document)
         self._send("insert", lambda: self._servers.insert(stored))
         try:
@@ -182,7 +182,7 @@ class FakeCollection:
         return self._update(query, update, many=False)
 
     def update_many(self, query: Mapping[str, Any], update: Update) -> UpdateResult:
-        """Update; the driver does not retry an update."""
+        """Update matching documents; like the driver, never retry."""
         return self._update(query, update, many=True)
 
     def _update(self, query: Mapping[str, Any], update: Update, *, many: bool) -> UpdateResult:

@@ -1,4 +1,4 @@
-"""The operator's session over MongoDB and topics in memory."""
+"""The session of the operator's command, on MongoDB and topics in memory."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -49,7 +49,7 @@ def outbox_entry(attempts: int = 0, claim: str | None = None) -> Document:
 
 @dataclass
 class FakeTopics:
-    """The topics' content; with `unavailable` every call fails as if Kafka were down."""
+    """The content of the topics; while `unavailable` is set, every call fails as if Kafka were down."""
 
     copies: dict[str, list[EventCopy]] = field(default_factory=dict)
     letters: list[Record] = field(default_factory=list)
@@ -87,7 +87,7 @@ class FakeTopics:
 
 
 class FakeSession:
-    """`retail_cli.session.Session` over MongoDB in memory, which holds `orders`, and over fake topics."""
+    """Replaces `retail_cli.session.Session`: MongoDB in memory, which contains `orders`, and fake topics."""
 
     def __init__(self, *orders: Document, topics: FakeTopics | None = None) -> None:
         self.servers = ReplicaSet(lambda: NOW)

@@ -1,4 +1,4 @@
-"""A MongoDB replica set in memory, for the real stores: a failover rolls back the primary's newest writes.
+"""A MongoDB replica set in memory, for the real stores; a failover rolls back writes that no majority has.
 
 It holds one collection with its unique indexes. A test decides when writes reach a majority, when the primary changes,
 and which operation fails.
@@ -21,16 +21,16 @@ DOCUMENT_VALIDATION = 121
 
 
 class Failure(Enum):
-    """How an operation fails; the caller sees an error each time."""
+    """The ways in which an operation fails; the caller gets an error in each case."""
 
-    NO_PRIMARY = auto()  # no primary is found, nothing is sent
-    LOST = auto()  # sent, never applied
-    LATE = auto()  # the client stops waiting, and the operation is applied later
-    UNANSWERED = auto()  # applied on the primary only, and the reply is lost
+    NO_PRIMARY = auto()  # the client finds no primary and sends nothing
+    LOST = auto()  # the operation is sent, but never applied
+    LATE = auto()  # the client stops waiting; the operation is applied later
+    UNANSWERED = auto()  # the operation is applied on the primary only, and the reply is lost
 
 
 class Write(NamedTuple):
-    """One entry of the oplog."""
+    """An entry of the oplog: a document before and after a write."""
 
     id: str
     before: Document | None
@@ -38,10 +38,10 @@ class Write(NamedTuple):
 
 
 class ReplicaSet:
-    """The members, seen as one.
+    """A replica set, seen as the state of its primary and its majority view.
 
-    `primary` is what a local read shows, `view` what a majority read shows. `before_operation` decides which failure an
-    operation meets; `on_majority_wait` runs while a write waits for its majority, so that a test can interfere there.
+    `primary` is what a local read returns, `view` what a majority read returns. `before_operation` returns the failure
+    of an operation, if any; a test can change the state in `on_majority_wait`, while a write waits for a majority.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -50,9 +50,9 @@ class ReplicaSet:
         self.view: dict[str, Document] = {}
         self.before_operation: Callable[[str], Failure | None] = lambda _: None
         self.on_majority_wait: Callable[[], None] = lambda: None
-        self.rejected_ids: set[str] = set()  # orders of which the validator rejects every update
-        self.excludable_ids: set[str] = set()  # the same, but for the update that excludes them
-        self._unique: list[tuple[list[str], Document]] = []  # the fields of each index, and its partial filter
+        self.rejected_ids: set[str] = set()  # orders whose every update the validator rejects
+        self.excludable_ids: set[str] = set()  # orders whose every update is rejected, except for their exclusion
+        self._unique: list[tuple[list[str], Document]] = []  # (fields, partial filter) of each unique index
         self.late: list[Callable[[], None]] = []
         self._uncommitted: list[Write] = []
         self._unseen: list[Write] = []  # committed, but not in the majority view yet
@@ -61,26 +61,26 @@ class ReplicaSet:
         self._lock = threading.RLock()
 
     def find(self, query: Mapping[str, Any], *, local: bool) -> list[Document]:
-        """Return the documents that match, as a local or a majority read shows them."""
+        """Return the matching documents, as a local or a majority read sees them."""
         with self._lock:
             return _matching(self.primary if local else self.view, query)
 
     def replicate(self, count: int | None = None) -> None:
-        """Commit the oldest `count` writes, or all, on a majority."""
+        """Commit the oldest `count` uncommitted writes, by default all."""
         with self._lock:
             self._unseen += self._uncommitted[:count]
             del self._uncommitted[:count]
             self.catch_up()
 
     def catch_up(self) -> None:
-        """Show all committed writes in the majority view."""
+        """Update the majority view to all committed writes."""
         for write in self._unseen:
             self.view[write.id] = write.after
         self._seen += self._unseen
         self._unseen.clear()
 
     def fail_over(self, *, kept: int = 0, trailing: int = 0) -> None:
-        """Change the primary: `kept` uncommitted writes survive, and the majority view lags by `trailing` writes."""
+        """Change the primary: only `kept` uncommitted writes survive; the majority view lags by `trailing` writes."""
         self._term += 1
         for write in reversed(self._uncommitted[kept:]):
             _restore(self.primary, write)
@@ -91,12 +91,12 @@ class ReplicaSet:
             _restore(self.view, write)
 
     def apply_late_operation(self) -> None:
-        """Apply the oldest operation that its client no longer waits for."""
+        """Apply the oldest operation whose client has stopped waiting."""
         if self.late:
             self.late.pop(0)()
 
     def index(self, fields: list[str], part: Document) -> None:
-        """Add a unique index on `fields` for the documents that match `part`."""
+        """Create a unique index on `fields` for the documents that match the partial filter `part`."""
         if (fields, part) not in self._unique:
             self._unique.append((fields, part))
 
@@ -108,7 +108,7 @@ class ReplicaSet:
             self._write(Write(document["_id"], None, copied(document)))
 
     def update(self, query: Mapping[str, Any], update: Update, *, many: bool) -> int:
-        """Update on the primary and return the count; raise WriteError at the first rejected document."""
+        """Update on the primary; return the number of changed documents, or raise WriteError at a rejected one."""
         with self._lock:
             found = _matching(self.primary, query)
             is_exclusion = update == outbox_entry.exclude()
@@ -128,7 +128,7 @@ class ReplicaSet:
         return changed
 
     def acknowledge(self, *, majority: bool) -> None:
-        """Wait as the write concern demands; raise AutoReconnect if the primary changes meanwhile."""
+        """Wait for the write concern; raise AutoReconnect if the primary changes meanwhile."""
         if not majority:
             return
         term = self._term
@@ -152,7 +152,7 @@ class ReplicaSet:
 
 
 def _matching(state: dict[str, Document], query: Mapping[str, Any]) -> list[Document]:
-    """Return the documents of `state` that match; a query that names ids looks at those only, in their order."""
+    """Return the documents of `state` that match; a query by ids looks up only those, in the order of ids."""
     match query.get("_id"):
         case str(order_id):
             ids = [order_id]

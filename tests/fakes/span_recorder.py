@@ -1,4 +1,4 @@
-"""Records spans in memory, instead of with OpenTelemetry's SDK."""
+"""Records spans in memory instead of through OpenTelemetry's SDK."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ _numbers = count(1)
 
 @dataclass
 class FakeSpan(Span):
-    """A span as it was started and ended."""
+    """A recorded span, with what it was started and ended with."""
 
     name: str
     kind: Kind
@@ -36,7 +36,7 @@ class FakeSpan(Span):
 
 @dataclass
 class FakeRecorder:
-    """Keeps all spans in the order of their start."""
+    """Records spans in the order in which they start."""
 
     spans: list[FakeSpan] = field(default_factory=list)
 
@@ -56,7 +56,7 @@ class FakeRecorder:
         return self.spans[-1]
 
     def named(self, name: str) -> list[FakeSpan]:
-        """Return the spans of this name, which must have ended."""
+        """Return the spans with this name; all must have ended."""
         found = [span for span in self.spans if span.name == name]
         assert all(span.is_ended for span in found), f"{name} has not ended"
         return found

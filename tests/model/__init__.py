@@ -1,1 +1,1 @@
-"""The explicit-state model of the order path; see README.md."""
+"""An explicit-state model of the path of an order; see README.md."""

@@ -1,6 +1,6 @@
-"""Shared fixtures of the model's tests; after the mutants, a table shows which promise each of them broke.
+"""Shared fixtures of the model's tests, and a table that shows which promise each mutant broke.
 
-With `FAULTS` set (make test-mutants) the results are kept for docs/guarantees.md too.
+With `FAULTS` set (make test-mutants), the results are also stored for docs/guarantees.md.
 """
 
 import logging
@@ -15,7 +15,7 @@ from faults.harness.scale import SCALE
 
 @pytest.fixture
 def _silence() -> Iterator[None]:
-    """Suppress the log: a history writes hundreds of expected lines."""
+    """Disable logging: a history writes hundreds of expected lines."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     yield
@@ -23,7 +23,7 @@ def _silence() -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table: the safeguard that was off, its history, and the promise that broke."""
+    """Print for each mutant the missing safeguard, the history that needs it, and the broken promise."""
     for outcome in ("passed", "failed"):
         for report in terminalreporter.getreports(outcome):
             row = dict(report.user_properties)

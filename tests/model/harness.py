@@ -1,7 +1,7 @@
-"""The real relay, handler and reconciliation on fakes of MongoDB and Kafka, in a single thread.
+"""Runs the real relay, handler and reconciliation on fakes of MongoDB and Kafka, in a single thread.
 
-Before each call of a dependency a planned incident may happen: the call fails, the primary changes, another process
-runs, or this one dies.
+At each call of a dependency a planned incident may happen first: the call fails, the primary changes, another process
+runs, or the calling process is killed.
 """
 
 import random
@@ -31,7 +31,7 @@ LONGEST_HEALING = 2000.0
 
 
 class Killed(BaseException):
-    """The process dies here, as with kill -9."""
+    """Raised where a process is killed, as with kill -9."""
 
 
 @dataclass
@@ -40,24 +40,24 @@ class Request:
 
     order: Order
     key: str | None
-    is_rejected: bool = False  # its key belongs to another order
+    is_rejected: bool = False  # its key was already used for another order
     tried: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
-    unavailable: set[str] = field(default_factory=set)  # ids of tries without key that got `unavailable`
+    unavailable: set[str] = field(default_factory=set)  # ids of orders without a key whose request got `unavailable`
 
     @property
     def is_settled(self) -> bool:
-        """Return whether a further retry is pointless."""
+        """Return whether the client does not retry any more."""
         return self.key is None or bool(self.answered) or self.is_rejected
 
 
 def make_order(item: str, cents: int) -> Order:
-    """Return an order of one item."""
+    """Return an order with one item."""
     return Order(OWNER, Amount(cents), "USD", (OrderItem(item),))
 
 
 class HistoryHarness:
-    """Two processes of each service, their dependencies, and the clients with their answers."""
+    """Two processes of each service, their dependencies, and the clients' requests and responses."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -74,8 +74,8 @@ class HistoryHarness:
         self.rejected_orders: set[str] = set()  # ids of orders that the validator ever rejected
         self._is_mongodb_down = False
         self._active: list[str] = []
-        self._placing: dict[str, Request] = {}  # by actor
-        self._tries: dict[str, str] = {}  # by actor: the last id it tried
+        self._placing: dict[str, Request] = {}  # the request that each actor is sending
+        self._tries: dict[str, str] = {}  # the last order id that each actor tried
         self.environment = Environment(
             servers=self.servers,
             topics=self.topics,
@@ -98,14 +98,14 @@ class HistoryHarness:
         return BEGINNING + timedelta(milliseconds=round(self.seconds * 1000))
 
     def draw_bytes(self, count: int) -> bytes:
-        """Return the randomness of an order id, and remember the id."""
+        """Return random bytes for an order id, and remember which actor uses that id."""
         drawn, actor = self.random.randbytes(count), self._active[-1]
         self._tries[actor] = new_id(self.now(), drawn)
         self._placing[actor].tried.add(self._tries[actor])
         return drawn
 
     def place(self, number: int, request: Request) -> None:
-        """Send a client's request to a replica and record the answer."""
+        """Send a client's request to replica `number`, and record the response."""
 
         def work() -> None:
             self._placing[actor] = request
@@ -135,7 +135,7 @@ class HistoryHarness:
         self._run(f"consumer {number}", self.processors[number].consumer.poll_once)
 
     def reconcile(self, number: int) -> None:
-        """Run one step of a reconciler; as in its thread, an outage does not end it."""
+        """Run one step of a reconciler; like its thread, it continues after an outage."""
 
         def work() -> None:
             try:
@@ -154,36 +154,36 @@ class HistoryHarness:
         self._run("operator", self._operator.include)
 
     def kill_api(self, number: int) -> None:
-        """Kill a replica; its pending events are lost."""
+        """Kill a replica of order-api and start a new one; its pending events are lost."""
         self.apis[number] = Api(self.environment)
 
     def kill_processor(self, number: int) -> None:
-        """Kill a processor; the group reassigns its partitions."""
+        """Kill an order-processor and start a new one; the group reassigns its partitions."""
         self.topic.leave(self.processors[number].client)
         self.processors[number] = Processor(self.environment)
 
     def corrupt_events(self) -> None:
-        """Corrupt an event that each replica has in flight."""
+        """Make the oldest pending event of each order-api replica undecodable."""
         for api in self.apis:
             api.producer.corrupt()
 
     @contextmanager
     def mongodb_down(self) -> Iterator[None]:
-        """Let every MongoDB operation find no primary."""
+        """While the context lasts, no MongoDB operation finds a primary."""
         self._is_mongodb_down = True
         yield
         self._is_mongodb_down = False
 
     @contextmanager
     def brokers_down(self) -> Iterator[None]:
-        """Let every `produce` fail at once, as for a deleted topic, and every commit."""
+        """While the context lasts, every `produce` fails at once, as for a deleted topic, and every commit fails."""
         self.topic.error = KafkaError(KafkaError._TRANSPORT)
         self.produce_error = KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
         yield
         self.topic.error = self.produce_error = None
 
     def toggle_rejection(self, which: int, *, is_excludable: bool = False) -> None:
-        """Let the validator reject every change (or every one but the exclusion) of an order, or accept it again."""
+        """Toggle whether the validator rejects every change of an order, or every change except its exclusion."""
         rejected = self.servers.excludable_ids if is_excludable else self.servers.rejected_ids
         ids = [*self.servers.primary]
         if ids:
@@ -191,7 +191,7 @@ class HistoryHarness:
             self.rejected_orders |= rejected
 
     def heal(self) -> float:
-        """End all faults and run every process until all work is done; return the seconds that took."""
+        """Remove all faults and run every process until no work is left; return the seconds that it took."""
         self.plan.clear()
         self.servers.rejected_ids.clear()
         self.servers.excludable_ids.clear()

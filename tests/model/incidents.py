@@ -1,4 +1,4 @@
-"""Named incidents that happen between the steps of a history, or in the middle of one."""
+"""Named incidents that happen between or during the steps of a history."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +13,7 @@ FAILURES = {failure.name.lower(): failure for failure in Failure}
 
 
 def trigger(harness: HistoryHarness, name: str) -> Failure | None:
-    """Run one incident; return the failure of the operation that it interrupts, if any."""
+    """Run an incident; return the failure of the interrupted operation, or None."""
     if name == "killed":
         raise Killed
     if name in BACKGROUND:
@@ -22,14 +22,14 @@ def trigger(harness: HistoryHarness, name: str) -> Failure | None:
 
 
 def plan(harness: HistoryHarness, number: int) -> None:
-    """Plan up to three incidents for the next calls of a dependency; each is a digit of `number`."""
+    """Plan incidents for the next three calls of a dependency; each digit of `number` selects one."""
     for _ in range(MAX_INCIDENTS):
         number, digit = divmod(number, len(INCIDENTS))
         harness.plan.append(partial(trigger, harness, INCIDENTS[digit]))
 
 
 def names(number: int) -> Sequence[str]:
-    """Return the names of the incidents in `number`, in their order."""
+    """Return the names of the incidents that `number` selects, in order."""
     return [INCIDENTS[number // len(INCIDENTS) ** place % len(INCIDENTS)] for place in range(MAX_INCIDENTS)]
 
 
@@ -69,7 +69,7 @@ BACKGROUND: dict[str, Callable[[HistoryHarness], object]] = {
     "the topic recreated": lambda harness: harness.topic.recreate(keep_committed=False),
     "the topic recreated, offsets kept": lambda harness: harness.topic.recreate(keep_committed=True),
 }
-# Never in the middle of a step: it would kill the step, or make no difference.
+# Only between steps: during a step, these would kill the step itself or change nothing.
 STANDALONE: dict[str, Callable[[HistoryHarness], object]] = {
     "1 second": lambda harness: _wait(harness, 1.0),
     "6 seconds": lambda harness: _wait(harness, 6.0),

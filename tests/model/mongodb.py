@@ -1,10 +1,10 @@
-"""The replica set: a failover may roll back the primary's newest writes."""
+"""The model of the replica set: a failover may roll back the primary's newest writes."""
 
 from collections.abc import Iterator
 
 from model.state import Order, Relay, State, Step
 
-MOST_UNCOMMITTED = 3  # above it writers wait, as with flow control
+MOST_UNCOMMITTED = 3  # with more uncommitted writes, writers wait, as with MongoDB's flow control
 
 
 def can_write(state: State) -> bool:
@@ -13,12 +13,12 @@ def can_write(state: State) -> bool:
 
 
 def write(state: State, order: Order) -> State:
-    """Apply a write on the primary; a majority does not have it yet."""
+    """Apply a write on the primary; it is not yet on a majority."""
     return state._replace(orders=(*state.orders, order))
 
 
 def read(state: State, *, majority: bool) -> Order | None:
-    """Return the order as readConcern majority or local shows it."""
+    """Return the order as a read with readConcern majority or local sees it."""
     return state.view if majority else state.newest
 
 
@@ -41,10 +41,10 @@ def catch_up(state: State) -> Iterator[Step]:
 
 
 def fail_over(state: State) -> Iterator[Step]:
-    """Another member becomes primary, with any part of the uncommitted writes.
+    """Another member becomes primary and keeps any number of the uncommitted writes.
 
-    Everyone who waits for a majority gets an error: the driver retries an insert (same id), the processor its batch,
-    and the sweep waits for its next round.
+    Operations that wait for a majority fail: the driver retries an insert with the same id, the processor retries its
+    batch, and the sweep continues in its next round.
     """
     if not state.left.failovers:
         return

@@ -1,7 +1,7 @@
 """Safeguards of the real code, each with the change that switches it off.
 
-A mutant is a few words of a function's source replaced by others. If those words are not there exactly once, the mutant
-is out of date and raises LookupError.
+A mutant replaces a few words in the source of a function. Words that are not in the source exactly once mean that the
+mutant is outdated; that raises LookupError.
 """
 
 import inspect
@@ -37,7 +37,7 @@ Patch = Callable[[], Any]
 class Mutant:
     """A safeguard, the change that switches it off, and a history that needs it.
 
-    `alone`: reconciliation is off with and without the safeguard, since it would repair the damage.
+    With `alone`, reconciliation is off in both runs, because it would repair the damage.
     """
 
     safeguard: str
@@ -47,7 +47,7 @@ class Mutant:
 
 
 def change(function: Any, *replacements: tuple[str, str]) -> Patch:
-    """Return a context manager that replaces words in the source of a function or property."""
+    """Return a function that creates a context in which words in a function's source are replaced."""
 
     @contextmanager
     def patch() -> Iterator[None]:
@@ -203,7 +203,7 @@ MUTANTS = [
     ),
 ]
 
-# No history can show this one, as it is about time: requests wait while MongoDB is down (tests/faults, row 28).
+# No history can show this one, because it only makes requests wait while MongoDB is down (tests/faults, row 28).
 NEVER_OPEN = change(Breaker._record, ("permit.epoch != self._epoch", "True"))
 ON_SERVERS = {mutant.safeguard: mutant for mutant in MUTANTS} | {
     "a breaker opens": Mutant("a breaker opens", NEVER_OPEN, lambda _: None)

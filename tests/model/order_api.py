@@ -1,17 +1,17 @@
-"""The two order-api replicas: the request, the fast path, the sweep and the delivery reports."""
+"""The model of two order-api replicas: request, fast path, sweep and delivery reports."""
 
 from collections.abc import Iterator
 
 from model.mongodb import can_write, read, write
 from model.state import DUE, EXCLUDED, FAILED, NO_ENTRY, PLACED, PROCESSED, Order, Relay, Safeguards, State, Step
 
-LONGEST_LOG = 7  # a bound for broken designs; the tests check that the real one stays below it
+LONGEST_LOG = 7  # bounds the search for broken designs; tests check that the real design stays below it
 REPLICAS = (0, 1)
 IDS = "AB"
 
 
 def place(state: State, guards: Safeguards) -> Iterator[Step]:
-    """POST /order: `store.insert`, its answer, and the retry if there is none."""
+    """POST /order: `store.insert`, its response, and the client's retry without one."""
     for replica in REPLICAS:
         attempt = state.tries[replica]
         actor = f"order-api {replica}"
@@ -27,7 +27,7 @@ def place(state: State, guards: Safeguards) -> Iterator[Step]:
 
 
 def _time_out(state: State, guards: Safeguards, replica: int, actor: str) -> Step:
-    """The insert takes more than 2 s; if it has not reached the primary, it may do so later."""
+    """The insert exceeds its 2 s limit; if the primary does not have it yet, it may arrive later."""
     under_way = state.tries[replica] == "new" and replica == 0
     after = _repeat(state._replace(left=state.left._replace(timeouts=state.left.timeouts - 1)), replica)
     if under_way:
@@ -66,14 +66,14 @@ def _done(state: State, replica: int, order_id: str) -> State:
 
 
 def _repeat(state: State, replica: int) -> State:
-    """The client got no response: it retries with the same key, at the other replica and then once more there."""
+    """Without a response the client retries with the same key: at the other replica, then once more there."""
     if replica == 0:
         return state._replace(tries=("unknown", "new"))
     return _try(state, replica, "new")
 
 
 def fast_path(state: State, guards: Safeguards) -> Iterator[Step]:
-    """`relay.OutboxRelay` publishes an event from its queue."""
+    """The relay publishes an event from its queue."""
     for replica in REPLICAS:
         if state.queues[replica] and state.relays[replica].doing == "idle":
             taken = state._replace(queues=_put(state.queues, replica, ""))
@@ -81,9 +81,9 @@ def fast_path(state: State, guards: Safeguards) -> Iterator[Step]:
 
 
 def sweep(state: State, guards: Safeguards) -> Iterator[Step]:
-    """`sweep.sweep`: find what is due and claim it, then publish what carries the claim.
+    """The sweep finds due outbox entries and claims them, then publishes the claimed ones.
 
-    Finding and claiming are one step, since the claim checks once more what was found.
+    Finding and claiming are one step here, because the claim checks again what was found.
     """
     for replica, relay in enumerate(state.relays):
         if relay.doing == "idle" and can_write(state):
@@ -116,14 +116,14 @@ def _claim(state: State, guards: Safeguards, replica: int) -> Iterator[Step]:
 
 
 def _exclude(state: State, guards: Safeguards, replica: int) -> Iterator[Step]:
-    """`outbox.record_failure`: the order can neither be claimed nor fail."""
+    """The sweep excludes an order that it can neither claim nor fail."""
     found, order = read(state, majority=True), state.newest
     if found is not None and order is not None and order.id == found.id and _is_pending(found) and _is_pending(order):
         yield from exclude(state, guards, f"order-api {replica}")
 
 
 def exclude(state: State, guards: Safeguards, actor: str) -> Iterator[Step]:
-    """`transitions.fail` of an order of which MongoDB rejects every change except that of its outbox entry."""
+    """Exclude an order: MongoDB rejects every change to it, except to its outbox entry."""
     order = state.newest
     if state.left.exclusions and order is not None and order.status == PLACED:
         left = state.left._replace(exclusions=state.left.exclusions - 1)
@@ -137,7 +137,7 @@ def exclude(state: State, guards: Safeguards, actor: str) -> Iterator[Step]:
 
 
 def include(state: State, guards: Safeguards) -> Iterator[Step]:
-    """`retail orders include`, once the document is repaired."""
+    """The operator includes an excluded order, after its document was repaired."""
     order = state.newest
     if order is not None and can_write(state) and order.status == PLACED and order.entry == EXCLUDED:
         entry = DUE if guards.include_restores_entry else NO_ENTRY
@@ -149,13 +149,13 @@ def _is_pending(order: Order) -> bool:
 
 
 def _in_flight(state: State, order_id: str) -> bool:
-    """Return whether a replica still works on the order, which the time until `due` is for."""
+    """Return whether a replica still works on the order; until `due`, the sweep must not claim it."""
     inserting = state.tries[IDS.index(order_id)] == "inserting"
     return inserting or order_id in state.queues or any(relay.id == order_id for relay in state.relays)
 
 
 def deliver(state: State, _: Safeguards) -> Iterator[Step]:
-    """The log accepts an event or not; the delivery report, however late, removes the outbox entry."""
+    """The topic appends an event or the delivery fails; a delivery report, however late, removes the outbox entry."""
     for replica, relay in enumerate(state.relays):
         if relay.doing == "produced":
             if len(state.log) < LONGEST_LOG:
@@ -183,7 +183,7 @@ def _produce(state: State, guards: Safeguards, replica: int, order_id: str, text
 
 
 def remove_entry(state: State, order_id: str) -> State:
-    """`$unset outbox` of a known id, with w:1."""
+    """Remove the outbox entry of an order by its id, with w:1."""
     order = state.newest
     if order is None or order.id != order_id or order.entry == NO_ENTRY:
         return state
@@ -191,7 +191,7 @@ def remove_entry(state: State, order_id: str) -> State:
 
 
 def crash_api(state: State, _: Safeguards) -> Iterator[Step]:
-    """Kill -9 of a replica: its queue, claims and reports are lost, and its client gets no response."""
+    """Kill a replica: its queue, claims and delivery reports are lost, and its client gets no response."""
     if not state.left.crashes:
         return
     for replica in REPLICAS:
@@ -204,7 +204,7 @@ def crash_api(state: State, _: Safeguards) -> Iterator[Step]:
 
 
 def redrive(state: State, guards: Safeguards) -> Iterator[Step]:
-    """`retail dead-letters redrive`: FAILED → PLACED with a new outbox entry."""
+    """The operator redrives a FAILED order: it becomes PLACED with a new outbox entry."""
     order = state.newest
     if order is None or not can_write(state):
         return

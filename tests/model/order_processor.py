@@ -1,4 +1,4 @@
-"""order-processor: the handler that owns the partition, and two reconcilers, one in each of two processes."""
+"""The model of order-processor: the handler that owns the partition, and two processes' reconcilers."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ HANDLER = "order-processor"
 
 
 def handle(state: State, guards: Safeguards) -> Iterator[Step]:
-    """Model `consumer.Consumer` and `handler.Handler`: fetch, write, commit."""
+    """The consumer fetches an event, the handler updates the order, and the consumer commits the offset."""
     consumer = state.consumer
     if consumer.doing == "idle":
         yield from _fetch(state, guards)
@@ -60,7 +60,7 @@ def _fetch(state: State, guards: Safeguards) -> Iterator[Step]:
 
 
 def _update(state: State, guards: Safeguards) -> Iterator[Step]:
-    """`store.process`: the conditional update, and the read that explains why it matched nothing."""
+    """The conditional update, and the read that explains why it matched nothing."""
     consumer, order = state.consumer, state.newest
     mine = order is not None and order.id == consumer.id
     if order is not None and mine and (order.status == PLACED or not guards.conditional_update):
@@ -69,9 +69,9 @@ def _update(state: State, guards: Safeguards) -> Iterator[Step]:
     seen = read(state, majority=guards.majority_update)
     known = seen is not None and seen.id == consumer.id
     if known and seen is not None and seen.status == PLACED:
-        return  # changed meanwhile, or the view lags: retried
+        return  # the order changed meanwhile, or the view lags: retry
     if not known and mine:
-        return  # not committed yet: retried
+        return  # not on a majority yet: retry
     why = "a duplicate" if known else "unknown: dead letter"
     yield Step(HANDLER, f"handler: {consumer.id} is {why}", state._replace(consumer=consumer._replace(doing="written")))
 
@@ -105,7 +105,7 @@ def _commit(state: State, consumer: Consumer) -> State:
 
 
 def crash_processor(state: State, guards: Safeguards) -> Iterator[Step]:
-    """Kill -9 or a long pause of the process that owns the partition, which is then reassigned.
+    """Kill or pause the owner of the partition for so long that the group reassigns the partition.
 
     The new owner starts at the committed offset. A paused process finishes its batch later; only its commit fails.
     """
@@ -124,7 +124,7 @@ def crash_processor(state: State, guards: Safeguards) -> Iterator[Step]:
 
 
 def reconcile(state: State, guards: Safeguards) -> Iterator[Step]:
-    """`reconcile.Reconciler`: orders without outbox entry; end offsets; wait until they are passed; requeue."""
+    """The reconciler: find orders without outbox entry, read end offsets, wait until the group passes them, requeue."""
     if not guards.reconciliation:
         return
     for number, pass_ in enumerate(state.reconcilers):
@@ -173,11 +173,12 @@ def _requeue(state: State, number: int, actor: str) -> Iterator[Step]:
 def _pass(state: State, number: int, pass_: Reconciler) -> State:
     passes = list(state.reconcilers)
     passes[number] = pass_
-    return state._replace(reconcilers=tuple(sorted(passes)))  # they are interchangeable: sorting halves the states
+    # the reconcilers are interchangeable, so sorting them halves the number of states
+    return state._replace(reconcilers=tuple(sorted(passes)))
 
 
 def lose_log(state: State, guards: Safeguards) -> Iterator[Step]:
-    """The topic is deleted and recreated, empty; the group's committed offset is kept or dropped."""
+    """Delete the topic and create it again, empty; the group's committed offset is kept or dropped."""
     if not state.left.losses:
         return
     consumer = state.consumer

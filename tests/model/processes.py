@@ -1,4 +1,4 @@
-"""The processes of both order services on fakes, wired as their main functions wire them."""
+"""The processes of order-api and order-processor on fakes, wired like in their main functions."""
 
 import random
 from collections.abc import Callable
@@ -46,7 +46,7 @@ _processor_metrics = ProcessorMetrics(_registry)
 
 @dataclass(frozen=True)
 class Environment:
-    """What a process depends on: servers, topics, clocks and randomness."""
+    """The dependencies of a process: servers, topics, clocks and randomness."""
 
     servers: ReplicaSet
     topics: dict[str, FakeTopic]
@@ -57,14 +57,14 @@ class Environment:
     produce_error: Callable[[], Exception | None]
 
     def new_producer(self, *, delivers_on_flush: bool) -> FakeProducer:
-        """Return a producer that meets the current failure."""
+        """Return a producer whose `produce` fails while an outage of Kafka lasts."""
         producer = FakeProducer(self.topics, delivers_on_flush=delivers_on_flush)
         producer.produce_error = self.produce_error
         return producer
 
 
 class Operator:
-    """The operator's commands; an outage stops one."""
+    """The operator's commands; each stops at an outage."""
 
     def __init__(self, environment: Environment) -> None:
         database: Any = FakeDatabase(environment.servers)
@@ -123,12 +123,12 @@ class Api:
         self._is_forked = False
 
     def fork(self) -> None:
-        """Continue as in a forked child: with another process id and without the Kafka client's threads."""
+        """Behave as in a forked child: with another process id, and without the Kafka client's threads."""
         self.producer.fork()
         self._is_forked = True
 
     def publish(self) -> None:
-        """Run the relay once; in a forked child it may raise, which its thread survives."""
+        """Run the relay once; in a forked child it may raise RuntimeError, which its thread would survive."""
         if not self._is_forked:
             self.relay.run_once()
             return

@@ -1,4 +1,4 @@
-"""The promises that every history must keep: nothing lost, nothing invented, one effect, correct answers."""
+"""The promises that hold in every history: no order lost, invented or processed twice, and correct responses."""
 
 from itertools import pairwise
 from typing import Any
@@ -18,7 +18,7 @@ CHANGES = {(transition.source, transition.target) for transition in TABLE}
 
 
 class PromiseBroken(AssertionError):  # noqa: N818 - read as what has happened
-    """A promise is broken; the message names it."""
+    """Raised when a promise is broken; the message names the promise."""
 
 
 def check(harness: HistoryHarness) -> None:
@@ -40,7 +40,7 @@ def check(harness: HistoryHarness) -> None:
 
 
 def check_end(harness: HistoryHarness, seconds: float) -> None:
-    """Raise PromiseBroken if an order is not finished 180 s after all faults have healed."""
+    """Raise PromiseBroken if an order is unfinished 180 s after the last fault."""
     check(harness)
     check_dead_letters(harness)
     for order_id, order in harness.servers.primary.items():
@@ -59,7 +59,7 @@ def check_end(harness: HistoryHarness, seconds: float) -> None:
 
 
 def check_dead_letters(harness: HistoryHarness) -> None:
-    """Raise PromiseBroken if an event was dead-lettered without reason, or skipped without a dead letter."""
+    """Raise PromiseBroken if an event was dead-lettered for no reason, or skipped without a dead letter."""
     letters = [dict(letter.headers()) for letter in harness.topics[DEAD_LETTER_TOPIC].partitions[0]]
     for letter in letters:
         unknown = letter["dead_letter_error_class"] == b"UnknownOrder"
@@ -68,7 +68,7 @@ def check_dead_letters(harness: HistoryHarness) -> None:
     for number, events in enumerate(harness.topic.partitions):
         for event in events[: harness.topic.committed.get(number, 0)]:
             place = (str(number).encode(), str(event.offset()).encode())
-            # Offsets committed for a topic that was deleted skip events of its successor: nobody has seen those.
+            # After a topic is recreated, old committed offsets can skip new events, which no consumer has received.
             is_seen = not harness.topic.was_recreated or (number, event.offset()) in harness.topic.returned
             _require(
                 event.value() != BROKEN_VALUE or not is_seen or place in kept,
@@ -77,7 +77,7 @@ def check_dead_letters(harness: HistoryHarness) -> None:
 
 
 def check_readable(harness: HistoryHarness, number: int) -> None:
-    """Raise PromiseBroken if an owner gets 404 for an order that got 200."""
+    """Raise PromiseBroken if an owner gets 404 for an order that was accepted with 200."""
     store = harness.apis[number].store
     for request in harness.requests:
         for order_id in request.answered:

@@ -1,4 +1,4 @@
-"""Breadth-first search through every interleaving, so that the first violation found has the shortest trace."""
+"""Searches all interleavings breadth-first, so that the first violation found has the shortest trace."""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ STEPS: tuple[Callable[[State, Safeguards], Iterator[Step]], ...] = (
 
 @dataclass
 class Outcome:
-    """The reached states, and the shortest trace to the first broken promise."""
+    """The result of a search: the reached states, and the shortest trace to a broken promise, if any."""
 
     states: list[State]
     violation: str | None = None
@@ -35,7 +35,7 @@ class Outcome:
 
     @property
     def longest_log(self) -> int:
-        """The largest number of events in a state. If it is below LONGEST_LOG, that bound left no state out."""
+        """The largest number of events in a topic; if it is below LONGEST_LOG, that limit has excluded no state."""
         return max(len(state.log) for state in self.states)
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class Outcome:
 
 
 def broken_promise(state: State) -> str | None:
-    """Return the promise that this state breaks, if any."""
+    """Return the promise that a state breaks, or None."""
     order = state.newest
     here = "" if order is None else order.id
     if len(state.answered) > 1:
@@ -59,17 +59,17 @@ def broken_promise(state: State) -> str | None:
 
 
 def is_settled(state: State) -> bool:
-    """Return whether the client has its answer and its order is finished."""
+    """Return whether the client has its response and its order is finished."""
     order = state.orders[0]
     return state.all_committed and bool(state.answered) and order is not None and order.status != PLACED
 
 
 def explore(faults: Faults, guards: Safeguards, *, reconcilers: int = 2) -> Outcome:
-    """Explore every state; stop at the first that breaks a promise.
+    """Explore all reachable states; stop at the first that breaks a promise.
 
-    A state is stuck if no settled state can be reached from it without another fault.
+    A state breaks a promise, too, if no settled state can be reached from it without another fault: it is stuck.
     """
-    gc.disable()  # many small tuples without cycles: garbage collection would take half of the time
+    gc.disable()  # there are many tuples and no cycles; garbage collection would take half of the time
     try:
         return _explore(faults, guards, reconcilers)
     finally:
@@ -80,8 +80,8 @@ def _explore(faults: Faults, guards: Safeguards, reconcilers: int) -> Outcome:
     start = State(left=faults, reconcilers=(Reconciler(),) * reconcilers)
     numbers, states = {start: 0}, [start]
     came_from: list[tuple[int, str]] = [(0, "")]
-    before: list[list[int]] = [[]]  # by state: its predecessors by steps that are not faults
-    for number, state in enumerate(states):  # the list grows while it is walked
+    before: list[list[int]] = [[]]  # for each state, its predecessors by steps that are not faults
+    for number, state in enumerate(states):  # the list grows during the iteration
         for steps in STEPS:
             for step in steps(state, guards):
                 target = numbers.get(step.state)

@@ -1,4 +1,4 @@
-"""One short history for each safeguard: with it every promise holds, without it one breaks."""
+"""One short history for each safeguard: with the safeguard all promises hold, without it one breaks."""
 
 from functools import partial
 
@@ -80,13 +80,13 @@ def outage_then_all_killed(harness: HistoryHarness) -> None:
 
 
 def partition_revoked_during_an_outage(harness: HistoryHarness) -> None:
-    for _ in range(6):  # enough for each partition to get some
+    for _ in range(6):  # enough for both partitions to get an event
         _place(harness)
     _publish(harness)
     harness.topic.leave(harness.processors[1].client)
     with harness.mongodb_down():
         harness.consume(0)
-        harness.consume(1)  # joins again and gets a partition
+        harness.consume(1)  # processor 1 joins again and is assigned a partition
         harness.consume(0)
 
 
@@ -145,7 +145,7 @@ def failed_and_redriven(harness: HistoryHarness) -> None:
 
 def rejected_and_excluded(harness: HistoryHarness) -> None:
     _place(harness)
-    harness.kill_api(0)  # before its relay publishes the event
+    harness.kill_api(0)  # the event is not yet published
     harness.servers.replicate()
     harness.toggle_rejection(0, is_excludable=True)
     for _ in range(5):
@@ -163,7 +163,7 @@ def _place(harness: HistoryHarness, *incidents: str, key: str | None = None, ite
 
 
 def _publish(harness: HistoryHarness) -> None:
-    """Let replica 0 publish its events and remove the outbox entries."""
+    """Replica 0 publishes its events, and removes their outbox entries."""
     for _ in range(2):
         harness.publish(0)
         while harness.apis[0].producer.pending:

@@ -1,7 +1,7 @@
-"""The state of the modelled order path: one request, its order, and every process that touches it.
+"""The state of the model: one request, its order, and every process that handles it.
 
-A request without a response is retried with the same Idempotency-Key and, as in the real service, a new order id. So
-one request has two tries, `A` and `B`; the unique index admits at most one of them to the database.
+A client without a response retries with the same Idempotency-Key; as in the real service, the retry gets a new order
+id. So one request has two tries with the ids `A` and `B`, and the unique index accepts at most one of them.
 """
 
 from dataclasses import dataclass
@@ -10,15 +10,16 @@ from typing import NamedTuple
 PLACED, PROCESSED, FAILED = "PLACED", "PROCESSED", "FAILED"
 DUE = "due"  # an outbox entry that no sweep has claimed
 NO_ENTRY = ""
-EXCLUDED = "excluded"  # the order can be neither published nor failed until the operator includes it again
+EXCLUDED = "excluded"  # neither published nor failed until the operator includes the order again
 NEVER_COMMITTED = -1
 UNASSIGNED = -1
 
 
 class Order(NamedTuple):
-    """The order document.
+    """The order's document.
 
-    `effects` counts the PROCESSED entries of its history; a claimed outbox entry names the claiming replica.
+    `effects` counts the PROCESSED entries in its history. `entry` is its outbox entry: due, claimed by a replica ("0"
+    or "1"), excluded, or empty for none.
     """
 
     id: str
@@ -28,16 +29,16 @@ class Order(NamedTuple):
 
 
 class Relay(NamedTuple):
-    """The relay thread of one order-api replica: `doing` is idle, claiming, produced or stored."""
+    """The relay thread of an order-api replica; `doing` is idle, claiming, produced or stored."""
 
     doing: str = "idle"
     id: str = ""
 
 
 class Consumer(NamedTuple):
-    """The order-processor that owns the partition: `doing` is idle, got, writing or written.
+    """The consumer that owns the partition; `doing` is idle, got, writing or written.
 
-    `stale`: what it has in flight comes from a deleted topic.
+    With `stale`, the event in flight is from a topic that was deleted.
     """
 
     doing: str = "idle"
@@ -47,7 +48,7 @@ class Consumer(NamedTuple):
 
 
 class Reconciler(NamedTuple):
-    """One pass: `doing` is idle, seen (an order without outbox entry), waiting (for `end` to be passed) or passed."""
+    """A pass of a reconciler; `doing` is idle, seen (an order without outbox entry), waiting (for `end`) or passed."""
 
     doing: str = "idle"
     id: str = ""
@@ -57,14 +58,14 @@ class Reconciler(NamedTuple):
 class Faults(NamedTuple):
     """How often each fault may still occur."""
 
-    crashes: int = 0  # kill -9 of any process, or a pause so long that its partition is reassigned
-    failovers: int = 0  # of the MongoDB primary
+    crashes: int = 0  # a process is killed, or paused for so long that its partition is reassigned
+    failovers: int = 0  # the MongoDB primary changes
     timeouts: int = 0  # the client or order-api stops waiting for an insert that may still succeed
-    overtaken: int = 0  # a claim expires while its replica still works
-    losses: int = 0  # the topic is recreated, empty
+    overtaken: int = 0  # a claim expires while its replica still works on the order
+    losses: int = 0  # the topic is deleted and created again, empty
     rejections: int = 0  # a business rule or the validator rejects the order
     poisons: int = 0  # the event cannot be decoded
-    exclusions: int = 0  # the order cannot be changed, but for its outbox entry, until the operator has repaired it
+    exclusions: int = 0  # until it is repaired, no change to the order except to its outbox entry is accepted
 
     def __str__(self) -> str:
         return ",".join(f"{name}={count}" for name, count in self._asdict().items() if count) or "none"
@@ -99,18 +100,18 @@ class State(NamedTuple):
 
     @property
     def newest(self) -> Order | None:
-        """The order as a local read on the primary shows it."""
+        """The order as a local read on the primary sees it."""
         return self.orders[-1]
 
     @property
     def all_committed(self) -> bool:
-        """True if no write waits for a majority."""
+        """Whether every write is on a majority."""
         return len(self.orders) == 1
 
 
 @dataclass(frozen=True)
 class Safeguards:
-    """The safeguards of the design; a test drops them one at a time."""
+    """The safeguards of the design; tests switch them off one at a time."""
 
     majority_insert: bool = True
     majority_replay: bool = True
@@ -127,7 +128,7 @@ class Safeguards:
     redrive_restores_entry: bool = True
     exclusion_keeps_entry: bool = True
     include_restores_entry: bool = True
-    partition_revoked_with_topic: bool = True  # of Kafka: the consumer group drops the positions of a deleted topic
+    partition_revoked_with_topic: bool = True  # a behaviour of Kafka: consumers of a deleted topic lose their positions
 
 
 class Step(NamedTuple):

@@ -1,7 +1,7 @@
-"""Random histories of faults over the real relay, handler and reconciliation, on stateful fakes.
+"""Random histories of faults with the real relay, handler and reconciliation on stateful fakes.
 
-`HISTORIES=100000` in the environment runs more of them. A failure prints the shortest history that hypothesis finds and
-how to reproduce it.
+`HISTORIES=100000` in the environment runs more of them. A failure prints the shortest history that hypothesis finds,
+and how to reproduce it.
 """
 
 import os
@@ -22,7 +22,7 @@ plans = st.integers(0, len(incidents.INCIDENTS) ** incidents.MAX_INCIDENTS - 1)
 
 
 class Histories(RuleBasedStateMachine):
-    """A rule is the next step; a plan is what happens during it, at each call of a dependency."""
+    """Each rule is a possible next step; its plan says what happens during it, at each call of a dependency."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(who=st.sampled_from(["publish", "consume"]), number=numbers)
     def exclude(self, who: str, number: int) -> None:
-        """Work on an order that MongoDB rejects, until it is excluded."""
+        """Let every process try to change an order that MongoDB rejects, until the order is excluded."""
         self.harness.toggle_rejection(0, is_excludable=True)
         for _ in range(6):
             getattr(self.harness, who)(number)

@@ -1,4 +1,4 @@
-"""Each safeguard is switched off in the real code; a short history that keeps every promise with it breaks one."""
+"""For each safeguard, a short history keeps all promises; with the safeguard switched off, one breaks."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -12,7 +12,7 @@ from model.promises import PromiseBroken
 
 
 def run_history(history: Callable[[HistoryHarness], None]) -> None:
-    """Run a history and heal everything; raise PromiseBroken if a promise breaks."""
+    """Run a history and then heal all faults; raise PromiseBroken if a promise breaks."""
     harness = HistoryHarness(seed=0)
     history(harness)
     promises.check(harness)
@@ -21,7 +21,7 @@ def run_history(history: Callable[[HistoryHarness], None]) -> None:
 
 @pytest.mark.usefixtures("_silence")
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.safeguard for mutant in MUTANTS])
-def test_removing_the_safeguard_breaks_a_promise(
+def test_history_breaks_a_promise_only_without_its_safeguard(
     mutant: Mutant, record_property: Callable[[str, object], None]
 ) -> None:
     record_property("safeguard", mutant.safeguard)

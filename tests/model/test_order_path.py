@@ -1,7 +1,7 @@
-"""The design keeps its promises in every interleaving; without any one safeguard a promise breaks.
+"""In every interleaving the design keeps its promises; without any one of its safeguards, a promise breaks.
 
-`-s` prints the shortest counterexample of each dropped safeguard. `ORDER_MODEL=large` in the environment combines more
-faults (minutes).
+`-s` prints the shortest counterexample for each missing safeguard. `ORDER_MODEL=large` in the environment combines more
+faults, which takes minutes.
 """
 
 import os
@@ -14,9 +14,9 @@ from model.search import explore
 from model.state import Faults, Safeguards
 
 ALL = Safeguards()
-NO_RECONCILIATION = Safeguards(reconciliation=False)  # it would repair what a missing safeguard breaks
+NO_RECONCILIATION = Safeguards(reconciliation=False)  # reconciliation would repair what a missing safeguard breaks
 
-# Faults that occur together, and the number of reconcilers.
+# Combinations of faults, each with the number of reconcilers.
 FAULTS = [
     (Faults(), 2),
     (Faults(failovers=2, timeouts=1), 1),
@@ -134,12 +134,12 @@ def test_removing_a_safeguard_breaks_a_promise(guards: Safeguards, faults: Fault
         "outbox entry restored by a redrive",
     ],
 )
-def test_reconciliation_repairs_what_one_missing_safeguard_breaks(guards: Safeguards, faults: Faults) -> None:
+def test_reconciliation_repairs_the_damage_of_one_missing_safeguard(guards: Safeguards, faults: Faults) -> None:
     assert explore(faults, guards, reconcilers=1).violation is None
 
 
-def test_design_requires_that_positions_of_a_deleted_topic_are_dropped() -> None:
-    """Otherwise the position could equal the end of a new log whose events were never read."""
+def test_design_relies_on_kafka_dropping_positions_of_deleted_topics() -> None:
+    """Otherwise a consumer's position could equal the end of the new topic, and it would never read its events."""
     outcome = explore(Faults(losses=1, poisons=1), replace(ALL, partition_revoked_with_topic=False))
 
     assert outcome.violation is not None
