@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from faults.harness import topic
+from local_stack.catalog import Replica
 from local_stack.stack import Stack, StackOptions
 from shared.mongo import Document
 from shared.ordering.events import TOPIC
@@ -186,7 +187,7 @@ def test_trace_continues_after_a_redrive(traced: Traced) -> None:
 def crashing_api(stack: Stack, log: Path, **environ: str) -> Iterator[str]:
     """Run another order-api and yield its address; it is expected to crash, and stopped at the end otherwise."""
     address, admin = (f"127.0.0.1:{port}" for port in free_ports(2))
-    part = stack._wiring.part("order-api", 0, stack._options.extra_env["order-api"])
+    part = stack._wiring.part(Replica("order-api", 0), stack._options.extra_env["order-api"])
     own = {"HTTP_BIND": address, "ADMIN_BIND": admin, **environ}
     with log.open("wb") as output:
         process = subprocess.Popen(part.command, env={**part.environment, **own}, stdout=output, stderr=output)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,18 @@ class Service:
     paths: tuple[str, ...] = ()
     replicas: int = 1
     variables: Mapping[str, str] = field(default_factory=dict)
+
+
+class Replica(NamedTuple):
+    """One process of a service; `number` counts from 0."""
+
+    service: str
+    number: int
+
+    @property
+    def name(self) -> str:
+        """The name of the part and of its log, such as order-api-0."""
+        return f"{self.service}-{self.number}"
 
 
 SERVICES: Mapping[str, Service] = {

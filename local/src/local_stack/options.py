@@ -1,13 +1,13 @@
 """The options of a stack, and the layout of its folder."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from local_stack import ports, secret_files
-from local_stack.catalog import SERVICES
+from local_stack.catalog import SERVICES, Replica
 from local_stack.errors import StackError
 from local_stack.ports import Ports
 
@@ -42,9 +42,13 @@ class StackOptions:
     extra_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     observe: Observation | None = None
 
-    def replicas(self, service: str) -> int:
-        """Return how many processes of the service there are."""
+    def count(self, service: str) -> int:
+        """Return how many replicas the service has."""
         return self.counts.get(service, SERVICES[service].replicas)
+
+    def replicas(self, services: Iterable[str] = tuple(SERVICES)) -> list[Replica]:
+        """Return every replica of the services, by default of all."""
+        return [Replica(service, number) for service in services for number in range(self.count(service))]
 
     def choose_ports(self) -> Ports:
         """Return the ports to use."""
@@ -66,7 +70,7 @@ class StackOptions:
     def _part_counts(self) -> dict[str, int]:
         """Return the number of ports that each kind of part needs."""
         brokers = dict.fromkeys(("kafka", "kafka-controller", "kafka-internal"), self.brokers)
-        replicas = {kind: self.replicas(kind.removesuffix("-admin")) for kind in ports.OF_SERVICES}
+        replicas = {kind: self.count(kind.removesuffix("-admin")) for kind in ports.OF_SERVICES}
         observers = {"prometheus": 1, "grafana": 1} if self.observe else {}
         return {
             "proxy": 1,

@@ -1,14 +1,14 @@
 """The services as parts: their commands and environment variables."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from local_stack import secret_files
-from local_stack.catalog import SERVICES
+from local_stack.catalog import SERVICES, Replica
 from local_stack.certificates import Authority
 from local_stack.mongod import DATABASE, MongoDB
 from local_stack.options import Folders, environment
@@ -32,27 +32,23 @@ class Wiring:
         """The address of the proxy."""
         return f"https://localhost:{self.ports['proxy']}"
 
-    def url(self, service: str, replica: int) -> str | None:
+    def url(self, replica: Replica) -> str | None:
         """The address of the replica's API, or None if it has none."""
-        first = self.ports.get(service)
-        return f"http://{HOST}:{first + replica}" if first else None
+        first = self.ports.get(replica.service)
+        return f"http://{HOST}:{first + replica.number}" if first else None
 
-    def admin_url(self, service: str, replica: int) -> str:
+    def admin_url(self, replica: Replica) -> str:
         """The address of the replica's probes and metrics."""
-        return f"http://{HOST}:{self.ports[f'{service}-admin'] + replica}"
+        return f"http://{HOST}:{self.ports[f'{replica.service}-admin'] + replica.number}"
 
-    def links(self, replicas: Callable[[str], int]) -> dict[str, str]:
-        """Return the addresses to which the shop page links, by title; `replicas` returns the number of replicas."""
-        return {
-            f"metrics of {service}-{replica}": f"{self.admin_url(service, replica)}/metrics"
-            for service in SERVICES
-            for replica in range(replicas(service))
-        }
+    def links(self, replicas: Iterable[Replica]) -> dict[str, str]:
+        """Return the addresses to which the shop page links, by title."""
+        return {f"metrics of {replica.name}": f"{self.admin_url(replica)}/metrics" for replica in replicas}
 
-    def part(self, service: str, replica: int, extra: Mapping[str, str]) -> Part:
-        """Return the replica as a part, named such as order-api-0."""
-        name = f"{service}-{replica}"
-        admin_url, url = self.admin_url(service, replica), self.url(service, replica)
+    def part(self, replica: Replica, extra: Mapping[str, str]) -> Part:
+        """Return the replica as a part."""
+        service, name = replica.service, replica.name
+        admin_url, url = self.admin_url(replica), self.url(replica)
         variables = {"ADMIN_BIND": _address(admin_url), **self._dependencies(service), **self._of(service)}
         if url:
             variables["HTTP_BIND"] = _address(url)

@@ -195,7 +195,7 @@ class Stack:
         return names
 
     def _proxy(self) -> Iterable[Part]:
-        counts = {service: self._options.replicas(service) for service in APIS}
+        counts = {service: self._options.count(service) for service in APIS}
         if any(counts.values()):
             upstreams = {
                 service: range(self._ports[service], self._ports[service] + max(1, count))
@@ -207,7 +207,7 @@ class Stack:
                 port=self._ports["proxy"],
                 upstreams=upstreams,
                 environ=self._options.extra_env.get("proxy", {}),
-                links=self._wiring.links(self._options.replicas),
+                links=self._wiring.links(self._options.replicas()),
             )
 
     def _console(self) -> Iterable[Part]:
@@ -217,18 +217,13 @@ class Stack:
 
     def _replicas(self, services: Iterable[str]) -> Iterable[Part]:
         return [
-            self._wiring.part(service, replica, self._options.extra_env.get(service, {}))
-            for service in services
-            for replica in range(self._options.replicas(service))
+            self._wiring.part(replica, self._options.extra_env.get(replica.service, {}))
+            for replica in self._options.replicas(services)
         ]
 
     def _observers(self) -> Iterable[Part]:
         if self._options.observe:
-            admins = {
-                f"{service}-{replica}": self._wiring.admin_url(service, replica)
-                for service in SERVICES
-                for replica in range(self._options.replicas(service))
-            }
+            admins = {replica.name: self._wiring.admin_url(replica) for replica in self._options.replicas()}
             yield from prometheus.parts(self._folders, self._ports, admins, self._options.observe, say=self._say)
 
     def _stop(self) -> None:
@@ -245,6 +240,6 @@ class Stack:
 
     def _write_file(self) -> None:
         if self._complete:
-            counts = {service: self._options.replicas(service) for service in SERVICES}
-            document = stack_file.describe(self._wiring, counts, self.pids, ca=self.ca, console=self._console_url)
+            replicas = self._options.replicas()
+            document = stack_file.describe(self._wiring, replicas, self.pids, ca=self.ca, console=self._console_url)
             secret_files.write(self._file, json.dumps(document, indent=2) + "\n")

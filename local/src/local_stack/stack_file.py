@@ -1,29 +1,29 @@
 """The content of stack.json, which says where everything is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from local_stack.catalog import Replica
 from local_stack.services import Wiring
 
 
 def describe(
-    wiring: Wiring, counts: Mapping[str, int], pids: Mapping[str, int], *, ca: str, console: str | None
+    wiring: Wiring, replicas: Iterable[Replica], pids: Mapping[str, int], *, ca: str, console: str | None
 ) -> dict[str, Any]:
-    """Return addresses and pids of all parts; `counts` has the number of replicas of each service.
+    """Return addresses and pids of all parts.
 
     `pids` has the process id of each running part by name. `ca` is the file of the local CA, `console` the address of
     the operator's page, if it runs.
     """
     services = [
         {
-            "name": service,
-            "replica": replica,
-            "pid": pids.get(f"{service}-{replica}"),
-            "url": wiring.url(service, replica),
-            "admin_url": wiring.admin_url(service, replica),
+            "name": replica.service,
+            "replica": replica.number,
+            "pid": pids.get(replica.name),
+            "url": wiring.url(replica),
+            "admin_url": wiring.admin_url(replica),
         }
-        for service, count in counts.items()
-        for replica in range(count)
+        for replica in replicas
     ]
     return {
         "base_url": wiring.base_url(),
