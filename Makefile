@@ -89,11 +89,11 @@ lock-check: .venv/.ready ## Fail if a lock does not match the pyproject files.
 
 .PHONY: settings-docs
 settings-docs: .venv/.ready ## Write the README's table of settings from the code.
-	@$(BIN)/python docs/settings_table.py
+	@$(BIN)/python docs/tables.py settings
 
 .PHONY: metrics-docs
 metrics-docs: .venv/.ready ## Write the table of metrics in docs/observability.md from the code.
-	@$(BIN)/python docs/metrics_table.py
+	@$(BIN)/python docs/tables.py metrics
 
 .PHONY: pictures
 pictures: .venv/.ready ## Draw the pictures of docs/observability.md from a system under load (5 minutes).

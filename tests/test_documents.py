@@ -31,7 +31,7 @@ def test_readme_settings_table_is_current() -> None:
     """`make settings-docs` writes it."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
 
-    assert script("settings_table").filled(readme) == readme
+    assert script("tables").filled("settings") == readme
     assert readme.count("| `MONGODB_URI` |") == 1
 
 
@@ -39,7 +39,7 @@ def test_table_of_metrics_is_current() -> None:
     """`make metrics-docs` writes it."""
     document = (ROOT / "docs/observability.md").read_text(encoding="utf-8")
 
-    assert script("metrics_table").filled(document) == document
+    assert script("tables").filled("metrics") == document
     assert document.count("| `retail_kafka_consumer_lag` |") == 1
 
 
