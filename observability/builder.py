@@ -40,6 +40,16 @@ class Panel:
         """The height in rows of Grafana's grid."""
         return STAT_HEIGHT if self.kind == "stat" else GRAPH_HEIGHT
 
+    @property
+    def steps(self) -> list[tuple[str, float | None]]:
+        """Each colour, and the value from which a value has it; the first has no lower bound."""
+        if self.limits is None:
+            return [(GREEN, None)]
+        first, second = self.limits
+        colors = (RED, YELLOW, GREEN) if second < first else (GREEN, YELLOW, RED)
+        low, high = sorted(self.limits)
+        return list(zip(colors, (None, low, high), strict=True))
+
     def json(self, number: int, x: int, y: int) -> Json:
         """Return the panel at a place of the grid."""
         options: dict[str, Json] = {
@@ -64,13 +74,7 @@ class Panel:
         }
 
     def _defaults(self) -> Json:
-        steps: list[Json] = [{"color": GREEN, "value": None}]
-        if self.limits:
-            first, second = self.limits
-            worse_below = second < first
-            colors = (RED, YELLOW, GREEN) if worse_below else (GREEN, YELLOW, RED)
-            low, high = sorted(self.limits)
-            steps = [{"color": c, "value": v} for c, v in zip(colors, (None, low, high), strict=True)]
+        steps = [{"color": color, "value": value} for color, value in self.steps]
         defaults: Json = {"unit": self.unit, "thresholds": {"mode": "absolute", "steps": steps}}
         if self.decimals is not None:
             defaults["decimals"] = self.decimals

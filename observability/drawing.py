@@ -41,12 +41,8 @@ def formatted(value: float, unit: str) -> str:
 
 def color_of(panel: Panel, value: float) -> str:
     """Return the colour of a value by the panel's thresholds."""
-    if not panel.limits:
-        return COLORS[GREEN]
-    first, second = panel.limits
-    levels = (RED, YELLOW, GREEN) if second < first else (GREEN, YELLOW, RED)
-    low, high = sorted(panel.limits)
-    return COLORS[levels[(value >= low) + (value >= high)]]
+    colors = [color for color, start in panel.steps if start is None or value >= start]
+    return COLORS[colors[-1]]
 
 
 def board(drawn: Board, data: Mapping[str, Sequence[Series]], start: float, end: float) -> str:
