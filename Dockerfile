@@ -1,6 +1,6 @@
 # Builds every image: docker build --build-arg SERVICE=order-api -t retail-orders/order-api:dev .
 # BuildKit is not needed: the classic builder makes the same images.
-# A service's program has its name. The operator's is retail, and is not in services:
+# A service's program has the service's name. The operator's image contains the program retail, of the member cli:
 #   docker build --build-arg SERVICE=operator --build-arg MEMBER=cli --build-arg PROGRAM="retail --help" .
 ARG BASE=python:3.11-slim-bookworm
 ARG SERVICE=order-api

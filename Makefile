@@ -1,4 +1,5 @@
-# Bare `make` prints this list. What a target needs, it installs into .venv (nothing outside the repository but caches).
+# `make` without a target prints the list of targets. A target installs what it needs into .venv; outside the repository
+# it writes only caches.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PYTHON ?= python3
@@ -8,7 +9,8 @@ MEMBERS := shared $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.
 SOURCES := shared services local cli loadtest bench observability tests
 SCRIPTS := $(wildcard .ci/* k8s/*.sh locks/*.sh)
 FAST := tests/unit tests/api tests/model tests/test_rules.py tests/test_locks.py tests/test_documents.py
-# What runs the system is a part of what tests it: `make run` installs the part, and keeps the whole where it is.
+# The packages that run the system are a subset of those that test it: `make run` installs the subset, or keeps a
+# complete .venv.
 RUN_READY := $(if $(wildcard .venv/.ready),.venv/.ready,.venv/.ready-run)
 
 ##@ Use it

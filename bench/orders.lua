@@ -1,4 +1,4 @@
--- What wrk sends, and how it reports: one line of JSON that starts with "RESULT ".
+-- The requests that wrk sends, and its report: one line of JSON that starts with "RESULT ".
 local token = os.getenv("BENCH_TOKEN")
 wrk.method = "POST"
 wrk.body = os.getenv("BENCH_BODY")

@@ -12,7 +12,7 @@ fi
 compile() { # name, inputs...
     name=$1
     shift
-    # The oldest Python is named here and nowhere in pyproject.toml, where `uv pip sync` would choose its wheels by it.
+    # The oldest Python is named only here. In pyproject.toml, `uv pip sync` would choose wheels for it.
     "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
         --no-emit-package retail-orders-shared --no-emit-package retail-orders-cli \
         --output-file "$out/$name.txt" "$@"

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes .venv from a hashed lock, with the members installed in place: `install.sh run` for what runs the system,
-# `install.sh dev` for the tests and tools too. Safe to repeat. Its last act is to touch .venv/.ready-run, and .venv/.ready
-# for dev.
+# Makes .venv from a hashed lock, with the members installed in place: `install.sh run` for the packages that run the
+# system, `install.sh dev` for the tests and tools too. Safe to repeat. When it has finished, it touches
+# .venv/.ready-run, and for dev also .venv/.ready.
 set -eu
 cd "$(dirname "$0")/.."
 set_of_packages=$1
@@ -41,7 +41,7 @@ if [ -n "${TMPDIR:-}" ] && ! { [ -d "$TMPDIR" ] && [ -w "$TMPDIR" ]; }; then
 fi
 
 rm -f .venv/.ready .venv/.ready-run
-# A .venv holds the absolute path of its checkout: one that was moved or copied would run the old folder's code.
+# A .venv contains the absolute path of its checkout: after a move or a copy it would run the code of the old folder.
 if [ "$(cat .venv/.made-in 2>/dev/null)" != "$(pwd -P)" ] || ! [ -x .venv/bin/uv ] || ! .venv/bin/python -c '' 2>/dev/null
 then
     say "making .venv"

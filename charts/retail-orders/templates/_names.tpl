@@ -1,10 +1,10 @@
-{{/* Every helper but chartName and prefix takes a component: dict "root" $ "name" "order-api" "values" .Values.orderApi */}}
+{{/* All helpers except chartName and prefix get a component: dict "root" $ "name" "order-api" "values" .Values.orderApi */}}
 
 {{- define "retail-orders.chartName" -}}
 {{- .Values.nameOverride | default .Chart.Name -}}
 {{- end }}
 
-{{/* As in most charts, a name of its own follows the release's name, unless that contains it. */}}
+{{/* The release's name, followed by nameOverride unless the release's name contains it; or fullnameOverride. */}}
 {{- define "retail-orders.prefix" -}}
 {{- $name := .Release.Name }}
 {{- if not (contains .Values.nameOverride $name) }}
@@ -24,7 +24,7 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .name }}
 {{- end }}
 
-{{/* The selectors' labels, then labels of the values, then those that describe; each key once. "labels": for this object. */}}
+{{/* Labels of an object, each key once: those of the selectors win over "labels" and commonLabels. */}}
 {{- define "retail-orders.labels" -}}
 {{- $labels := include "retail-orders.selectorLabels" . | fromYaml }}
 {{- $_ := set $labels "app.kubernetes.io/managed-by" .root.Release.Service }}

@@ -32,7 +32,7 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* Whoever writes spec.replicas owns it, and Helm 4 refuses to take it over: so it is rendered only on request. */}}
+{{/* Helm 4 fails if another client owns spec.replicas, so the field is rendered only on request. */}}
 {{- define "retail-orders.deploymentSettings" -}}
 {{- if not (kindIs "invalid" .values.replicas) }}
 replicas: {{ .values.replicas }}

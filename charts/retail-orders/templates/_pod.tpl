@@ -40,7 +40,7 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{/* By default as evenly as possible over hosts and zones. A constraint without labelSelector is for the component's pods. */}}
+{{/* By default pods spread over hosts and zones. A constraint without labelSelector applies to the component's pods. */}}
 {{- define "retail-orders.topologySpread" -}}
 {{- $constraints := (include "retail-orders.setting" (dict "c" . "key" "topologySpreadConstraints") | fromJson).value }}
 {{- if kindIs "invalid" $constraints }}

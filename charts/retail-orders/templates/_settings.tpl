@@ -39,7 +39,7 @@ merged, and null removes a key; anything else replaces. dict "c" COMPONENT "key"
 {{ .values.image.pullPolicy | default .root.Values.imagePullPolicy }}
 {{- end }}
 
-{{/* Names of the pull Secrets of all images of a pod, each once: Kubernetes accepts no duplicates. */}}
+{{/* Names of the pull Secrets of all images of a pod, each once, because Kubernetes rejects duplicates. */}}
 {{- define "retail-orders.imagePullSecrets" -}}
 {{- $secrets := concat .root.Values.imagePullSecrets (.values.image.pullSecrets | default list) }}
 {{- if hasKey .values "tls" }}
