@@ -18,7 +18,7 @@ BACKLOG: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "oldest_pending_seconds": (
             "retail_outbox_oldest_age_seconds",
-            "Age of the oldest such order, by the database's clock.",
+            "Age of the oldest order whose event is not confirmed as published, by the database's clock.",
         ),
         "unprocessed": ("retail_orders_unprocessed", "Orders that are PLACED; at most 10,000 are counted."),
         "oldest_unprocessed_seconds": (

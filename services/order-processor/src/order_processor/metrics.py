@@ -25,7 +25,7 @@ class ProcessorMetrics:
             self.failed.labels(reason)
         self.processing = Histogram(
             "retail_order_processing_seconds",
-            "Time from the order's placing, by its event, to PROCESSED.",
+            "Time from the event's placed_at to PROCESSED.",
             registry=registry,
             buckets=PROCESSING_BUCKETS,
         )

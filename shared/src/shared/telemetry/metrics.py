@@ -26,7 +26,7 @@ class HttpMetrics:
         )
         self.held_duration = Histogram(
             "retail_http_held_request_duration_seconds",
-            "The same for requests that ask to be held (wait=SECONDS), which are in no other histogram.",
+            "Time in the service of requests with wait=SECONDS, which only this histogram contains.",
             ["route", "method"],
             registry=registry,
             buckets=LATENCY_BUCKETS,
