@@ -100,6 +100,23 @@ def test_order_keeps_its_key_after_503_and_401(browser: Browser, address: str) -
     assert len(set(answers.keys)) == 1
 
 
+def test_next_click_sends_the_unanswered_order_with_its_key(browser: Browser, address: str) -> None:
+    answers = ChosenAnswers(order=[503, 401])
+    page = opened(browser, address, answers)
+    page.get_by_text("Use a name of your own").click()
+    login(page)
+    page.get_by_role("button", name="Add Notebook").click()
+    page.get_by_role("button", name="Place the order").click()
+    expect(page.locator("#order .problem")).to_contain_text("Log in again")
+    page.get_by_role("button", name="Add Apples").click()
+    page.get_by_role("button", name="Place the order").click()
+
+    expect(page.locator("#order .timeline .done .processed")).to_be_visible()
+    assert len(answers.keys) == 3
+    assert len(set(answers.keys)) == 1
+    expect(page.locator("#total")).to_have_text("3.20")
+
+
 def test_list_is_retried_after_503(browser: Browser, address: str) -> None:
     page = opened(browser, address, ChosenAnswers(orders=[503, 503]))
     page.get_by_text("Use a name of your own").click()
@@ -142,5 +159,5 @@ def test_order_cannot_be_placed_again_while_it_is_retried(browser: Browser, addr
     answers.order.clear()
     expect(page.locator("#order .timeline .done .processed")).to_be_visible()
     assert len(set(answers.keys)) == 1
-    page.get_by_role("button", name="Add Notebook").click()
+    expect(page.locator("#total")).to_have_text("3.20")  # what was added meanwhile is left
     expect(page.get_by_role("button", name="Place the order")).to_be_enabled()

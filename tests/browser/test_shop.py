@@ -80,9 +80,14 @@ def test_my_orders_are_listed_page_by_page(stack: Stack, visit: Open) -> None:
             client.post("/order", json=order, headers={"Authorization": f"Bearer {token}"}).raise_for_status()
 
     page.get_by_role("link", name="My orders").click()
+    expect(page.get_by_role("heading", name="My orders")).to_be_focused()
     expect(page.locator("#orders-list tbody tr")).to_have_count(8)
     page.get_by_role("button", name="Older").click()
     expect(page.locator("#orders-list tbody tr")).to_have_count(2)
+    expect(page.locator("#orders-page")).to_have_text("Page 2, the last")
+    expect(page.get_by_role("button", name="Newer")).to_be_focused()  # "Older" is disabled
+    page.locator("#orders-list a").first.click()
+    expect(page.locator("#detail-title")).to_be_focused()
     expect(page.locator("#orders-page")).to_have_text("Page 2, the last")
     page.get_by_role("button", name="Newer").click()
     expect(page.locator("#orders-list tbody tr")).to_have_count(8)
@@ -126,6 +131,7 @@ def test_order_can_be_placed_by_keyboard_alone(stack: Stack, visit: Open) -> Non
     page.keyboard.press("Enter")
     tab_to("Add Olive oil")
     page.keyboard.press("Space")
+    expect(page.locator("#basket-spoken")).to_have_text(re.compile("^1 . Olive oil in the basket, total 13.90.$"))
     tab_to("Continue as a visitor")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Place the order")).to_be_focused()

@@ -23,8 +23,13 @@ async function submit(send) {
   byId("account-problem").replaceChildren();
   const result = await send();
   buttons.forEach((button) => { button.disabled = false; });
-  if (session.current()) byId("place")?.focus();
+  if (session.current()) (byId("place") ?? byId("account")).focus();
   else byId("account-problem").replaceChildren(problem(result));
+}
+
+function logOut() {
+  session.end();
+  byId("visitor").focus();
 }
 
 function render(user) {
@@ -38,5 +43,5 @@ function render(user) {
   const copyToken = el("button", { type: "button", onclick: () => copy(`TOKEN=${user.token}`, copyToken) }, "Copy TOKEN for curl");
   byId("account").replaceChildren(
     el("p", {}, "Logged in as ", el("strong", {}, user.name), el("span", { class: "muted" }, `, until ${until}`)),
-    el("div", { class: "row" }, copyToken, el("button", { type: "button", onclick: session.end }, "Log out")));
+    el("div", { class: "row" }, copyToken, el("button", { type: "button", onclick: logOut }, "Log out")));
 }

@@ -3,6 +3,7 @@
 import { record } from "./wire.js";
 
 const CALL_SECONDS = 15;
+const GIVE_UP_MS = 10 * 60_000;
 
 // Sends a request and returns { status, headers, document, ms }; status 0 means that no response came.
 // `auth` is { bearer } or { basic: [name, password] }; `raw` is a body that is sent as it is.
@@ -33,13 +34,33 @@ export async function call(title, method, path, { body, raw, auth, headers = {},
   return result;
 }
 
+// Calls `send` until its result is final, for ten minutes at most or until `signal` is aborted. Returns the last result.
+// Before each pause it calls `onRetry(result, seconds, attempt)`.
+export async function persist(send, signal, onRetry) {
+  const began = Date.now();
+  for (let attempt = 1; ; attempt += 1) {
+    const result = await send();
+    if (!mayRetry(result) || signal.aborted || Date.now() - began > GIVE_UP_MS) return result;
+    const seconds = retryDelay(result, attempt);
+    onRetry(result, Math.ceil(seconds), attempt);
+    await pause(seconds, signal);
+  }
+}
+
+export const mayRetry = (result) => result.status === 0 || result.status === 429 || result.status === 503;
+
 // Seconds to wait before the same request is sent again: what the answer asks for, with jitter, growing with each attempt.
-export function retryDelay(result, attempt) {
+function retryDelay(result, attempt) {
   const asked = Number(result.headers.get("Retry-After")) || 1;
   return Math.min(15, Math.max(asked, 2 ** (attempt - 1) / 2)) * (1 + Math.random() / 4);
 }
 
-export const mayRetry = (result) => result.status === 0 || result.status === 429 || result.status === 503;
+function pause(seconds, signal) {
+  return new Promise((done) => {
+    const timer = setTimeout(done, seconds * 1000);
+    signal.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true });
+  });
+}
 
 async function parse(response) {
   const text = await response.text();

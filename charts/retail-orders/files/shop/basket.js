@@ -38,8 +38,12 @@ export function order() {
   };
 }
 
-export function empty() {
-  quantities = {};
+// Removes what was ordered; what was added while the order was sent stays.
+export function remove(ordered) {
+  for (const { item, quantity } of ordered) {
+    const good = GOODS.find((each) => each.label === item);
+    if (good) quantities[good.item] = Math.max(0, (quantities[good.item] ?? 0) - quantity);
+  }
   save();
 }
 
@@ -60,6 +64,8 @@ function tile(good) {
 function change(item, by) {
   quantities[item] = Math.max(0, Math.min(MOST, (quantities[item] ?? 0) + by));
   save();
+  const { label } = GOODS.find((good) => good.item === item);
+  byId("basket-spoken").textContent = `${quantities[item]} × ${label} in the basket, total ${money.text(money.total(lines()))}.`;
 }
 
 function save() {
@@ -91,7 +97,7 @@ function filled(chosen) {
         el("span", {}, label),
         el("span", { class: "counter" },
           el("button", { type: "button", "data-key": `${item}-less`, "aria-label": `One ${label} less`, onclick: () => change(item, -1) }, "−"),
-          el("span", { "aria-label": `${quantity} of ${label}`, role: "status" }, String(quantity)),
+          el("span", {}, String(quantity)),
           el("button", { type: "button", "data-key": `${item}-more`, "aria-label": `One ${label} more`, onclick: () => change(item, 1) }, "+")),
         el("span", { class: "price" }, money.text(price * quantity))))),
     el("p", { class: "sum row spread" }, el("span", {}, "Total"), el("strong", { class: "price", id: "total" }, money.text(money.total(chosen)))),

@@ -1,14 +1,13 @@
 // "My orders": newest first, page by page, and one order with its history.
 
-import { call, mayRetry, retryDelay } from "./api.js";
+import { call, persist } from "./api.js";
 import { byId, chip, el, moment, problem } from "./dom.js";
 import * as session from "./session.js";
 
 const LIMIT = 8;
-const ATTEMPTS = 10;
 let cursors = [""]; // of the pages up to the present one; the first page needs none
 let next = null;
-let latest = 0; // the number of the newest read: an older one that still waits gives up
+let reading = new AbortController(); // of the newest read: an older one that still waits gives up
 
 export function start() {
   byId("orders-refresh").addEventListener("click", () => load());
@@ -40,6 +39,9 @@ function newer() {
 
 async function load() {
   const user = session.current();
+  reading.abort();
+  reading = new AbortController();
+  const { signal } = reading;
   next = null;
   byId("orders-problem").replaceChildren();
   if (!user) {
@@ -50,28 +52,28 @@ async function load() {
   const query = new URLSearchParams({ userid: user.name, limit: LIMIT });
   if (cursors.at(-1)) query.set("cursor", cursors.at(-1));
   if (byId("orders-status").value) query.set("status", byId("orders-status").value);
-  const mine = (latest += 1);
-  for (let attempt = 1; ; attempt += 1) {
-    const result = await call("My orders", "GET", `/orderdetails?${query}`, { auth: session.auth() });
-    if (mine !== latest) return;
-    if (result.status === 200) {
-      byId("orders-problem").replaceChildren();
-      next = result.document.next_cursor;
-      byId("orders-list").replaceChildren(list(result.document.items));
-      break;
-    }
-    const again = mayRetry(result) && attempt < ATTEMPTS;
-    const seconds = retryDelay(result, attempt);
-    byId("orders-problem").replaceChildren(problem(result, again ? el("p", {}, `The list is read again in ${Math.ceil(seconds)} s.`) : null));
-    if (!again) break;
-    await new Promise((done) => setTimeout(done, seconds * 1000));
+  const read = () => call("My orders", "GET", `/orderdetails?${query}`, { auth: session.auth(), signal });
+  const result = await persist(read, signal, (failed, seconds) => trouble(failed, el("p", {}, `The list is read again in ${seconds} s.`)));
+  if (signal.aborted) return;
+  if (result.status === 200) {
+    byId("orders-problem").replaceChildren();
+    next = result.document.next_cursor;
+    byId("orders-list").replaceChildren(list(result.document.items));
+  } else {
+    trouble(result);
   }
   pager();
 }
 
+const trouble = (result, ...context) => byId("orders-problem").replaceChildren(problem(result, ...context));
+
 function pager() {
-  byId("orders-newer").disabled = cursors.length < 2;
-  byId("orders-older").disabled = !next;
+  const [newerButton, olderButton] = [byId("orders-newer"), byId("orders-older")];
+  const focused = document.activeElement;
+  newerButton.disabled = cursors.length < 2;
+  olderButton.disabled = !next;
+  if (focused === olderButton && olderButton.disabled) newerButton.focus(); // the keyboard must not lose its place
+  if (focused === newerButton && newerButton.disabled) olderButton.focus();
   byId("orders-page").textContent = session.current() ? `Page ${cursors.length}${next ? "" : ", the last"}` : "";
 }
 

@@ -11,10 +11,12 @@ import * as wire from "./wire.js";
 
 const VIEWS = ["shop", "orders", "errors"];
 
-async function route() {
+// `event` is null at the start: then the focus stays where it is.
+async function route(event) {
   const [name, id] = location.hash.slice(1).split("=");
   if (name === "wire" || name === "content") return; // places on the page that is shown
   const view = name === "order" ? "orders" : VIEWS.includes(name) ? name : "shop";
+  const isNew = byId(view).hidden;
   for (const each of VIEWS) byId(each).hidden = each !== view;
   document.querySelectorAll("nav a").forEach((link) => {
     if (link.hash === `#${view}`) link.setAttribute("aria-current", "page");
@@ -25,7 +27,8 @@ async function route() {
     byId("basket-card").scrollIntoView();
     byId("basket-title").focus({ preventScroll: true });
   }
-  if (view === "orders") await history.reset();
+  if (event && name === view) byId(`${view}-title`).focus({ preventScroll: true });
+  if (view === "orders" && (isNew || name === "orders")) await history.reset();
   if (name === "order" && id) await history.showOrder(id);
 }
 
@@ -42,6 +45,6 @@ errors.start();
 byId("wire-clear").addEventListener("click", wire.clear);
 session.onChange((user) => (user ? order.resume() : order.stop()));
 addEventListener("hashchange", route);
-route();
+route(null);
 order.resume();
 links();

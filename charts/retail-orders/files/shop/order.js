@@ -1,14 +1,15 @@
 // Places an order and follows it live. One Idempotency-Key per order: whatever fails, sending it again is safe.
 
-import { call, mayRetry, retryDelay } from "./api.js";
+import { call, mayRetry, persist } from "./api.js";
 import * as basket from "./basket.js";
 import { byId, chip, el, problem, time } from "./dom.js";
 import * as session from "./session.js";
 
 const KEY = "retail-pending"; // { name, key, body }: an order whose answer is not known survives a reload
-const GIVE_UP_MS = 10 * 60_000;
+const FOLLOW_MS = 10 * 60_000;
 const WAIT_SECONDS = 20;
 const SLOW_MS = 4000;
+const UNAVAILABLE = "The shop is not available. The request is repeated until it is.";
 let stopper = new AbortController();
 
 export async function place() {
@@ -18,15 +19,21 @@ export async function place() {
     byId("visitor").focus();
     return;
   }
-  const pending = { name: user.name, key: crypto.randomUUID(), body: { userid: user.name, ...basket.order() } };
+  const pending = unanswered() ?? { name: user.name, key: crypto.randomUUID(), body: { userid: user.name, ...basket.order() } };
   sessionStorage.setItem(KEY, JSON.stringify(pending));
   await settle(pending);
 }
 
 // After a reload or a login: an order that was sent and not answered is sent again, with its key.
 export function resume() {
+  const pending = unanswered();
+  if (pending) settle(pending);
+}
+
+// Returns the order of this user whose answer is not known. Another one is not sent before it is settled.
+function unanswered() {
   const pending = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
-  if (pending && session.current()?.name === pending.name) settle(pending);
+  return pending?.name === session.current()?.name ? pending : null;
 }
 
 export function stop() {
@@ -42,8 +49,10 @@ async function settle({ key, body }) {
   say("Placing the order.");
   show(timeline("sending"));
   const send = () => call("Place the order", "POST", "/order", { body, auth: session.auth(), headers: { "Idempotency-Key": key }, signal });
-  const result = await persist(send, signal, (failed, seconds) => timeline("sending", null,
-    problem(failed, el("p", {}, `Nothing is lost: it is sent again in ${seconds} s, with the same Idempotency-Key.`))));
+  const result = await persist(send, signal, (failed, seconds, attempt) => {
+    show(timeline("sending", null, problem(failed, el("p", {}, `Nothing is lost: it is sent again in ${seconds} s, with the same Idempotency-Key.`))));
+    if (attempt === 1) say(UNAVAILABLE);
+  });
   if (signal.aborted) return; // another one is being sent, or nobody is logged in
   basket.setBusy(false);
   if (result.status !== 200) {
@@ -53,7 +62,7 @@ async function settle({ key, body }) {
     return;
   }
   sessionStorage.removeItem(KEY);
-  basket.empty();
+  basket.remove(body.orderitems);
   say("The order is PLACED.");
   await follow(result.document, result.ms, signal);
 }
@@ -63,11 +72,13 @@ async function follow(placed, ms, signal) {
   let order = placed;
   show(timeline("placed", { order, ms }));
   const slow = setTimeout(() => !signal.aborted && order.status === "PLACED" && show(timeline("placed", { order, ms }, waiting())), SLOW_MS);
-  while (order.status === "PLACED" && Date.now() - began < GIVE_UP_MS && !signal.aborted) {
+  while (order.status === "PLACED" && Date.now() - began < FOLLOW_MS && !signal.aborted) {
     const path = `/orderdetails?${new URLSearchParams({ orderid: order.orderid, wait: WAIT_SECONDS })}`;
     const ask = () => call("Wait for the outcome", "GET", path, { auth: session.auth(), seconds: WAIT_SECONDS + 15, signal });
-    const result = await persist(ask, signal, (failed, seconds) =>
-      timeline("placed", { order, ms }, problem(failed, el("p", {}, `The order is safe. Its status is read again in ${seconds} s.`))));
+    const result = await persist(ask, signal, (failed, seconds, attempt) => {
+      show(timeline("placed", { order, ms }, problem(failed, el("p", {}, `The order is safe. Its status is read again in ${seconds} s.`))));
+      if (attempt === 1) say(UNAVAILABLE);
+    });
     if (signal.aborted) break;
     if (result.status !== 200) {
       show(timeline("placed", { order, ms }, problem(result)));
@@ -80,26 +91,6 @@ async function follow(placed, ms, signal) {
   if (signal.aborted || order.status === "PLACED") return;
   say(`The order is ${order.status}.`);
   show(timeline("finished", { order, ms }));
-}
-
-// Sends until the answer is final, or ten minutes have passed. `report(result, seconds)` returns what to show meanwhile.
-async function persist(send, signal, report) {
-  const began = Date.now();
-  for (let attempt = 1; ; attempt += 1) {
-    const result = await send();
-    if (!mayRetry(result) || signal.aborted || Date.now() - began > GIVE_UP_MS) return result;
-    const seconds = retryDelay(result, attempt);
-    show(report(result, Math.ceil(seconds)));
-    if (attempt === 1) say("The shop is not available. The request is repeated until it is.");
-    await pause(seconds, signal);
-  }
-}
-
-function pause(seconds, signal) {
-  return new Promise((done) => {
-    const timer = setTimeout(done, seconds * 1000);
-    signal.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true });
-  });
 }
 
 function waiting() {

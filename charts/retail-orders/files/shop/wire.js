@@ -28,7 +28,7 @@ export function record(request) {
     answer(result) {
       const kind = result.status === 0 || result.status >= 400 ? "error" : "ok";
       status.className = `wire-status ${kind}`;
-      status.textContent = result.status ? `${result.status} · ${result.ms} ms` : "no response";
+      status.textContent = result.status ? `${result.status} · ${result.ms} ms` : result.stopped ? "stopped" : "no response";
       pane.textContent = shownAnswer(result);
     },
   };
