@@ -181,6 +181,14 @@ def test_docs_page_loads_no_foreign_assets(service: OrderService) -> None:
     assert page.headers["Cache-Control"] == "public, max-age=300"
 
 
+def test_docs_page_runs_the_login_script(service: OrderService) -> None:
+    assert b'<script src="/docs/login.js"></script>' in service.client.get("/docs/").data
+    script = service.client.get("/docs/login.js")
+
+    assert (script.status_code, script.mimetype) == (200, "text/javascript")
+    assert b"/api/token" in script.data
+
+
 def test_error_below_docs_has_the_strict_headers(service: OrderService) -> None:
     answer = service.client.get("/docs/nothing.js")
 

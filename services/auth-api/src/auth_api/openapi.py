@@ -182,8 +182,8 @@ DOCUMENT: dict[str, Any] = {
         "title": "Retail Orders: auth-api",
         "version": version("retail-orders-auth-api"),
         "description": "Registers users and issues the access tokens that order-api requires. Every error is a "
-        "problem document (RFC 9457). To try it: register, authorize with the same name and password, get a token, and "
-        "authorize the document *Orders* with it.",
+        "problem document (RFC 9457). To try it: register, authorize with the same name and password, and get a token: "
+        "it also authorizes the page [Orders](/docs/).",
         "license": {"name": "MIT", "identifier": "MIT"},
     },
     "servers": [{"url": "/"}],

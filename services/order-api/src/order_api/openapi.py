@@ -127,8 +127,8 @@ def document(*, require_token: bool, currencies: Sequence[str], version: str) ->
         "info": {
             "title": "Retail Orders: order-api",
             "version": version,
-            "description": "Accepts orders, never loses one, and processes each once. To try it: get a token (document "
-            "*Users and tokens*), and authorize with it.",
+            "description": "Accepts orders, never loses one, and processes each once. To try it: get a token on "
+            "the page [Users and tokens](/api/docs/), which authorizes this page, too.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import resources
 from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify
@@ -18,6 +19,7 @@ DOCUMENTS = {
     "Orders": "/openapi.json",
     "Users and tokens": "/api/openapi.json",
 }  # the Swagger UI of each service offers the documents of both services
+LOGIN_SCRIPT = (resources.files("shared.http") / "docs_login.js").read_text(encoding="utf-8")
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "RFC 9457 problem document.",
@@ -111,6 +113,11 @@ def serve_document(app: Flask, document: dict[str, Any], *, prefix: str = "") ->
         # Flask's own redirect is absolute, and wrong behind a proxy that terminates TLS.
         return Response(status=308, headers={"Location": f"{prefix}/docs/"})
 
+    @pages.get(f"{prefix}/docs/login.js")
+    @authentication("none")
+    def login_script() -> Response:
+        return _cacheable(Response(LOGIN_SCRIPT, content_type="text/javascript; charset=utf-8"))
+
     ui: Blueprint = get_swaggerui_blueprint(
         f"{prefix}/docs",
         f"{prefix}/openapi.json",
@@ -126,12 +133,20 @@ def serve_document(app: Flask, document: dict[str, Any], *, prefix: str = "") ->
     )
 
     @ui.after_request
-    def cacheable(response: Response) -> Response:
-        if response.status_code < 400:  # noqa: PLR2004 - HTTP's status classes
-            response.headers["Cache-Control"] = "public, max-age=300"
-            response.headers["Content-Security-Policy"] = PAGE_POLICY
-        return response
+    def finish(response: Response) -> Response:
+        if response.status_code >= 400:  # noqa: PLR2004 - HTTP's status classes
+            return response
+        if not response.direct_passthrough:  # the page itself, no file
+            script = f'<script src="{prefix}/docs/login.js"></script>\n</body>'
+            response.set_data(response.get_data(as_text=True).replace("</body>", script))
+        return _cacheable(response)
 
     app.register_blueprint(pages)
     app.register_blueprint(ui)
     authentication("none")(app.view_functions[f"{ui.name}.show"])
+
+
+def _cacheable(response: Response) -> Response:
+    response.headers["Cache-Control"] = "public, max-age=300"
+    response.headers["Content-Security-Policy"] = PAGE_POLICY
+    return response
