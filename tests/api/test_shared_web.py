@@ -119,6 +119,11 @@ def test_405_has_the_allowed_methods(client: FlaskClient) -> None:
     answer = client.options("/things")
 
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert "header Allow" in answer.get_json()["detail"]
+
+
+def test_unknown_path_is_answered_in_a_sentence_for_programs(client: FlaskClient) -> None:
+    assert client.get("/nowhere").get_json()["detail"] == "Nothing is served at this path. /docs lists every path."
 
 
 @pytest.mark.parametrize("given", ["", "with space", "x" * 129, "ümlaut"])

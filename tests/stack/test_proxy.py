@@ -39,7 +39,11 @@ def test_malformed_request_returns_400(client: RawHttpsClient, line: bytes) -> N
 
 
 def test_plain_http_on_the_https_port_returns_400(client: RawHttpsClient) -> None:
-    assert_problem(client.raw(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode(), tls=False), 400)
+    answer = client.raw(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode(), tls=False)
+
+    assert_problem(answer, 400)
+    assert answer
+    assert "https://" in answer.json()["detail"]
 
 
 def test_trace_and_connect_return_405_with_allow(client: RawHttpsClient) -> None:

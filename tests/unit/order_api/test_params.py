@@ -28,7 +28,8 @@ def test_cursor_decodes_to_its_order(order_id: str) -> None:
 def test_foreign_cursor_is_rejected(text: str) -> None:
     try:
         order_id = params.decode_cursor(text)
-    except InvalidParameter:
+    except InvalidParameter as error:
+        assert "next_cursor" in str(error)
         return
     assert params.encode_cursor(order_id) == text
 

@@ -10,6 +10,7 @@ _WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,3}", re.ASCII)
 _IDEMPOTENCY_KEY = re.compile(r"[\x21\x23-\x7e]{1,255}", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _CURSOR_VERSION = b"\x01"
+_CURSOR_EXPECTED = "cursor must be the next_cursor of the page before, unchanged"
 _SHOWN = 64  # an error quotes at most this many characters of a client's text
 
 
@@ -81,7 +82,7 @@ def decode_cursor(cursor: str) -> str:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         order_id = str(UUID(bytes=raw[1:]))
     except (ValueError, binascii.Error):
-        raise InvalidParameter("Invalid cursor") from None
+        raise InvalidParameter(_CURSOR_EXPECTED) from None
     if raw[:1] != _CURSOR_VERSION or encode_cursor(order_id) != cursor:
-        raise InvalidParameter("Invalid cursor")
+        raise InvalidParameter(_CURSOR_EXPECTED)
     return order_id

@@ -30,6 +30,13 @@ HEADERS = {  # the proxy, which terminates TLS, sends Strict-Transport-Security
 }
 T = TypeVar("T")
 V = TypeVar("V", bound=Callable[..., Any])
+# Instead of Werkzeug's sentences, which are meant for people at a browser. The proxy uses the same ones.
+_DETAILS = {
+    400: "The request is not well-formed HTTP/1.1. Check its first line and its headers.",
+    404: "Nothing is served at this path. /docs lists every path.",
+    405: "This method is not supported here. The header Allow lists those that are.",
+    413: "The body is limited to 64 KiB.",
+}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 logger = log.get(__name__)
 
@@ -93,9 +100,9 @@ def body() -> bytes:
     except RequestEntityTooLarge:
         raise
     except Exception:  # noqa: BLE001 - each server has its own errors for a truncated or badly chunked body
-        raise Problem(400, "Request body incomplete") from None
+        raise Problem(400, "The body is incomplete. Send it whole") from None
     if request.content_length not in {None, len(data)}:
-        raise Problem(400, "Request body shorter than its Content-Length")
+        raise Problem(400, "The body is shorter than its Content-Length. Send it whole")
     return data
 
 
@@ -184,7 +191,8 @@ def _respond_mapped(to_problem: Callable[[Any], Problem], error: Exception) -> R
 def _respond_http_error(error: HTTPException) -> Response:
     """Respond to requests that Flask and Werkzeug reject themselves, with headers such as Allow."""
     headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
-    return _respond(Problem(error.code or 500, error.description or "", headers=headers))
+    status = error.code or 500
+    return _respond(Problem(status, _DETAILS.get(status) or error.description or "", headers=headers))
 
 
 def _respond_unexpected(error: Exception) -> Response:

@@ -14,6 +14,10 @@ from shared.telemetry import log
 
 STATUSES = {500: 503, 501: 400}  # gunicorn's statuses for an internal error and an unknown transfer coding
 _QUOTED = re.compile(r"""[:\s]*b?['"].*""", re.DOTALL)  # the part of a message in which gunicorn quotes the request
+_ADVICE = {
+    "Invalid HTTP header name": "A header name has letters, digits and hyphens, and no underscore",
+    "Invalid HTTP Header": "A header occurs twice that may occur once, or has a value that HTTP does not allow",
+}
 logger = log.get(__name__)
 
 
@@ -24,6 +28,7 @@ def write_error(client: socket.socket, status: int, _reason: str, message: str) 
     logger.info("request_refused", request_id=request_id, status=status)
     phrase = HTTPStatus(status).phrase
     detail = _QUOTED.sub("", message) or phrase
+    detail = _ADVICE.get(detail, detail)
     problem = internal_error() if status == HTTPStatus.SERVICE_UNAVAILABLE else Problem(status, detail)
     body = json.dumps(problem.document | {"instance": "/", "request_id": request_id}).encode()
     headers = {

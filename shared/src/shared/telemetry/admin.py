@@ -5,6 +5,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -14,6 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from shared.telemetry import log
 
 Check = Callable[[], str | None]
+USAGE = "GET or HEAD /livez, /readyz or /metrics"
 logger = log.get(__name__)
 
 
@@ -55,8 +57,6 @@ class AdminServer:
 
         class Handler(BaseHTTPRequestHandler):
             timeout = 5  # seconds without data from the client
-            error_message_format = "%(code)d %(explain)s"  # without the request line, which the message quotes
-            error_content_type = "text/plain; charset=utf-8"
 
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]
@@ -67,10 +67,17 @@ class AdminServer:
                     encoder, content_type = choose_encoder(self.headers.get("Accept", ""))
                     self._answer(200, content_type, encoder(registry))
                 else:
-                    self._answer(404, "text/plain; charset=utf-8", b"/livez, /readyz or /metrics")
+                    self._answer(404, "text/plain; charset=utf-8", USAGE.encode())
 
             def do_HEAD(self) -> None:
                 self.do_GET()
+
+            def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+                """Answer what the base class rejects; its own answer names Python's version and quotes the request."""
+                self.log_error("code %d", code)
+                self.close_connection = True
+                status = 405 if code == HTTPStatus.NOT_IMPLEMENTED else code  # 501: there is no do_METHOD
+                self._answer(status, "text/plain; charset=utf-8", f"{HTTPStatus(status).phrase}. {USAGE}".encode())
 
             def log_request(self, *_: object) -> None:
                 """Log no request line."""

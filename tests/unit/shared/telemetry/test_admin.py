@@ -70,6 +70,13 @@ def test_unknown_path_returns_404(url: str) -> None:
     assert httpx.get(f"{url}/order").status_code == 404
 
 
+def test_other_methods_return_405_without_pythons_version(url: str) -> None:
+    answer = httpx.post(f"{url}/livez")
+
+    assert (answer.status_code, answer.text) == (405, "Method Not Allowed. GET or HEAD /livez, /readyz or /metrics")
+    assert "Server" not in answer.headers
+
+
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/unknown"])
 def test_head_returns_the_status_and_no_body(url: str, path: str) -> None:
     head, get = httpx.head(url + path), httpx.get(url + path)
@@ -101,7 +108,7 @@ def test_client_errors_are_logged_as_json(url: str, capsys: pytest.CaptureFixtur
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # its end is a reset
         until(lambda: {line["event"] for line in lines} == {"admin_bad_request", "admin_request_failed"}, "both")
 
-    assert b" 501 " in rejection
+    assert b" 405 " in rejection
     assert [line["detail"] for line in lines if line["event"] == "admin_bad_request"] == ["status 501"]
     assert capsys.readouterr().err == ""
 
