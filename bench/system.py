@@ -25,6 +25,7 @@ EXTRA = {
     "order-api": {"LOG_LEVEL": "info", **NO_LIMIT},
     "proxy": {
         "PROXY_REQUESTS_PER_ADDRESS": "9999",
+        "PROXY_BODIES_PER_ADDRESS": "9999",
         "PROXY_REQUESTS_PER_TOKEN": "9999",
         "PROXY_REQUESTS_PER_REPLICA": "9999",
     },

@@ -13,7 +13,8 @@ HEAD = (
 POD_CONNECTIONS = 2048  # nginx's worker_connections in a pod
 POD_LIMIT_BYTES = 160 * 2**20
 ALL_BODIES = 1536  # the limit of all slow bodies together, in limits.conf
-PER_ADDRESS = 64  # the default of proxy.limits.requestsPerAddress
+PER_ADDRESS = 24  # the default of proxy.limits.bodiesPerAddress
+ADDRESSES = 60  # stated in docs/threat-model.md; 64 reach ALL_BODIES
 
 
 def test_slow_bodies_of_one_address_are_rejected(attack: Callable[..., Outcome]) -> None:
@@ -30,10 +31,10 @@ def test_slow_bodies_are_rejected_after_their_first_60_kb(attack: Callable[..., 
     assert outcome.statuses() == {429}
 
 
-def test_pod_memory_suffices_for_slow_bodies_on_every_connection(attack: Callable[..., Outcome]) -> None:
-    """64 connections from each of 16 addresses are accepted; all connections of a pod would fit into its memory."""
-    count = 16 * PER_ADDRESS
-    outcome = attack(connections=count, addresses=16, first=HEAD + "x" * 64_000, then="x", every=1.5, seconds=4.5)
+def test_orders_succeed_during_slow_bodies_from_60_addresses(attack: Callable[..., Outcome]) -> None:
+    """Each address has as many as it may; on all connections of a pod such bodies would fit into its memory."""
+    count = ADDRESSES * PER_ADDRESS
+    outcome = attack(connections=count, addresses=ADDRESSES, first=HEAD + "x" * 64_000, then="x", every=1.5, seconds=4.5)
 
     assert outcome.ends == {"held": count}
     assert outcome.proxy_bytes / count * POD_CONNECTIONS < POD_LIMIT_BYTES
@@ -41,10 +42,10 @@ def test_pod_memory_suffices_for_slow_bodies_on_every_connection(attack: Callabl
 
 def test_reads_succeed_during_slow_bodies_from_many_addresses(attack: Callable[..., Outcome], site: Site) -> None:
     outcome = attack(
-        connections=29 * PER_ADDRESS, addresses=29, first=HEAD, then="x", every=2, seconds=4.5, quiet=site.quiet.read
+        connections=70 * PER_ADDRESS, addresses=70, first=HEAD, then="x", every=2, seconds=4.5, quiet=site.quiet.read
     )
 
-    assert outcome.ends["429"] >= 29 * PER_ADDRESS - ALL_BODIES
+    assert outcome.ends["429"] >= 70 * PER_ADDRESS - ALL_BODIES
     assert outcome.statuses() == {429}
     assert outcome.ends["held"] >= ALL_BODIES / 2
 

@@ -10,6 +10,7 @@ Pick = Callable[[T, T], T]
 # One address and few users produce the whole load of a row.
 RAISED_LIMITS = {
     "PROXY_REQUESTS_PER_ADDRESS": "512",
+    "PROXY_BODIES_PER_ADDRESS": "512",
     "PROXY_REQUESTS_PER_TOKEN": "512",
     "PROXY_UNAUTHENTICATED_PER_SECOND": "500",
     "RATE_LIMIT_ORDERS": "2000/4000",
