@@ -70,6 +70,20 @@ def test_mongodb_denies_wrong_password_and_unknown_user(servers: Stack) -> None:
         assert rejection.value.code == AUTHENTICATION_FAILED
 
 
+def test_mongodb_agrees_to_no_zlib_compression(servers: Stack) -> None:
+    """With zlib, a client without a login could read MongoDB's memory (CVE-2025-14847)."""
+    db = database(servers, "order-api")
+    with db.client:
+        assert db.client.admin.command("hello", compression=["zlib"]).get("compression", []) == []
+        assert db.client.admin.command("hello", compression=["zlib", "snappy"])["compression"] == ["snappy"]
+
+
+def test_mongodb_runs_no_javascript(servers: Stack) -> None:
+    db = database(servers, "order-api")
+    with db.client, pytest.raises(OperationFailure, match=r"(?i)javascript|scriptengine"):
+        db.orders.find_one({"$where": "true"})
+
+
 @pytest.mark.parametrize(
     ("user", "topic", "rejected"),
     [
