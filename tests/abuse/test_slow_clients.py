@@ -34,7 +34,9 @@ def test_slow_bodies_are_rejected_after_their_first_60_kb(attack: Callable[..., 
 def test_orders_succeed_during_slow_bodies_from_60_addresses(attack: Callable[..., Outcome]) -> None:
     """Each address has as many as it may; on all connections of a pod such bodies would fit into its memory."""
     count = ADDRESSES * PER_ADDRESS
-    outcome = attack(connections=count, addresses=ADDRESSES, first=HEAD + "x" * 64_000, then="x", every=1.5, seconds=4.5)
+    outcome = attack(
+        connections=count, addresses=ADDRESSES, first=HEAD + "x" * 64_000, then="x", every=1.5, seconds=4.5
+    )
 
     assert outcome.ends == {"held": count}
     assert outcome.proxy_bytes / count * POD_CONNECTIONS < POD_LIMIT_BYTES
