@@ -1,13 +1,16 @@
 """Attacks on two real proxies: the one-machine stack's, and an nginx with the chart's configuration.
 
-Real services are behind both. The tests run only by `make test-abuse`, which sets ABUSE_TESTS; the last lines of the
-output show how each attack affected a normal user.
+Real services are behind both. The tests run only by `make test-abuse`, which sets ABUSE_TESTS. The last lines of the
+output are a table of how each attack affected a normal user; with ABUSE_ROUNDS=5, of the medians of five rounds.
 """
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import httpx
 import pytest
@@ -21,10 +24,30 @@ from support.quiet_user import QuietUser
 from support.raw_https import RawHttpsClient
 
 collect_ignore_glob = [] if os.environ.get("ABUSE_TESTS") else ["test_*.py"]
+ROUNDS = int(os.environ.get("ABUSE_ROUNDS", "1"))
 CALM_SECONDS = 1.0
 ATTACK_SECONDS = 3.0
 MEMORY_SECONDS = 1.0  # the proxy's memory is measured this long before an attack stops
-_report: list[str] = []
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The quiet user's response times in one round, in ms."""
+
+    quiet_median: float
+    median: float
+    quiet_p99: float
+    p99: float
+
+
+_measurements: defaultdict[tuple[str, str], list[Measurement]] = defaultdict(list)  # by test and proxy
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Repeat each attack for every round, with a quiet time before it."""
+    if ROUNDS > 1 and "attack" in metafunc.fixturenames:
+        metafunc.fixturenames.append("round_")
+        metafunc.parametrize("round_", range(ROUNDS))
 
 
 @pytest.fixture(scope="session", params=["one machine", "chart"])
@@ -63,16 +86,16 @@ def attack(site: Site, request: pytest.FixtureRequest) -> Callable[..., Outcome]
         may_be_busy: bool = False,
         **options: object,
     ) -> Outcome:
-        calm = site.quiet.repeat(quiet, CALM_SECONDS)
+        quiet_seconds = CALM_SECONDS if ROUNDS == 1 else seconds - MEMORY_SECONDS  # a p99 depends on how many there are
+        calm = site.quiet.repeat(quiet, quiet_seconds)
         chosen = Attack(port=port or site.order_port, ca=site.ca, seconds=seconds, **options)  # type: ignore[arg-type]
         with attacking(chosen) as outcome:
             attacked = site.quiet.repeat(quiet, seconds - MEMORY_SECONDS)
             outcome.proxy_bytes = sum(process.memory_full_info().uss for process in site.proxies())
-        _report.append(
-            f"{request.node.name}: quiet user median {calm.median():.0f} → {attacked.median():.0f} ms, "
-            f"p99 {calm.p99():.0f} → {attacked.p99():.0f} ms; attacker {dict(outcome.ends)}, "
-            f"proxy {outcome.proxy_bytes / 2**20:.0f} MiB"
+        _measurements[request.function.__name__, request.node.callspec.params["site"]].append(
+            Measurement(calm.median(), attacked.median(), calm.p99(), attacked.p99())
         )
+        print(f"attacker {dict(outcome.ends)}, proxy {outcome.proxy_bytes / 2**20:.0f} MiB")
 
         successes = attacked.answers[200] + attacked.answers[201]
         assert successes >= attacked.answers.total() / (2 if may_be_busy else 1), attacked.answers
@@ -89,8 +112,16 @@ def client(site: Site) -> RawHttpsClient:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for line in _report:
-        terminalreporter.write_line(line)
+    terminalreporter.write_line(f"The quiet user's response times in ms, quiet → during the attack; rounds: {ROUNDS}")
+    terminalreporter.write_line("| attack | proxy | median | p99 | p99, times |")
+    terminalreporter.write_line("|---|---|---|---|---|")
+    for (test, proxy), rounds in _measurements.items():
+        quiet, attacked = median(r.quiet_p99 for r in rounds), median(r.p99 for r in rounds)
+        medians = f"{median(r.quiet_median for r in rounds):.0f} → {median(r.median for r in rounds):.0f}"
+        terminalreporter.write_line(
+            f"| {test.removeprefix('test_').replace('_', ' ')} | {proxy} | {medians} | {quiet:.0f} → {attacked:.0f} "
+            f"| {attacked / quiet if quiet else 0:.1f} |"
+        )
 
 
 def _service_port(stack: Stack, name: str) -> int:

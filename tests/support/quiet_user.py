@@ -23,7 +23,11 @@ class QuietTime:
     milliseconds: list[float] = field(default_factory=list)
 
     def p99(self) -> float:
-        return statistics.quantiles(self.milliseconds, n=100)[98] if len(self.milliseconds) > 1 else 0.0
+        return (
+            statistics.quantiles(self.milliseconds, n=100, method="inclusive")[98]
+            if len(self.milliseconds) > 1
+            else 0.0
+        )
 
     def median(self) -> float:
         return statistics.median(self.milliseconds) if self.milliseconds else 0.0
