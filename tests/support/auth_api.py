@@ -13,9 +13,10 @@ from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
 from auth_api.app import create_app
-from auth_api.passwords import Passwords, Slots
+from auth_api.passwords import Passwords
 from auth_api.settings import Settings
 from auth_api.signing_keys import SigningKeys
+from auth_api.slots import Slots
 from fakes.auth import FakeFailures, FakeKeyRecords, FakeUsers
 from support.clock import Clock
 from support.pki import authority

@@ -14,11 +14,12 @@ from auth_api import openapi, routes, tokens
 from auth_api.address_watch import AddressWatch
 from auth_api.login import Login, Users
 from auth_api.metrics import AuthMetrics
-from auth_api.passwords import AddressShare, Passwords, Slots
+from auth_api.passwords import Passwords
 from auth_api.registration import NewUsers, Registrar
 from auth_api.routes import Routes
 from auth_api.settings import Settings
 from auth_api.signing_keys import SigningKeys, SigningKeysUnavailable
+from auth_api.slots import AddressShare, Slots
 from auth_api.store import MongoFailures, MongoUsers
 from auth_api.throttle import Failures, RegistrationLimit, Throttle
 from shared import mongo, store
@@ -163,12 +164,11 @@ def wsgi() -> Flask:
 def login_slots(settings: Settings) -> Slots:
     """Return the slots for logins; holders and waiters together occupy at most three quarters of the threads.
 
-    Half of the waiting places are reserved for users who logged in from the same address recently: guesses cannot fill
-    those places. The remaining threads serve the public keys and registrations.
+    The remaining threads serve the public keys and registrations.
     """
     places = max(1, settings.http_threads * 3 // 4)
     count = min(settings.hash_slots, places)
-    return Slots(count, waiters=places - count, reserved=(places - count) // 2)
+    return Slots(count, waiters=places - count)
 
 
 def readiness_error(

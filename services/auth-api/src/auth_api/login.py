@@ -6,8 +6,9 @@ from typing import Protocol
 from auth_api.accounts import normalize_password
 from auth_api.address_watch import AddressWatch
 from auth_api.best_effort import best_effort
-from auth_api.passwords import Passwords, Slots, UnusableHash
-from auth_api.throttle import Throttle
+from auth_api.passwords import Passwords, UnusableHash
+from auth_api.slots import Slots
+from auth_api.throttle import Throttle, limited_address
 
 
 class WrongCredentials(Exception):  # noqa: N818 - a state of the request
@@ -49,7 +50,7 @@ class Login:
             raise WrongCredentials  # no stored password is that long, so there is nothing to hash
         is_known = self.throttle.is_known(name, address)
         self.throttle.check(name, address, is_known=is_known)
-        with self.slots.hold(preferred=is_known):
+        with self.slots.hold(limited_address(address), preferred=is_known):
             # before the attempt is counted: a failed read must not count as one
             stored = self.users.password_hash(name)
             attempt = self.throttle.begin(name, address, is_known=is_known)

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from auth_api.accounts import Registration, validate
 from auth_api.best_effort import best_effort
-from auth_api.passwords import AddressShare, Passwords, Slots
-from auth_api.throttle import RegistrationLimit, Throttle
+from auth_api.passwords import Passwords
+from auth_api.slots import AddressShare, Slots
+from auth_api.throttle import RegistrationLimit, Throttle, limited_address
 
 
 class NewUsers(Protocol):
@@ -36,9 +37,10 @@ class Registrar:
         A taken name takes as long as a free one: its password is hashed too.
         """
         password = validate(registration)
-        with self.share.hold(address):
+        client = limited_address(address)
+        with self.share.hold(client):
             self.limit.count(address)
-            with self.slots.hold():
+            with self.slots.hold(client):
                 password_hash = self.passwords.hash(password)
         self.users.add(registration.username, password_hash, self.now())
         best_effort("login_address_not_recorded", lambda: self.throttle.remember(registration.username, address))

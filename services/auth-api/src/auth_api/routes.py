@@ -13,10 +13,10 @@ from auth_api import accounts
 from auth_api.accounts import InvalidAccount, MalformedCredentials, Registration
 from auth_api.login import Login, WrongCredentials
 from auth_api.metrics import AuthMetrics
-from auth_api.passwords import AddressBusy, Busy
 from auth_api.registration import Registrar
 from auth_api.security_log import security_event
 from auth_api.signing_keys import SigningKeys, SigningKeysUnavailable
+from auth_api.slots import AddressBusy, Busy
 from auth_api.store import NameTaken
 from auth_api.throttle import TooManyFailures, TooManyRegistrations
 from auth_api.tokens import issue_token

@@ -135,7 +135,7 @@ class RegistrationLimit:
     def count(self, address: str) -> None:
         """Count a registration, or raise TooManyRegistrations."""
         attempt = secrets.token_hex(8)
-        counts = self._failures.add([Limit(_key("registration", _limited_address(address)), self._max)], attempt)
+        counts = self._failures.add([Limit(_key("registration", limited_address(address)), self._max)], attempt)
         exceeded = _exceeded_counts(counts, attempt)
         if exceeded:
             raise TooManyRegistrations(max(map(_seconds_until_free, exceeded)))
@@ -146,7 +146,7 @@ def limits_for(user: str, address: str, *, is_known: bool = False) -> tuple[Limi
 
     Keys are hashes: they have a fixed length, and contain no names or addresses.
     """
-    limited = _limited_address(address)
+    limited = limited_address(address)
     limits = (
         Limit(_key("user and address", user, limited), MAX_PER_USER_AND_ADDRESS),
         Limit(_key("address", limited), MAX_PER_ADDRESS),
@@ -156,7 +156,7 @@ def limits_for(user: str, address: str, *, is_known: bool = False) -> tuple[Limi
     return (*limits, Limit(_key("user", user), MAX_PER_USER), Limit(_key("new addresses"), MAX_FROM_NEW_ADDRESSES))
 
 
-def _limited_address(address: str) -> str:
+def limited_address(address: str) -> str:
     """Return what limits treat as one address: an IPv4 address, or the /64 network of an IPv6 address.
 
     One customer usually has a whole /64 network, and could send each attempt from a different address in that network.
@@ -169,7 +169,7 @@ def _limited_address(address: str) -> str:
 
 
 def _known_key(user: str, address: str) -> str:
-    return _key("known", user, _limited_address(address))
+    return _key("known", user, limited_address(address))
 
 
 def _key(*parts: str) -> str:

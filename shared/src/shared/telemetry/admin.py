@@ -72,7 +72,7 @@ class AdminServer:
             def do_HEAD(self) -> None:
                 self.do_GET()
 
-            def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+            def send_error(self, code: int, *_: object) -> None:
                 """Answer what the base class rejects; its own answer names Python's version and quotes the request."""
                 self.log_error("code %d", code)
                 self.close_connection = True
