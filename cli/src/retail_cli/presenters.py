@@ -191,7 +191,7 @@ def _parsed_moment(text: str | None) -> datetime | None:
 
 
 def _text(raw: bytes | None) -> tuple[str | None, str]:
-    """Return bytes as text, and how they are encoded in it: utf-8 or base64."""
+    """Return bytes as text, and the name of the encoding: utf-8 or base64, or none for no bytes."""
     if raw is None:
         return None, "none"
     try:

@@ -239,7 +239,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
         pad_edge=False,
     )
     for column in columns:
-        drawn.add_column(column, overflow="fold", no_wrap=column in {"id", "order"})  # in full, to be copied
+        # in full, so that it can be copied
+        drawn.add_column(column, overflow="fold", no_wrap=column in {"id", "order"})
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row))
     return drawn

@@ -130,7 +130,7 @@ class Topics:
             raise self._unavailable(kafka.KafkaException(reply))
 
     def read(self) -> Reading:
-        """Return the offsets of each partition of the event topic, and the group's."""
+        """Return the offsets of each partition of the event topic, and the group's committed offsets."""
         return self._read(self._offsets)
 
     def _read(self, offsets: GroupOffsets) -> Reading:

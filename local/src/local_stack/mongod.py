@@ -72,7 +72,8 @@ class MongoDB:
             "net": {
                 "bindIp": HOST,
                 "port": port,
-                "compression": {"compressors": "snappy,zstd"},  # zlib reads memory before the login (CVE-2025-14847)
+                # without zlib, which leaks memory before the login (CVE-2025-14847)
+                "compression": {"compressors": "snappy,zstd"},
                 "unixDomainSocket": {"enabled": False},
                 "tls": {
                     "mode": "requireTLS",

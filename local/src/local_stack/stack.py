@@ -111,7 +111,7 @@ class Stack:
     # -- control of single parts, for tests and tools --
 
     def start(self, part: str, *, wait: bool = True) -> None:
-        """Start a part that does not run for any reason, and wait until it is ready."""
+        """Start a part that is not running, for whatever reason, and wait until it is ready."""
         self._supervisor.start(part)
         if wait:
             self.await_ready(part)

@@ -39,7 +39,7 @@ class TooManyRegistrations(Exception):  # noqa: N818 - a state of the client
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `max_attempts` in the window under `key`."""
+    """At most `max_attempts` may be counted under `key` in the window."""
 
     key: str
     max_attempts: int

@@ -34,15 +34,15 @@ class DeadLetters:
         self._producer: Producer | None = None
 
     def send(self, letters: Sequence[DeadLetter]) -> dict[int, KafkaError]:
-        """Send all; return the error of each that was not delivered, by its index in `letters`.
+        """Send all letters; return the error of each that was not delivered, by its index in `letters`.
 
         A letter that is rejected for its size is sent without its value, and if necessary without key and headers too.
         """
         errors: dict[int, KafkaError] = {}
         remaining = dict(enumerate(letters))
         for to_record in (dead_letter.whole, dead_letter.without_value, dead_letter.bare):
-            errors = self._deliver({place: to_record(letter) for place, letter in remaining.items()})
-            remaining = {place: letters[place] for place, error in errors.items() if _is_size_error(error)}
+            errors = self._deliver({index: to_record(letter) for index, letter in remaining.items()})
+            remaining = {index: letters[index] for index, error in errors.items() if _is_size_error(error)}
             if not remaining or len(remaining) < len(errors):
                 break
         return errors
@@ -63,20 +63,20 @@ class DeadLetters:
         producer = self._producer = self._producer or self._make_producer()
         errors: dict[int, KafkaError] = {}
 
-        def report(place: int, error: KafkaError | None, _message: object) -> None:
+        def report(index: int, error: KafkaError | None, _message: object) -> None:
             if error is None:
-                errors.pop(place, None)
+                errors.pop(index, None)
             else:
-                errors[place] = error
+                errors[index] = error
 
-        for place, record in records.items():
-            errors[place] = KafkaError(KafkaError._MSG_TIMED_OUT)  # replaced when the delivery report arrives
+        for index, record in records.items():
+            errors[index] = KafkaError(KafkaError._MSG_TIMED_OUT)  # replaced when the delivery report arrives
             try:
-                producer.produce(DEAD_LETTER_TOPIC, on_delivery=partial(report, place), **record)
+                producer.produce(DEAD_LETTER_TOPIC, on_delivery=partial(report, index), **record)
             except KafkaException as error:
-                errors[place] = error.args[0]
+                errors[index] = error.args[0]
             except BufferError:
-                errors[place] = KafkaError(KafkaError._QUEUE_FULL)
+                errors[index] = KafkaError(KafkaError._QUEUE_FULL)
         raised = list(errors.values())
         try:
             producer.flush(DELIVERY_SECONDS + 1)

@@ -140,8 +140,8 @@ class Handler:
         if not records:
             return
         errors = self._send_dead_letters([record.to_dead_letter() for record in records])
-        for place, record in enumerate(records):
-            if place not in errors:
+        for index, record in enumerate(records):
+            if index not in errors:
                 record.disposition = Disposition.DONE
                 if record.result is None:  # otherwise it was counted as failed before
                     record.result = "dead_letter"

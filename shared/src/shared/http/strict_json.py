@@ -40,7 +40,7 @@ class MalformedJson(ValueError):  # noqa: N818 - a state of the text
 
 
 class NumberWithExponent(Decimal):
-    """A number received with an exponent; it is printed with one, where Decimal alone prints `1.0e1` as `10`."""
+    """A number received with an exponent. It is printed with its exponent; Decimal alone prints `1.0e1` as `10`."""
 
     def __str__(self) -> str:
         return f"{self:E}"

@@ -31,7 +31,7 @@ def details(headers: Headers | None) -> dict[str, str]:
 
 
 def whole(letter: DeadLetter) -> dict[str, Any]:
-    """Return key, value and headers to send: the original ones, and the additional headers."""
+    """Return the original key, value and headers to send, with the additional headers."""
     message = letter.message
     return {"key": message.key, "value": message.value, "headers": [*message.headers, *_headers(letter)]}
 

@@ -43,7 +43,7 @@ class Permit:
     def __init__(self, breaker: "Breaker", epoch: int, row: int | None) -> None:
         self._breaker = breaker
         self.epoch = epoch
-        self.row = row  # number of the row of failures during which the call began, if any
+        self.row = row  # identifies the row of failures in which the call began; None outside a row
 
     def ok(self) -> None:
         """Report that the dependency responded."""
