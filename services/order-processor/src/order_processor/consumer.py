@@ -172,7 +172,10 @@ class Consumer:
             self._paused = False
 
     def _on_assign(self, _client: Any, partitions: list[TopicPartition]) -> None:
-        """Record the new partitions. While a batch waits for a retry, assign them paused; otherwise the client does."""
+        """Record the new partitions.
+
+        While a batch waits for a retry, they are assigned here and paused; otherwise the client assigns them itself.
+        """
         self.assigned |= _keys(partitions)
         if self._paused:
             self._assign(partitions)
