@@ -73,7 +73,7 @@ class FakeProducer:
             self.pending[0][1].value = BROKEN_VALUE
 
     def fail(self, *, stored: bool, fatal: bool = False, error: KafkaError = TIMED_OUT) -> None:
-        """Report the oldest pending event as failed; `stored`: it is in the log nevertheless; `fatal`: also break."""
+        """Report the oldest pending message as failed; `stored` appends it anyway, and `fatal` breaks the producer."""
         if self.pending:
             topic, message = self.pending.pop(0)
             if stored:

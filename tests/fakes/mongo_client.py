@@ -25,7 +25,7 @@ from fakes.replica_set import Failure, ReplicaSet
 
 
 class FakeSession:
-    """A causally consistent session: a majority read waits until what the session saw is committed or rolled back."""
+    """A causally consistent session: a majority read waits until the writes it saw are committed or rolled back."""
 
     def __init__(self) -> None:
         self.has_read = False

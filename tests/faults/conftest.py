@@ -1,7 +1,8 @@
-"""Rows run only on request: `FAULTS=short` or `FAULTS=full` (make test-faults-short, make test-faults).
+"""Fault tests are numbered rows. They run only on request: `FAULTS=short` or `FAULTS=full`.
 
-`ROW=n` selects one row, `SEED=n` its randomness; an interrupted full suite resumes where it stopped. Row 28, which
-expects broken promises, runs only when it is selected (make test-mutants).
+`make test-faults-short` and `make test-faults` set it. `ROW=n` selects one row, `SEED=n` its randomness; an interrupted
+full run continues where it stopped. Row 28, which expects broken promises, runs only if it is selected (make
+test-mutants).
 """
 
 import os
@@ -20,7 +21,7 @@ SYSTEMS = ("small", "tight", "proxied", "cluster")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Select the requested rows and group them by system; skip what a full suite has passed before."""
+    """Select the requested rows and sort them by system; skip parts that passed earlier in a full run."""
     rows = [item for item in items if _row(item)]
     wanted = os.environ.get("ROW")
     if wanted:
@@ -63,7 +64,7 @@ def _result(item: pytest.Item) -> Result:
 
 @pytest.fixture
 def figures(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The measurements of the row, for its result file."""
+    """The measurements of a row, which are stored in its result file."""
     measured: dict[str, Any] = {}
     request.node.stash[MEASURED] = measured
     return measured
@@ -82,7 +83,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Save the outcome of each row; a part that this machine cannot run is `not run`, never passed."""
+    """Store the outcome of each row; a part that is skipped on this machine is `not run`, never passed."""
     report = yield
     if _row(item) and (call.when == "call" or report.failed or report.skipped):
         result = _result(item)
@@ -96,7 +97,7 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="session")
 def systems(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The systems that the rows need, one at a time."""
+    """Starts the systems that rows need, one at a time."""
     from faults.harness.systems import Systems  # noqa: PLC0415 - the tests of the harness need no stack
 
     systems = Systems(tmp_path_factory.mktemp("systems"))
@@ -106,7 +107,7 @@ def systems(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def small(systems: Any) -> Iterator[Any]:
-    """One broker, one MongoDB member, two order-api, three order-processors; healthy at the start of each row."""
+    """A system with one broker, one MongoDB member, two order-api and three order-processors, healthy at each start."""
     system = systems.get("small")
     yield system
     system.heal()
@@ -114,7 +115,7 @@ def small(systems: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def proxied(systems: Any) -> Iterator[Any]:
-    """Like `small`, but the services reach MongoDB and Kafka through proxies."""
+    """A system like `small` whose services reach MongoDB and Kafka through fault-injecting proxies."""
     system = systems.get("proxied")
     yield system
     system.heal()
@@ -122,7 +123,7 @@ def proxied(systems: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def cluster(systems: Any) -> Iterator[Any]:
-    """Three brokers, three MongoDB members, two order-api, two order-processors."""
+    """A system with three brokers, three MongoDB members, two order-api and two order-processors."""
     system = systems.get("cluster")
     yield system
     system.heal()

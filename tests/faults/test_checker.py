@@ -1,4 +1,4 @@
-"""The checker finds every kind of planted violation and reports no other; every fault row depends on that."""
+"""The checker finds every kind of planted violation and no other; every fault row relies on it."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_run_without_violations_passes(tmp_path: Path) -> None:
     assert (verdict.orders, verdict.accepted, verdict.refused, verdict.repeated_events) == (4, 3, 1, 1)
 
 
-def test_accepted_order_missing_stuck_or_failed_counts_as_lost(tmp_path: Path) -> None:
+def test_accepted_order_that_is_not_processed_counts_as_lost(tmp_path: Path) -> None:
     recorded = account(tmp_path, a=[ok("1")], b=[ok("2")], c=[ok("3")])
 
     verdict = checked(recorded, document("2", "b", "PLACED"), document("3", "c", "PLACED", "FAILED"))
@@ -90,7 +90,7 @@ def test_unrequested_order_or_event_counts_as_invented(tmp_path: Path) -> None:
     assert set(verdict.invented) == {"2", "9"}
 
 
-def test_duplicate_effect_or_order_or_reference_counts_as_doubled(tmp_path: Path) -> None:
+def test_duplicate_effect_order_or_reference_counts_as_doubled(tmp_path: Path) -> None:
     recorded = account(tmp_path, a=[ok("1")], b=[ok("2")], c=[ok("4"), ok("5")])
 
     verdict = checked(
@@ -122,14 +122,14 @@ def test_unsettled_order_fails_the_check(tmp_path: Path) -> None:
     assert (verdict.unsettled, verdict.ok) == (1, False)
 
 
-def test_heal_time_ends_with_the_last_earlier_order(tmp_path: Path) -> None:
+def test_heal_time_counts_until_the_last_earlier_order(tmp_path: Path) -> None:
     late = document("1", "a") | {"processed_at": datetime(2026, 1, 1, 0, 0, 9, tzinfo=UTC)}
     after = document("2", "b") | dict.fromkeys(("placed_at", "processed_at"), datetime(2026, 1, 1, 1, tzinfo=UTC))
 
     assert checked(account(tmp_path, a=[ok("1")], b=[ok("2")]), late, after).heal_seconds == 9.0
 
 
-def test_truncated_ledger_is_read_to_its_last_whole_line(tmp_path: Path) -> None:
+def test_truncated_ledger_is_read_up_to_its_last_complete_line(tmp_path: Path) -> None:
     account(tmp_path, a=[ok("1")], b=[ok("2")])
     whole = (tmp_path / "ledger").read_text()
     (tmp_path / "ledger").write_text(whole[:-10])

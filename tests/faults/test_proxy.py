@@ -1,4 +1,4 @@
-"""Each toxic has its effect: with a proxy that disturbs nothing, every row would pass."""
+"""Each toxic of the proxy has its effect; with toxics that do nothing, every fault row would pass."""
 
 import socket
 import socketserver
@@ -55,7 +55,7 @@ def round_trip(line: socket.socket, data: bytes) -> float:
     return time.monotonic() - started
 
 
-def test_bytes_pass_unchanged_and_in_order_without_toxics(proxy: Proxy) -> None:
+def test_proxy_without_toxics_forwards_bytes_unchanged(proxy: Proxy) -> None:
     data = bytes(range(256)) * 4096
     with connect(proxy) as line:
         assert round_trip(line, data) < 2
@@ -67,7 +67,7 @@ def test_latency_delays_both_directions_without_limiting_throughput(proxy: Proxy
         assert 0.3 <= round_trip(line, b"x" * 1_000_000) < 2
 
 
-def test_black_hole_passes_nothing_until_it_is_removed(proxy: Proxy) -> None:
+def test_black_hole_forwards_nothing_until_it_is_removed(proxy: Proxy) -> None:
     with connect(proxy) as line:
         round_trip(line, b"before")
         proxy.toxics.hole = True

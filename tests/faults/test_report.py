@@ -1,4 +1,4 @@
-"""Which results the report shows."""
+"""Which results the report of the guarantees shows."""
 
 from faults.harness.report import latest
 from faults.harness.results import Result
@@ -8,7 +8,7 @@ def _result(at: str, scale: str = "short", part: str = "part") -> Result:
     return Result(1, part, scale, "title", "test", outcome="passed", at=at)
 
 
-def test_last_result_of_a_part_counts() -> None:
+def test_report_shows_the_latest_result_of_a_part() -> None:
     old, new, other = _result("2026-01-01"), _result("2026-01-02"), _result("2026-01-01", part="other")
     assert latest([new, old, other]) == [other, new]
 

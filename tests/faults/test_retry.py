@@ -14,7 +14,7 @@ def _result(outcome: str, figures: dict[str, Any]) -> Result:
     return Result(1, "part", "short", "title", "test", outcome=outcome, figures=figures)
 
 
-def test_slow_row_is_retried() -> None:
+def test_row_that_only_exceeded_a_time_limit_is_retried() -> None:
     assert only_slow([_result("failed", KEPT), _result("passed", {})])
 
 
@@ -27,5 +27,5 @@ def test_row_without_a_verdict_is_not_retried() -> None:
     assert not only_slow([_result("failed", {})])
 
 
-def test_run_without_a_failed_row_is_not_retried() -> None:
+def test_nothing_is_retried_if_no_row_failed() -> None:
     assert not only_slow([_result("passed", KEPT)])

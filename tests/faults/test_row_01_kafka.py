@@ -47,7 +47,7 @@ def test_row_02_all_brokers_down(small: System, figures: dict[str, Any]) -> None
     small.prove(run, figures=figures, healed_at=healed_at, within=60)
     assert _all_accepted_at_once(run)
     assert run.median(stopped_at, ended_at) <= SLOWER * run.median(run.began, stopped_at)
-    assert during <= pick(1.5, 100.0) * before  # the short form has too few orders for a percentile
+    assert during <= pick(1.5, 100.0) * before  # the short form has too few orders for a precise percentile
 
 
 def test_row_03_two_of_three_brokers_down(cluster: System, figures: dict[str, Any]) -> None:
@@ -77,7 +77,7 @@ def test_row_03_two_of_three_brokers_down(cluster: System, figures: dict[str, An
 def test_row_05_topic_lost(small: System, figures: dict[str, Any]) -> None:
     """The topic is deleted and created again, empty, with unread events in it."""
     with small.load(pick(10_000, 1_000), rate=pick(80, 50)) as run:
-        small.pause(*small.parts("order-processor"))  # so that events are lost unread
+        small.pause(*small.parts("order-processor"))  # events stay unread, so that they are lost with the topic
         unread_since = time.time()
         wait.until(lambda: time.time() - unread_since > 5, "unread events", seconds=10)
         topic.recreate(small.stack, TOPIC)

@@ -1,4 +1,4 @@
-"""Rows 4 and 21: connections that are slow, blackholed, reset or fragmented; names that are not resolved."""
+"""Rows 4 and 21: connections are slow, blackholed, reset or fragmented; name resolution fails."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ from support import wait
 TOXICS = ["latency", "black-hole", "reset", "slicer"]
 PLANS = pick([[toxic] for toxic in TOXICS], [TOXICS])
 LATE_MS = 400
-OWN_LIMIT_MS = pick(2_600, 3_000)  # the 2 s of an operation, and a tolerance
+OWN_LIMIT_MS = pick(2_600, 3_000)  # the operation timeout of 2 s, and a tolerance
 
 
 @pytest.mark.parametrize("toxics", PLANS, ids=name)
@@ -96,14 +96,14 @@ def test_row_21_connections_exhausted(proxied: System, figures: dict[str, Any]) 
     own = max(line["duration_ms"] for line in logs.requests(proxied.folder, "order-api", disturbed_at))
     figures |= {"seconds": lasting, "late_answers": len(late), "longest_own_ms": round(own)}
     proxied.prove(run, figures=figures, healed_at=healed_at, within=60)
-    assert max(late) >= LATE_MS  # the database was slow
+    assert max(late) >= LATE_MS  # proves that the database was slow
     assert own <= OWN_LIMIT_MS
 
 
 def _disturb(proxy: Proxy, toxic: str, seconds: float) -> None:
-    """Disturb the connections with one toxic for this time."""
+    """Apply one toxic to the proxy for this time."""
     if toxic == "latency":
-        proxy.toxics.latency, proxy.toxics.jitter = 1.0, 0.5  # each way
+        proxy.toxics.latency, proxy.toxics.jitter = 1.0, 0.5  # in each direction
     elif toxic == "black-hole":
         proxy.toxics.hole = True
     elif toxic == "slicer":

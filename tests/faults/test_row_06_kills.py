@@ -1,4 +1,4 @@
-"""Rows 6 to 8: services killed at named crash points, after one step and before the next."""
+"""Rows 6 to 8: services are killed at named crash points, between one step and the next."""
 
 import re
 import time
@@ -14,14 +14,15 @@ from faults.harness.scale import name, pick
 from faults.harness.system import System
 from support import wait
 
-# Two points at a time, one for each replica of order-api.
+# Pairs of crash points: one for each replica of order-api.
 API_POINTS = [
     ("before-insert", "after-insert"),
     ("before-answer", "before-produce"),
     ("after-produce", "before-removal"),
     ("after-removal", "after-claim"),
 ]
-PASSAGES = {"before-removal": 8, "after-removal": 8, "after-claim": 1}  # once a batch, not once an order
+# passed once per batch instead of once per order
+PASSAGES = {"before-removal": 8, "after-removal": 8, "after-claim": 1}
 Points = tuple[str, str]
 PROCESSOR_POINTS = ["before-update", "before-commit"]
 
@@ -52,7 +53,7 @@ def test_row_07_order_api_killed_before_outbox_removal(small: System, figures: d
     kills = pick(200, 5)
     processors = small.parts("order-processor")
     with small.load(pick(10_000, 500), rate=40, at_most=1800) as run:
-        for part in processors:  # a processor removes the outbox entry too, before the sweep could publish again
+        for part in processors:  # processors also remove outbox entries, before the sweep could publish again
             small.stack.stop(part)
         for replica in (0, 1):
             small.configure(f"order-api-{replica}", crash_point=f"before-removal:{8 + 5 * replica}")
@@ -68,7 +69,7 @@ def test_row_07_order_api_killed_before_outbox_removal(small: System, figures: d
         healed_at = time.time()
 
     verdict = small.prove(run, figures=figures, healed_at=healed_at, within=60)
-    assert verdict.repeated_events > 0  # the kills hit the intended point
+    assert verdict.repeated_events > 0  # proves that the kills hit the intended point
 
 
 def test_row_07_without_kills_events_are_not_repeated(small: System, figures: dict[str, Any]) -> None:
@@ -100,7 +101,7 @@ def test_row_08_processor_killed_around_its_write(small: System, figures: dict[s
 
 
 def _pending(system: System, before: datetime) -> int:
-    """Count the orders placed before a time that still have an outbox entry."""
+    """Return how many orders placed before a time still have an outbox entry."""
     return system.orders.count_documents({"placed_at": {"$lt": before}, "outbox": {"$exists": True}})
 
 
@@ -109,19 +110,19 @@ def _have_crashed(system: System, replica: int, kills: int) -> bool:
 
 
 def _crashes(system: System, replica: int) -> int:
-    """Count the workers that gunicorn lost to SIGKILL since the last `configure` of the replica."""
+    """Return how many workers of the replica were killed since its last `configure`, from gunicorn's log."""
     log = system.log(f"order-api-{replica}")
     return len(re.findall(r"Worker \(pid:\d+\) was sent SIGKILL", log))
 
 
 def _deaths(system: System, processors: list[str]) -> int:
-    """Count the deaths of the processors since their last `configure`."""
+    """Return how often the processors were killed since their last `configure`."""
     return sum(max(0, system.log(part).count('"event": "started"') - 1) for part in processors)
 
 
 @contextmanager
 def _kafka_down(system: System) -> Iterator[None]:
-    """Stop Kafka so that the sweep finds work; otherwise events are published at once."""
+    """Stop Kafka, so that outbox entries stay for the sweep; otherwise the fast path publishes at once."""
     system.stack.stop("kafka-0")
     yield
     system.stack.start("kafka-0")

@@ -1,4 +1,4 @@
-"""Rows 9 to 11, 19 and 26: processes restart, join, leave, hang, or die all at once."""
+"""Rows 9 to 11, 19 and 26: processes restart, join, leave, hang, or are all killed at once."""
 
 import os
 import random
@@ -15,7 +15,7 @@ from support import scrape, wait
 
 SERVICES = ("order-api", "auth-api", "order-processor")
 DRAIN_SECONDS = 2.0
-LONGEST_WAIT = pick(20.0, 40.0)  # seconds from placed to processed, where a processor is lost
+LONGEST_WAIT = pick(20.0, 40.0)  # limit in seconds from PLACED to PROCESSED when a processor is lost
 SOAK_SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
 
 
@@ -50,7 +50,7 @@ def test_row_10_consumers_come_and_go(small: System, figures: dict[str, Any]) ->
             part = random_.choice(small.parts("order-processor"))
             (small.stack.kill if number % 2 else small.stack.stop)(part)
             small.stack.start(part)
-            time.sleep(random_.uniform(4, 8))  # every second change is a kill: the group drops a dead member after 10 s
+            time.sleep(random_.uniform(4, 8))  # every second change is a kill, which the group notices after 10 s
         healed_at = time.time()
 
     figures["changes"] = changes
@@ -61,7 +61,7 @@ def test_row_10_consumers_come_and_go(small: System, figures: dict[str, Any]) ->
 
 def test_row_11_zombie_processor(small: System, figures: dict[str, Any]) -> None:
     """A processor hangs (SIGSTOP) until others own its partitions, then continues with its old batch."""
-    hang = pick(120, 25)  # twice the longest pause between polls; in the short form twice the 10 s session timeout
+    hang = pick(120, 25)  # twice the poll timeout; in the short form more than twice the 10 s session timeout
     url = small.admin_urls("order-processor")[0]
     wait.until(lambda: scrape.samples(url, "retail_kafka_consumer_lag"), "assigned partitions", seconds=60)
     with small.load(pick(10_000, 1_200), rate=pick(80, 40)) as run:
@@ -126,7 +126,7 @@ if pick(full=True, short=False):
 
 
 def _rotation(system: System, *, out: str | None) -> None:
-    """Have the proxy send new requests to all replicas but `out`, as an orchestrator does before it stops one."""
+    """Make the proxy send new requests to all replicas except `out`, as an orchestrator does before a stop."""
     file = system.folder / "config" / "proxy" / "nginx.conf"
     text = file.read_text(encoding="utf-8").replace(" down;", ";")
     urls = {f"{s['name']}-{s['replica']}": s["url"] for s in system.stack.file["services"] if s["name"] == "order-api"}
@@ -138,7 +138,7 @@ def _rotation(system: System, *, out: str | None) -> None:
         return
     file.write_text(text, encoding="utf-8")
     os.kill(system.stack.pids["proxy"], signal.SIGHUP)
-    time.sleep(DRAIN_SECONDS)  # as a preStop hook does: requests in flight arrive
+    time.sleep(DRAIN_SECONDS)  # like a preStop hook, wait for requests that are on their way
 
 
 def _rejoined(system: System) -> bool:

@@ -59,7 +59,7 @@ def test_row_13_poison(small: System, figures: dict[str, Any]) -> None:
     figures |= {"poison": count, "dead_letters": len(_dead_lettered(small))}
     assert sorted(_dead_lettered(small)) == list(range(count))
     assert all(details(topic.headers(m)).keys() >= DETAILS for m in topic.messages(small.stack, DEAD_LETTER_TOPIC))
-    assert {part: small.stack.pids[part] for part in pids} == pids  # no processor was restarted
+    assert {part: small.stack.pids[part] for part in pids} == pids  # all processors are still the same processes
     wait.until(lambda: small.total("order-processor", "retail_kafka_consumer_lag") == 0, "no lag", seconds=15)
 
 
@@ -100,7 +100,7 @@ def _dead_lettered(system: System) -> list[int]:
 
 
 def _retail(system: System, *arguments: str) -> str:
-    """Run the operator's command as the operator."""
+    """Run the `retail` command with the operator's settings."""
     settings = system.folder / "clients" / "operator.env"
     command = [str(Path(sys.executable).with_name("retail")), "--env-file", str(settings), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

@@ -12,8 +12,8 @@ from faults.harness.system import System
 from support import scrape, wait
 from support.customer import https
 
-TIMEOUT_MS = 2_000  # an operation's limit
-SLACK_MS = pick(600, 1_000)  # the short form shares its machine with other programs
+TIMEOUT_MS = 2_000  # the timeout of an operation
+SLACK_MS = pick(600, 1_000)  # more in the short form, whose machine runs other programs, too
 
 
 def test_row_15_primary_killed_and_stepped_down(cluster: System, figures: dict[str, Any]) -> None:
@@ -79,7 +79,7 @@ def test_row_17_mongod_hangs(small: System, figures: dict[str, Any]) -> None:
     figures |= {"hangs": hangs, "longest_request_ms": round(longest), "threads_free_seconds": round(max(free_after), 2)}
     small.prove(run, figures=figures, healed_at=healed_at, within=60)
     placing = [x for x in logs.requests(small.folder, "order-api", run.began) if x["route"] == "/order"]
-    own = max(line["duration_ms"] for line in placing)  # a long poll may wait on purpose
+    own = max(line["duration_ms"] for line in placing)  # only /order, because a long poll waits on purpose
     figures["longest_own_ms"] = round(own)
     assert own <= TIMEOUT_MS + SLACK_MS
 
@@ -109,7 +109,7 @@ def test_row_18_mongodb_down(small: System, figures: dict[str, Any]) -> None:
         "goodput_within_30_s": round(after, 1),
     }
     small.prove(run, figures=figures, healed_at=healed_at, within=60)
-    assert figures["rejected_median_ms"] <= pick(5, 50)  # one that waited for MongoDB would take 2,000 ms
+    assert figures["rejected_median_ms"] <= pick(5, 50)  # a request that waits for MongoDB takes 2,000 ms
     assert after >= 0.9 * before
 
 
@@ -117,19 +117,19 @@ def _step_down(system: System) -> None:
     try:
         system.mongo.admin.command("replSetStepDown", 10, secondaryCatchUpPeriodSecs=5, force=True)
     except AutoReconnect:
-        pass  # the server closes the connection as it steps down
+        pass  # a primary that steps down closes the connection
     except PyMongoError as error:
         raise AssertionError("the primary did not step down") from error
 
 
 def _answers_at_once(system: System) -> bool:
-    """Return whether order-api answers a request that needs no database within a second."""
+    """Return whether order-api responds within a second to a request that needs no database."""
     with https(system.stack.base_url, system.stack.ca, timeout=1) as http:
         return http.get("/openapi.json").status_code == 200
 
 
 def _rejected_ms(system: System, begin: float, end: float) -> list[float]:
-    """Return the sorted times that order-api itself took to answer 503 without having asked MongoDB."""
+    """Return the sorted durations of requests that order-api answered with 503 without a call to MongoDB."""
     asked = {
         line.get("request_id")
         for line in logs.lines(system.folder, "order-api")

@@ -72,7 +72,7 @@ def test_row_24_calls_do_not_wait_for_each_other(breaker: Any, figures: dict[str
 
     figures |= {"calls": 64, "milliseconds": round(took * 1000)}
     assert outcomes == {"ok": 64}
-    assert took <= 6.4 / pick(25, 4)  # one after the other they would take 6.4 s
+    assert took <= 6.4 / pick(25, 4)  # the 64 calls would take 6.4 s one after another
 
 
 def test_row_24_opens_and_lets_few_probes_through(breaker: Any, figures: dict[str, Any]) -> None:
@@ -81,7 +81,7 @@ def test_row_24_opens_and_lets_few_probes_through(breaker: Any, figures: dict[st
     before_open = [_call(guard, 0, fails=number % 5 != 0) for number in range(25)]
     opened_after = before_open.index("rejected")
     opened_at = time.monotonic()
-    with time_machine.travel(datetime.now(UTC) + timedelta(hours=1)):  # the wall clock must not matter
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=1)):  # the breaker must not use the wall clock
         early = _call(guard, 0, fails=False)
     wait.until(lambda: guard.state != "open" or _probing(guard), "half-open", seconds=10, every=0.01)
     open_seconds = time.monotonic() - opened_at

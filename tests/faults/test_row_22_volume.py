@@ -27,7 +27,7 @@ PENDING = int(os.environ.get("PENDING", str(pick(100_000, 5_000))))
 
 @pytest.fixture
 def tight(systems: Systems) -> Iterator[System]:
-    """A system whose MongoDB has a disk of 700 MiB; needs the right to mount."""
+    """A system whose MongoDB has a disk of 700 MiB; skipped without the right to mount."""
     disk = systems.folder / "tight" / "data" / "mongodb-0"
     disk.mkdir(parents=True, mode=0o700)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={TMPFS_MIB}m,mode=700", "tmpfs", str(disk)]
@@ -52,7 +52,7 @@ def test_row_22_disk_full(tight: System, figures: dict[str, Any]) -> None:
             return sum(t.outcome != "ok" for t in run.account().tries(filled_at))
 
         def is_full() -> bool:
-            _fill(disk / "filler")  # MongoDB deletes journals that a checkpoint has made unnecessary
+            _fill(disk / "filler")  # a checkpoint frees disk space, because MongoDB then deletes old journals
             _checkpoint(tight)
             return not_accepted() > 0
 
@@ -68,7 +68,7 @@ def test_row_22_disk_full(tight: System, figures: dict[str, Any]) -> None:
     first = min(t.at for t in run.account().tries(healed_at) if t.outcome == "ok")
     figures |= {"full_seconds": full, "not_accepted": rejected, "recovery_seconds": round(first - healed_at, 1)}
     tight.prove(run, figures=figures, healed_at=healed_at, within=60)
-    assert rejected > 0  # the disk was full
+    assert rejected > 0  # proves that the disk was full
     assert first - healed_at <= 15
 
 
@@ -92,13 +92,13 @@ def test_row_25_backlog(small: System, figures: dict[str, Any]) -> None:
 
 
 def _checkpoint(system: System) -> None:
-    """Let MongoDB write its memory to its files, as it does once a minute by itself."""
+    """Make MongoDB write a checkpoint to disk, which it otherwise does once a minute."""
     with suppress(PyMongoError), pymongo.timeout(1):
         system.orders.database.client.admin.command("fsync")
 
 
 def _fill(filler: Path) -> None:
-    """Append zeros until the disk is full."""
+    """Append zeros to a file until the disk is full."""
     with filler.open("ab", buffering=0) as file:
         try:
             while True:

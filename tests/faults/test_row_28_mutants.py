@@ -1,6 +1,6 @@
 """Row 28: safeguards are switched off one by one in real processes, and each time a promise breaks.
 
-tests/model does the same for all safeguards over stateful fakes; these are the ones that depend on a real server.
+These are the safeguards that depend on a real server; tests/model does the same for all safeguards on stateful fakes.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ AT_ONCE_MS = 1_000
 
 @contextmanager
 def off(system: System, service: str, safeguard: str, **more: Any) -> Iterator[list[str]]:
-    """Run the block with a safeguard off in every replica of a service."""
+    """Switch off a safeguard in every replica of a service while the context lasts."""
     parts = system.parts(service)
     for part in parts:
         system.configure(part, mutant=safeguard, **more)
@@ -47,7 +47,7 @@ def test_row_28_without_the_unique_index(small: System, figures: dict[str, Any])
         small.orders.drop_index(UNIQUE)
         mine = {"userid": asyncio.run(_race(small, copies=60))}
         made = small.orders.count_documents(mine)
-        small.orders.delete_many(mine)  # otherwise the index cannot be created again
+        small.orders.delete_many(mine)  # with duplicates, the index could not be created again
 
     figures["broken"] = f"one key made {made} orders"
     assert made > 1
@@ -77,7 +77,7 @@ def test_row_28_with_offsets_before_the_write(small: System, figures: dict[str, 
         small.stack.stop("mongodb-0")
         small.resume(*processors)
         wait.until(lambda: any(OUTAGE_LOGGED in small.log(part) for part in processors), "events in flight", seconds=60)
-        time.sleep(3)  # for the other processors too, and for the broker's replies
+        time.sleep(3)  # until the other processors have events in flight, and commits have replies
         small.kill(*processors)
         small.stack.start("mongodb-0")
         small.await_ready()

@@ -1,4 +1,4 @@
-"""Rows 29 and 30: clients that send the same order many times at once, or hang up during a request."""
+"""Rows 29 and 30: clients send the same order many times at once, or disconnect during a request."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ def test_row_29_one_key_many_requests(small: System, figures: dict[str, Any]) ->
 
     mine = list(small.orders.find({"userid": {"$regex": "^storm-"}}))
     figures |= {"keys": keys, "requests": keys * (copies + 2), "orders": len(mine)}
-    assert len(mine) == 2 * keys  # one for each of the two users
+    assert len(mine) == 2 * keys  # each of the two users has one order per key
     assert all(len(references) == 1 for references, _, _ in found)
     assert all(other == 422 for _, other, _ in found)
     assert all(stranger not in references for references, _, stranger in found)
@@ -62,7 +62,7 @@ def test_row_30_clients_hang_up(small: System, figures: dict[str, Any]) -> None:
 
     figures |= {"hang_ups": count, "orders_before_the_retry": left}
     small.prove(run, figures=figures, healed_at=ended_at, within=60)
-    assert 0 < left < count  # some requests arrived whole, some did not
+    assert 0 < left < count  # proves that only some of the requests arrived completely
 
 
 async def _storm(system: System, keys: int, copies: int) -> list[tuple[set[str | None], int, str | None]]:
@@ -100,7 +100,7 @@ async def _storm(system: System, keys: int, copies: int) -> list[tuple[set[str |
 
 
 def _hang_up(system: System, customer: Customer, key: str, body: dict[str, Any], random_: random.Random) -> None:
-    """Send the request up to a random byte, or all of it, then close or reset the connection."""
+    """Send the request up to a random byte, or completely, then close or reset the connection."""
     address = urlsplit(system.stack.base_url)
     text = json.dumps(body).encode()
     head = (

@@ -25,7 +25,7 @@ def seeded(servers: Stack, tmp_path: Path) -> Iterator[SeededOrders]:
 
 @pytest.fixture
 def quiet_command() -> Iterator[None]:
-    """Configure logging as the operator's command does, since it runs in this process, and restore it afterwards."""
+    """Configure logging like the operator's command, which runs in this process, and restore it afterwards."""
     disable_logs()
     yield
     structlog.reset_defaults()
@@ -33,6 +33,6 @@ def quiet_command() -> Iterator[None]:
 
 @pytest.fixture
 def seeder(servers: Stack) -> Iterator[OrderSeeder]:
-    """Inserts orders on servers without services; they are deleted after the test."""
+    """Inserts orders on servers without services; the orders are deleted after the test."""
     with seeding(servers) as seeder:
         yield seeder

@@ -1,4 +1,4 @@
-"""The operator's command on real MongoDB and real Kafka, as the user `operator`."""
+"""The `retail` command on real MongoDB and Kafka, with the rights of the user `operator`."""
 
 import json
 from datetime import UTC, datetime
@@ -43,7 +43,7 @@ def test_show_finds_every_copy_of_the_event(servers: Stack, seeder: OrderSeeder)
     assert [copy["handled"] for copy in report["events"]] == [False, False]
 
 
-def test_stuck_orders_are_counted_by_the_database_clock(servers: Stack, seeder: OrderSeeder) -> None:
+def test_age_of_stuck_orders_is_by_the_database_clock(servers: Stack, seeder: OrderSeeder) -> None:
     before = printed_json(retail(servers, "outbox", "status", "--json"))
     waiting = seeder.insert(age=400)
     lost = seeder.insert_without_outbox_entry(age=1, rearmed=5)

@@ -1,4 +1,4 @@
-"""The operator's dead letters and FAILED orders on real MongoDB and real Kafka: listed, redriven, acknowledged."""
+"""`retail dead-letters` on real MongoDB and Kafka: dead letters and FAILED orders, redriven or acknowledged."""
 
 from datetime import UTC, datetime
 
@@ -51,7 +51,7 @@ def test_thousand_failed_orders_are_redriven_together(servers: Stack, seeder: Or
     assert seeder.orders.count_documents({"_id": {"$in": list(orderids)}, "status": "PLACED"}) == 1000
 
 
-def test_acknowledged_dead_letters_do_not_wait_any_more(servers: Stack) -> None:
+def test_acknowledged_dead_letters_no_longer_count_as_waiting(servers: Stack) -> None:
     processors = GroupOffsets(
         connection(servers, "order-processor"), topic=events.DEAD_LETTER_TOPIC, group=events.DEAD_LETTER_GROUP
     )
@@ -69,7 +69,7 @@ def test_acknowledged_dead_letters_do_not_wait_any_more(servers: Stack) -> None:
     assert after.lag == 1
 
 
-def test_dead_letters_stay_acknowledged_when_an_earlier_one_is(servers: Stack) -> None:
+def test_acknowledging_an_earlier_dead_letter_keeps_later_ones_acknowledged(servers: Stack) -> None:
     processors = GroupOffsets(
         connection(servers, "order-processor"), topic=events.DEAD_LETTER_TOPIC, group=events.DEAD_LETTER_GROUP
     )

@@ -1,4 +1,4 @@
-"""The operator's command without MongoDB or Kafka, or with a wrong password."""
+"""The `retail` command while MongoDB or Kafka is unreachable, or with a wrong password."""
 
 import socket
 import time
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("quiet_command")
 
 @pytest.fixture(params=["no listener", "no answer"])
 def dead_port(request: pytest.FixtureRequest) -> Iterator[int]:
-    """A port without a server: it refuses connections, or accepts them and never responds."""
+    """A port that refuses connections, or accepts them and never responds."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if request.param == "no answer":
@@ -22,7 +22,7 @@ def dead_port(request: pytest.FixtureRequest) -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_dead_mongodb_prints_one_error_and_exits_3(servers: Stack, dead_port: int) -> None:
+def test_unreachable_mongodb_prints_one_error_and_exits_with_3(servers: Stack, dead_port: int) -> None:
     uri = servers.client("operator")["MONGODB_URI"]
     host = uri.split("@")[1].split("/")[0]
     begun = time.monotonic()
@@ -36,7 +36,9 @@ def test_dead_mongodb_prints_one_error_and_exits_3(servers: Stack, dead_port: in
     assert time.monotonic() - begun < 10
 
 
-def test_dead_kafka_prints_one_error_and_exits_3(servers: Stack, seeder: OrderSeeder, dead_port: int) -> None:
+def test_unreachable_kafka_prints_one_error_and_exits_with_3(
+    servers: Stack, seeder: OrderSeeder, dead_port: int
+) -> None:
     orderid = seeder.insert()
     begun = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""The operator's command and the load generator on the whole running system."""
+"""The `retail` command and the load generator on the running system."""
 
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def test_reconcile_command_requeues_a_lost_event(stack: Stack, customer: Custome
     first = customer.place()
     customer.processed(first)
     wait.until(lambda: _handled(stack, first), "the group is at the end of the topic")
-    stack.stop("order-processor-0")  # so that only the reconciliation of the command runs
+    stack.stop("order-processor-0")  # otherwise order-processor's own reconciliation would requeue the event
     with database(stack, "order-api") as as_service:
         try:
             lost = OrderSeeder(as_service.orders).insert_without_outbox_entry()

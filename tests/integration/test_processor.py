@@ -1,4 +1,4 @@
-"""order-processor as a process on real MongoDB and Kafka: running, killed, and during an outage."""
+"""order-processor as a process on real MongoDB and Kafka: normal work, kills, and an outage."""
 
 import signal
 import time
@@ -17,7 +17,7 @@ from support.wait import until
 
 
 @pytest.mark.parametrize("protocol", ["consumer", "classic"])
-def test_orders_are_processed_and_counted_and_the_stop_is_clean(seeded: SeededOrders, protocol: str) -> None:
+def test_processor_processes_and_counts_orders_and_stops_cleanly(seeded: SeededOrders, protocol: str) -> None:
     seeded.publish(seeded.store(300))
 
     with seeded.processor(KAFKA_GROUP_PROTOCOL=protocol) as processor:
@@ -68,7 +68,8 @@ def test_processor_killed_during_a_batch_processes_each_order_once(seeded: Seede
         assert processor.stop() == 0
 
     seeded.assert_one_effect_each()
-    assert idle <= 30  # the broker notices the death after 10 s; the figure includes the start and the work
+    # the broker notices the kill after 10 s; the time includes the start of the second process and its work
+    assert idle <= 30
 
 
 def test_partitions_of_a_killed_processor_are_soon_reassigned(seeded: SeededOrders) -> None:
@@ -118,7 +119,7 @@ def test_processor_waits_during_an_outage_and_stops_cleanly(seeded: SeededOrders
 
 
 def _publish_blindly(seeded: SeededOrders, ids: list[str]) -> None:
-    """Publish events without MongoDB."""
+    """Publish the events of orders without a connection to MongoDB."""
     now = datetime.now(UTC)
     for order_id in ids:
         event = events.OrderPlaced(order_id, seeded.user, "12.50", "USD", [events.Item("apple")], now)

@@ -1,4 +1,4 @@
-"""Reconciliation finds events that the log has lost, and their orders are processed."""
+"""Reconciliation requeues orders whose events were lost with the topic, and they are processed."""
 
 from prometheus_client import CollectorRegistry
 
@@ -33,7 +33,7 @@ def test_deleting_a_topic_with_events_loses_no_order(seeded: SeededOrders) -> No
         assert processor.count("retail_outbox_requeued_total") >= 300
         marked = [d["_id"] for d in seeded.as_api.orders.find({"status": "PLACED", "userid": seeded.user})]
         seeded.as_api.orders.update_many({"_id": {"$in": marked}}, {"$unset": {"outbox": ""}})
-        seeded.publish(marked)  # as order-api's sweep does
+        seeded.publish(marked)  # in place of order-api's sweep
         assert set(seeded.await_settled().values()) == {"PROCESSED"}
         assert processor.stop() == 0
 
@@ -46,7 +46,7 @@ def test_running_processor_survives_its_recreated_topic(seeded: SeededOrders) ->
         seeded.await_settled()
 
         recreate(seeded.stack, TOPIC)
-        seeded.publish(seeded.store(20))  # fewer than before: the old offsets are beyond the end
+        seeded.publish(seeded.store(20))  # fewer than before, so that the old offsets are beyond the end
 
         assert set(seeded.await_settled(seconds=90).values()) == {"PROCESSED"}
         assert processor.stop() == 0

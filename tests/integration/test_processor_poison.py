@@ -1,4 +1,4 @@
-"""A message that cannot be processed is dead-lettered alone, with its cause, and all others are processed."""
+"""Only messages that cannot be processed are dead-lettered, with the cause; all others are processed."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from support.wait import until
 
 
 def _reject(seeded: SeededOrders, *cases: Document) -> None:
-    """Let the validator reject orders in a state that `cases` describe."""
+    """Make the validator reject orders that match one of `cases`."""
     validator = {"$and": [schema.VALIDATOR, {"$nor": list(cases)}]}
     seeded.as_admin.command("collMod", schema.COLLECTION, validator=validator)
 

@@ -1,4 +1,4 @@
-"""A stack under load with a real Prometheus. The tests run only by `make test-observability`."""
+"""A stack under load that a real Prometheus scrapes. The tests run only by `make test-observability`."""
 
 import os
 from collections.abc import Iterator

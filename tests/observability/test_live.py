@@ -1,7 +1,7 @@
-"""What an operator sees during faults, on a real Prometheus: the alerts that must fire do, and no other.
+"""During each fault, a real Prometheus shows the alerts that must fire, and no others.
 
-All durations of the alerts, and the ages that they allow, are divided by 20; promtool proves the real ones
-(tests/chart/test_alerts.py). The tests build on one another, in this order.
+The durations and ages in the alerts are divided by 20 here; tests/chart/test_alerts.py tests the real ones with
+promtool. The tests depend on each other and run in this order.
 """
 
 import datetime as dt
@@ -24,19 +24,19 @@ from support.servers import database
 QUIET_SECONDS = 20
 ALLOWED_AGE = 120 / DIVISOR
 TRANSITIONS = 20
-# The alerts that late orders may cause after the fault.
+# Alerts that may fire after a fault, because orders were processed late.
 LATE_ORDERS = {"ProcessingBurn", "ProcessingBurnSlowly", "OrderProcessorStalled"}
 
 
 def oldest_age(stack: Stack) -> float:
-    """Return the age of the oldest PLACED order in seconds, from MongoDB."""
+    """Return the age in seconds of the oldest PLACED order in MongoDB."""
     with database(stack, "admin") as read:
         oldest: Any = read.orders.find_one({"status": "PLACED"}, sort=[("placed_at", 1)])
         age: dt.timedelta = dt.datetime.now(dt.UTC) - oldest["placed_at"]
         return age.total_seconds()
 
 
-def test_healthy_system_under_load_is_quiet(stack: Stack, watched: Prometheus) -> None:
+def test_no_alert_fires_in_a_healthy_system_under_load(stack: Stack, watched: Prometheus) -> None:
     wait.until(lambda: watched.value("sum(retail_orders_processed_total) > 20"), "processed orders", seconds=60)
     watched.await_quiet()
     with Watch(watched) as watch:
@@ -75,7 +75,7 @@ def test_dead_letter_alert_lasts_until_it_is_acknowledged(stack: Stack, watched:
     assert watch.fired == {"DeadLetters"}
 
 
-def test_expired_certificate_fires_until_it_is_replaced(stack: Stack, watched: Prometheus) -> None:
+def test_certificate_alert_fires_until_the_file_is_replaced(stack: Stack, watched: Prometheus) -> None:
     file = Path(stack.ca)
     valid = file.read_bytes()
     expired = authority(end=dt.datetime.now(dt.UTC) - dt.timedelta(days=1))
@@ -90,7 +90,7 @@ def test_expired_certificate_fires_until_it_is_replaced(stack: Stack, watched: P
     assert watch.fired == {"CertificateExpired", "CertificateExpiringSoon"}
 
 
-def test_killed_replica_is_named(stack: Stack, watched: Prometheus) -> None:
+def test_alert_names_the_killed_replica(stack: Stack, watched: Prometheus) -> None:
     with Watch(watched) as watch:
         stack.restart_policy("order-api-1", enabled=False)
         stack.kill("order-api-1")
@@ -103,7 +103,7 @@ def test_killed_replica_is_named(stack: Stack, watched: Prometheus) -> None:
     assert watch.fired == {"TargetDown"}
 
 
-def test_hung_kafka_is_seen_although_the_lag_cannot_be_read(stack: Stack, watched: Prometheus) -> None:
+def test_alerts_fire_while_kafka_hangs_without_a_known_lag(stack: Stack, watched: Prometheus) -> None:
     with Watch(watched) as watch:
         stack.signal("kafka-0", signal.SIGSTOP)
         try:
@@ -121,8 +121,8 @@ def test_hung_kafka_is_seen_although_the_lag_cannot_be_read(stack: Stack, watche
     assert watch.fired - LATE_ORDERS == {"OutboxStuck", "OrdersUnprocessed", "CircuitBreakerOpen", "ConsumerLagUnknown"}
 
 
-def test_hung_mongodb_is_seen_by_buyers_and_breakers(stack: Stack, watched: Prometheus) -> None:
-    """Through 20 transitions Prometheus shows the breaker states that each replica reports."""
+def test_alerts_and_breaker_states_are_right_while_mongodb_hangs(stack: Stack, watched: Prometheus) -> None:
+    """Prometheus shows the breaker states that each replica reports, through 20 state changes."""
     with Watch(watched) as watch:
         began = breakers_agree(stack, watched)
         stack.signal("mongodb-0", signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""The responses of the HTTPS proxy itself, and what it forwards, in front of a service that misbehaves on request."""
+"""The local HTTPS proxy: its own responses, and what it forwards to a service that fails on request."""
 
 import socket
 import ssl
@@ -12,7 +12,7 @@ from support.raw_https import HOST, FaultyService, RawHttpsClient, assert_proble
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawHttpsClient]:
-    """A proxy for auth-api, which does not run, and for two replicas of order-api, only one of which runs."""
+    """A proxy for auth-api, which is down, and for two replicas of order-api, of which only one runs."""
     with running(tmp_path_factory.mktemp("proxy"), {}) as client:
         yield client
 
@@ -152,7 +152,7 @@ def test_connection_with_slow_headers_is_closed_after_5_seconds(client: RawHttps
 
 
 def test_slow_body_reaches_the_service_only_when_complete(client: RawHttpsClient) -> None:
-    """The body comes in two halves: the service receives the request only when the body is complete."""
+    """The proxy buffers a body that arrives in two halves, and forwards the request only when it is complete."""
     context = client._context
     with (
         socket.create_connection(("127.0.0.1", client.port), timeout=10) as plain,

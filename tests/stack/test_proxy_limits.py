@@ -1,4 +1,4 @@
-"""The proxy's limits for one client, the lifetime of a connection, and the proxy's log."""
+"""The local proxy's limits per client, its keep-alive time, and its log."""
 
 import http.client
 import ssl
@@ -34,7 +34,7 @@ def test_requests_above_a_replicas_capacity_return_503_immediately(tmp_path: Pat
         assert client.ask("GET /api/x HTTP/1.1").status == 200
 
 
-def test_token_above_its_request_limit_gets_429_and_another_is_served(tmp_path: Path) -> None:
+def test_token_above_its_limit_gets_429_and_another_is_served(tmp_path: Path) -> None:
     FaultyService.released.clear()
     FaultyService.slow = 0
     one, other = (f"Authorization: Bearer {'h' * 300}.e30.{last * 86}\r\n" for last in "st")
@@ -64,7 +64,7 @@ def test_address_above_its_request_limit_gets_429_and_is_disconnected(tmp_path: 
         assert client.ask("GET /x HTTP/1.1", "Authorization: Bearer a.b.c\r\n").status == 200
 
 
-def test_log_has_the_path_without_the_query(tmp_path: Path) -> None:
+def test_proxy_logs_the_path_without_the_query(tmp_path: Path) -> None:
     with running(tmp_path, {}) as client:
         client.ask("GET /orderdetails?userid=ada HTTP/1.1")
         client.ask("GET /\u00e9?userid=ada HTTP/1.1")
@@ -76,7 +76,7 @@ def test_log_has_the_path_without_the_query(tmp_path: Path) -> None:
 
 
 def test_connection_is_reusable_for_as_long_as_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At a tenth of the real times. At the very end of the announced time a closing connection would fail a request."""
+    """With a tenth of the real times, requests just before and after the announced end of a connection succeed."""
     rules = proxy.RULES.read_text(encoding="utf-8")
     assert "keepalive_timeout 40s 30s;" in rules
     (tmp_path / "rules.conf").write_text(rules.replace("keepalive_timeout 40s 30s;", "keepalive_timeout 4s 3s;"))
@@ -89,7 +89,7 @@ def test_connection_is_reusable_for_as_long_as_announced(tmp_path: Path, monkeyp
         first.read()
         announced = int(first.headers["Keep-Alive"].removeprefix("timeout="))
         time.sleep(announced - 0.05 + delay)
-        connection.auto_open = 0  # a closed connection is an error instead of a new one
+        connection.auto_open = 0  # a request on a closed connection must fail, not open a new one
         connection.request("GET", "/x")
         status = connection.getresponse().status
         connection.close()

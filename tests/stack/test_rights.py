@@ -1,4 +1,4 @@
-"""What each user may do at MongoDB and Kafka: no more than its service needs."""
+"""Each user has only the rights at MongoDB and Kafka that its service needs."""
 
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ def test_topics_have_the_settings_of_the_strimzi_resources(servers: Stack) -> No
             config = ConfigResource(ConfigResource.Type.TOPIC, name)
             present = admin.describe_configs([config])[config].result(15)
             wanted = {key: str(value) for key, value in spec["config"].items()}
-            wanted["min.insync.replicas"] = "1"  # one broker here
+            wanted["min.insync.replicas"] = "1"  # the test stack has one broker
 
             assert len(topics[name].partitions) == spec["partitions"]
             assert {key: present[key].value for key in wanted} == wanted
@@ -145,7 +145,7 @@ def test_request_for_an_unknown_topic_does_not_create_it(servers: Stack) -> None
     assert "no.such.topic" not in admin.list_topics(timeout=15).topics
 
 
-def test_prepare_is_safe_to_repeat(servers: Stack) -> None:
+def test_prepare_can_be_repeated_safely(servers: Stack) -> None:
     servers.prepare()
 
     db = database(servers, "order-api")

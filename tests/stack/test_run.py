@@ -1,7 +1,7 @@
-"""`local-stack run` as a person starts, breaks and stops it: a real system in its own folder and on its own ports.
+"""`local-stack run` as a user starts, breaks and stops it: a real system with its own folder and ports.
 
-The tests build on one another, in this order: the supervisor of the first run is killed, the second run continues with
-its data until Ctrl-C, and the third loses its parent while it starts.
+The tests depend on each other and run in this order: the first run's supervisor is killed, the second run continues
+with its data until Ctrl-C, and the third run's parent is killed during the start.
 """
 
 import json
@@ -29,7 +29,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(root: Path) -> Iterator[StackRun]:
-    """The first run."""
+    """The first run of `local-stack run`, with its smoke test done."""
     run = StackRun(root, free_offset()).await_line("Ctrl-C")
     yield run
     run.end()
@@ -37,7 +37,7 @@ def run(root: Path) -> Iterator[StackRun]:
 
 @pytest.fixture(scope="module")
 def kept(run: StackRun) -> tuple[Customer, str]:
-    """A customer, and an order that must survive all later tests."""
+    """A customer with an order that must survive all later tests."""
     customer = run.customer()
     return customer, customer.place()
 
@@ -150,7 +150,7 @@ def test_killed_part_is_restarted_and_orders_are_processed(
 
 
 def place(customer: Customer) -> str | None:
-    """Return an order's reference, or None if it was rejected with 503 and Retry-After, the only allowed rejection."""
+    """Place an order; return its id, or None for 503 with Retry-After, the only rejection that is allowed."""
     answer = customer.post()
     if answer.status_code == 503:
         assert answer.headers["Retry-After"]
@@ -181,7 +181,7 @@ def test_data_survives_a_restart_and_ctrl_c_stops_everything(root: Path, kept: t
             assert token.status_code == 200
         family = second.family()
 
-        os.killpg(second.shell.pid, signal.SIGINT)  # as Ctrl-C in a terminal: to the shell and its command
+        os.killpg(second.shell.pid, signal.SIGINT)  # Ctrl-C in a terminal sends SIGINT to the shell and its command
 
         second.shell.wait(30)
         wait.until(lambda: all(gone(process) for process in family), "all to be gone", seconds=5)

@@ -1,4 +1,4 @@
-"""The local authority, keys and secrets: created once, private, certificates renewed. Kafka's jars: checked by hash."""
+"""The local certificate authority, keys, secrets and Kafka's jars: created once, private, renewed, verified."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -86,14 +86,16 @@ def test_jars_with_another_hash_are_rejected_and_removed(tmp_path: Path, monkeyp
 
 
 def write_something(_resolver: Any, artifact: Any) -> Path:
-    """Stand in for the download: the registry sends another file."""
+    """Replace the download by one that stores a different file."""
     path: Path = artifact.cached_path
     path.parent.mkdir(parents=True)
     path.write_bytes(b"another file")
     return path
 
 
-def test_unreachable_maven_central_gives_a_short_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_maven_central_is_reported_in_one_short_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(_resolver: Any, _artifact: Any) -> Path:
         raise ConnectionError("HTTPSConnectionPool(host=…): Max retries exceeded")
 
@@ -125,7 +127,7 @@ def test_changed_jar_lock_file_uses_a_new_cache_folder(tmp_path: Path, monkeypat
     assert first.is_dir()
 
 
-def test_jackson_is_a_version_without_known_vulnerabilities() -> None:
+def test_jackson_version_has_no_known_vulnerabilities() -> None:
     version = next(jar.version for jar in jars._locked() if jar.artifact == "jackson-databind")
 
     assert tuple(map(int, version.split("."))) >= (2, 21, 5)

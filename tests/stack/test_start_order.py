@@ -1,4 +1,4 @@
-"""In which order a stack starts its parts."""
+"""The order in which a stack starts its parts."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The promises of the supervisor, tested with small processes."""
+"""The supervisor's behaviour, tested with small processes as parts."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ Add = Callable[..., Part]
 
 
 class Reports:
-    """Records what the supervisor reports."""
+    """Records the messages that the supervisor reports."""
 
     def __init__(self) -> None:
         self.sentences: list[str] = []
@@ -92,7 +92,7 @@ def test_killed_part_is_restarted_and_reported(supervisor: Supervisor, add: Add,
     wait.until(lambda: reports.changes >= changes + 2, "two changes: its death and its restart")
 
 
-def test_restarts_of_a_dying_part_back_off(supervisor: Supervisor, add: Add, reports: Reports) -> None:
+def test_restarts_of_a_crashing_part_back_off(supervisor: Supervisor, add: Add, reports: Reports) -> None:
     add("exit 3")
     supervisor.start("part")
     wait.until(lambda: len(reports.sentences) >= 3, "three deaths")

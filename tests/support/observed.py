@@ -1,4 +1,4 @@
-"""A stack under load that a real Prometheus watches, with the durations of the alerts divided."""
+"""A stack under load that a real Prometheus scrapes, with shorter durations in the alerts."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ GRAFANAS = {"$__rate_interval": "10s", "$namespace": "local", "$job": ".+", "$po
 
 @dataclass
 class Prometheus:
-    """Asks Prometheus; a context manager, which closes the connections."""
+    """Queries Prometheus; as a context manager it closes its connections."""
 
     url: str
     variables: Mapping[str, str] = field(default_factory=lambda: GRAFANAS)
@@ -44,7 +44,7 @@ class Prometheus:
         return result
 
     def value(self, expression: str) -> float | None:
-        """Return the one value of a query, None if there is none."""
+        """Return the value of a query with one result, or None without a result."""
         result = self.query(expression)
         return float(result[0]["value"][1]) if result else None
 
@@ -54,12 +54,12 @@ class Prometheus:
         return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
     def alert_rules(self) -> list[dict[str, Any]]:
-        """Return the rules of all alerts that it has loaded."""
+        """Return the alert rules that Prometheus has loaded."""
         groups = self._http.get(f"{self.url}/api/v1/rules", params={"type": "alert"}).json()["data"]["groups"]
         return [rule for group in groups for rule in group["rules"]]
 
     def await_firing(self, *names: str, seconds: float = 90) -> None:
-        """Wait until all of these alerts fire at the same time."""
+        """Wait until all these alerts fire at the same time."""
         wait.until(lambda: set(names) <= self.firing(), f"{names} to fire", seconds=seconds, every=0.5)
 
     def await_quiet(self, seconds: float = 120) -> None:
@@ -71,7 +71,7 @@ class Prometheus:
 
 
 class Watch:
-    """Collects the names of all alerts that fire, until it is left."""
+    """While its context lasts, collects the names of all alerts that fire."""
 
     def __init__(self, prometheus: Prometheus) -> None:
         self.fired: set[str] = set()
@@ -95,7 +95,7 @@ class Watch:
 
 @contextmanager
 def load(stack: Stack) -> Iterator[None]:
-    """Place and read orders, and log in, whatever the responses are, until the block ends."""
+    """Place and read orders, and log in, until the context ends; responses are ignored."""
     stop, registering = threading.Event(), threading.Lock()
 
     def run(use: Callable[[Customer, int], object]) -> None:
@@ -135,7 +135,7 @@ def _log_in(customer: Customer, turn: int) -> None:
 
 
 def breaker_states(stack: Stack) -> dict[tuple[str, str], tuple[str, float]]:
-    """Return the state of each breaker as its replica reports it, and how often it has changed, by pod and breaker."""
+    """Return each breaker's state and number of state changes, as its replica reports them, by pod and breaker."""
     states = {}
     for service in stack.file["services"]:
         pod = f"retail-{service['name']}-{service['replica']}"
@@ -149,9 +149,9 @@ def breaker_states(stack: Stack) -> dict[tuple[str, str], tuple[str, float]]:
 
 
 def breakers_agree(stack: Stack, prometheus: Prometheus) -> float:
-    """Assert that Prometheus shows what every replica says; return how often all breakers have changed.
+    """Assert that Prometheus shows the breaker states that the replicas report; return the number of state changes.
 
-    Only breakers that did not change between two reads of the replicas, with a scrape between them, are compared.
+    Only breakers whose state is the same before and after a scrape are compared.
     """
     before, looked_at = breaker_states(stack), time.time()
     time.sleep(2.5 * SCRAPE_SECONDS)

@@ -1,4 +1,4 @@
-"""Runs the operator's command on real servers, and writes the orders, events and dead letters that it reads."""
+"""Runs the `retail` command on real servers, and writes the orders, events and dead letters that it reads."""
 
 import json
 import secrets
@@ -25,7 +25,7 @@ USER = "alice"
 
 
 def retail(stack: Stack, *arguments: str, **changed: str) -> Result:
-    """Run the command with the operator's settings in the environment."""
+    """Run a `retail` command with the operator's settings in the environment."""
     return CliRunner().invoke(app, arguments, env=stack.client("operator") | changed)
 
 
@@ -43,7 +43,7 @@ def publish(stack: Stack, message: tuple[bytes, bytes, Any]) -> None:
 
 
 def send_dead_letter(stack: Stack, key: bytes | None, value: bytes) -> None:
-    """Write a dead letter, as order-processor does."""
+    """Write a dead letter in the way order-processor does."""
     now = datetime.now(UTC)
     message = Message(events.TOPIC, 3, 14, key, value, [("ce_type", b"nonsense")])
     letters = DeadLetters(
@@ -53,7 +53,7 @@ def send_dead_letter(stack: Stack, key: bytes | None, value: bytes) -> None:
 
 
 class OrderSeeder:
-    """Inserts orders as order-api does, and changes them to the state that a test needs."""
+    """Inserts orders like order-api, and changes them to the state that a test needs."""
 
     def __init__(self, orders: Any) -> None:
         self.orders = orders
@@ -80,7 +80,7 @@ class OrderSeeder:
 
 @contextmanager
 def seeding(stack: Stack) -> Iterator[OrderSeeder]:
-    """Insert orders until the context ends; then they are deleted."""
+    """Yield an OrderSeeder; its orders are deleted when the context ends."""
     with database(stack, "order-api") as as_service, database(stack, "admin") as as_admin:
         schema.ensure(as_service[schema.COLLECTION])
         yield OrderSeeder(as_service.orders)

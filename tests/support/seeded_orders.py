@@ -23,7 +23,7 @@ from support.wait import until
 
 
 class SeededOrders:
-    """The orders of one test and their events, as order-api makes them."""
+    """The orders of one test and their events, built like order-api's."""
 
     def __init__(self, stack: Stack, as_api: Database[Document], as_admin: Database[Document], folder: Path) -> None:
         self.stack = stack
@@ -67,7 +67,7 @@ class SeededOrders:
         return {d["_id"]: d["status"] for d in self.as_api.orders.find({"userid": self.user}, {"status": True})}
 
     def await_settled(self, *, seconds: float = 60) -> dict[str, str]:
-        """Wait until no order is PLACED; return their statuses."""
+        """Wait until no order of the test is PLACED; return their statuses."""
         until(lambda: "PLACED" not in self.statuses().values() or None, "no order to be PLACED", seconds=seconds)
         return self.statuses()
 
@@ -77,7 +77,7 @@ class SeededOrders:
             assert order["version"] == 2
 
     def processor(self, **environ: str) -> ProcessorProcess:
-        """Start a processor."""
+        """Start a process of order-processor."""
         return ProcessorProcess(self.stack, self.folder / f"{secrets.token_hex(3)}.log", **environ)
 
     def letters(self) -> list[Message]:

@@ -1,4 +1,4 @@
-"""Connections to the real servers as the system's users, and order-processor as a process."""
+"""Connections to the real servers with the rights of each user, and order-processor as a process."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ from support.wait import until
 
 @contextmanager
 def database(stack: Stack, user: str) -> Iterator[Database[Document]]:
-    """Connect to the database as `user`."""
+    """Connect to the database as this user."""
     client = stack.client(user)
     ca = Path(client["MONGODB_CA_FILE"])
     found = mongo.connect(client["MONGODB_URI"], ca_file=ca, database=client["MONGODB_DATABASE"], app_name="t", pool=4)
@@ -42,7 +42,7 @@ def connection(stack: Stack, user: str) -> kafka.Connection:
 
 
 class ProcessorProcess:
-    """A process of order-processor with a free admin port. Leaving the context kills it if it still runs."""
+    """An order-processor process with a free admin port. When its context ends, a running process is killed."""
 
     def __init__(self, stack: Stack, log: Path, **environ: str) -> None:
         port = free_port()

@@ -23,14 +23,15 @@ COMMAND = Path(sys.executable).parent / "local-stack"
 
 
 class StackRun:
-    """A shell with the command as its child, in their own process group, as with `make run`."""
+    """A shell that runs the command as its child, both in a new process group, as with `make run`."""
 
     def __init__(self, root: Path, offset: int, *arguments: str) -> None:
         self.root = root
         self.output = root.with_suffix(f".{offset}.out")
         command = [str(COMMAND), "run", "--root", str(root), "--port-offset", str(offset), *arguments]
         with self.output.open("wb") as output:
-            script = f"{shlex.join(command)}; exit $?"  # with a second command the shell stays the parent
+            # without a second command, the shell would replace itself by the first
+            script = f"{shlex.join(command)}; exit $?"
             self.shell = subprocess.Popen(["/bin/sh", "-c", script], stdout=output, stderr=output, process_group=0)
         self.pid = wait.until(psutil.Process(self.shell.pid).children, "the command")[0].pid
         self._customers: list[httpx.Client] = []
@@ -53,7 +54,7 @@ class StackRun:
         return services | {kind: stack[kind]["pid"] for kind in ("mongodb", "kafka", "proxy", "console")}
 
     def healed(self, part: str) -> bool:
-        """Return whether the part responds on its admin port, or on its main port."""
+        """Return whether the part responds again, on its admin port or else its main port."""
         stack = self.file
         addresses = {
             "proxy": stack["base_url"],
@@ -85,7 +86,7 @@ class StackRun:
 
 
 def free_offset() -> int:
-    """Return an offset at which all default ports are free."""
+    """Return a port offset at which all ports of a stack are free."""
     usual = [port + n for port in ports.USUAL.values() for n in range(3)]
     return wait.until(
         lambda: next((o for o in range(1000, 12_000, 137) if not any(ports.in_use(p + o) for p in usual)), None),

@@ -1,4 +1,4 @@
-"""Compares the client's ledger with the database and the topic, and counts the broken promises."""
+"""Compares the client's ledger with the database and the topic, and counts broken promises."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ SHOWN = 20
 
 
 class Event(NamedTuple):
-    """What the checker needs of a record in the topic."""
+    """An event in the topic, as far as the checker needs it."""
 
     order: str
     user: str
@@ -22,7 +22,7 @@ class Event(NamedTuple):
 
 @dataclass
 class Verdict:
-    """The result. Each promise maps the orders that break it to the reason; a run passes if all are empty."""
+    """The result of a check: for each promise, the orders that break it with the reason. All empty means passed."""
 
     seed: int
     orders: int
@@ -40,17 +40,17 @@ class Verdict:
 
     @property
     def broken(self) -> dict[str, str]:
-        """Map each order that breaks a promise to the reason; a missing order is named by its key."""
+        """Each order that breaks a promise, with the reason; a missing order is identified by its key."""
         return self.lost | self.invented | self.doubled
 
     @property
     def ok(self) -> bool:
-        """True if no promise is broken and the outcome of every request is known."""
+        """Whether no promise is broken and the outcome of every request is known."""
         return not (self.broken or self.contract_violations or self.unsettled)
 
     @property
     def figures(self) -> dict[str, Any]:
-        """The counts, for a result file."""
+        """The counts for a result file."""
         return {
             "seed": self.seed,
             "orders": self.orders,
@@ -85,9 +85,9 @@ def check(
     healed_at: float,
     may_fail: bool = False,
 ) -> Verdict:
-    """Check a run. `documents` are all orders of the run's users, `events` all records of the topic that name them.
+    """Check a run. `documents` are all orders of its users, and `events` all events of these users.
 
-    `healed_at` (Unix time) is when the last fault ended. With `may_fail` a FAILED order with a reason does not count as
+    `healed_at` is the Unix time at which the last fault ended. With `may_fail`, a FAILED order that has a reason is not
     lost.
     """
     by_id = {document["_id"]: document for document in documents}
@@ -169,7 +169,7 @@ def _contract_violations(account: Account) -> Counter[str]:
 
 
 def _was_done_after_all(entry: Entry) -> bool:
-    """Return whether a replay shows that an earlier request was stored although each got `unavailable`."""
+    """Return whether an order was stored although every request before the replay got `unavailable`."""
     for number, one in enumerate(entry.tries):
         if one.outcome == "ok":
             return one.replayed and all(t.outcome == "unavailable" for t in entry.tries[:number])
@@ -177,7 +177,7 @@ def _was_done_after_all(entry: Entry) -> bool:
 
 
 def _heal_seconds(documents: Iterable[Mapping[str, Any]], healed_at: float) -> float:
-    """Return the seconds from healing until the last order placed before it was processed."""
+    """Return the seconds after `healed_at` until the last order placed before it was processed."""
     healed = datetime.fromtimestamp(healed_at, UTC)
     waits = [
         (document["processed_at"] - healed).total_seconds()

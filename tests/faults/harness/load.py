@@ -1,4 +1,4 @@
-"""A load in its own thread, and the figures of its ledger."""
+"""A load generator in its own thread, and figures from its ledger."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ BEGIN_SECONDS = 90.0
 
 @dataclass
 class LoadRun:
-    """A load. `ledger` can be read at any time, `summary` is set when the load has ended."""
+    """A running load. `ledger` can be read at any time; `summary` is set when the load has ended."""
 
     ledger: Path
     began: float
@@ -34,19 +34,19 @@ class LoadRun:
 
     @property
     def orders(self) -> dict[str, Any]:
-        """The query that finds the orders of all users of this load."""
+        """A MongoDB query for the orders of all users of this load."""
         return {"userid": {"$in": [*self.account().users]}}
 
     def p99(self, begin: float, end: float) -> float:
-        """Return the 99th percentile in ms of the successful tries that began in this span (Unix time)."""
+        """Return the 99th percentile in ms of successful requests that began between two Unix times."""
         return percentile(self._times(begin, end), 0.99)
 
     def median(self, begin: float, end: float) -> float:
-        """Return the median in ms of the successful tries that began in this span (Unix time)."""
+        """Return the median in ms of successful requests that began between two Unix times."""
         return percentile(self._times(begin, end), 0.5)
 
     def widest_gap(self) -> float:
-        """Return the longest time in seconds in which no order was accepted, from the first to the last accepted."""
+        """Return the longest time in seconds between two accepted orders."""
         ends = sorted(t.at + t.ms / 1000 for t in self.account().tries() if t.outcome == "ok")
         return round(max((b - a for a, b in pairwise(ends)), default=0.0), 2)
 
@@ -56,10 +56,10 @@ class LoadRun:
 
 @contextmanager
 def running_load(options: Options, orders: int) -> Iterator[LoadRun]:
-    """Place orders while the block runs and until at least `orders` were sent; settle them; then return.
+    """Place orders while the context lasts and until at least `orders` were sent, then settle all of them.
 
-    The block starts once as many orders were sent as the rate sends in a second, or `orders` if that is fewer. Without
-    a rate, `in_flight` counts instead.
+    The context is entered after about a second of load: once `rate` requests (without a rate, `in_flight`) were sent,
+    or `orders` if that is fewer.
     """
     run_ = LoadRun(options.ledger, time.time())
     over = threading.Event()

@@ -1,4 +1,4 @@
-"""Reads the logs of the parts."""
+"""Reads the logs of the services."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -21,13 +21,13 @@ def lines(root: Path, service: str) -> Iterator[Document]:
 
 
 def requests(root: Path, service: str, begin: float = 0.0, end: float = 4e9) -> list[Document]:
-    """Return the log lines of the requests that ended in this span (Unix time)."""
+    """Return the log lines of requests that ended between two Unix times."""
     low, high = (datetime.fromtimestamp(at, UTC).isoformat() for at in (begin, end))
     return [x for x in lines(root, service) if x.get("event") == "request" and low <= x["timestamp"] < high]
 
 
 def history(root: Path, orders: Any, order: str, ledgers: Sequence[Path]) -> Iterator[str]:
-    """Yield the document, ledger lines and log lines of an order, given its id or its key."""
+    """Yield the document, the ledger lines and the log lines of an order, found by its id or key."""
     document = orders.find_one({"$or": [{"_id": order}, {"idempotency.key": order}]})
     yield f"document: {document}"
     needles = {order, (document or {}).get("idempotency", {}).get("key", order)}

@@ -1,4 +1,4 @@
-"""Messages that no processor can handle, one of each kind, and a way to write messages into the topic."""
+"""Poison messages, which no processor can handle, and a function that writes messages to the topic."""
 
 import random
 import uuid
@@ -16,7 +16,7 @@ FLUSH_SECONDS = 60.0
 
 
 class Record(NamedTuple):
-    """A message to write into the topic."""
+    """A message to be written to the topic."""
 
     key: bytes | None
     value: bytes | None
@@ -24,7 +24,7 @@ class Record(NamedTuple):
 
 
 def poison(number: int, random_: random.Random) -> Record:
-    """Return poison number `number`: undecodable, wrong schema, unknown order, 1 MB, null value, no key, or no type."""
+    """Return poison message `number`; the kinds alternate, such as undecodable, unknown order, 1 MB or no key."""
     order = events.OrderPlaced(str(uuid.UUID(int=random_.getrandbits(128))), "poison", "1.00", "USD", [], _now())
     key, value, headers = events.encode(order)
     marked = [*headers, (MARK, str(number).encode())]
@@ -41,7 +41,7 @@ def poison(number: int, random_: random.Random) -> Record:
 
 
 def produce(stack: Stack, records: Iterable[Record]) -> None:
-    """Write records into orders.placed as order-api may; all are delivered when this returns."""
+    """Write messages to orders.placed with order-api's rights; return when all are delivered."""
     errors: list[Any] = []
     limit = {"message.max.bytes": 1_048_588, "queue.buffering.max.messages": 100_000}
     producer = kafka.producer(connection(stack, "order-api"), errors.append, **limit)

@@ -1,4 +1,4 @@
-"""Probes the whole system: a customer registers, orders, and waits until the order is processed."""
+"""Checks that the whole system works: registers a user, places an order, and waits until it is processed."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ from support.customer import Customer, https
 
 
 def probe(base_url: str, ca: str, seconds: float) -> None:
-    """Wait until a customer is registered, an order accepted, and it is processed; at most `seconds` for each."""
+    """Wait until a registration and an order succeed and the order is processed; at most `seconds` for each."""
     with https(base_url, ca) as http:
         customer = wait.until(partial(_registered, http), "a registered customer", seconds=seconds)
         accepted = wait.until(partial(_accepted, customer), "an order accepted", seconds=seconds)

@@ -1,4 +1,4 @@
-"""A stack whose services reach MongoDB and Kafka through proxies, which can disturb their connections."""
+"""A stack whose services reach MongoDB and Kafka through proxies that can disturb connections."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from local_stack.ports import HOST
 
 
 class ProxiedMongoDB(MongoDB):
-    """A one-member replica set whose configured address is the address of its proxy."""
+    """A replica set of one member whose configured address is that of its proxy."""
 
     def __init__(self, *arguments: Any, port: int, **options: Any) -> None:
         super().__init__(*arguments, port=port, **options)
@@ -48,6 +48,6 @@ class ProxiedKafka(Kafka):
 
 @contextmanager
 def proxied() -> Iterator[None]:
-    """Stacks that are entered within this context use proxies."""
+    """Within this context, stacks are started with proxies."""
     with patch.object(stack, "MongoDB", ProxiedMongoDB), patch.object(stack, "Kafka", ProxiedKafka):
         yield

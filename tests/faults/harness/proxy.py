@@ -1,4 +1,4 @@
-"""A TCP proxy that disturbs connections: latency, black hole, fragmentation, bandwidth limit, reset, refusal."""
+"""A TCP proxy that injects faults: latency, black hole, fragmentation, bandwidth limit, reset, refusal."""
 
 import asyncio
 import random
@@ -13,18 +13,21 @@ from typing import Any, Self, TypeVar
 
 CHUNK = 64 * 1024
 QUEUED_CHUNKS = 256
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of zero seconds: close sends RST
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # with SO_LINGER 0, close sends RST
 T = TypeVar("T")
 
 
 @dataclass
 class Toxics:
-    """The current disturbances of every connection. Set the attributes from any thread, at any time."""
+    """The faults (toxics) that the proxy injects into every connection.
+
+    Attributes can be set from any thread at any time.
+    """
 
     latency: float = 0.0  # seconds, each way
-    jitter: float = 0.0  # seconds: the largest deviation from `latency`, up or down
-    hole: bool = False  # nothing is forwarded, without an error
-    slice_bytes: int = 0  # 0: whole chunks
+    jitter: float = 0.0  # seconds, the largest deviation from `latency`
+    hole: bool = False  # a black hole: nothing is forwarded, and no error is reported
+    slice_bytes: int = 0  # 0: chunks are not split
     bytes_per_second: float = 0.0  # 0: no limit
 
 
@@ -45,12 +48,12 @@ class Proxy:
         self.port = self._call(self._listen())
 
     def heal(self) -> None:
-        """Remove every toxic, and listen again."""
+        """Remove all toxics, and accept connections again."""
         self.toxics = Toxics()
         self._call(self._listen())
 
     def reset(self) -> int:
-        """Reset every connection and return their number; new ones are accepted."""
+        """Reset every connection and return their number; new connections are accepted."""
         return self._call(self._reset())
 
     def refuse(self) -> None:
@@ -65,7 +68,7 @@ class Proxy:
         self.close()
 
     def close(self) -> None:
-        """Close every connection, the listener and the thread."""
+        """Close all connections and the listener, and stop the thread."""
         self.refuse()
         self._call(self._end_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -107,11 +110,11 @@ class Proxy:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream, limit=CHUNK)
             ends.append(up_writer)
             self._connections.update(ends)
-            async with asyncio.TaskGroup() as pipes:  # an error in one direction also stops the other
+            async with asyncio.TaskGroup() as pipes:  # the group stops both directions if one fails
                 pipes.create_task(self._pipe(reader, up_writer))
                 pipes.create_task(self._pipe(up_reader, writer))
         except* (OSError, asyncio.CancelledError):
-            pass  # the thread stops here in either case
+            pass  # an error or a cancellation ends only this connection
         finally:
             self._tasks.discard(task)
             self._connections.difference_update(ends)
@@ -128,7 +131,7 @@ class Proxy:
                 chunk = await reader.read(CHUNK)
                 toxics = self.toxics
                 delay = max(0.0, toxics.latency + self._random.uniform(-toxics.jitter, toxics.jitter))
-                last = max(last, self._loop.time() + delay)  # keeps bytes in order
+                last = max(last, self._loop.time() + delay)  # a later piece never overtakes an earlier one
                 await line.put((last, chunk))
                 if not chunk:
                     return
@@ -158,7 +161,7 @@ class Proxy:
                 await asyncio.sleep(len(piece) / rate)
             writer.write(piece)
             await writer.drain()
-            await asyncio.sleep(0)  # each piece becomes its own segment
+            await asyncio.sleep(0)  # so that each piece is sent in a segment of its own
 
     async def _through_the_hole(self) -> None:
         while self.toxics.hole:  # noqa: ASYNC110 - other threads set it

@@ -1,7 +1,7 @@
 """Writes docs/guarantees.md from the result files: `make guarantees`.
 
-The whole suite takes hours, so its results may come from several machines and days: docs/guarantees.json keeps the last
-one of each part. The results of this checkout are merged into it first.
+The full run takes hours, so its results may come from several machines and days; docs/guarantees.json stores the last
+result of each part. First, the results of this checkout are merged into it.
 """
 
 import json
@@ -22,7 +22,7 @@ COUNTED = {
     "seed", "orders", "accepted", "refused", "unsettled", "lost", "invented", "doubled", "contract_violations",
     "events", "failed", "heal_seconds", "p99_ms", "p99_before_ms", *FAULTS,
 }  # fmt: skip
-REPEATED = "repeated_events"  # shown only if above zero
+REPEATED = "repeated_events"  # shown only if it is above zero
 ALL = "all"
 PATH = re.compile(r"/(?:[^/\s]+/)+([^/\s]+)")
 ALL_ROWS = tuple(n for n in range(1, 31) if n != MUTANTS)
@@ -89,14 +89,14 @@ def main() -> None:
 
 
 def latest(results: Iterable[Result]) -> list[Result]:
-    """Return the last result of each part of each row, in order; a full result wins over a short one."""
+    """Return the latest result of each part of each row, in order; a full result replaces a short one."""
     by_part = {(r.row, r.part): r for r in sorted(results, key=lambda r: (r.scale == "full", r.at))}
     full = [key for key, r in by_part.items() if r.scale == "full"]
     return [by_part[key] for key in sorted(by_part) if not _is_covered(*key, full)]
 
 
 def _is_covered(row: int, part: str, full: Iterable[tuple[int, str]]) -> bool:
-    """Return whether full results of the variants replace this part of the short form, which combines them."""
+    """Return whether full results of all variants replace this short part, which combines the variants."""
     stem = part.removesuffix(ALL)
     return stem != part and any(row == other and name.startswith(stem) for other, name in full)
 

@@ -1,4 +1,4 @@
-"""The result of each row in a JSON file: the report is built from them, and an interrupted suite resumes there."""
+"""Stores the result of each part of a row in a JSON file, for the report and to continue an interrupted run."""
 
 import json
 import re
@@ -11,13 +11,13 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 FOLDER = REPOSITORY / ".results" / "faults"
-MUTANTS = 28  # the row whose parts expect a broken promise
-HISTORY = "history"  # prefix of the parts that tests/model runs
+MUTANTS = 28  # the row of mutants, in which every part expects a broken promise
+HISTORY = "history"  # prefix of parts that tests/model runs
 
 
 @dataclass
 class Result:
-    """One part of a row. `outcome` is passed, failed or not run; `figures` are what was measured."""
+    """The result of one part of a row. `outcome` is passed, failed or not run; `figures` are the measurements."""
 
     row: int
     part: str
@@ -33,23 +33,23 @@ class Result:
 
     @property
     def file(self) -> Path:
-        """The path of its file."""
+        """The path of the result file."""
         return FOLDER / self.scale / f"row-{self.row:02d}-{self.part or 'all'}.json"
 
     def save(self) -> None:
-        """Write the file; replace the last result."""
+        """Write the result file, replacing an earlier result."""
         self.commit = commit()
         self.at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self.file.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
     def passed_before(self) -> bool:
-        """Return whether this commit has passed the part at this scale."""
+        """Return whether the part has passed on this commit at this scale."""
         return any(r.outcome == "passed" and r.commit == commit() for r in [load(self.file)] if r)
 
 
 def part(*words: str) -> str:
-    """Return the name of a part for files and records."""
+    """Return the name of a part, as used in files and records."""
     return re.sub(r"[^a-z0-9_.-]+", "-", "-".join(words))
 
 
@@ -59,12 +59,12 @@ def load(file: Path) -> Result | None:
 
 
 def load_all(scale: str) -> list[Result]:
-    """Return every result of a scale, by row."""
+    """Return all results of a scale (short or full), ordered by row."""
     return [result for file in sorted((FOLDER / scale).glob("row-*.json")) if (result := load(file))]
 
 
 @cache
 def commit() -> str:
-    """Return the commit of the checkout, with `-dirty` if files differ from it."""
+    """Return the commit of the checkout, with `-dirty` if files are changed."""
     command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

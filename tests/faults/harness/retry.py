@@ -1,7 +1,7 @@
-"""Decides whether failed rows of the short form may be retried once: only if nothing but a time limit failed.
+"""Decides whether failed rows of the short form may run again: only if nothing but a time limit failed.
 
-The short form runs for every change, on machines that other programs share. A lost, invented or doubled order or a
-response that violates the contract is never retried.
+The short form runs for every change, on machines that other programs share. A row with a lost, invented or doubled
+order, or with a response that violates the contract, is never retried.
 """
 
 import sys
@@ -13,7 +13,7 @@ BROKEN = ("lost", "invented", "doubled", "contract_violations", "unsettled")
 
 
 def only_slow(results: Iterable[Result]) -> bool:
-    """Return whether at least one row failed, and each failed row reached its verdict without a broken promise."""
+    """Return whether rows failed, and in each of them only a time limit and no promise."""
     failed = [r.figures for r in results if r.outcome == "failed"]
     return bool(failed) and all(figures.get(name) == 0 for figures in failed for name in BROKEN)
 

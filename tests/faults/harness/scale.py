@@ -1,4 +1,4 @@
-"""Every row has two forms: a full one, which may take hours, and a short one for every change."""
+"""The scale of a row: full, which may take hours, or short, for every change."""
 
 import os
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 SCALE = os.environ.get("FAULTS", "")
 Pick = Callable[[T, T], T]
-# One address and few users produce the whole load of a row.
+# A row's whole load comes from one address and a few users, so their limits are raised.
 RAISED_LIMITS = {
     "PROXY_REQUESTS_PER_ADDRESS": "512",
     "PROXY_BODIES_PER_ADDRESS": "512",
@@ -19,12 +19,12 @@ RAISED_LIMITS = {
 
 
 def name(plan: list[Any]) -> str:
-    """Return the test id of a part: the only item of its plan, or `all` for the short form with several."""
+    """Return the test id of a plan: its only item, or `all` if the short form combines several."""
     return "all" if len(plan) > 1 else str(plan[0] if isinstance(plan[0], str) else "+".join(plan[0]))
 
 
 def pick(full: T, short: T) -> T:
-    """Return the value for the form that runs."""
+    """Return the first value in the full form, and the second in the short form."""
     return full if SCALE == "full" else short
 
 

@@ -1,4 +1,4 @@
-"""A running system with everything a row needs: load with a ledger, faults by part, and verification."""
+"""A running system with everything that a row needs: load, fault injection by part, and verification."""
 
 import json
 import signal
@@ -30,7 +30,7 @@ Document = dict[str, Any]
 
 
 class System:
-    """A stack of one shape. Rows share it, so each must leave it healed; see `heal`."""
+    """A stack with given numbers of replicas. Rows share it, so each row must heal it at its end; see `heal`."""
 
     def __init__(self, options: StackOptions, *, seed: int, proxied: bool = False) -> None:
         self.seed = seed
@@ -46,7 +46,7 @@ class System:
         self._configured_at: dict[str, int] = {}
 
     def start(self) -> None:
-        """Start everything and connect as administrator."""
+        """Start all parts, and connect to MongoDB as administrator."""
         with with_proxies() if self._proxied else nullcontext():
             self.stack.__enter__()
         admin = self.stack.client("admin")
@@ -81,10 +81,10 @@ class System:
 
     @contextmanager
     def load(self, orders: int, *, rate: float, users: int = 4, at_most: float = 900, **more: Any) -> Iterator[LoadRun]:
-        """Place orders at `rate` while the block runs and until at least `orders` were sent; then settle all.
+        """Place orders at `rate` while the context lasts and until at least `orders` were sent; then settle them.
 
-        The ledger is in the stack's folder; seed and name of the run are printed. Settling takes at most
-        `settle_seconds`, by default as long as any fault may last.
+        The ledger is in the stack's folder; the seed and the name of the run are printed. Settling takes at most
+        `settle_seconds`, by default longer than any fault lasts.
         """
         self._runs += 1
         options = Options(
@@ -106,20 +106,20 @@ class System:
     # Verification
 
     def verify(self, run_: LoadRun, *, healed_at: float, within: float, may_fail: bool = False) -> Verdict:
-        """Wait until no order of the run is PLACED, at most `within` seconds after `healed_at`; then check all."""
+        """Wait until no order of the run is PLACED, at most `within` seconds after `healed_at`; then check the run."""
         account, mine = run_.account(), run_.orders
         while self.orders.count_documents(mine | {"status": "PLACED"}) and time.time() < healed_at + within:
             time.sleep(0.5)
         seen_after = round(max(0.0, time.time() - healed_at), 2)
         events = [e for e in topic.events(self.stack) if e.user in account.users]
         verdict = check(account, list(self.orders.find(mine)), events, healed_at=healed_at, may_fail=may_fail)
-        verdict.heal_seconds = min(verdict.heal_seconds, seen_after)  # the clock of a processor may be wrong
+        verdict.heal_seconds = min(verdict.heal_seconds, seen_after)  # a processor's clock may be wrong
         return verdict
 
     def prove(
         self, run_: LoadRun, *, figures: Document, healed_at: float, within: float, may_fail: bool = False
     ) -> Verdict:
-        """Verify, keep the figures, and fail the test with the orders' whole history if a promise is broken."""
+        """Verify the run and store the figures; if a promise is broken, fail the test with the orders' full history."""
         verdict = self.verify(run_, healed_at=healed_at, within=within, may_fail=may_fail)
         figures.update(verdict.figures)
         assert verdict.ok, self.explain(verdict, run_)
@@ -127,13 +127,13 @@ class System:
         return verdict
 
     def longest_wait(self, run_: LoadRun) -> float:
-        """Return the longest time in seconds from placed to processed."""
+        """Return the longest time in seconds that an order took from PLACED to PROCESSED."""
         done = self.orders.find(run_.orders | {"status": "PROCESSED"})
         waits: list[float] = [(d["processed_at"] - d["placed_at"]).total_seconds() for d in done]
         return max(waits)
 
     def explain(self, verdict: Verdict, run_: LoadRun) -> str:
-        """Return a failed verdict as text, with the whole history of its first orders."""
+        """Return a failed verdict as text, with the full history of the first few orders."""
         lines = [str(verdict)]
         events = topic.events(self.stack)
         for order in list(verdict.broken)[:3]:
@@ -144,7 +144,7 @@ class System:
     # Faults
 
     def configure(self, part: str, **faults: Any) -> None:
-        """Restart a service process with faults (see inside/sitecustomize.py), or without any."""
+        """Restart a service process with these faults (see inside/sitecustomize.py), or without any."""
         file = self._config_file(part)
         if faults:
             file.write_text(json.dumps(faults), encoding="utf-8")
@@ -155,7 +155,7 @@ class System:
         self.stack.start(part)
 
     def kill(self, *parts: str) -> None:
-        """Kill the parts with SIGKILL, almost at once; they are restarted."""
+        """Kill these parts in parallel with SIGKILL; the supervisor restarts them."""
         threads = [threading.Thread(target=self.stack.kill, args=(part,)) for part in parts]
         for thread in threads:
             thread.start()
@@ -163,13 +163,13 @@ class System:
             thread.join()
 
     def keep_down(self, *parts: str) -> None:
-        """Kill the parts with SIGKILL; they stay dead until they are started."""
+        """Kill these parts with SIGKILL; they are not restarted until `heal` or an explicit start."""
         for part in parts:
             self.stack.restart_policy(part, enabled=False)
         self.kill(*parts)
 
     def pause(self, *parts: str) -> None:
-        """Pause the parts' processes (SIGSTOP)."""
+        """Pause the processes of these parts with SIGSTOP."""
         for part in parts:
             self.stack.signal(part, signal.SIGSTOP)
 
@@ -179,13 +179,13 @@ class System:
             self.stack.signal(part, signal.SIGCONT)
 
     def log(self, part: str) -> str:
-        """Return the part's log since its last `configure`, or from the beginning."""
+        """Return the part's log since its last `configure`, or all of it."""
         with (self.folder / "log" / f"{part}.log").open("rb") as file:
             file.seek(self._configured_at.get(part, 0))
             return file.read().decode(errors="replace")
 
     def parts(self, prefix: str = "") -> list[str]:
-        """Return the names of the parts that begin with `prefix`."""
+        """Return the names of parts with this prefix, sorted."""
         return sorted(part for part in self.stack.parts if part.startswith(prefix))
 
     def admin_urls(self, service: str | None = None) -> list[str]:
@@ -197,7 +197,7 @@ class System:
         return sum(sum(scrape.samples(url, metric).values()) for url in self.admin_urls(service))
 
     def samples_of(self, service: str, metric: str, label: str) -> float:
-        """Return the sum of a metric's samples that carry the label's value, over the service's replicas."""
+        """Return the sum of a metric's samples with this label value, over the service's replicas."""
         found = [scrape.samples(url, metric) for url in self.admin_urls(service)]
         return sum((value for samples in found for labels, value in samples.items() if label in labels), 0.0)
 
@@ -208,7 +208,7 @@ class System:
         return time.monotonic() - began
 
     def heal(self) -> None:
-        """Remove every fault and wait until the system works."""
+        """Remove all faults, start all parts, and wait until an order is processed."""
         configured = [part for part in self._services() if self._config_file(part).exists()]
         for proxy in [*self.mongodb_proxies, *self.kafka_proxies]:
             proxy.heal()
@@ -226,7 +226,7 @@ class System:
         probe(self.stack.base_url, self.stack.ca, seconds)
 
     def primary(self) -> str:
-        """Return the name of the part that is MongoDB's primary."""
+        """Return the name of the part that runs MongoDB's primary."""
         address = wait.until(lambda: self.mongo.primary, "a primary", seconds=60)
         return f"mongodb-{(address[1] or 0) - self.stack._ports['mongodb']}"
 

@@ -1,4 +1,4 @@
-"""The systems that rows run in, by name; at most one runs at a time."""
+"""The systems in which rows run, by name; at most one runs at a time."""
 
 import os
 from contextlib import ExitStack
@@ -18,7 +18,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 class Systems:
-    """Starts a system and stops the one before."""
+    """Starts a system on demand and stops the previous one."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -26,7 +26,7 @@ class Systems:
         self._stack = ExitStack()
 
     def get(self, name: str) -> System:
-        """Return the system, started."""
+        """Return the running system of this name; start it first if necessary."""
         if name != self._name:
             self.close()
             options = StackOptions(root=self.folder / name, **SHAPES[name])

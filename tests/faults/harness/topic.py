@@ -17,7 +17,7 @@ READ_SECONDS = 60.0
 
 
 def events(stack: Stack) -> list[Event]:
-    """Return every event of orders.placed that names an order and its user; skip poison."""
+    """Return every event in orders.placed that names an order and its user; skip poison messages."""
     found = []
     for message in messages(stack, TOPIC):
         try:
@@ -29,7 +29,7 @@ def events(stack: Stack) -> list[Event]:
 
 
 def messages(stack: Stack, topic: str) -> list[kafka.Message]:
-    """Return every message of a topic, up to the ends at the time of the call."""
+    """Return the messages of a topic, up to the end offsets at the time of the call."""
     group = f"retail-faults-{uuid.uuid4().hex}"
     consumer = kafka.consumer(connection(stack, "operator"), group, lambda _: None, **{"enable.partition.eof": False})
     try:
@@ -54,7 +54,7 @@ def headers(message: kafka.Message) -> list[tuple[str, bytes | None]]:
 
 
 def place(message: kafka.Message) -> tuple[int, int]:
-    """Return the partition and offset of a message that was read."""
+    """Return the partition and offset of a message."""
     partition, offset = message.partition(), message.offset()
     assert partition is not None
     assert offset is not None
@@ -78,7 +78,7 @@ def _read(consumer: kafka.Consumer, ends: dict[int, int]) -> list[kafka.Message]
 
 
 def leader(stack: Stack, topic: str, partition: int = 0) -> str:
-    """Return the part that leads the partition, or an empty string while there is none."""
+    """Return the name of the broker that leads the partition, or an empty string without a leader."""
     consumer = kafka.consumer(connection(stack, "operator"), "retail-faults-leader", lambda _: None)
     try:
         found = consumer.list_topics(topic, timeout=TIMEOUT).topics[topic].partitions[partition].leader
@@ -91,7 +91,7 @@ def leader(stack: Stack, topic: str, partition: int = 0) -> str:
 
 def recreate(stack: Stack, topic: str) -> None:
     """Delete the topic with its events, and create it again, empty, from its definition."""
-    admin = _administrator(stack)  # keep the reference: the future dies with it
+    admin = _administrator(stack)  # the future below needs the client to stay alive
     admin.delete_topics([topic], operation_timeout=TIMEOUT)[topic].result(TIMEOUT)
     stack._kafka.prepare()
 
@@ -109,7 +109,7 @@ def end_offsets(stack: Stack, topic: str) -> dict[int, int]:
 
 
 def _administrator(stack: Stack) -> Any:
-    """Return Kafka's administrator, which uses the brokers' internal listener and may do everything."""
+    """Return an administrator on the brokers' internal listener, which has all rights."""
     ports, brokers = stack._ports, stack._options.brokers
     return kafka_admin.connect(
         ",".join(f"127.0.0.1:{ports['kafka-internal'] + n}" for n in range(brokers)),

@@ -1,9 +1,10 @@
-"""Runs first in every service process of a fault test, which has this folder on PYTHONPATH, and sets up its faults.
+"""Injects faults into a service process of a fault test; Python runs this module first, from PYTHONPATH.
 
-The folder `FAULT_CONFIG` may hold a JSON file for this process, named after its admin port and read once at start. All
-members are optional: `environ` (variables to set), `crash_point` (see shared.resilience.crash), `clock_offset` in
-seconds, `clock_jumps` (offsets that alternate each second), `dns_fails` (a file: while it exists, no name is resolved),
-`mutant` (a safeguard of model.mutants to switch off). So a fault needs a restart, but no setting of the service.
+The folder `FAULT_CONFIG` may contain a JSON file for this process, named after its admin port and read once at start.
+All members are optional: `environ` (variables to set), `crash_point` (see shared.resilience.crash), `clock_offset` in
+seconds, `clock_jumps` (offsets that alternate each second), `dns_fails` (a file: while it exists, name resolution
+fails), `mutant` (a safeguard of model.mutants to switch off). So a new fault needs a restart, but the service needs no
+setting for it.
 """
 
 import contextlib
@@ -25,7 +26,7 @@ def _read_faults() -> dict[str, Any]:
 
 
 def _shift_clock(offsets: list[float]) -> None:
-    """Shift the wall clock of this process; the monotonic clock continues, as when a real clock is set."""
+    """Shift the wall clock of this process, as when a clock is set; the monotonic clock is unchanged."""
     import time_machine  # noqa: PLC0415 - only where it is needed
 
     sleep, real = time.sleep, time.time
@@ -46,11 +47,11 @@ def _shift_clock(offsets: list[float]) -> None:
         time_machine.travel(real() + offsets[0], tick=True).start()
     else:
         start()
-        os.register_at_fork(after_in_child=start)  # the thread does not survive the fork of gunicorn's worker
+        os.register_at_fork(after_in_child=start)  # a forked worker of gunicorn has no copy of the thread
 
 
 def _fail_dns_while(file: Path) -> None:
-    """Let every name resolution fail while `file` exists."""
+    """Let name resolution fail while `file` exists."""
     resolve = socket.getaddrinfo
 
     def getaddrinfo(*arguments: Any, **options: Any) -> Any:
@@ -62,7 +63,7 @@ def _fail_dns_while(file: Path) -> None:
 
 
 def _switch_off(safeguard: str) -> contextlib.ExitStack:
-    """Switch a safeguard off in this process until the returned stack is closed."""
+    """Switch off a safeguard in this process until the returned stack is closed."""
     sys.path.append(str(Path(__file__).parents[2]))
     from model.mutants import NO_RECONCILIATION, ON_SERVERS  # noqa: PLC0415 - only where it is needed
 
@@ -83,4 +84,4 @@ if offsets := _faults.get("clock_jumps") or [o for o in [_faults.get("clock_offs
 if "dns_fails" in _faults:
     _fail_dns_while(Path(_faults["dns_fails"]))
 if "mutant" in _faults:
-    _switched_off = _switch_off(_faults["mutant"])  # for as long as the process lives
+    _switched_off = _switch_off(_faults["mutant"])  # kept, so that the safeguard stays off until the process stops
