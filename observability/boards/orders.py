@@ -4,8 +4,10 @@ from observability.boards.queries import quantiles, rate
 from observability.builder import Board, Panel
 
 FAILED_SHARE = (
-    '(sum(rate(retail_http_requests_total{{OURS, status=~"5.."}}[{w}])) or vector(0))'
-    " / sum(rate(retail_http_requests_total{{OURS}}[{w}]))"
+    '((sum(rate(retail_http_requests_total{{OURS, status=~"5.."}}[{w}])) or vector(0))'
+    ' + (sum(rate(retail_proxy_responses_total{{OURS, status="503"}}[{w}])) or vector(0)))'
+    " / (sum(rate(retail_http_requests_total{{OURS}}[{w}]))"
+    " + (sum(rate(retail_proxy_responses_total{{OURS}}[{w}])) or vector(0)))"
 )
 ORDERS = Board(
     name="orders",

@@ -57,6 +57,14 @@ SERVICES = Board(
                     unit="reqps",
                 ),
                 Panel(
+                    title="Responses of the proxy itself, by status",
+                    description="They reach no service: limits (429), bad requests, an API that does not answer (503),"
+                    " the shop page (200, 304).",
+                    queries={"{{status}}": rate("retail_proxy_responses_total", "status")},
+                    unit="reqps",
+                    runbook="buyers-get-errors",
+                ),
+                Panel(
                     title="Logins by result",
                     description="busy and unavailable are auth-api's own failures; the others are the clients'.",
                     queries={"{{result}}": rate("retail_logins_total", "result")},

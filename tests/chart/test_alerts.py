@@ -16,6 +16,7 @@ from support.alert_series import (
     logins,
     pod,
     processing,
+    proxied,
     requests,
     waiting,
 )
@@ -43,6 +44,7 @@ CASES: dict[str, list[Case]] = {
         Case(requests("0+50x200", "0x60 50+50x140"), {75: Firing(BURN.format("20%"), RELEASE)}, (59, 61)),
         Case(requests("0+100000x120", "0+10x120"), {}, (60, 119)),
         Case(requests("0+1x120", "0x60 1x60"), {}, (65, 70)),
+        Case(proxied("0x60 50+50x140"), {75: Firing(BURN.format("20%"), RELEASE)}, (8, 59, 61)),
     ],
     "AvailabilityBurnSlowly": [
         Case(

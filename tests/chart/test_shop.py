@@ -20,7 +20,7 @@ def client(tmp_path: Path, service: int) -> Iterator[RawHttpsClient]:
 
 
 def test_shop_page_is_off_by_default() -> None:
-    assert set(chart_proxy.files()) == {"nginx.conf", "limits.conf", "rules.conf"}
+    assert set(chart_proxy.files()) == {"nginx.conf", "limits.conf", "own_answers.conf", "rules.conf"}
     assert "shop" not in chart_proxy.files()["nginx.conf"]
 
 

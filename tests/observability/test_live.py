@@ -16,6 +16,7 @@ from local_stack.stack import Stack
 from observability.boards import BOARDS
 from observability.builder import OURS
 from support import wait
+from support.customer import https
 from support.observed import DIVISOR, Prometheus, Watch, breakers_agree
 from support.operator import printed_json, publish, retail
 from support.pki import authority
@@ -62,6 +63,13 @@ def test_every_query_of_every_panel_returns_data(watched: Prometheus, board: Any
         wait.until(lambda: not empty(), "data in every panel", seconds=30, every=1)
     except AssertionError:
         raise AssertionError(f"no data: {empty()}") from None
+
+
+def test_response_of_the_proxy_itself_is_counted(stack: Stack, watched: Prometheus) -> None:
+    with https(stack.base_url, stack.ca) as http:
+        assert http.request("TRACE", "/order").status_code == 405
+
+    wait.until(lambda: watched.value('sum(retail_proxy_responses_total{status="405"})') == 1, "the counted response")
 
 
 def test_dead_letter_alert_lasts_until_it_is_acknowledged(stack: Stack, watched: Prometheus) -> None:

@@ -7,11 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from local_stack import proxy
+from shared.http.proxy_statuses import count_proxy_statuses
 from support import wait
+from support.free_ports import free_port
 from support.local_proxy import running
-from support.raw_https import FaultyService, assert_problem
+from support.raw_https import HOST, FaultyService, assert_problem
 
 
 def test_requests_above_a_replicas_capacity_return_503_immediately(tmp_path: Path) -> None:
@@ -62,6 +65,43 @@ def test_address_above_its_request_limit_gets_429_and_is_disconnected(tmp_path: 
         assert answers[-1].headers["retry-after"] == "1"
         assert answers[-1].headers["connection"] == "close"
         assert client.ask("GET /x HTTP/1.1", "Authorization: Bearer a.b.c\r\n").status == 200
+
+
+def test_own_responses_are_counted_and_those_of_a_service_are_not(tmp_path: Path) -> None:
+    registry, port = CollectorRegistry(), free_port()
+    stop = count_proxy_statuses(("127.0.0.1", port), registry)
+
+    def counted() -> dict[str, float]:
+        (family,) = registry.collect()
+        found = {sample.labels["status"]: sample.value for sample in family.samples if sample.name.endswith("_total")}
+        return {status: count for status, count in found.items() if count}
+
+    with running(tmp_path, {}, status_port=port) as client:
+        wait.until(lambda: client.ask("TRACE / HTTP/1.1").status and counted(), "a counted response", seconds=20)
+        for _ in range(4):  # one of the two replicas refuses connections, and the other answers
+            assert client.ask("GET /order?userid=ada HTTP/1.1").status == 200
+        client.ask("POST /order HTTP/1.1", "Content-Length: 65537\r\n")
+        client.ask(f"GET /{'a' * 9000} HTTP/1.1")
+        client.ask("GET /order HTTP/1.1", f"X-Long: {'a' * 9000}\r\n")
+        client.raw(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode(), tls=False)
+        client.ask("GET /die HTTP/1.1")
+        client.ask("GET /shop/shop.css HTTP/1.1")
+        client.ask("GET /api/token HTTP/1.1")
+        wait.until(lambda: counted().get("503") == 2, "the last response", seconds=20)
+    stop()
+
+    assert counted() | {"405": 1} == {"200": 1, "400": 1, "405": 1, "413": 1, "414": 1, "431": 1, "503": 2}
+
+
+def test_unreachable_service_leaves_no_query_in_the_log(tmp_path: Path) -> None:
+    with running(tmp_path, {}) as client:
+        assert client.ask("GET /api/token?userid=ada HTTP/1.1").status == 503
+        assert client.ask("POST /die?userid=ada HTTP/1.1", "Content-Length: 20000\r\n", b"x" * 20000).status == 503
+        log = tmp_path / "log/proxy.log"
+        text = wait.until(lambda: t if (t := log.read_text()).count('"event":"request"') == 2 else None, "two lines")
+
+    assert '"path":"/die"' in text
+    assert "ada" not in text
 
 
 def test_proxy_logs_the_path_without_the_query(tmp_path: Path) -> None:

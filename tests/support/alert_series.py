@@ -27,6 +27,14 @@ def requests(ok: str, unavailable: str) -> dict[str, str]:
     }
 
 
+def proxied(unavailable: str) -> dict[str, str]:
+    """The service answers 50 requests a minute; the proxy rejects 500 a minute in the first ten, and has own 503."""
+    return requests("0+50x200", "0x200") | {
+        f'retail_proxy_responses_total{{{API}, status="429"}}': "0+500x10 5000x190",
+        f'retail_proxy_responses_total{{{API}, status="503"}}': unavailable,
+    }
+
+
 def processing(all_orders: str, in_time: str) -> dict[str, str]:
     return {
         f'retail_order_processing_seconds_bucket{{{PROCESSOR}, le="5.0"}}': in_time,

@@ -67,11 +67,15 @@ def nginx(folder: Path, listening: Callable[[], bool]) -> Iterator[int]:
 
 
 @contextmanager
-def running(folder: Path, authority: Authority, service_port: int, *options: str) -> Iterator[ChartProxy]:
+def running(
+    folder: Path, authority: Authority, service_port: int, *options: str, status_address: str = "127.0.0.1:9"
+) -> Iterator[ChartProxy]:
     """Run the proxy in front of `service_port`; only paths and ports differ from those in a pod."""
     port = free_port()
     write(folder, authority, *options, "--set", "proxy.ipv6=false")
     text = (folder / "nginx.conf").read_text().replace("listen 8443 ssl", f"listen 127.0.0.1:{port} ssl")
     (folder / "nginx.conf").write_text(text.replace("server 127.0.0.1:8080", f"server 127.0.0.1:{service_port}"))
+    own_answers = (folder / "own_answers.conf").read_text()
+    (folder / "own_answers.conf").write_text(own_answers.replace("127.0.0.1:9091", status_address))
     with nginx(folder, lambda: ports.listening(port)) as pid:
         yield ChartProxy(port, pid)

@@ -13,7 +13,9 @@ from support.raw_https import RawHttpsClient, faulty_service
 
 
 @contextmanager
-def running(root: Path, environ: Mapping[str, str], *, with_auth_api: bool = False) -> Iterator[RawHttpsClient]:
+def running(
+    root: Path, environ: Mapping[str, str], *, with_auth_api: bool = False, status_port: int = 9
+) -> Iterator[RawHttpsClient]:
     """Run the proxy for two replicas of order-api, of which one runs, and for auth-api."""
     folders, ports = Folders(root), StackOptions(root=root).choose_ports()
     authority = Authority(folders.certificates)
@@ -23,7 +25,17 @@ def running(root: Path, environ: Mapping[str, str], *, with_auth_api: bool = Fal
     supervisor = Supervisor(lock=lock, file=root / "stack.json", on_change=lambda: None, say=print)
     links = {"docs; {x} $y": "https://example.com/"}
     supervisor.add(
-        [proxy.part(folders, authority, port=ports["proxy"], upstreams=upstreams, environ=environ, links=links)]
+        [
+            proxy.part(
+                folders,
+                authority,
+                port=ports["proxy"],
+                upstreams=upstreams,
+                status_port=status_port,
+                environ=environ,
+                links=links,
+            )
+        ]
     )
     with faulty_service(ports["order-api"]):
         supervisor.start("proxy")

@@ -111,6 +111,7 @@ lifecycle:
 - {name: HTTP_BIND, value: "127.0.0.1:8080"}
 - {name: HTTP_THREADS, value: {{ .values.threads | quote }}}
 - {name: TRUSTED_PROXIES, value: "1"} # the proxy in the same pod, which sets the client's address
+- {name: PROXY_STATUS_BIND, value: "127.0.0.1:9091"} # as in own_answers.conf
 - {name: AUTH_ISSUER, value: {{ .root.Values.auth.issuer | quote }}}
 - {name: AUTH_AUDIENCE, value: {{ .root.Values.auth.audience | quote }}}
 {{- end }}

@@ -17,11 +17,13 @@ from local_stack.process import Part
 
 FILES = REPOSITORY / "charts" / "retail-orders" / "files"
 RULES = FILES / "proxy" / "rules.conf"
+OWN_ANSWERS = FILES / "proxy" / "own_answers.conf"
+POD_STATUS_ADDRESS = "127.0.0.1:9091"
 SHOP = FILES / "proxy" / "shop.conf"
 CONFIG = """\
 daemon off;
 {user}pid {pid};
-error_log /dev/stderr warn;
+error_log /dev/stderr crit; # less serious messages quote the request line, with its query
 worker_processes 2;
 worker_rlimit_nofile 8192;
 worker_shutdown_timeout 8s;
@@ -39,6 +41,7 @@ http {{
     access_log /dev/stdout request;
     client_body_temp_path {client_bodies};
     proxy_temp_path {answers};
+    include {own_answers};
     include {limits};
 {upstreams}
     server {{
@@ -78,12 +81,14 @@ def part(
     *,
     port: int,
     upstreams: Mapping[str, Sequence[int]],
+    status_port: int,
     environ: Mapping[str, str],
     links: Mapping[str, str],
 ) -> Part:
     """Return the proxy as a part that listens on `port`; `upstreams` has the ports of the replicas by service.
 
-    `environ` may change the limits; see `proxy_limits.VARIABLES`. The shop page shows `links`, addresses by title.
+    It sends the status of each response of its own to the UDP port `status_port`. `environ` may change the limits; see
+    `proxy_limits.VARIABLES`. The shop page shows `links`, addresses by title.
     """
     folder = folders.config("proxy")
     limits = proxy_limits.figures(environ)
@@ -97,6 +102,7 @@ def part(
         port=port,
         certificate=_quoted(authority.issue("proxy")),
         limits=_quoted(secret_files.write(folder / "limits.conf", proxy_limits.config(limits))),
+        own_answers=_quoted(_own_answers(folder, status_port)),
         rules=_quoted(RULES),
         shop=_quoted(SHOP),
         shop_root=_quoted(FILES),
@@ -114,6 +120,12 @@ def part(
         ready=lambda: listening(port),
         stop_signal=signal.SIGQUIT,
     )
+
+
+def _own_answers(folder: Path, port: int) -> Path:
+    """Write the chart's file for this machine, and return it."""
+    text = OWN_ANSWERS.read_text(encoding="utf-8")
+    return secret_files.write(folder / "own_answers.conf", text.replace(POD_STATUS_ADDRESS, f"{HOST}:{port}"))
 
 
 def _quoted(value: Path | str) -> str:

@@ -15,6 +15,8 @@ from local_stack.options import Folders, environment
 from local_stack.ports import HOST, Ports
 from local_stack.process import Part
 
+# The one proxy's own responses are counted once: by the service of most paths.
+PROXY_COUNTER = next(f"{name}-0" for name, service in SERVICES.items() if "/" in service.paths)
 PYTHON = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
 
 
@@ -41,6 +43,11 @@ class Wiring:
         """The address of the replica's probes and metrics."""
         return f"http://{HOST}:{self.ports[f'{replica.service}-admin'] + replica.number}"
 
+    @property
+    def proxy_status_port(self) -> int:
+        """The UDP port on which one replica counts the proxy's own responses; its admin port has the same number."""
+        return self.ports[f"{PROXY_COUNTER.rpartition('-')[0]}-admin"]
+
     def links(self, replicas: Iterable[Replica]) -> dict[str, str]:
         """Return the addresses to which the shop page links, by title."""
         return {f"metrics of {replica.name}": f"{self.admin_url(replica)}/metrics" for replica in replicas}
@@ -52,6 +59,8 @@ class Wiring:
         variables = {"ADMIN_BIND": _address(admin_url), **self._dependencies(service), **self._of(service)}
         if url:
             variables["HTTP_BIND"] = _address(url)
+        if name == PROXY_COUNTER:
+            variables["PROXY_STATUS_BIND"] = f"{HOST}:{self.proxy_status_port}"
         return Part(
             name=name,
             command=(str(Path(sys.executable).with_name(service)),),

@@ -206,6 +206,7 @@ class Stack:
                 self._authority,
                 port=self._ports["proxy"],
                 upstreams=upstreams,
+                status_port=self._wiring.proxy_status_port,
                 environ=self._options.extra_env.get("proxy", {}),
                 links=self._wiring.links(self._options.replicas()),
             )

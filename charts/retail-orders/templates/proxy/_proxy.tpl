@@ -20,6 +20,7 @@ lifecycle:
 volumeMounts:
   - {name: proxy-config, mountPath: /etc/nginx/nginx.conf, subPath: nginx.conf, readOnly: true}
   - {name: proxy-config, mountPath: /etc/nginx/limits.conf, subPath: limits.conf, readOnly: true}
+  - {name: proxy-config, mountPath: /etc/nginx/own_answers.conf, subPath: own_answers.conf, readOnly: true}
   - {name: proxy-config, mountPath: /etc/nginx/rules.conf, subPath: rules.conf, readOnly: true}
   {{- if .root.Values.proxy.shop }}
   - {name: proxy-config, mountPath: /etc/nginx/shop.conf, subPath: shop.conf, readOnly: true}

@@ -25,6 +25,7 @@ from auth_api.throttle import Failures, RegistrationLimit, Throttle
 from shared import mongo, store
 from shared.http.app import init_app, register_problems
 from shared.http.openapi import serve_document
+from shared.http.proxy_statuses import count_proxy_statuses
 from shared.key_records import KeyRecords
 from shared.mongo import Document
 from shared.resilience.breaker import Breaker
@@ -140,6 +141,7 @@ def wsgi() -> Flask:
         registry=registry,
         tracer=tracer,
     )
+    stop_counting = count_proxy_statuses(settings.proxy_status_bind, registry)
     keys.start()
     startup_task = StartupTask(failures.create_indexes, pending=INDEXES_PENDING)
     admin = AdminServer(
@@ -151,6 +153,7 @@ def wsgi() -> Flask:
 
     def shutdown() -> None:
         admin.close()
+        stop_counting()
         startup_task.close()
         keys.close()
         passwords.close()

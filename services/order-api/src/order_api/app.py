@@ -30,6 +30,7 @@ from order_api.token_verifier import TokenVerifier
 from shared import kafka, mongo
 from shared.http.app import init_app, register_problems
 from shared.http.openapi import serve_document
+from shared.http.proxy_statuses import count_proxy_statuses
 from shared.resilience.breaker import Breaker
 from shared.resilience.startup import StartupTask
 from shared.store import INDEXES_PENDING, StoreUnavailable
@@ -148,6 +149,7 @@ def wsgi() -> Flask:
         resources=resources,
         tracer=tracer,
     )
+    stop_counting = count_proxy_statuses(settings.proxy_status_bind, registry)
     keys.start()
     relay.start()
     startup_task = StartupTask(partial(_prepare, store, backlog_monitor), pending=INDEXES_PENDING)
@@ -161,6 +163,7 @@ def wsgi() -> Flask:
 
     def shutdown() -> None:
         admin.close()
+        stop_counting()
         startup_task.close()
         keys.close()
         backlog_monitor.stop()

@@ -1,5 +1,6 @@
 """The settings that several services share; each service adds its own in its settings.py."""
 
+import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -8,6 +9,20 @@ from shared.config.mongo_uri import mongo_uri
 from shared.config.settings import address, boolean, ca_file, database_name, env, integer, load, settings
 from shared.config.tracing_settings import TracingSettings
 from shared.telemetry import log
+
+
+def loopback(text: str) -> tuple[str, int] | None:
+    """Parse `IP:port` of a loopback address, or an empty text."""
+    if not text:
+        return None
+    host, port = address(text)
+    try:
+        is_loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise ValueError(f"must be a loopback address such as 127.0.0.1:9091, not {text!r}")
+    return host, port
 
 
 @settings
@@ -57,6 +72,12 @@ class HttpSettings(ServerSettings, ServiceSettings):
     """Settings of an HTTP API."""
 
     trusted_proxies: int = env("TRUSTED_PROXIES", integer(0, 8), default="1", help="trusted X-Forwarded-For hops")
+    proxy_status_bind: tuple[str, int] | None = env(
+        "PROXY_STATUS_BIND",
+        loopback,
+        default="",
+        help="UDP address on loopback to which the proxy sends the status of its own responses; empty: not counted",
+    )
     tracing_trust_clients: bool = env(
         "TRACING_TRUST_CLIENTS",
         boolean,

@@ -33,6 +33,19 @@ class HttpMetrics:
         )
 
 
+class ProxyMetrics:
+    """What the proxy in front of this process answers by itself."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.responses = Counter(
+            "retail_proxy_responses_total",
+            "Responses of the proxy itself, which reach no service, by status. In a pod, those of its own proxy; on one"
+            " machine, those of the only proxy, by the first replica of order-api.",
+            ["status"],
+            registry=registry,
+        )
+
+
 class ResourceMetrics:
     """How full the bounded resources of this process are: threads, places and queues."""
 
