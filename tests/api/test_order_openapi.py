@@ -1,5 +1,6 @@
 """The OpenAPI document of order-api matches its routes, models and responses."""
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -178,6 +179,7 @@ def test_docs_page_loads_no_foreign_assets(service: OrderService) -> None:
     assert b"/openapi.json" in page.data
     assert b'src="http' not in page.data
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    assert re.search("; script-src 'self' 'sha256-[^' ]+'$", page.headers["Content-Security-Policy"])
     assert page.headers["Cache-Control"] == "public, max-age=300"
 
 
