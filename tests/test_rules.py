@@ -34,6 +34,7 @@ DOMAIN = (
     "shared/ordering/events.py",
     "shared/ordering/outbox_entry.py",
     "shared/ordering/money.py",
+    "shared/http/client_address.py",
     "shared/http/problem.py",
     "shared/http/strict_json.py",
     "shared/telemetry/trace_context.py",

@@ -59,6 +59,15 @@ def test_invalid_tokens_of_one_address_are_rejected(service: OrderService) -> No
     assert ask(service, "bad.4.token", address="192.0.2.2").status_code == 401
 
 
+def test_invalid_tokens_of_one_ipv6_network_are_rejected(service: OrderService) -> None:
+    """One customer usually has a whole /64 network."""
+    for n in range(2):
+        ask(service, f"bad.{n}.token", address=f"2001:db8:1:1::{n}")
+
+    assert_too_many(ask(service, "bad.3.token", address="2001:db8:1:1::3"), "invalid-tokens")
+    assert ask(service, "bad.4.token", address="2001:db8:1:2::1").status_code == 401
+
+
 def test_valid_token_is_served_despite_invalid_tokens_from_its_address(service: OrderService) -> None:
     token = service.server.token("alice")
     assert ask(service, token).status_code == 404
@@ -84,3 +93,4 @@ def test_open_mode_limits_orders_by_address(tmp_path: Path) -> None:
         return int(answer.status_code)
 
     assert [place("192.0.2.1"), place("192.0.2.1"), place("192.0.2.2")] == [200, 429, 200]
+    assert [place("2001:db8::1"), place("2001:db8::2"), place("2001:db8:0:1::1")] == [200, 429, 200]

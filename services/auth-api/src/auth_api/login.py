@@ -8,7 +8,8 @@ from auth_api.address_watch import AddressWatch
 from auth_api.best_effort import best_effort
 from auth_api.passwords import Passwords, UnusableHash
 from auth_api.slots import Slots
-from auth_api.throttle import Throttle, limited_address
+from auth_api.throttle import Throttle
+from shared.http.client_address import limited_address
 
 
 class WrongCredentials(Exception):  # noqa: N818 - a state of the request

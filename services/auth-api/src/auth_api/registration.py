@@ -9,7 +9,8 @@ from auth_api.accounts import Registration, validate
 from auth_api.best_effort import best_effort
 from auth_api.passwords import Passwords
 from auth_api.slots import AddressShare, Slots
-from auth_api.throttle import RegistrationLimit, Throttle, limited_address
+from auth_api.throttle import RegistrationLimit, Throttle
+from shared.http.client_address import limited_address
 
 
 class NewUsers(Protocol):

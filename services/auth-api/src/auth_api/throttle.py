@@ -5,13 +5,14 @@ logged in is exempt from the limits that strangers can exhaust: nobody can lock 
 """
 
 import hashlib
-import ipaddress
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
+
+from shared.http.client_address import limited_address
 
 WINDOW = timedelta(minutes=5)
 MAX_PER_USER_AND_ADDRESS = 10
@@ -154,18 +155,6 @@ def limits_for(user: str, address: str, *, is_known: bool = False) -> tuple[Limi
     if is_known:
         return limits
     return (*limits, Limit(_key("user", user), MAX_PER_USER), Limit(_key("new addresses"), MAX_FROM_NEW_ADDRESSES))
-
-
-def limited_address(address: str) -> str:
-    """Return what limits treat as one address: an IPv4 address, or the /64 network of an IPv6 address.
-
-    One customer usually has a whole /64 network, and could send each attempt from a different address in that network.
-    """
-    with suppress(ValueError):
-        ip = ipaddress.ip_address(address)
-        if isinstance(ip, ipaddress.IPv6Address):
-            return str(ip.ipv4_mapped or ipaddress.IPv6Network((ip, 64), strict=False))
-    return address
 
 
 def _known_key(user: str, address: str) -> str:

@@ -14,6 +14,7 @@ from typing import Self
 
 from flask import Response, request
 
+from shared.http.client_address import limited_address
 from shared.http.problem import Problem, seconds
 
 MAX_KEYS = 10_000
@@ -85,7 +86,7 @@ class RateLimiter:
 
         @wraps(view)
         def limited(user: str | None = None) -> Response:
-            remaining = self.take(user or request.remote_addr or "")
+            remaining = self.take(user or limited_address(request.remote_addr or ""))
             response = view() if user is None else view(user)
             response.headers["RateLimit-Policy"] = self._policy
             response.headers["RateLimit"] = f'"{self._name}";r={remaining};t={seconds(self._window)}'

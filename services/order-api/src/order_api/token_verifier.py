@@ -15,6 +15,7 @@ from order_api.jwks import JwksCache, JwksUnavailable
 from order_api.rate_limit import RateLimiter
 from shared.http import access_token
 from shared.http.app import authentication
+from shared.http.client_address import limited_address
 from shared.http.problem import Problem
 
 CACHE_LIMIT = 10_000
@@ -80,7 +81,7 @@ class TokenVerifier:
         return known.userid
 
     def _verify(self, token: str) -> _Verified:
-        address = request.remote_addr or ""
+        address = limited_address(request.remote_addr or "")
         self._invalid_tokens.check(address)
         try:
             return _verify(token)
