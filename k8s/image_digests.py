@@ -8,15 +8,12 @@ Needs helm, and crane, skopeo or docker with buildx, logged in to the registry.
 
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import yaml
+from commands import CommandFailed, Resource, chart, run
 
-CHART = Path(__file__).parents[1] / "charts/retail-orders"
 CLIENTS = {
     "crane": ["crane", "digest"],
     "skopeo": ["skopeo", "inspect", "--format", "{{.Digest}}"],
@@ -29,14 +26,15 @@ def main() -> None:
     client = next((name for name in CLIENTS if shutil.which(name)), None)
     if client is None:
         sys.exit("image-digests: install crane, skopeo or docker: one of them asks the registry")
-    options = [part for file in sys.argv[1:] for part in ("--values", file)]
-    rendered = run(["helm", "template", "retail", str(CHART), *options], "helm cannot render the chart")
-    found = dict(images([resource for resource in yaml.safe_load_all(rendered) if resource]))
+    try:
+        found = dict(images(chart("retail", sys.argv[1:])))
+    except CommandFailed as error:
+        sys.exit(f"image-digests: helm cannot render the chart\n{error}")
     values = {key: {"image": {"digest": digest(client, image)}} for key, image in sorted(found.items())}
     print(yaml.safe_dump(values), end="")
 
 
-def images(resources: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+def images(resources: list[Resource]) -> Iterator[tuple[str, str]]:
     """Yield the key of the values and the image, without a digest, of every container of a Deployment.
 
     Exit with a sentence if an image has a digest and no tag.
@@ -57,23 +55,13 @@ def images(resources: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
 def digest(client: str, image: str) -> str:
     """Return the digest of an image in its registry."""
     name = f"docker://{image}" if client == "skopeo" else image
-    answer = run(
-        [*CLIENTS[client], name], f"{client} cannot find {image}; is it pushed, and are you logged in?"
-    ).strip()
+    try:
+        answer = run([*CLIENTS[client], name]).strip()
+    except CommandFailed as error:
+        sys.exit(f"image-digests: {client} cannot find {image}; is it pushed, and are you logged in?\n{error}")
     if not re.fullmatch("sha256:[0-9a-f]{64}", answer):
         sys.exit(f"image-digests: {client} answered {answer!r} for {image}, which is not a digest")
     return answer
-
-
-def run(command: list[str], trouble: str) -> str:
-    """Return what a command prints. If it fails or takes more than a minute, exit with `trouble` and its error."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - no shell
-    except (OSError, subprocess.TimeoutExpired) as error:
-        sys.exit(f"image-digests: {trouble}\n{error}")
-    if done.returncode:
-        sys.exit(f"image-digests: {trouble}\n{done.stderr.strip()}")
-    return done.stdout
 
 
 if __name__ == "__main__":

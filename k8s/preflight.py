@@ -9,17 +9,15 @@ nothing is missing, 1 if something is, 2 if the cluster cannot be asked.
 import argparse
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import yaml
+from commands import CommandFailed, Resource, chart, resources, run
 
-ROOT = Path(__file__).parents[1]
-CHART = ROOT / "charts/retail-orders"
-Resource = dict[str, Any]
+PRODUCTION = Path(__file__).parent / "production"
 REMEDIES = {
     "cert-manager.io": "install cert-manager, or set certificates.enabled to false and tls.existingSecret of each API",
     "gateway.networking.k8s.io": "install the Gateway API and a gateway, or use ingress instead of httpRoute",
@@ -35,19 +33,17 @@ class Cluster:
 
     def __init__(self, context: str | None) -> None:
         self._command = ["kubectl", *(["--context", context] if context else []), "get", "--raw"]
+        self.get = cache(self._get)  # every path is asked once
 
-    def get(self, path: str) -> Resource | None:
+    def _get(self, path: str) -> Resource | None:
         """Return what the API serves at a path, None if the path does not exist; exit with 2 if kubectl fails."""
         try:
-            done = subprocess.run([*self._command, path], capture_output=True, text=True, check=False, timeout=30)  # noqa: S603 - no shell
-        except (OSError, subprocess.TimeoutExpired) as error:
-            stop(f"kubectl does not answer: {error}")
-        if done.returncode == 0:
-            content: Resource = json.loads(done.stdout)
-            return content
-        if "NotFound" not in done.stderr:
-            stop(f"cannot read {path}: {done.stderr.strip()}")
-        return None
+            content: Resource = json.loads(run([*self._command, path]))
+        except CommandFailed as error:
+            if "NotFound" in str(error):
+                return None
+            stop(f"cannot read {path}: {error}")
+        return content
 
     def list(self, path: str) -> list[Resource]:
         """Return the items of a collection."""
@@ -71,11 +67,13 @@ def main() -> None:
     parser.add_argument("values", nargs="*", help="values files, as for helm")
     options = parser.parse_args()
     cluster = Cluster(options.context)
-    files = [part for file in options.values for part in ("--values", file)]
-    chart = render(["helm", "template", options.release, str(CHART), "--namespace", options.namespace, *files])
-    found = [*of_cluster(cluster, options.namespace), *of_chart(cluster, chart, options.namespace)]
+    try:
+        rendered = chart(options.release, options.values, "--namespace", options.namespace)
+        kafka = resources(["kubectl", "kustomize", str(PRODUCTION)]) if options.strimzi else []
+    except CommandFailed as error:
+        stop(f"cannot render: {error}")
+    found = [*of_cluster(cluster, options.namespace), *of_chart(cluster, rendered, options.namespace)]
     if options.strimzi:
-        kafka = render(["kubectl", "kustomize", str(ROOT / "k8s/production")])
         found += [*unserved(cluster, kafka), *of_strimzi(cluster, options.namespace)]
     for problem in found:
         print(f"missing: {problem}")
@@ -217,17 +215,6 @@ def is_ready(found: Resource) -> bool:
 def of_kind(resources: list[Resource], kind: str) -> list[Resource]:
     """Return the resources of a kind."""
     return [resource for resource in resources if resource["kind"] == kind]
-
-
-def render(command: list[str]) -> list[Resource]:
-    """Return the resources that a command prints."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - no shell
-    except (OSError, subprocess.TimeoutExpired) as error:
-        stop(f"{command[0]} does not answer: {error}")
-    if done.returncode:
-        stop(f"{command[0]} cannot render: {done.stderr.strip()}")
-    return [resource for resource in yaml.safe_load_all(done.stdout) if resource]
 
 
 def stop(reason: str) -> NoReturn:

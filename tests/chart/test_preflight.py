@@ -21,6 +21,7 @@ Cluster = dict[str, Any]
 KUBECTL = """#!/bin/sh
 case "$*" in *kustomize*) exec {kubectl} "$@";; esac
 for path; do :; done
+echo "$path" >> {folder}/asked
 file={folder}/cluster/$(echo "$path" | tr / _)
 [ -e "$file" ] && exec cat "$file"
 [ -e "$file.error" ] && cat "$file.error" >&2 && exit 1
@@ -94,6 +95,14 @@ def test_complete_cluster_passes(values: Path, tmp_path: Path) -> None:
     done = preflight(tmp_path, complete(values), str(values))
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "nothing is missing\n", "")
+
+
+def test_every_path_of_the_cluster_is_read_once(tmp_path: Path) -> None:
+    preflight(tmp_path, complete(EVERYTHING), str(EVERYTHING))
+    asked = (tmp_path / "asked").read_text(encoding="utf-8").splitlines()
+
+    assert len(asked) > 10
+    assert sorted(asked) == sorted(set(asked))
 
 
 ISSUER = "/apis/cert-manager.io/v1/clusterissuers/internal"
