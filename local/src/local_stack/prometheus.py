@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from local_stack import secret_files
+from local_stack.catalog import APIS
 from local_stack.jars import cache
 from local_stack.options import REPOSITORY, Folders, Observation, environment
 from local_stack.ports import HOST
@@ -66,6 +67,7 @@ def rules(divisor: float = 1) -> str:
         "SELECTOR": SELECTOR,
         "NAMESPACE": NAMESPACE,
         "RELEASE": RELEASE,
+        "APIS": "|".join(APIS),
         "RUNBOOKS": RUNBOOKS,
     }.items():
         text = text.replace(token, value)

@@ -33,7 +33,7 @@ def test_alerts_have_no_unreplaced_placeholder() -> None:
     rules = prometheus.rules()
     text = "\n".join(line for line in rules.splitlines() if not line.startswith("#"))
 
-    assert not any(token in text for token in ("SELECTOR", "NAMESPACE", "RELEASE", "RUNBOOKS"))
+    assert not any(token in text for token in ("SELECTOR", "NAMESPACE", "RELEASE", "APIS", "RUNBOOKS"))
     assert 'up{namespace="local", pod=~"retail-.*"} == 0' in text
 
 
