@@ -1,4 +1,4 @@
-"""Settings, modules, tests, commands and tables that documents name exist in the code."""
+"""Documents and code agree: settings, metrics, modules, tests and commands that documents name exist."""
 
 import importlib.util
 import re
@@ -18,7 +18,7 @@ TRANSCRIPTS = [example for document in DOCUMENTS for example in transcripts.comm
 
 
 def script(name: str) -> ModuleType:
-    """Return a script of docs/ as a module."""
+    """Import a script of docs/ as a module."""
     spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -52,7 +52,7 @@ def test_every_alert_is_in_the_operations_guide() -> None:
     assert [alert for alert in alerts if f"`{alert}`" not in guide] == []
 
 
-def test_architecture_lists_at_most_14_existing_modules_for_an_order() -> None:
+def test_an_orders_path_has_at_most_14_existing_modules() -> None:
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| \d+ \| `(.+?)` \|", text, re.MULTILINE)
 
@@ -88,7 +88,7 @@ def test_errors_page_explains_every_problem_type() -> None:
 
 
 def test_every_retail_command_in_a_document_parses() -> None:
-    """It names real commands and options; words in capitals stand for values."""
+    """Each has existing commands and options; words in capitals stand for values."""
     mentioned = [line for document in DOCUMENTS for line in transcripts.mentions(document)]
     for line, _ in TRANSCRIPTS:
         transcripts.parse(line)
@@ -99,7 +99,7 @@ def test_every_retail_command_in_a_document_parses() -> None:
     assert len(mentioned) >= 20
 
 
-def test_wrong_option_in_a_transcript_does_not_parse() -> None:
+def test_unknown_option_in_a_transcript_is_rejected() -> None:
     with pytest.raises(Exception, match="No such option: --older"):
         transcripts.parse("retail orders stuck --older 5")
 
@@ -113,8 +113,8 @@ def test_tables_in_transcripts_are_those_that_retail_draws() -> None:
     assert sum(len(layout.tables) for layout in shown) >= 20
 
 
-def test_every_picture_of_the_guide_exists_and_every_board_has_one() -> None:
-    """`make pictures` draws them."""
+def test_every_board_has_an_existing_picture_in_the_guide() -> None:
+    """Each picture that the guide shows exists, and each board is shown."""
     named = set(re.findall(r"\((pictures/[\w-]+\.svg)\)", (ROOT / "docs/observability.md").read_text(encoding="utf-8")))
     present = {f"pictures/{path.name}" for path in (ROOT / "docs/pictures").iterdir()}
     boards = {f"pictures/{path.stem}.svg" for path in (ROOT / "charts/retail-orders/dashboards").glob("*.json")}

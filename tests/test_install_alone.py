@@ -1,4 +1,4 @@
-"""Each service installs from its own lock alone, and starts without the other members or their dependencies."""
+"""Each service can be installed and started with only its own lock file's packages."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ def run(*command: str | Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("service", SERVICES)
-def test_service_installs_from_its_own_lock_alone(tmp_path: Path, service: str) -> None:
+def test_service_starts_with_only_its_own_lock_file_installed(tmp_path: Path, service: str) -> None:
     package, needed, absent = SERVICES[service]
     python = tmp_path / "venv/bin/python"
     run(UV, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv")

@@ -1,4 +1,4 @@
-"""Locks, members and installer: what is installed where."""
+"""Lock files, workspace members and the installer: which package is installed where."""
 
 import re
 import tomllib
@@ -42,8 +42,8 @@ def test_service_lock_holds_only_its_own_dependencies(service: str) -> None:
     assert locked & (LOCKS[service]["absent"] | NOT_IN_IMAGES) == set()
 
 
-def test_run_lock_file_has_only_dev_versions_and_no_test_tools() -> None:
-    """So one .venv can hold all members, and `make test` tests the versions that `make run` runs."""
+def test_run_lock_has_dev_versions_and_no_test_tools() -> None:
+    """One .venv holds all members, and tests use the versions that `make run` uses."""
     run, whole = (
         set(re.findall(r"^([a-z0-9-]+==\S+)", (ROOT / f"locks/{name}.txt").read_text(encoding="utf-8"), re.MULTILINE))
         for name in ("run", "dev")
@@ -76,7 +76,7 @@ def test_all_members_support_the_same_python_versions() -> None:
 
 
 def test_installer_does_not_set_a_python_version() -> None:
-    """`uv pip sync` would choose wheels for that version instead of the Python of `.venv`."""
+    """With a Python version, `uv pip sync` would choose wheels for that version, not for the Python in `.venv`."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]
 
     assert "pip" not in settings

@@ -1,4 +1,4 @@
-"""Rules for the whole repository: which modules may import what, and which lists must agree."""
+"""Rules for the whole repository: allowed imports, line limits, and lists that must agree."""
 
 import ast
 import re
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 MEMBERS = ("shared", "services/*", "local", "cli", "loadtest")
 SOURCES = sorted(path for member in MEMBERS for path in ROOT.glob(f"{member}/src/**/*.py"))
 CONSOLE = sorted(ROOT.glob("cli/src/retail_cli/console/*.py"))
-# Business rules: without HTTP, databases or brokers.
+# Modules with business rules, which use no HTTP, database or broker.
 DOMAIN = (
     "auth_api/accounts.py",
     "auth_api/throttle.py",
@@ -41,7 +41,7 @@ DOMAIN = (
     "shared/usernames.py",
 )
 WIRING = {"wsgi", "create_app", "main", "run"}
-# The only modules that read the environment of the process.
+# The only modules that may read environment variables.
 ENTRY_POINTS = {
     f"{path.parent.name}/{path.name}"
     for path in ROOT.glob("services/*/src/*/*.py")
@@ -55,7 +55,7 @@ READS_ENVIRONMENT = ENTRY_POINTS | {
 
 
 def name(path: Path) -> str:
-    """Return the path relative to its source folder."""
+    """Return the path of a module, relative to its source folder."""
     return str(path).rpartition("/src/")[2]
 
 
@@ -74,8 +74,8 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
-def test_sources_are_found() -> None:
-    """Without sources the other rules would pass vacuously."""
+def test_rules_find_the_source_files() -> None:
+    """If no source files were found, the other rules would pass without checking anything."""
     names = {name(path) for path in SOURCES}
 
     assert len(names) > 50
@@ -83,7 +83,7 @@ def test_sources_are_found() -> None:
 
 
 @pytest.mark.parametrize("domain", DOMAIN)
-def test_rules_import_only_stdlib_msgspec_and_each_other(domain: str) -> None:
+def test_business_rules_import_only_stdlib_msgspec_and_each_other(domain: str) -> None:
     (path,) = [path for path in SOURCES if name(path) == domain]
     rules = {module.removesuffix(".py").replace("/", ".") for module in DOMAIN}
     foreign = {
@@ -97,8 +97,8 @@ def test_rules_import_only_stdlib_msgspec_and_each_other(domain: str) -> None:
     assert foreign == set()
 
 
-def test_only_one_module_imports_confluent_kafka() -> None:
-    """Except the local stack, which sets up topics and rights."""
+def test_only_shared_kafka_and_local_stack_import_confluent_kafka() -> None:
+    """The local stack uses it to set up topics and rights."""
     users = {name(p) for p in SOURCES if any(m.partition(".")[0] == "confluent_kafka" for m in imports(p))}
 
     assert users == {"shared/kafka.py", "local_stack/kafka_admin.py"}
@@ -118,7 +118,7 @@ def test_only_apis_shared_http_and_the_console_import_flask() -> None:
 
 
 def test_no_service_imports_another() -> None:
-    """Except: the load generator is a command of `retail`."""
+    """The load generator is an exception, because it is a command of `retail`."""
     services = {"auth_api", "order_api", "order_processor", "local_stack", "retail_cli", "load_generator"}
     crossings = {
         (owner, other)
@@ -141,7 +141,7 @@ def test_no_web_framework_is_imported_by_shared_ordering() -> None:
     assert users == set()
 
 
-def test_nothing_else_in_shared_imports_shared_ordering() -> None:
+def test_rest_of_shared_does_not_import_shared_ordering() -> None:
     users = {
         name(path)
         for path in SOURCES
@@ -153,8 +153,11 @@ def test_nothing_else_in_shared_imports_shared_ordering() -> None:
     assert users == set()
 
 
-def test_modules_import_each_other_in_one_direction() -> None:
-    """Remove modules that import none of the rest, again and again; what remains is a cycle or leads to one."""
+def test_modules_have_no_import_cycle() -> None:
+    """There is no import cycle.
+
+    Modules that import none of the remaining ones are removed repeatedly; what remains is a cycle or leads to one.
+    """
     modules = {name(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in SOURCES}
     graph = {
         module: {one for full in imports(path) for one in (full, full.rpartition(".")[0]) if one in modules} - {module}
@@ -187,7 +190,7 @@ def test_modules_and_functions_stay_below_their_line_limits(path: Path) -> None:
 
 
 def routes(app: flask.Flask) -> Iterator[tuple[str, str, Any]]:
-    """Yield path, method and view of every route except the assets of pages."""
+    """Yield path, method and view of every route, except the static files of pages."""
     for rule in app.url_map.iter_rules():
         for method in (rule.methods or set()) - {"HEAD"}:
             yield rule.rule, method.lower(), app.view_functions[rule.endpoint]

@@ -1,4 +1,4 @@
-"""What several modules' tests begin with."""
+"""Fixtures that tests of several packages share."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from support.relay import RelayHarness
 
 @pytest.fixture
 def harness() -> RelayHarness:
-    """A harness after its publisher's first round."""
+    """A RelayHarness whose relay has run once."""
     harness = RelayHarness()
     harness.step()
     return harness

@@ -1,4 +1,4 @@
-"""The rules of .ci/run: it stops at the first failure, and its table has every step that was begun."""
+"""How .ci/run runs its steps: it stops at the first failure, and its table shows every step that was started."""
 
 import os
 import re
@@ -9,18 +9,18 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(steps: str) -> subprocess.CompletedProcess[str]:
-    """Run the functions of .ci/run with other steps."""
+    """Run .ci/run with these steps instead of its own."""
     script = re.sub(r"^step .*\n", "", (ROOT / ".ci/run").read_text(encoding="utf-8"), flags=re.MULTILINE)
     script = script.replace('cd "$(dirname "$0")/.."', f"cd '{ROOT}'") + steps
     return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30, check=False)
 
 
 def table(output: str) -> list[tuple[str, str]]:
-    """Return result and title of each step."""
+    """Return the result and the title of each step in the table."""
     return re.findall(r"^ +\d+:\d\d  (passed|FAILED|NOT RUN) +(.+)$", output, re.MULTILINE)
 
 
-def test_failed_step_ends_the_run_with_its_code() -> None:
+def test_failed_step_stops_the_run_with_its_exit_code() -> None:
     done = run("step one true\nstep two bash -c 'exit 3'\nstep three true\n")
 
     assert done.returncode == 3
@@ -35,13 +35,13 @@ def test_step_that_cannot_run_is_reported_and_the_rest_runs() -> None:
     assert table(done.stdout) == [("NOT RUN", "one"), ("passed", "two")]
 
 
-def test_cluster_without_its_tools_is_not_run() -> None:
+def test_cluster_step_without_its_tools_is_not_run() -> None:
     done = run("step cluster cluster\n")
 
     assert table(done.stdout) == [("NOT RUN", "cluster")]
 
 
-def test_failure_in_a_function_of_several_commands_is_a_failure() -> None:
+def test_failed_command_inside_a_function_fails_its_step() -> None:
     done = run("several() { false && true; }\nstep several several\n")
 
     assert done.returncode == 1

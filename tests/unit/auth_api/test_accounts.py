@@ -1,4 +1,4 @@
-"""Names, passwords, and the Basic header: pure rules."""
+"""Pure rules of user names, passwords and the Basic header."""
 
 import base64
 import string
@@ -67,12 +67,12 @@ def test_common_password_is_rejected_in_upper_and_lower_case(password: str) -> N
 
 
 @pytest.mark.parametrize("line", [0, 1, 999, 1_000, 5_000, 9_999])
-def test_every_line_of_the_list_is_rejected(line: int) -> None:
+def test_every_common_password_of_the_list_is_rejected(line: int) -> None:
     assert pointers("alice", COMMON_PASSWORDS.split()[line]) == ["/password"]
 
 
 @pytest.mark.parametrize("password", ["password1234 and more", "passwor ", "123456781234567x", "word1234"])
-def test_part_of_a_common_password_or_longer_one_is_accepted(password: str) -> None:
+def test_password_that_resembles_a_common_one_is_accepted(password: str) -> None:
     assert validate(Registration("alice", password)) == password
 
 

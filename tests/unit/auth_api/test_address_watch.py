@@ -1,4 +1,4 @@
-"""The warning that a gateway hides the clients' addresses."""
+"""The warning about a gateway that hides the clients' addresses behind its own."""
 
 import pytest
 from structlog.testing import capture_logs
@@ -7,7 +7,7 @@ from auth_api.address_watch import USERS, AddressWatch
 
 
 def warnings(addresses: list[str]) -> list[str]:
-    """Return the addresses in the warnings when a new user logs in from each of `addresses`, in turn."""
+    """Let a new user log in from each address in turn; return the addresses of which the log warns."""
     watch = AddressWatch()
     with capture_logs() as lines:
         for number, address in enumerate(addresses):
@@ -16,7 +16,7 @@ def warnings(addresses: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("address", ["10.244.1.7", "192.168.0.1", "fd00::1"])
-def test_one_private_address_of_many_users_is_warned_of_once(address: str) -> None:
+def test_private_address_of_many_users_causes_one_warning(address: str) -> None:
     assert warnings([address] * (USERS - 1)) == []
     assert warnings([address] * (USERS * 3)) == [address]
 
@@ -32,11 +32,11 @@ def test_one_private_address_of_many_users_is_warned_of_once(address: str) -> No
         ["10.244.1.8"] + ["10.244.1.7"] * USERS,
     ],
 )
-def test_loopback_public_and_several_addresses_are_normal(addresses: list[str]) -> None:
+def test_loopback_public_and_several_addresses_cause_no_warning(addresses: list[str]) -> None:
     assert warnings(addresses) == []
 
 
-def test_one_user_who_logs_in_often_is_normal() -> None:
+def test_frequent_logins_of_one_user_cause_no_warning() -> None:
     watch = AddressWatch()
     with capture_logs() as lines:
         for _ in range(USERS * 2):

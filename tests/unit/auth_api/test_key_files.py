@@ -1,4 +1,4 @@
-"""The files of the signing keys: changed, replaced, invalid."""
+"""Files of signing keys that are changed, replaced or invalid."""
 
 from pathlib import Path
 
@@ -29,8 +29,8 @@ def test_replaced_key_file_is_read_again(tmp_path: Path, keys: SigningKeys) -> N
     assert refreshed(keys).published() != before
 
 
-def test_folder_switched_by_a_link_is_read_again(tmp_path: Path, keys: SigningKeys) -> None:
-    """As Kubernetes mounts a secret: files are links through a link that is replaced."""
+def test_folder_replaced_by_a_symbolic_link_is_read_again(tmp_path: Path, keys: SigningKeys) -> None:
+    """Kubernetes updates a mounted Secret by replacing a symbolic link to the folder of its files."""
     for version in ("one", "two"):
         (tmp_path / version).mkdir()
         write_key(tmp_path / version, "a")
@@ -53,7 +53,7 @@ def test_invalid_change_keeps_the_previous_keys(tmp_path: Path, keys: SigningKey
     assert kids(refreshed(keys)) == ["a", "b"]
 
 
-def test_resource_fork_of_macos_is_ignored(tmp_path: Path, keys: SigningKeys) -> None:
+def test_resource_fork_file_of_macos_is_ignored(tmp_path: Path, keys: SigningKeys) -> None:
     write_key(tmp_path, "a")
     (tmp_path / "._a.pem").write_bytes(b"\0\5\x16\7")
 

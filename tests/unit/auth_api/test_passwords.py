@@ -61,7 +61,7 @@ with ThreadPoolExecutor(16) as clients:
 
 
 def test_memory_stays_bounded_after_many_parallel_logins() -> None:
-    """16 client threads with an arena each keep 300 MiB; two hashing threads keep 19 MiB each, or none."""
+    """16 threads with a memory arena each would keep 300 MiB; two hashing threads keep at most 19 MiB each."""
     command = [sys.executable, "-c", STORM]
     kept = float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout)
 

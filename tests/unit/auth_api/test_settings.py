@@ -45,5 +45,5 @@ def test_cgroup_quota_limits_the_usable_cores(tmp_path: Path, content: str, core
     assert usable_cores(tmp_path / "cpu.max") == (cores or len(os.sched_getaffinity(0)))
 
 
-def test_cpu_affinity_counts_without_a_cgroup(tmp_path: Path) -> None:
+def test_cpu_affinity_limits_the_usable_cores_without_a_cgroup(tmp_path: Path) -> None:
     assert usable_cores(tmp_path / "absent") == len(os.sched_getaffinity(0))

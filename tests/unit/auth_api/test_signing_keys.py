@@ -1,4 +1,4 @@
-"""The signing keys: read, published, rotated, revoked; invalid files."""
+"""Signing keys: which are published, which one signs, and rotation, revocation and outages."""
 
 from pathlib import Path
 from unittest.mock import Mock
@@ -14,7 +14,7 @@ from support.clock import Clock
 from support.wait import until
 
 
-def test_all_keys_are_published_and_the_last_name_signs(tmp_path: Path, keys: SigningKeys) -> None:
+def test_all_keys_are_published_and_the_last_by_name_signs(tmp_path: Path, keys: SigningKeys) -> None:
     for kid in ("2030-02", "2030-01", "2029-12"):
         write_key(tmp_path, kid)
 
@@ -48,7 +48,9 @@ AGED, NEW = KeyRecord(CACHE_SECONDS, is_revoked=False), KeyRecord(0, is_revoked=
         ({"a": KeyRecord(10, is_revoked=False), "b": NEW}, "", "a"),
     ],
 )
-def test_signing_key_is_known_to_every_verifier(records: dict[str, KeyRecord], preferred: str, signer: str) -> None:
+def test_key_signs_only_after_every_verifier_knows_it(
+    records: dict[str, KeyRecord], preferred: str, signer: str
+) -> None:
     assert choose_signer(records, records, preferred=preferred, cache_seconds=CACHE_SECONDS) == signer
 
 
@@ -60,7 +62,7 @@ def test_only_the_public_key_is_published(tmp_path: Path, keys: SigningKeys) -> 
     assert (key["kty"], key["crv"], key["use"], key["alg"]) == ("OKP", "Ed25519", "sig", "EdDSA")
 
 
-def test_refresh_reads_records_every_3_seconds_but_no_unchanged_folder(
+def test_refresh_rereads_records_every_3_seconds_but_not_unchanged_folders(
     tmp_path: Path, clock: Clock, records: FakeKeyRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_key(tmp_path, "a")
@@ -91,7 +93,7 @@ def test_mongodb_outage_keeps_old_keys_and_publishes_no_new_key(
 def test_no_key_is_published_before_its_first_record(
     tmp_path: Path, keys: SigningKeys, records: FakeKeyRecords
 ) -> None:
-    """A key that was revoked must not come back because MongoDB is unavailable while auth-api starts."""
+    """Otherwise a revoked key would be published again if MongoDB is unavailable while auth-api starts."""
     write_key(tmp_path, "a")
     records.error = StoreUnavailable()
 
@@ -147,7 +149,7 @@ def test_empty_folder_has_no_keys_until_one_is_added(tmp_path: Path, keys: Signi
     assert kids(refreshed(keys)) == ["a"]
 
 
-def test_error_names_a_configured_key_that_is_missing(tmp_path: Path, records: FakeKeyRecords) -> None:
+def test_missing_configured_key_is_named(tmp_path: Path, records: FakeKeyRecords) -> None:
     write_key(tmp_path, "a")
     keys = SigningKeys(tmp_path, records.publish, cache_seconds=300, signing_kid="b")
 

@@ -1,4 +1,4 @@
-"""What a login sees of stored users."""
+"""What a login reads of stored users."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("is_lost", [True, False])
-def test_unconfirmed_user_can_log_in_only_after_majority_commit(*, is_lost: bool) -> None:
+def test_new_user_can_log_in_only_after_majority_commit(*, is_lost: bool) -> None:
     servers = ReplicaSet(lambda: NOW)
     database: Any = FakeDatabase(servers)
     users = MongoUsers(database, Breaker("mongodb", BreakerMetrics(CollectorRegistry())))
@@ -32,7 +32,7 @@ def test_unconfirmed_user_can_log_in_only_after_majority_commit(*, is_lost: bool
 
 
 @pytest.mark.parametrize("fields", [{}, {"password_hash": None}, {"password_hash": 7}, {"password_hash": {"a": 1}}])
-def test_malformed_user_returns_a_text_that_is_not_a_hash(fields: dict[str, Any]) -> None:
+def test_malformed_user_document_returns_an_unusable_hash(fields: dict[str, Any]) -> None:
     database: Any = FakeDatabase(ReplicaSet(lambda: NOW))
     users = MongoUsers(database, Breaker("mongodb", BreakerMetrics(CollectorRegistry())))
     database["users"].insert_one({"_id": "alice", **fields})

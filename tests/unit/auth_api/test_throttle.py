@@ -1,4 +1,4 @@
-"""The throttle's limits, on attempts in memory."""
+"""The limits of the login throttle, with attempts in memory."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -35,7 +35,7 @@ def raise_connection_error(*_: object) -> None:
 
 
 def taken(throttle: Throttle, attempts: list[tuple[str, str]]) -> int:
-    """Try all the attempts; return how many were counted."""
+    """Begin these attempts; return how many the throttle allowed."""
     count = 0
     for user, address in attempts:
         try:
@@ -67,7 +67,7 @@ def test_rejected_attempt_is_not_counted(throttle: Throttle) -> None:
     assert taken(throttle, [(f"user{n}", "192.0.2.1") for n in range(90)]) == 90
 
 
-def test_attempt_is_removed_when_counting_it_fails(throttle: Throttle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attempt_is_removed_if_counting_it_fails(throttle: Throttle, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(FakeFailures, "read", raise_connection_error)
         for _ in range(10):
@@ -77,7 +77,7 @@ def test_attempt_is_removed_when_counting_it_fails(throttle: Throttle, monkeypat
     assert taken(throttle, [("alice", "192.0.2.1")] * 12) == 10
 
 
-def test_attempts_expire_after_the_stated_wait(throttle: Throttle, clock: Clock) -> None:
+def test_attempts_expire_after_the_returned_retry_after(throttle: Throttle, clock: Clock) -> None:
     taken(throttle, [("alice", "192.0.2.1")] * 5)
     clock.advance(seconds=100)
     taken(throttle, [("alice", "192.0.2.1")] * 5)
@@ -138,7 +138,7 @@ def test_limit_keys_are_distinct_hashes_of_fixed_length() -> None:
         limit.key for pair in [("a", "b"), ("b", "a"), ("a\0b", ""), ("x" * 9000, "b")] for limit in limits_for(*pair)
     ]
 
-    assert len(set(keys)) == 4 + 3 + 4 + 1  # the address b occurs twice, the limit of all users in each
+    assert len(set(keys)) == 4 + 3 + 4 + 1  # 12: two pairs share the address b, and all share the limit of all users
     assert {len(key) for key in keys} == {64}
 
 
@@ -160,7 +160,7 @@ def test_known_address_is_limited_too(throttle: Throttle) -> None:
     assert taken(throttle, [("alice", "198.51.100.1")] * 12) == MAX_PER_USER_AND_ADDRESS
 
 
-def test_known_address_of_another_user_is_not_exempt(throttle: Throttle) -> None:
+def test_address_known_for_another_user_is_limited(throttle: Throttle) -> None:
     throttle.remember("mallory", "192.0.2.200")
     taken(throttle, [("alice", address) for address in STRANGERS for _ in range(10)])
 

@@ -1,4 +1,4 @@
-"""What the benchmark reports of its samples."""
+"""The report that the benchmark makes of its samples."""
 
 import json
 
@@ -19,10 +19,10 @@ RESULTS = {
 }
 
 
-def test_ratios_are_medians_of_rounds_and_not_ratios_of_medians() -> None:
+def test_ratio_is_the_median_of_the_rounds_ratios() -> None:
     speed, cpu = report.ratio(RESULTS, 32, "naive")
 
-    assert speed == 2.0  # of 3, 2 and 2
+    assert speed == 2.0  # the median of the rounds' ratios 3, 2 and 2
     assert cpu == pytest.approx(0.5)
 
 
@@ -33,7 +33,7 @@ def test_table_has_medians_with_their_spread() -> None:
     assert line.split(" | ")[1:4] == ["safe", "400 (300-600)", "2.00 (2.00-3.00) x"]
 
 
-def test_limits_table_has_the_cost_of_each_group() -> None:
+def test_table_of_limits_has_the_cost_of_each_group() -> None:
     (line,) = [line for line in report.limits_table({"produce": [sample(900, 35)]}).splitlines() if "produce" in line]
 
     assert line == "| produce | 90 | 35 | 100 | 50 |"

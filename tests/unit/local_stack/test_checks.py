@@ -1,4 +1,4 @@
-"""What the machine lacks is reported in one sentence that names the fix. The loader's messages are those of glibc."""
+"""Each requirement that the machine lacks is reported in one sentence with its fix. Loader messages are glibc's."""
 
 import os
 import platform
@@ -43,7 +43,7 @@ def test_unsupported_processor_is_reported(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """Record the limits of open files instead of setting them."""
+    """Record changes to the limit of open files instead of making them."""
     made: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "setrlimit", lambda _which, pair: made.append(pair))
     return made

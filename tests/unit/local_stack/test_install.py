@@ -1,4 +1,4 @@
-"""The decisions of locks/install.sh, with stand-ins for Python, in temporary folders."""
+"""locks/install.sh with a fake Python, in temporary folders."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ esac
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout in a path with a blank and letters outside ASCII."""
+    """A checkout whose path has a blank and non-ASCII letters."""
     folder = tmp_path / "my chéckout"
     (folder / "locks").mkdir(parents=True)
     shutil.copy(SCRIPT, folder / "locks")
@@ -74,7 +74,7 @@ def test_each_mode_installs_its_lock_file_and_writes_a_marker(checkout: Path) ->
 
 
 @pytest.mark.parametrize("move", [shutil.move, shutil.copytree])
-def test_moved_or_copied_venv_is_made_again(checkout: Path, move: object) -> None:
+def test_moved_or_copied_venv_is_created_again(checkout: Path, move: object) -> None:
     install(checkout)
     calls(checkout)
     other = checkout.with_name("other")
@@ -123,7 +123,7 @@ def test_missing_home_and_tmpdir_are_replaced(checkout: Path) -> None:
     assert "TMPDIR (/nonexistent/tmp) is not a folder that can be written: using /tmp" in done.stderr
 
 
-def test_failed_installation_removes_the_ready_mark(checkout: Path) -> None:
+def test_failed_installation_removes_its_marker(checkout: Path) -> None:
     install(checkout, "dev")
 
     assert install(checkout, "dev", FAIL_UV="1").returncode == 1

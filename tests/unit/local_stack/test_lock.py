@@ -1,4 +1,4 @@
-"""The lock of a stack's folder: the error of a second start, with a known and an unknown holder."""
+"""The lock of a stack's folder, and the error of a second start, with and without a known holder."""
 
 import fcntl
 import os
@@ -10,12 +10,12 @@ import pytest
 from local_stack import lock
 from local_stack.errors import StackError
 
-DEAD = "999999999"  # larger than any pid of Linux
+DEAD = "999999999"  # a process id larger than Linux can assign
 
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder whose lock another open file holds."""
+    """Return a folder that is locked through another open file."""
     with (tmp_path / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield tmp_path
@@ -31,7 +31,9 @@ def test_running_holder_is_named_with_the_kill_command(held: Path) -> None:
 
 
 @pytest.mark.parametrize("holder", ["", DEAD])
-def test_unknown_holder_gets_no_advice_to_kill(held: Path, holder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_holder_is_reported_without_a_kill_command(
+    held: Path, holder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lock, "WAIT_SECONDS", 0.2)
     (held / "lock").write_text(holder)
 

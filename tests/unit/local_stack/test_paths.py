@@ -1,4 +1,4 @@
-"""Paths with blanks, quotes and letters outside ASCII, in the files that servers read."""
+"""Paths with blanks, quotes and non-ASCII letters in the files that servers read."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def test_value_is_escaped_for_java_properties(value: str, escaped: str) -> None:
     assert kafka._escaped(value) == escaped
 
 
-def test_curl_lines_quote_the_path_of_the_certificate() -> None:
+def test_printed_curl_commands_quote_the_certificate_path() -> None:
     lines = report._curl_lines("https://localhost:8443", "/a b/ca.pem")
 
     assert sum("--cacert '/a b/ca.pem'" in line for line in lines) == 4

@@ -1,4 +1,4 @@
-"""The default ports, how to choose an offset, and when the error advises another offset."""
+"""Default ports, port offsets, and the error that advises another offset."""
 
 import socket
 from pathlib import Path
@@ -22,7 +22,7 @@ ROOM = {
 
 
 def used(offset: int) -> set[int]:
-    """Return every port of the largest stack at the offset."""
+    """Return every port of the largest stack at this offset."""
     return {first + n for name, first in ports.fixed(offset).items() for n in range(ROOM.get(name, ports.REPLICAS))}
 
 
@@ -48,7 +48,7 @@ def test_bad_offset_is_a_usage_error(offset: str, capsys: pytest.CaptureFixture[
     assert f"must be a whole number from 0 to 38000, not {offset!r}" in capsys.readouterr().err
 
 
-def test_port_in_use_advises_another_offset_as_it_is_typed(tmp_path: Path) -> None:
+def test_error_of_a_used_port_advises_another_offset(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         options = StackOptions(root=tmp_path, ports=2000)

@@ -1,4 +1,4 @@
-"""Prometheus and Grafana next to the stack: their configuration, and the message if one is not installed."""
+"""Prometheus and Grafana of the local stack: their configuration, and the error if one is not installed."""
 
 import shutil
 import subprocess

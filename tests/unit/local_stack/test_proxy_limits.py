@@ -1,4 +1,4 @@
-"""The limits of the one-machine proxy: the chart's figures, or those of the environment."""
+"""The limits of the local proxy: the chart's defaults, or those in the environment."""
 
 import pytest
 import yaml
@@ -9,11 +9,11 @@ from local_stack.errors import StackError
 DEFAULTS = yaml.safe_load((proxy_limits.CHART / "values.yaml").read_text())["proxy"]["limits"]
 
 
-def test_defaults_are_those_of_the_chart() -> None:
+def test_default_limits_are_those_of_the_chart() -> None:
     assert proxy_limits.figures({"PATH": "/bin"}) == DEFAULTS
 
 
-def test_variable_replaces_one_figure() -> None:
+def test_environment_variable_overrides_one_limit() -> None:
     figures = proxy_limits.figures({"PROXY_REQUESTS_PER_ADDRESS": "500"})
 
     assert figures == {**DEFAULTS, "requestsPerAddress": 500}
@@ -21,10 +21,10 @@ def test_variable_replaces_one_figure() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "many", "12345678"])
-def test_bad_figure_is_rejected_by_name(text: str) -> None:
+def test_invalid_limit_is_rejected_by_name(text: str) -> None:
     with pytest.raises(StackError, match="PROXY_REQUESTS_PER_REPLICA must be a whole number"):
         proxy_limits.figures({"PROXY_REQUESTS_PER_REPLICA": text})
 
 
-def test_every_figure_of_the_template_is_filled_in() -> None:
+def test_every_limit_in_the_template_is_filled_in() -> None:
     assert "{{" not in proxy_limits.config(DEFAULTS)

@@ -32,7 +32,7 @@ def fills(picture: ET.Element) -> list[str]:
     return [element.attrib["fill"] for element in picture.iter("{http://www.w3.org/2000/svg}rect")]
 
 
-def test_missing_measurements_are_not_drawn() -> None:
+def test_missing_samples_are_not_drawn() -> None:
     picture = drawn(GAPS, Series("lag", [(0, 1), (1, 2), (50, 2), (51, 1)]))
 
     assert len([*picture.iter("{http://www.w3.org/2000/svg}polyline")]) == 2
@@ -57,7 +57,7 @@ def test_timeline_has_the_colour_of_each_state() -> None:
     ]
 
 
-def test_labels_cannot_break_the_picture() -> None:
+def test_labels_are_escaped_in_the_picture() -> None:
     assert "<a & 'b'>" in texts(drawn(GAPS, Series("<a & 'b'>", [(0, 1), (1, 1)])))
 
 

@@ -1,4 +1,4 @@
-"""The metrics of the orders that wait in the database."""
+"""The metrics of orders that wait in the database."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ NAMES = {name for name, _ in BACKLOG.values()}
 
 
 class FakeReader:
-    """A database whose reading takes `seconds`, or fails with `error`."""
+    """A fake backlog reader that takes `seconds`, or raises `error`."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -33,7 +33,7 @@ class FakeReader:
 
 
 class MonitorHarness:
-    """A monitor over a fake reader; `shown` are the samples that Prometheus would see."""
+    """A backlog monitor on a fake reader; `shown` are the samples that Prometheus would get."""
 
     def __init__(self) -> None:
         self.clock, self.registry = Clock(), CollectorRegistry()
@@ -70,7 +70,7 @@ def test_every_field_of_the_backlog_has_a_metric() -> None:
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable(), ZeroDivisionError()], ids=["outage", "defect"])
-def test_unreadable_database_shows_nothing(harness: MonitorHarness, error: Exception) -> None:
+def test_gauges_are_empty_if_the_database_cannot_be_read(harness: MonitorHarness, error: Exception) -> None:
     harness.monitor.run_once()
     harness.reader.error = error
     harness.monitor.run_once()
@@ -85,7 +85,7 @@ def test_unreadable_database_shows_nothing(harness: MonitorHarness, error: Excep
 @pytest.mark.parametrize(
     ("took", "pause"), [(0.01, PAUSE_SECONDS), (0.3, 15.0), (2.0, LONGEST_PAUSE_SECONDS)], ids=["fast", "slow", "worst"]
 )
-def test_pause_grows_with_the_time_that_reading_takes(harness: MonitorHarness, took: float, pause: float) -> None:
+def test_pause_between_reads_grows_with_their_duration(harness: MonitorHarness, took: float, pause: float) -> None:
     harness.reader.seconds = took
 
     assert harness.monitor.run_once() == pytest.approx(pause)
@@ -111,7 +111,7 @@ def test_long_backlog_is_counted_up_to_its_limit(monkeypatch: pytest.MonkeyPatch
     assert (read.unprocessed, read.oldest_unprocessed_seconds) == (3, 50.0)
 
 
-def test_reading_stops_at_an_open_breaker() -> None:
+def test_backlog_is_not_read_while_the_breaker_is_open() -> None:
     relay = RelayHarness()
     breaker, servers = new_breaker(), relay.servers
     database: Any = FakeDatabase(servers)

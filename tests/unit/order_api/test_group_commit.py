@@ -1,4 +1,4 @@
-"""Group commit: which orders share a write, and that no order is lost, whatever a request does."""
+"""Group commit: which orders share a write, and that no order is lost."""
 
 import time
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from support.group_commit import requests
 
 
 class HastyCollection:
-    """A collection whose writes take between no time and longer than a request waits."""
+    """A collection whose writes take a random time, sometimes longer than a request waits."""
 
     def __init__(self) -> None:
         self.stored: list[str] = []
@@ -27,7 +27,7 @@ class HastyCollection:
         self.stored += [document["_id"] for document in documents]
 
 
-def test_lone_request_writes_at_once() -> None:
+def test_single_request_writes_immediately() -> None:
     with requests() as made:
         made.start("a")
         made.collection.let_through()
@@ -47,7 +47,7 @@ def test_requests_that_arrive_during_a_write_share_the_next_one() -> None:
 
 
 def test_newest_request_leads_the_next_write() -> None:
-    """It has the most time left for it."""
+    """The newest request has the most time left for the write."""
     with requests() as made:
         made.start("a", "b", "c")
         made.collection.let_through(2)
@@ -56,7 +56,7 @@ def test_newest_request_leads_the_next_write() -> None:
         assert made.collection.writes[1][0] == "c"
 
 
-def test_size_of_a_write_is_bounded_and_the_next_write_follows() -> None:
+def test_large_group_is_split_into_bounded_writes() -> None:
     ids = [f"{number:03}" for number in range(BATCH + 6)]
     with requests() as made:
         made.start(*ids)
@@ -77,7 +77,7 @@ def test_document_that_cannot_be_encoded_does_not_stop_the_others() -> None:
 
 
 def test_no_order_is_lost_or_doubled_under_random_load() -> None:
-    """Threads, slow writes and impatient requests at once: whatever was confirmed is stored, and nothing twice."""
+    """With many threads, slow writes and requests that give up, each confirmed order is stored once."""
     collection: Any = HastyCollection()
     stored = collection.stored
     made = GroupCommit(collection, seconds=0.02)

@@ -1,4 +1,7 @@
-"""Group commit: whose error is whose, and what is certain when a request gives up. Each check catches its mutants."""
+"""Group commit: which request gets which error, and what it knows when it gives up.
+
+Each check also catches its mutants.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -29,7 +32,7 @@ def answered_only_when_confirmed() -> None:
 
 def error_is_only_for_the_order_concerned() -> None:
     with requests() as made:
-        made.start("a", "b", "c", "d", "e")  # e leads, and b, c, d follow in their order
+        made.start("a", "b", "c", "d", "e")  # a is written; e leads the next write, with b, c, d in this order
         made.collection.details = {
             "writeErrors": [
                 {"index": 1, "code": 11000, "errmsg": "E11000 duplicate key"},
@@ -102,7 +105,7 @@ def leader_that_dies_leaves_nobody_waiting() -> None:
         made.collection.error = SystemExit()
         made.collection.let_through()
 
-        assert type(made.error("b")) is AutoReconnect  # at once, and so outcome-unknown
+        assert type(made.error("b")) is AutoReconnect  # immediately, so that its outcome is unknown
         assert isinstance(made.error("c"), SystemExit)
         made.collection.error = None
         made.start("d")
@@ -122,7 +125,7 @@ CHECKS: dict[str, Check] = {
         leader_that_dies_leaves_nobody_waiting,
     )
 }
-# The most likely mistakes in a group commit, each with the check that must notice it.
+# Likely mistakes in a group commit, each with the check that must catch it.
 MUTANTS = {
     "answers before the write is confirmed": (
         change(GroupCommit._lead, ("    try:\n", "    [w.woken.release() for w in batch[1:]]\n    try:\n")),
@@ -156,7 +159,7 @@ MUTANTS = {
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
-def test_promise_of_the_group_commit(check: Check) -> None:
+def test_group_commit_keeps_its_promise(check: Check) -> None:
     check()
 
 

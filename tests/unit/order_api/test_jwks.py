@@ -69,7 +69,7 @@ def test_empty_set_withdraws_the_last_key() -> None:
 
 @dataclass
 class HangingServer:
-    """auth-api that responds only when the test allows it."""
+    """auth-api's key endpoint, which responds only when the test allows it."""
 
     keys: dict[str, Any] = field(default_factory=lambda: {"k1": 1})
     fetches: int = 0

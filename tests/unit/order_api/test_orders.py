@@ -62,7 +62,7 @@ def test_fingerprints_are_equal_only_for_equal_orders(one: orders.Order, other: 
 
 
 def test_fingerprint_is_stable_across_versions() -> None:
-    """Otherwise a repeat after an upgrade would be rejected as another order."""
+    """Otherwise a retry after an upgrade would be rejected as a different order."""
     item = {"item": "pear", "quantity": 2, "price": 3}
     order = orders.validate(request(cost="12.50", orderitems=["apple", item]), ("USD",))
 
@@ -107,7 +107,7 @@ def test_cost_must_equal_the_sum_of_all_prices(lines: list[tuple[int, int]], cos
 
 
 @given(checked, ids)
-def test_event_of_a_document_survives_encoding(order: orders.Order, order_id: str) -> None:
+def test_event_of_a_document_survives_an_encoding_round_trip(order: orders.Order, order_id: str) -> None:
     record = orders.build_document(order, order_id=order_id, now=NOW)
     event = orders.build_event(record)
     key, value, headers = events.encode(event, record["outbox"]["traceparent"])

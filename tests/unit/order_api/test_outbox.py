@@ -1,4 +1,4 @@
-"""The outbox in MongoDB, beyond the behaviour that tests/behaviour covers."""
+"""The outbox in MongoDB: cases that tests/behaviour does not cover."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,7 +35,7 @@ def database(servers: ReplicaSet) -> Any:
 
 
 def place(servers: ReplicaSet, *ages: int) -> list[str]:
-    """Store orders of these ages in seconds; return their ids."""
+    """Store one order for each age in seconds; return their ids."""
     breaker = Breaker("mongodb", BreakerMetrics(CollectorRegistry()))
     store = OrderStore(database(servers), breaker, breaker)
     order = orders.Order("alice", Amount(100), "USD", (OrderItem("apple"),))

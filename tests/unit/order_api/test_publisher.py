@@ -1,4 +1,4 @@
-"""Producer failures: errors open the breaker, a broken producer is replaced, and no event is lost."""
+"""Producer failures: errors open the breaker, a producer with a fatal error is replaced, and no event is lost."""
 
 import pytest
 from structlog.testing import capture_logs
@@ -92,7 +92,7 @@ def test_fatal_error_from_poll_fails_events_in_flight(harness: RelayHarness) -> 
     assert harness.entries() == []
 
 
-def test_back_off_of_broken_producers_doubles_up_to_20_seconds(harness: RelayHarness) -> None:
+def test_back_off_after_fatal_errors_doubles_up_to_20_seconds(harness: RelayHarness) -> None:
     pauses = []
     for _ in range(7):
         harness.producer.break_fatally()

@@ -1,4 +1,4 @@
-"""Token buckets: what is granted, when the next token comes, and that memory is bounded."""
+"""Token buckets: when a token is granted, when the next one is available, and bounded memory."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def limiter(rate: str = "10/20", *, max_keys: int = 100) -> tuple[RateLimiter, C
 
 
 def granted(limiter: RateLimiter, key: str = "alice", tries: int = 1000) -> int:
-    """Return how many tokens could be taken before the first rejection."""
+    """Take tokens until the first rejection; return how many were granted."""
     for number in range(tries):
         try:
             limiter.take(key)
@@ -88,7 +88,7 @@ def test_check_rejects_when_take_would_and_takes_nothing() -> None:
         limit.check("alice")
 
 
-def test_keys_used_longest_ago_are_forgotten() -> None:
+def test_least_recently_used_keys_are_forgotten() -> None:
     limit, _ = limiter(max_keys=3)
     granted(limit, "alice")
     for key in ("b", "c"):
@@ -101,6 +101,6 @@ def test_keys_used_longest_ago_are_forgotten() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "50", "50/", "/100", "0/5", "5/0", "a/b", "1.5/3", "-1/3", "1/2/3", "1000000/1"])
-def test_bad_rate_is_rejected(text: str) -> None:
+def test_invalid_rate_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="REQUESTS_PER_SECOND/BURST"):
         Rate.parse(text)

@@ -1,4 +1,4 @@
-"""Whether a replica can serve, as /readyz shows it."""
+"""The readiness of a replica, as /readyz reports it."""
 
 import threading
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def new_store() -> OrderStore:
 
 @pytest.fixture
 def tasks() -> Iterator[list[StartupTask]]:
-    """Tasks that the fixture closes."""
+    """A list of tasks that are closed after the test."""
     started: list[StartupTask] = []
     yield started
     for task in started:

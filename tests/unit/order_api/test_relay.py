@@ -1,4 +1,4 @@
-"""The outbox relay: fast path, outbox entries, gauges, and the life of its thread."""
+"""The outbox relay: fast path, outbox entries, gauges, and its thread."""
 
 from collections.abc import Sequence
 

@@ -19,10 +19,10 @@ def test_page_has_at_least_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
     page, last = responses.to_page(records, limit=3, on_malformed=lambda error: pytest.fail(str(error)))
 
     assert (len(page), last) == (1, "c")
-    assert next(records)["_id"] == "a"  # only the first order that does not fit is consumed
+    assert next(records)["_id"] == "a"  # only one order beyond the page is read from the cursor
 
 
-def test_page_leaves_malformed_orders_out_and_continues_behind_them() -> None:
+def test_page_omits_malformed_orders_and_continues_after_them() -> None:
     ids = [orders.new_id(NOW + timedelta(seconds=n), bytes(10)) for n in range(4, 0, -1)]
     records = [orders.build_document(ORDER, order_id=order_id, now=NOW) for order_id in ids]
     for bad in (1, 3):

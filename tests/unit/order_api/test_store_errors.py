@@ -28,7 +28,7 @@ RECORD = {"_id": "tried", "userid": "alice"}
 
 
 class FailingDatabase:
-    """A database and its one collection, whose every operation raises `error` and is counted."""
+    """A database with one collection; every operation raises `error` and is counted."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -116,7 +116,7 @@ def test_duplicate_key_does_not_open_the_breaker() -> None:
     assert breaker.state == "closed"
 
 
-def test_open_breaker_rejects_with_the_remaining_time() -> None:
+def test_open_breaker_rejects_calls_with_the_remaining_time() -> None:
     store, database, breaker = failing(AutoReconnect())
     for _ in range(CONSECUTIVE_FAILURES):
         with pytest.raises(StoreUnavailable):
@@ -140,7 +140,7 @@ def test_failed_read_is_unavailable(error: Exception) -> None:
             read()
 
 
-def test_failed_lists_open_only_the_breaker_of_lists() -> None:
+def test_failed_lists_open_only_the_breaker_for_lists() -> None:
     store, database, breaker = failing(NetworkTimeout("timed out"))
     for _ in range(CONSECUTIVE_FAILURES):
         with pytest.raises(StoreUnavailable):

@@ -75,7 +75,7 @@ def test_full_batch_is_followed_by_the_next_without_pause(harness: RelayHarness)
     assert len(harness.published()) == 2 * BATCH + 1
 
 
-def test_due_minutes_ahead_counts_as_passed(harness: RelayHarness) -> None:
+def test_due_time_minutes_in_the_future_counts_as_due(harness: RelayHarness) -> None:
     record = harness.place(enqueued=False)
     harness.change(record["_id"], {"outbox.due": harness.clock.now + timedelta(minutes=3)})
     harness.step(2)
@@ -109,7 +109,7 @@ def test_failed_delivery_is_retried_with_a_doubling_back_off(harness: RelayHarne
     assert pauses == [1, 2, 4, 8, 16, 20, 20]
 
 
-def test_half_open_breaker_limits_the_sweep_to_its_probes(harness: RelayHarness) -> None:
+def test_half_open_breaker_limits_the_sweep_to_a_few_probes(harness: RelayHarness) -> None:
     harness.producer.delivers_on_poll = False
     for _ in range(20):
         harness.place()

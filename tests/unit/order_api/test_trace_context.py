@@ -1,4 +1,4 @@
-"""The trace context of an order in all copies of its event."""
+"""An order's trace context in every copy of its event."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 HEADER = [TRACE.encode()]
 
 
-def test_trace_context_is_published_on_the_fast_path_and_by_the_sweep(harness: RelayHarness) -> None:
+def test_fast_path_and_sweep_publish_the_trace_context(harness: RelayHarness) -> None:
     harness.place(traceparent=TRACE)
     harness.place(traceparent=TRACE, enqueued=False)
     harness.step()
@@ -48,7 +48,7 @@ def test_trace_context_survives_a_redrive(harness: RelayHarness) -> None:
     assert harness.traceparents() == [HEADER, HEADER]
 
 
-def test_entry_of_an_earlier_release_has_the_trace_context(harness: RelayHarness) -> None:
+def test_trace_context_of_an_earlier_releases_outbox_entry_is_published(harness: RelayHarness) -> None:
     order_id = harness.place(enqueued=False)["_id"]
     harness.change(order_id, {"outbox.traceparent": TRACE})
     harness.step(3)
@@ -81,7 +81,7 @@ def test_each_send_has_a_span_with_path_attempt_and_partition(harness: RelayHarn
     assert [send.attributes["messaging.kafka.offset"] for send in sends] == [0, 1]
 
 
-def test_failed_send_names_its_error_and_a_retry_its_attempt(harness: RelayHarness) -> None:
+def test_send_spans_have_the_error_and_the_attempt(harness: RelayHarness) -> None:
     harness.place(traceparent=TRACE)
     harness.producer.delivers_on_poll = False
     harness.step()
@@ -110,7 +110,7 @@ def test_unrecorded_order_is_sent_without_a_span(harness: RelayHarness) -> None:
     assert harness.traceparents() == [[TRACE[:-1].encode() + b"0"], []]
 
 
-def test_lines_about_an_event_name_its_trace(harness: RelayHarness) -> None:
+def test_log_lines_about_an_event_have_its_trace_id(harness: RelayHarness) -> None:
     unreadable = harness.place(traceparent=TRACE, enqueued=False)["_id"]
     harness.change(unreadable, {"cost": "much"})
     harness.place(traceparent=TRACE)

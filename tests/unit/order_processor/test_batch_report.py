@@ -1,4 +1,4 @@
-"""What a batch leaves behind: one log line, and spans of its recorded orders."""
+"""What a batch reports: one log line, and spans of its recorded orders."""
 
 import pytest
 from pymongo.errors import AutoReconnect
@@ -60,7 +60,7 @@ def test_batch_without_recorded_order_creates_no_span() -> None:
     assert harness.recorder.spans == []
 
 
-def test_outage_fails_the_span_of_the_batch_and_ends_no_order() -> None:
+def test_outage_fails_the_batch_span_and_creates_no_order_spans() -> None:
     harness = HandlerHarness(document("1"))
     harness.servers.before_operation = lambda _: Failure.NO_PRIMARY
     with pytest.raises(AutoReconnect):
@@ -71,7 +71,7 @@ def test_outage_fails_the_span_of_the_batch_and_ends_no_order() -> None:
     assert batch.error is not None
 
 
-def test_batch_is_one_log_line_with_counts() -> None:
+def test_batch_writes_one_log_line_with_counts() -> None:
     harness = HandlerHarness(document("1"), document("2"))
     with capture_logs() as lines:
         harness.handle(message("1", traceparent=TRACES[0]), message("1"), message("2"))
@@ -89,7 +89,7 @@ def test_batch_is_one_log_line_with_counts() -> None:
     }
 
 
-def test_lines_about_an_order_name_its_trace() -> None:
+def test_log_lines_about_an_order_have_its_trace_id() -> None:
     harness = HandlerHarness(document("1"))
     with capture_logs() as lines:
         harness.handle(message("1", "poison", traceparent=TRACES[0]), message("absent", traceparent=UNRECORDED))

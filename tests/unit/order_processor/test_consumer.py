@@ -1,4 +1,4 @@
-"""The poll loop: events stay in flight until they are done, and only then their offsets are committed."""
+"""The poll loop: events stay in flight until they are handled, and only then are their offsets committed."""
 
 from itertools import pairwise
 
@@ -45,7 +45,8 @@ def test_outage_pauses_double_up_to_thirty_seconds(topic: FakeTopic) -> None:
     pauses = [round(after - before, 1) for before, after in pairwise(attempts)]
     assert pauses[:4] == pytest.approx([0.1, 0.2, 0.4, 0.8], abs=0.11)
     assert max(pauses) == pytest.approx(30.0, abs=0.2)
-    assert harness.consumer.last_poll_at == pytest.approx(harness.seconds, abs=0.2)  # it continues to poll meanwhile
+    # the consumer polls during its pauses
+    assert harness.consumer.last_poll_at == pytest.approx(harness.seconds, abs=0.2)
 
 
 def test_consumption_continues_after_outage(topic: FakeTopic) -> None:
@@ -138,7 +139,7 @@ def test_end_after_control_records_is_committed_once(topic: FakeTopic) -> None:
     assert commits.count("commit") == 1
 
 
-def test_gap_at_the_end_is_committed_by_a_new_consumer(topic: FakeTopic) -> None:
+def test_new_consumer_commits_the_end_after_control_records(topic: FakeTopic) -> None:
     ConsumerHarness(topic).poll(2)
     (first,) = topic.members
     topic.leave(first)
@@ -174,7 +175,7 @@ def test_unexpected_error_keeps_events_in_flight(topic: FakeTopic) -> None:
     assert topic.committed == ends(topic)
 
 
-def test_consumer_is_busy_during_long_handling(topic: FakeTopic) -> None:
+def test_consumer_reports_busy_during_long_handling(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
     seen: list[bool] = []
 

@@ -1,4 +1,4 @@
-"""Closing the consumer: the batch in flight is finished and committed, within a limit of time."""
+"""On close, the consumer finishes and commits the batch in flight, within a time limit."""
 
 from collections.abc import Callable
 from typing import Any

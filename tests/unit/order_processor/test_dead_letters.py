@@ -14,7 +14,10 @@ from support.handler import PLACED_AT, TAKEN_AT
 
 
 class Producer:
-    """Reports at `flush`. Rejects records above `limit` bytes, by itself or as the broker; `error` fails all others."""
+    """A producer that reports deliveries at `flush`.
+
+    Records above `limit` bytes are rejected, at `produce` or by the broker; with `error` all others fail.
+    """
 
     def __init__(self, *, limit: int = 10_000, rejects_itself: bool = True) -> None:
         self.limit = limit
@@ -140,7 +143,7 @@ def test_producer_with_fatal_error_on_poll_is_replaced() -> None:
 
     letters = DeadLetters(make)
     letters.poll()
-    assert made == []  # nothing to poll yet
+    assert made == []  # polling creates no producer
 
     letters.send([letter()])
     letters.poll()

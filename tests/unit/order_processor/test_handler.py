@@ -1,4 +1,4 @@
-"""Handling a batch: each order once, each rejected one alone, and no failure counted in an outage."""
+"""The handler processes each order of a batch once, fails rejected ones alone, and counts no attempt in an outage."""
 
 from datetime import timedelta
 from typing import Any
@@ -120,7 +120,7 @@ def test_attempts_are_counted_only_for_the_rejected_order() -> None:
 
     batch = harness.handle(*(message(str(n), offset=n) for n in range(500)))
 
-    assert len(updates) < 20  # not one for each order
+    assert len(updates) < 20  # far fewer than one for each order
     assert [record.attempts for record in batch.pending] == [1]
     assert batch.done == {("orders.placed", 0): 250}
     assert sum(order["status"] == "PROCESSED" for order in harness.servers.view.values()) == 499
@@ -130,7 +130,7 @@ def test_attempts_are_counted_only_for_the_rejected_order() -> None:
         harness.handler.handle(batch)
     assert harness.dead_letters.sent == []
     harness.handler.handle(batch)
-    (letter,) = harness.dead_letters.sent  # it cannot even be set FAILED
+    (letter,) = harness.dead_letters.sent  # dead-lettered, because the order cannot even become FAILED
     assert (batch.pending, letter.attempts, letter.message.key) == ([], 6, b"250")
     assert harness.status("250") == "PLACED"
 

@@ -1,4 +1,4 @@
-"""Broken events become dead letters and leave their order unchanged; they stay in flight until Kafka has them."""
+"""Broken events become dead letters without a change to any order, and stay in flight until Kafka has those."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""order-processor as a process that cannot start."""
+"""The error of an order-processor that cannot start."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from support.pki import authority
 
 
 @pytest.mark.parametrize("variable", ["MONGODB_CA_FILE", "KAFKA_CA_FILE"])
-def test_empty_ca_file_ends_the_start_with_one_sentence(tmp_path: Path, variable: str) -> None:
+def test_empty_ca_file_stops_the_start_with_one_sentence(tmp_path: Path, variable: str) -> None:
     (tmp_path / "ca.pem").write_bytes(authority())
     (tmp_path / "empty.pem").touch()
     environ = {

@@ -1,4 +1,4 @@
-"""The monitor's thread, and how it stops."""
+"""The monitor's metrics, and how its thread stops."""
 
 import threading
 from typing import Any
@@ -17,7 +17,7 @@ from shared.store import StoreUnavailable
 
 
 class SlowOffsets:
-    """Kafka that replies only when it is allowed to."""
+    """An offsets reader that returns only when the test allows it."""
 
     def __init__(self) -> None:
         self.requested, self.may_reply = threading.Event(), threading.Event()
@@ -29,7 +29,7 @@ class SlowOffsets:
 
 
 class AnsweringOffsets:
-    """Kafka with these offsets, or an outage."""
+    """An offsets reader that returns these offsets, or raises an outage."""
 
     def __init__(self, *offsets: Offsets) -> None:
         self.offsets = offsets

@@ -1,4 +1,4 @@
-"""Commits are repeated until the broker has replied; a rejection is final for a partition that was lost."""
+"""The committer repeats a commit until the broker accepts it, but not after a partition was lost."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from shared.ordering.events import TOPIC
 
 
 class Broker:
-    """Receives commits, and replies when a test says so."""
+    """A broker that receives commits and replies when the test says so."""
 
     def __init__(self, committer: OffsetCommitter) -> None:
         self.committer = committer
@@ -32,13 +32,13 @@ def test_commit_is_repeated_until_reply_with_newest_offset() -> None:
     broker = Broker(committer)
     committer.add({(TOPIC, 0): 10, (TOPIC, 1): 5})
     committer.commit(broker)
-    committer.add({(TOPIC, 0): 3})  # a recreated topic starts lower
+    committer.add({(TOPIC, 0): 3})  # a lower offset, as after a topic was recreated
     committer.commit(broker)
     assert broker.asked == [{0: 10, 1: 5}]
 
     broker.answer(KafkaError.COORDINATOR_NOT_AVAILABLE)
     committer.commit(broker)
-    assert len(broker.asked) == 1  # not at once
+    assert len(broker.asked) == 1  # not repeated before the back-off
     seconds[0] = 2.0
     committer.commit(broker)
     assert broker.asked[1] == {0: 3, 1: 5}
@@ -76,13 +76,13 @@ def test_commit_rejected_in_rebalance_is_repeated_while_assigned(error: int) -> 
     assert broker.asked == [{0: 10, 1: 5}, {0: 10}]
 
 
-def test_one_reply_does_not_finish_two_requests() -> None:
+def test_one_reply_does_not_finish_two_commits() -> None:
     committer = OffsetCommitter(clock=lambda: 0.0)
     broker = Broker(committer)
     committer.add({(TOPIC, 0): 10})
     committer.commit(broker)
     committer.add({(TOPIC, 0): 20})
-    committer.commit_now(broker)  # as partitions are revoked
+    committer.commit_now(broker)  # as when partitions are revoked
 
     broker.answer()
     committer.commit(broker)

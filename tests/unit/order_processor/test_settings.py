@@ -22,7 +22,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_unset_variables_have_defaults(environ: dict[str, str]) -> None:
+def test_unset_variables_get_their_defaults(environ: dict[str, str]) -> None:
     settings = Settings.from_env(environ)
 
     assert settings.admin_bind == ("127.0.0.1", 9090)

@@ -1,4 +1,4 @@
-"""A consumer that receives nothing from its partitions is detected, and no other."""
+"""Only a consumer that receives nothing from a partition with pending events is reported as stuck."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def reading(*committed: int, end: int = 10) -> Reading:
 
 
 def test_one_stuck_partition_is_detected(detector: StuckDetector, clock: Clock) -> None:
-    """It is detected whatever the other partitions deliver."""
+    """One partition is detected even if the others make progress."""
     for others in range(3):
         detector.observe(reading(others, 4), ASSIGNED, is_busy=False)
         detector.check()
@@ -50,7 +50,7 @@ def test_unassigned_consumer_is_stuck_after_sixty_seconds(detector: StuckDetecto
         detector.check()
 
 
-def test_few_observations_or_a_short_time_do_not_mean_stuck(detector: StuckDetector, clock: Clock) -> None:
+def test_few_observations_or_a_short_time_are_not_stuck(detector: StuckDetector, clock: Clock) -> None:
     for _ in range(5):
         detector.observe(reading(10, 4), ASSIGNED, is_busy=False)
         clock.now += 1
@@ -79,7 +79,7 @@ def test_moving_position_is_not_stuck(detector: StuckDetector, clock: Clock) -> 
     ],
     ids=["nothing left", "busy, or paused in an outage", "assigned by another now", "unknown partition"],
 )
-def test_standstill_is_forgotten(
+def test_observed_standstill_is_reset_by_any_other_explanation(
     detector: StuckDetector, clock: Clock, later: Reading, assigned: frozenset[tuple[str, int]], *, is_busy: bool
 ) -> None:
     for now in (reading(10, 4), reading(10, 4), later, reading(10, 4), reading(10, 4)):

@@ -1,4 +1,4 @@
-"""Who may use the operator's console: only who knows its address, from this machine."""
+"""Only who knows its secret address can use the operator's console, and only from this machine."""
 
 import socket
 from pathlib import Path
@@ -26,8 +26,8 @@ def test_path_without_the_token_returns_404(path: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8450", "127.0.0.1.evil.example", "10.0.0.1"])
-def test_other_host_is_refused(host: str) -> None:
-    """A page of another name that resolves to 127.0.0.1 (DNS rebinding) reads nothing."""
+def test_request_for_another_host_is_refused(host: str) -> None:
+    """A host name that resolves to 127.0.0.1 (DNS rebinding) gives a web page no access."""
     client, _ = console()
 
     assert client.get(f"{ROOT}/", headers={"Host": host}).status_code == 404
@@ -71,7 +71,7 @@ def test_every_response_forbids_foreign_scripts_and_framing() -> None:
         assert headers["Referrer-Policy"] == "same-origin"
 
 
-def test_text_from_outside_is_never_markup() -> None:
+def test_stored_text_is_escaped_in_pages() -> None:
     bad = "<script>alert(1)</script>"
     client, _ = console(
         order("o1", userid=bad, orderitems=[{"item": bad, "quantity": 1}]),
@@ -107,7 +107,7 @@ def test_port_in_use_is_named_with_exit_code_1() -> None:
     assert (result.exit_code, f"port {port} of 127.0.0.1 cannot be used" in result.stderr) == (1, True)
 
 
-def test_server_answers_on_loopback_without_its_version_and_logs_no_address(capfd: pytest.CaptureFixture[str]) -> None:
+def test_console_listens_on_loopback_and_never_logs_its_address(capfd: pytest.CaptureFixture[str]) -> None:
     client, _ = console(failed("o1"))
     listening = server.listen(client.application, 0)
     with server.running(listening):

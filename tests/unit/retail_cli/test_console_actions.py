@@ -35,7 +35,7 @@ def test_confirmed_redrive_changes_the_orders_of_the_dry_run_only() -> None:
     assert session.order("o2")["status"] == "FAILED"
 
 
-def test_redrive_all_takes_every_failed_order() -> None:
+def test_redrive_all_redrives_all_failed_orders() -> None:
     client, session = console(failed("o1"), failed("o2"), order("o3"))
 
     page = post(client, "/redrive", which="all").text
@@ -67,7 +67,7 @@ def test_redrive_without_a_dry_run_is_refused(plan: str) -> None:
     assert session.order("o1")["status"] == "FAILED"
 
 
-def test_confirmation_works_once_and_for_its_own_action() -> None:
+def test_confirmation_is_valid_once_and_only_for_its_action() -> None:
     client, _ = console(failed("o1"))
     plan = plan_id(post(client, "/redrive", order="o1").text)
     other = plan_id(post(client, "/redrive", order="o1").text)

@@ -1,11 +1,11 @@
-"""A dry run's plan is carried out once, within ten minutes, and the number of plans is limited."""
+"""The plan of a dry run can be confirmed once, within ten minutes; the number of stored plans is limited."""
 
 from retail_cli.console.plans import KEPT, VALID_SECONDS, Plan, Plans
 
 PLAN = Plan("redrive", ("o1",))
 
 
-def test_plan_is_taken_once() -> None:
+def test_plan_can_be_used_once() -> None:
     plans = Plans()
     plan_id = plans.add(PLAN)
 

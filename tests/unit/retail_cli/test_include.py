@@ -23,7 +23,7 @@ def excluded(order_id: str, **more: Any) -> dict[str, Any]:
 
 
 def fail_update(session: FakeSession, order_id: str, error: Exception) -> None:
-    """Raise `error` instead of the inclusion of this order."""
+    """Make the inclusion of this order raise `error`."""
     move = session.transitions.include
 
     def fail(ids: Sequence[str]) -> int:
@@ -93,7 +93,7 @@ def test_dry_run_includes_nothing() -> None:
     assert session.order("o1")["outbox"] == EXCLUSION
 
 
-def test_order_whose_inclusion_mongodb_rejects_is_refused() -> None:
+def test_inclusion_rejected_by_mongodb_is_reported_as_refused() -> None:
     session = FakeSession(excluded("o1"), excluded("o2"))
     fail_update(session, "o1", WriteError("Document failed validation", 121))
 
@@ -104,7 +104,7 @@ def test_order_whose_inclusion_mongodb_rejects_is_refused() -> None:
     assert outcomes(result)["o2"][0] == "included"
 
 
-def test_order_whose_inclusion_gets_no_reply_is_unknown() -> None:
+def test_inclusion_without_a_reply_is_reported_as_unknown() -> None:
     session = FakeSession(excluded("o1"), excluded("o2"), excluded("o3"))
     fail_update(session, "o2", AutoReconnect("gone"))
 
@@ -118,7 +118,7 @@ def test_order_whose_inclusion_gets_no_reply_is_unknown() -> None:
     assert session.order("o3")["outbox"] == EXCLUSION
 
 
-def test_order_that_was_included_meanwhile_needs_nothing() -> None:
+def test_order_included_by_someone_else_meanwhile_is_unchanged() -> None:
     session = FakeSession(excluded("o1"))
     move = session.transitions.include
 
@@ -133,7 +133,7 @@ def test_order_that_was_included_meanwhile_needs_nothing() -> None:
     }
 
 
-def test_include_draws_a_table_and_requires_an_order() -> None:
+def test_include_requires_an_order_and_draws_a_table() -> None:
     session = FakeSession(excluded("o1"))
 
     assert retail(session, "orders", "include").exit_code == 2

@@ -68,7 +68,7 @@ def test_missing_field_is_named_by_check_show_and_stuck(field: str) -> None:
     assert f"{field}: is missing" in retail(session, "orders", "check").stdout
 
 
-def test_double_amount_is_not_shown_as_an_amount() -> None:
+def test_floating_point_amount_is_not_shown_as_an_amount() -> None:
     session = FakeSession(order("o1", cost=1205.0))
 
     result = retail(session, "orders", "show", "o1")
@@ -77,7 +77,7 @@ def test_double_amount_is_not_shown_as_an_amount() -> None:
     assert "cost: is double 1205.0" in result.stdout
 
 
-def test_check_of_sound_orders_exits_with_0() -> None:
+def test_check_of_well_formed_orders_exits_with_0() -> None:
     session = FakeSession(order("o1", outbox=outbox_entry()), order("o2", "PROCESSED", processed_at=NOW))
 
     result = retail(session, "orders", "check")
@@ -96,7 +96,7 @@ def test_check_stops_at_the_limit() -> None:
     assert (report["more"], report["complete"]) == (True, False)
 
 
-def test_check_without_time_is_incomplete_and_exits_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_that_runs_out_of_time_exits_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter([0.0, 100.0])
     monkeypatch.setattr("retail_cli.order_commands.time", SimpleNamespace(monotonic=lambda: next(moments)))
 

@@ -1,4 +1,4 @@
-"""`retail orders`, `retail outbox`: what a person and a script see, and the exit codes."""
+"""`retail orders` and `retail outbox`: their tables, JSON output and exit codes."""
 
 from datetime import datetime, timedelta
 
@@ -85,7 +85,7 @@ def test_stuck_lists_old_placed_orders_and_repeatedly_lost_events() -> None:
     assert report["more"] is False
 
 
-def test_stuck_reports_a_list_cut_by_the_limit() -> None:
+def test_stuck_reports_that_its_limit_cut_the_list() -> None:
     session = FakeSession(order("o1", age=500), order("o2", age=400))
 
     result = retail(session, "orders", "stuck", "--limit", "1")
@@ -95,14 +95,14 @@ def test_stuck_reports_a_list_cut_by_the_limit() -> None:
     assert "raise --limit" in result.stdout
 
 
-def test_stuck_uses_the_age_in_older_than() -> None:
+def test_older_than_sets_the_age_of_stuck_orders() -> None:
     session = FakeSession(order("o1", age=20))
 
     assert printed_json(retail(session, "orders", "stuck", "--json"))["orders"] == []
     assert len(printed_json(retail(session, "orders", "stuck", "--older-than", "10", "--json"))["orders"]) == 1
 
 
-def test_age_of_a_redriven_order_counts_from_its_redrive() -> None:
+def test_age_of_a_redriven_order_starts_at_its_redrive() -> None:
     again = {"status": "PLACED", "at": NOW - timedelta(seconds=20), "by": "operator", "reason": None}
     session = FakeSession(order("o1", age=500))
     session.order("o1")["history"].append(again)
@@ -163,7 +163,7 @@ def test_mongodb_failure_is_reported_with_exit_code_3(
 @pytest.mark.parametrize(
     "arguments", [[], ["orders"], ["orders", "show"], ["orders", "stuck", "--limit", "0"], ["nonsense"]]
 )
-def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
+def test_invalid_arguments_exit_with_2(arguments: list[str]) -> None:
     assert retail(FakeSession(), *arguments).exit_code == 2
 
 
@@ -184,7 +184,7 @@ def test_list_filters_by_user_status_and_time() -> None:
     assert listed("--user", "alice", "--since", "1h") == [new]
     assert listed("--user", "alice", "--until", "2026-01-02T02:04:05Z") == [old]
     assert listed("--until", "2026-01-02T02:00+01:00") == [old]
-    assert listed("--since", "2026-01-03") == ["o3"]  # sorts after every time: no UUIDv7
+    assert listed("--since", "2026-01-03") == ["o3"]  # o3 is not a UUIDv7 and sorts after every time
     assert listed("--user", "nobody") == []
 
 
@@ -200,7 +200,7 @@ def test_list_prints_rows_and_reports_that_there_are_more() -> None:
 
 
 @pytest.mark.parametrize("moment", ["yesterday", "2026-13-01", "5 h", ""])
-def test_list_rejects_an_unreadable_time_with_2(moment: str) -> None:
+def test_list_with_an_invalid_time_exits_with_2(moment: str) -> None:
     result = retail(FakeSession(), "orders", "list", "--since", moment)
 
     assert result.exit_code == 2

@@ -1,4 +1,4 @@
-"""Standard output that is closed, full, or of another encoding; the version; examples in every help."""
+"""The command with standard output closed, full or not UTF-8; its version, and the examples in its help."""
 
 import os
 import shlex
@@ -27,7 +27,7 @@ TESTS = Path(__file__).parents[2]
 
 
 def run(*arguments: str, stdout: Any = subprocess.PIPE, **environ: str) -> subprocess.CompletedProcess[bytes]:
-    """Run the command as a process over orders in memory."""
+    """Run the command in a separate process, with orders in memory."""
     return subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
         stdout=stdout,
@@ -47,7 +47,7 @@ def test_full_standard_output_is_reported_with_exit_code_1(arguments: tuple[str,
 
 
 @pytest.mark.parametrize("arguments", [("orders", "list"), ("--help",)])
-def test_closed_pipe_ends_the_command_silently(arguments: tuple[str, ...]) -> None:
+def test_closed_pipe_stops_the_command_silently(arguments: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:

@@ -1,4 +1,4 @@
-"""`retail orders reconcile`: one pass of the processor's own reconciliation."""
+"""`retail orders reconcile`: one pass of the same reconciliation that order-processor runs."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ from support.command import printed_json, retail
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
-    """Drop log lines, as the command does."""
+    """Discard log lines, as the command does."""
     disable_logs()
     yield
     structlog.reset_defaults()
@@ -48,7 +48,7 @@ def test_orders_with_a_lost_event_are_requeued() -> None:
 
 
 @pytest.mark.parametrize(("orderids", "outcome"), [(["o1"], "refused"), (["o1", "o2"], "rearmed")])
-def test_order_whose_update_mongodb_rejects_exits_with_1(orderids: list[str], outcome: str) -> None:
+def test_update_rejected_by_mongodb_exits_with_1(orderids: list[str], outcome: str) -> None:
     session = FakeSession(*lost(*orderids))
     session.servers.rejected_ids = {"o1"}
 

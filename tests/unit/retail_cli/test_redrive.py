@@ -19,7 +19,7 @@ def outcomes(result: Result) -> dict[str, str]:
 
 
 def lose_reply(transitions: OrderTransitions, *, when: Callable[[Sequence[str]], bool]) -> None:
-    """Raise AutoReconnect from a redrive of such orders."""
+    """Make the redrive of ids for which `when` is true raise AutoReconnect."""
     move = transitions.redrive
 
     def redrive(ids: Sequence[str], **how: Any) -> int:
@@ -111,7 +111,8 @@ def test_only_the_order_that_the_validator_rejects_stays_failed() -> None:
 
 def test_orders_without_a_reply_are_unknown_and_exit_with_3() -> None:
     session = FakeSession(*(failed(f"o{n:04}") for n in range(1100)))
-    lose_reply(session.transitions, when=lambda ids: "o0300" in ids)  # the newest come first, 500 at a time
+    # orders are redriven newest first, 500 in one update
+    lose_reply(session.transitions, when=lambda ids: "o0300" in ids)
 
     result = retail(session, "dead-letters", "redrive", "--all", "--json")
 
@@ -125,8 +126,8 @@ def test_orders_without_a_reply_are_unknown_and_exit_with_3() -> None:
     }
 
 
-def test_orders_left_after_an_outage_while_bisecting_are_unknown() -> None:
-    """The update of the whole page may have changed some of them before MongoDB rejected it."""
+def test_outage_during_bisection_leaves_remaining_orders_unknown() -> None:
+    """Some of them may have been changed before MongoDB rejected the update of the whole page."""
     session = FakeSession(failed("o1"), failed("o2"), failed("o3"), failed("o4"))
     session.servers.rejected_ids = {"o2"}
     lose_reply(session.transitions, when=lambda ids: ids == ["o3", "o4"])
@@ -157,7 +158,7 @@ def test_redrive_requires_either_orders_or_all() -> None:
     assert session.order("o1")["status"] == "FAILED"
 
 
-def test_redrive_records_the_name_of_the_systems_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redrive_records_the_operating_systems_user_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("getpass.getuser", lambda: "grace")
     session = FakeSession(failed("o1"))
 
@@ -177,7 +178,7 @@ def test_redrive_by_a_user_without_a_name_records_the_operator(monkeypatch: pyte
 
 
 @pytest.mark.parametrize("name", ["", " ", "a" * 65, "a\x1bb"])
-def test_redrive_rejects_an_invalid_name_with_2(name: str) -> None:
+def test_redrive_by_an_invalid_name_exits_with_2(name: str) -> None:
     session = FakeSession(failed("o1"))
 
     assert retail(session, "dead-letters", "redrive", "o1", "--by", name).exit_code == 2

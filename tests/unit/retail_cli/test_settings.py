@@ -1,4 +1,4 @@
-"""Where the command takes its settings from, and that no secret is shown."""
+"""The sources of the command's settings, and that errors show no secret."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The log lines of Kafka's clients: throttled, and written to the service's log only."""
+"""Log lines of Kafka clients are throttled and written only to the service's log."""
 
 import time
 from pathlib import Path
@@ -14,7 +14,7 @@ from support.pki import authority
 
 @pytest.fixture
 def nowhere(tmp_path: Path) -> kafka.Connection:
-    """Return an address at which nothing listens."""
+    """Return an address on which no server listens."""
     ca_file = tmp_path / "ca.pem"
     ca_file.write_bytes(authority())
     return kafka.Connection(
@@ -23,7 +23,7 @@ def nowhere(tmp_path: Path) -> kafka.Connection:
 
 
 def poll(client: kafka.Producer | kafka.Consumer, errors: list[kafka.KafkaError], count: int) -> None:
-    """Poll until `count` errors were reported."""
+    """Poll until `count` errors are reported."""
     deadline = time.monotonic() + 30
     while len(errors) < count:
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""A Kafka message converted from the client."""
+"""Conversion of the client's Kafka messages."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from shared.kafka_message import UNREADABLE, Message
 
 
 class BadName(ClientMessage):
-    """Behaves like the client for a header whose name is not UTF-8."""
+    """A message that raises like the client's if the name of a header is not UTF-8."""
 
     def headers(self) -> Any:
         raise SystemError("headers returned a result with an exception set") from UnicodeDecodeError(
@@ -22,7 +22,7 @@ def test_header_values_are_bytes_or_none() -> None:
     assert Message.from_client(message) == Message("t", 1, 2, b"k", b"v", [("a", b"b"), ("c", None)])
 
 
-def test_unreadable_header_replaces_all_headers_only() -> None:
+def test_unreadable_header_replaces_only_the_headers() -> None:
     message = Message.from_client(BadName(topic="t", partition=1, offset=2, key=b"k", value=b"v"))
 
     assert (message.source, message.offset, message.key, message.value) == (("t", 1), 2, b"k", b"v")

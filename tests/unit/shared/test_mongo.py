@@ -1,4 +1,4 @@
-"""The MongoDB client's own rules."""
+"""The MongoDB client's settings, and which of its errors concern one document."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,8 +35,8 @@ def test_date_that_python_cannot_hold_does_not_fail_the_read(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("code", [2, 14, 28])
-def test_type_error_blames_the_document_only_in_writes(code: int) -> None:
-    """The same code for a whole command, such as a read concern that the server rejects, must not fail every order."""
+def test_type_error_is_a_document_error_only_in_writes(code: int) -> None:
+    """For a whole command, such as one with a rejected read concern, the same code must not fail every order."""
     write = {"index": 0, "code": code, "errmsg": "does not fit"}
 
     assert mongo.is_document_error(WriteError("does not fit", code))
@@ -46,6 +46,6 @@ def test_type_error_blames_the_document_only_in_writes(code: int) -> None:
 
 
 @pytest.mark.parametrize("error", [OperationFailure("failed validation", 121), WriteError("failed validation", 121)])
-def test_rejected_document_does_not_count_as_a_mongodb_failure(error: OperationFailure) -> None:
+def test_rejected_document_does_not_count_as_failure_of_mongodb(error: OperationFailure) -> None:
     assert mongo.is_document_error(error)
     assert not mongo.is_failure(error)

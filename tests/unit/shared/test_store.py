@@ -1,4 +1,4 @@
-"""Calls to MongoDB through the breaker, and the errors that callers get."""
+"""Calls to MongoDB through a circuit breaker, and the errors that callers get."""
 
 from contextlib import suppress
 from typing import Any
@@ -46,7 +46,7 @@ def test_any_mongodb_error_becomes_store_unavailable(breaker: Breaker) -> None:
     assert failure.value.retry_after == 1
 
 
-def test_open_breaker_fails_without_a_call_and_states_the_wait(breaker: Breaker) -> None:
+def test_open_breaker_raises_with_retry_after_without_a_call(breaker: Breaker) -> None:
     for _ in range(CONSECUTIVE_FAILURES):
         with pytest.raises(StoreUnavailable):
             run_guarded(breaker, raising(AutoReconnect("lost")))
@@ -87,7 +87,7 @@ def test_duplicate_key_does_not_count_as_a_failure(breaker: Breaker) -> None:
     assert breaker.state == "closed"
 
 
-def test_failures_of_a_kind_are_one_log_line_in_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_failures_write_one_log_line_per_second(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(store, "_throttle", LogThrottle(clock.seconds, seconds=1.0))
 

@@ -1,4 +1,4 @@
-"""The files of the shop page: small, complete, and nothing in them that its content security policy forbids."""
+"""The files of the shop page: small, complete, and in keeping with its content security policy."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_all_files_together_are_below_200_kb() -> None:
     assert sum(path.stat().st_size for path in FILES) < MAX_BYTES
 
 
-def test_names_match_the_location_that_serves_them() -> None:
+def test_nginx_location_matches_every_file_name() -> None:
     location = re.search(r"location ~ (\S+) \{", (CHART / "files/proxy/shop.conf").read_text(encoding="utf-8"))
     assert location is not None
 
@@ -59,8 +59,8 @@ def test_scripts_refer_only_to_existing_files_and_elements(path: Path) -> None:
     assert set(re.findall(r'byId\("([a-z-]+)"\)', text)) - elements == set()
 
 
-def test_only_one_script_sends_requests() -> None:
-    """main.js fetches only the list of links."""
+def test_only_api_js_sends_requests_to_the_apis() -> None:
+    """Only api.js sends requests to the APIs; main.js fetches the list of links."""
     senders = {path.name: path.read_text(encoding="utf-8").count("fetch(") for path in SCRIPTS}
 
     assert {name: count for name, count in senders.items() if count} == {"api.js": 1, "main.js": 1}

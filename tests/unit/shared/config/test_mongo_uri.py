@@ -1,4 +1,4 @@
-"""Which MongoDB connection strings are accepted, and the sentence for each mistake."""
+"""Which MongoDB connection strings are accepted, and the error for each mistake."""
 
 import pytest
 

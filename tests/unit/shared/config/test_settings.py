@@ -1,4 +1,4 @@
-"""Settings: one error names everything that is wrong, and secrets stay hidden."""
+"""Settings from the environment: one error names every mistake, and secrets stay hidden."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the variables of traces accept, and what their errors show."""
+"""The values that tracing variables accept, and what their errors show."""
 
 from pathlib import Path
 

@@ -9,5 +9,5 @@ from shared.http.problem import Problem
     ("status", "title"),
     [(400, "Bad Request"), (413, "Content Too Large"), (422, "Unprocessable Content"), (429, "Too Many Requests")],
 )
-def test_title_is_the_same_on_every_python(status: int, title: str) -> None:
+def test_problem_title_does_not_depend_on_the_python_version(status: int, title: str) -> None:
     assert Problem(status, "detail").document["title"] == title

@@ -116,7 +116,7 @@ class Basket(msgspec.Struct, forbid_unknown_fields=True):
         ({"lines": {"$ne": None}, "total": 1}, "/lines"),
     ],
 )
-def test_error_of_a_model_has_a_json_pointer(document: Any, pointer: str) -> None:
+def test_validation_error_has_a_json_pointer(document: Any, pointer: str) -> None:
     with pytest.raises(InvalidModel) as rejection:
         convert(document, Basket)
 

@@ -1,6 +1,6 @@
-"""The description of the events says what the code does.
+"""The documentation of events matches the code.
 
-`PYTHONPATH=tests python tests/unit/shared/ordering/test_event_docs.py` rewrites the schema.
+`PYTHONPATH=tests python tests/unit/shared/ordering/test_event_docs.py` writes the schema again.
 """
 
 import json
@@ -25,7 +25,7 @@ SCHEMA = FOLDER / "order-placed.schema.json"
 
 
 def generated() -> dict[str, Any]:
-    """Return the schema that follows from the model."""
+    """Return the schema that is generated from the model."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:retail-orders:{TYPE}",
@@ -45,7 +45,7 @@ def validator() -> Draft202012Validator:
     return Draft202012Validator(schema)
 
 
-def test_schema_follows_from_model() -> None:
+def test_committed_schema_is_generated_from_the_model() -> None:
     assert json.loads(SCHEMA.read_text()) == generated()
 
 

@@ -17,7 +17,7 @@ PLAIN = IndexModel([("userid", 1), ("_id", -1)], name="newest")
 
 
 class Indexed:
-    """A collection that has some indexes, and in which each of `conflicts` fails with its code."""
+    """A collection with some indexes; creating an index in `conflicts` fails with that error code."""
 
     name = "orders"
 
@@ -65,7 +65,7 @@ def test_conflict_of_the_unique_index_is_named(change: dict[str, Any]) -> None:
         ensure(collection)
 
 
-def test_duplicates_below_the_unique_index_are_named() -> None:
+def test_duplicates_that_prevent_the_unique_index_are_reported() -> None:
     with pytest.raises(IndexConflict, match="documents share its key"):
         ensure(Indexed(one_per_key=11000))
 

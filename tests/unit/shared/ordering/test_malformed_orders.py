@@ -1,4 +1,4 @@
-"""Malformed orders: each is changed alone, becomes FAILED, or is excluded, and never delays the others."""
+"""Each malformed order is changed alone, becomes FAILED or is excluded, and never delays other orders."""
 
 from typing import Any
 
@@ -74,7 +74,7 @@ def test_order_with_unusable_outbox_entry_is_requeued() -> None:
 
 
 def reject_failing(monkeypatch: pytest.MonkeyPatch, harness: HandlerHarness) -> None:
-    """Let MongoDB reject every change of the order but its exclusion."""
+    """Make MongoDB reject every change of the order, except its exclusion."""
     update = harness.servers.update
 
     def but_exclusion(query: Any, change: Any, *, many: bool) -> int:
@@ -143,7 +143,7 @@ def test_order_of_unknown_status_becomes_dead_letter_unchanged() -> None:
 
 
 @pytest.mark.parametrize("history", ["PLACED", None, [], [1], [{"status": "FAILED"}]])
-def test_state_without_usable_history_has_no_time(history: Any) -> None:
+def test_state_of_an_order_with_malformed_history_has_no_time(history: Any) -> None:
     harness = HandlerHarness(document("1", status="FAILED", history=history), document("2"))
 
     states = OrderTransitions.states(harness.orders, ["1", "2"])

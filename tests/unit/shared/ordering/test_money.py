@@ -1,4 +1,4 @@
-"""Amounts are exact, or rejected."""
+"""Amounts are parsed exactly, or rejected."""
 
 import re
 from decimal import Decimal
@@ -12,7 +12,7 @@ from shared.http import strict_json
 from shared.ordering import money
 from shared.ordering.money import Amount
 
-MOST = 999_999_999_999  # 10 digits, 2 decimals
+MOST = 999_999_999_999  # the largest amount in cents: 10 digits and 2 decimals
 FORM = re.compile(r"(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?", re.ASCII)
 minor_units = st.integers(0, MOST)
 
@@ -38,7 +38,7 @@ def test_whole_number_is_an_amount_in_whole_units(units: int) -> None:
 
 
 @given(st.one_of(st.text(), st.from_regex(r"[0-9.,eE+_ -]{1,14}"), st.from_regex(FORM, fullmatch=True)))
-def test_only_the_stated_form_is_accepted(text: str) -> None:
+def test_only_the_documented_form_is_accepted(text: str) -> None:
     is_good = bool(FORM.fullmatch(text))
 
     if is_good:
@@ -56,6 +56,6 @@ def test_only_the_stated_form_is_accepted(text: str) -> None:
         *["-0", "-0.00", -1, Decimal("-0"), Decimal("NaN"), Decimal("1e99999999"), Decimal("0.001"), 10**10],
     ],
 )
-def test_anything_but_a_plain_decimal_from_zero_is_rejected(value: Any) -> None:
+def test_anything_but_a_plain_nonnegative_decimal_is_rejected(value: Any) -> None:
     with pytest.raises(ValueError, match=r"must be"):
         Amount.parse(value)

@@ -1,4 +1,4 @@
-"""Reconciliation: an event is lost if the group has passed the topic's ends and the order is still PLACED."""
+"""Reconciliation: the event of a PLACED order is lost if the group has passed the ends of the topic."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from support.handler import TAKEN_AT, HandlerHarness, document
 
 
 class FakeOffsets:
-    """Offsets as a test sets them."""
+    """The topic's offsets, set by the test."""
 
     def __init__(self, **partitions: Offsets) -> None:
         self.reading: Reading = {int(name[1:]): offsets for name, offsets in partitions.items()}
@@ -91,10 +91,10 @@ def test_order_processed_during_a_pass_is_unchanged() -> None:
         (Offsets(0, 10, 10), True),
         (Offsets(0, 10, 9), False),
         (Offsets(0, 10, None), False),
-        (Offsets(0, 0, None), True),  # nothing was ever in it
-        (Offsets(10, 10, None), True),  # everything has expired
+        (Offsets(0, 0, None), True),  # the partition was never used
+        (Offsets(10, 10, None), True),  # all its events have expired
         (Offsets(10, 10, 4), True),
-        (Offsets(0, 10, 11), False),  # left over from a topic that was deleted
+        (Offsets(0, 10, 11), False),  # a committed offset of the deleted topic
         (Offsets(0, 0, 11), True),
     ],
 )
@@ -109,9 +109,9 @@ def test_shorter_topic_restarts_the_pass() -> None:
     harness = ReconcilerHarness(HandlerHarness(document("1")), offsets)
     harness.reconciler.step()
 
-    offsets.reading = {0: Offsets(0, 2, 10)}  # recreated, with a stale committed offset
+    offsets.reading = {0: Offsets(0, 2, 10)}  # the topic was recreated; the committed offset is stale
     assert harness.reconciler.step() is Outcome.RESTARTED
-    assert harness.reconciler.step() is Outcome.WAITING  # 10 is beyond the current end and counts as 0
+    assert harness.reconciler.step() is Outcome.WAITING  # the stale offset 10 is beyond the end and counts as 0
     offsets.set(0, committed=2)
 
     assert harness.reconciler.step() is Outcome.REQUEUED
@@ -137,7 +137,7 @@ def test_stuck_order_is_requeued_every_ten_minutes_only() -> None:
             name: value for name, value in order.items() if name != "outbox"
         }
 
-    assert harness.reconciler.step() is Outcome.REQUEUED  # the first look of a new process
+    assert harness.reconciler.step() is Outcome.REQUEUED  # the first step of a new process
     lose_again()
     harness.seconds = 590.0
     assert harness.reconciler.step() is Outcome.IDLE
@@ -163,7 +163,7 @@ def test_rejected_order_does_not_stop_the_others() -> None:
     assert (harness.reconciler.requeued, harness.reconciler.rejected) == (
         0,
         1,
-    )  # counted for each pass alone
+    )  # the counts are those of one pass
 
 
 def test_reconcile_pass_continues_after_outage() -> None:

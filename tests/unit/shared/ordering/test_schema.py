@@ -12,7 +12,7 @@ from shared.ordering import schema
 
 
 class Orders:
-    """A collection that records the time limit of each operation, in seconds."""
+    """A collection that records the time limit of each operation in seconds."""
 
     name = "orders"
 
@@ -30,16 +30,16 @@ class Orders:
         self.limits["create_indexes"] = _csot.remaining()
 
 
-def test_only_index_builds_may_take_long() -> None:
+def test_only_index_builds_have_a_long_time_limit() -> None:
     orders: Any = Orders()
     schema.ensure(orders)
 
-    assert orders.limits["create_collection"] is None  # no limit of its own: the client's applies
+    assert orders.limits["create_collection"] is None  # no special limit: the client's default applies
     assert orders.limits["create_indexes"] > 500
 
 
 class PresentOrders(Orders):
-    """A collection that exists already, with a validator."""
+    """An existing collection with a validator."""
 
     def __init__(self, validator: dict[str, Any]) -> None:
         super().__init__()

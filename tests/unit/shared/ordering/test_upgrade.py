@@ -1,4 +1,4 @@
-"""Orders, events and dead letters that an earlier release wrote, and today's code."""
+"""Today's code reads the orders, events and dead letters that an earlier release wrote."""
 
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -50,7 +50,7 @@ def message_of(event: OrderPlaced, offset: int) -> Message:
 
 
 def as_json(record: Document) -> Document:
-    """Return a producer's record in the form of the fixtures."""
+    """Return a produced record in the form of the fixtures."""
     decoded = {part: None if record[part] is None else record[part].decode() for part in ("key", "value")}
     return decoded | {"headers": [[name, value.decode()] for name, value in record["headers"]]}
 
@@ -74,7 +74,7 @@ def test_new_order_has_the_stored_format() -> None:
     assert [*document] == [*ORDERS["new"], "traceparent"]
 
 
-def test_new_order_without_trace_context_has_the_fields_of_earlier_releases() -> None:
+def test_new_order_without_trace_context_has_the_old_fields() -> None:
     request = strict_json.convert(strict_json.loads(REQUESTS["new"].encode()), OrderRequest)
     order = rules.validate(request, ["USD", "EUR"])
 

@@ -1,4 +1,4 @@
-"""The circuit breaker's states, by a clock that the tests move."""
+"""The states of the circuit breaker, with a clock that the tests move."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -40,8 +40,8 @@ def test_five_failures_in_a_row_open_the_breaker(guarded: Guarded) -> None:
     assert guarded.value("retail_circuit_breaker_calls_total", result="rejected") == 1
 
 
-def test_failures_of_calls_in_flight_together_do_not_open_the_breaker(guarded: Guarded) -> None:
-    """One slow moment fails them all; the next call succeeds."""
+def test_failures_of_parallel_calls_do_not_open_the_breaker(guarded: Guarded) -> None:
+    """Calls in flight at the same time may all fail in one slow moment, so they count as one failure in a row."""
     in_flight = [guarded.breaker.acquire() for _ in range(WINDOW_MIN_CALLS // 2)]
     for permit in in_flight:
         permit.failed()
@@ -52,7 +52,7 @@ def test_failures_of_calls_in_flight_together_do_not_open_the_breaker(guarded: G
     assert guarded.value("retail_circuit_breaker_calls_total", result="rejected") == 0
 
 
-def test_call_that_fails_after_others_failed_opens_the_breaker(guarded: Guarded) -> None:
+def test_failed_call_after_parallel_failures_opens_the_breaker(guarded: Guarded) -> None:
     in_flight = [guarded.breaker.acquire() for _ in range(CONSECUTIVE_FAILURES)]
     for permit in in_flight:
         permit.failed()
@@ -62,8 +62,8 @@ def test_call_that_fails_after_others_failed_opens_the_breaker(guarded: Guarded)
     assert (before, guarded.breaker.state) == ("closed", "open")
 
 
-def test_burst_of_failures_opens_a_breaker_of_retried_calls() -> None:
-    """A delivery to Kafka fails only after 20 s of attempts."""
+def test_burst_of_failures_opens_the_breaker_for_deliveries() -> None:
+    """The Kafka client itself retries a delivery for 20 s, so a burst of failures means an outage."""
     breaker = Breaker("kafka", BreakerMetrics(CollectorRegistry()), bursts_open=True)
     for permit in [breaker.acquire() for _ in range(CONSECUTIVE_FAILURES)]:
         permit.failed()
@@ -71,7 +71,7 @@ def test_burst_of_failures_opens_a_breaker_of_retried_calls() -> None:
     assert breaker.state == "open"
 
 
-def test_call_begun_before_a_success_does_not_continue_the_row(guarded: Guarded) -> None:
+def test_failure_of_a_call_begun_before_a_success_is_ignored(guarded: Guarded) -> None:
     guarded.fail()
     old = guarded.breaker.acquire()
     guarded.succeed()

@@ -1,4 +1,4 @@
-"""Crash points kill the process at the point that CRASH_POINT names, and otherwise do nothing."""
+"""A crash point kills the process if CRASH_POINT names it, and otherwise does nothing."""
 
 import signal
 import subprocess

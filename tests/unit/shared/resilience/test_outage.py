@@ -1,4 +1,4 @@
-"""Which errors are outages, and how a bad record is found in a batch."""
+"""Which errors are outages, and how bisection finds the bad record of a batch."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Work that is retried until it succeeds once."""
+"""A startup task, which is retried until it succeeds once."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""A background thread with an owner."""
+"""A background thread that its owner starts and closes."""
 
 import threading
 

@@ -33,7 +33,7 @@ def url(health: Health) -> Iterator[str]:
     server = AdminServer(("127.0.0.1", 0), registry, live=lambda: health.live, ready=lambda: health.ready)
     yield f"http://127.0.0.1:{server.port}"
     server.close()
-    # A request that still runs would write its log line during a later test.
+    # Otherwise a request in progress could write its log line during a later test.
     until(lambda: not any("process_request" in thread.name for thread in threading.enumerate()), "the last request")
 
 
@@ -105,7 +105,8 @@ def test_client_errors_are_logged_as_json(url: str, capsys: pytest.CaptureFixtur
             client.sendall(b"POST / HTTP/1.1\r\n\r\n")
             rejection = client.recv(100)
         with socket.create_connection((host, int(port))) as client:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # its end is a reset
+            # closing it resets the connection
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         until(lambda: {line["event"] for line in lines} == {"admin_bad_request", "admin_request_failed"}, "both")
 
     assert b" 405 " in rejection
@@ -114,7 +115,7 @@ def test_client_errors_are_logged_as_json(url: str, capsys: pytest.CaptureFixtur
 
 
 def test_system_without_ipv6_is_served_on_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`::` stands for every address; a kernel without IPv6 refuses the socket."""
+    """Without IPv6, the socket for `::` (every address) cannot be created."""
 
     class NoIpv6(admin._Server6):
         def __init__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""A gauge that shows nothing instead of an old value, and what every registry has."""
+"""A gauge that shows no sample instead of an old value, and the metrics of every registry."""
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
@@ -19,7 +19,7 @@ def test_value_is_shown_until_it_is_too_old() -> None:
     assert (before, fresh, registry.get_sample_value("depth")) == (None, 0.0, None)
 
 
-def test_reading_replaces_all_values_of_the_last_one() -> None:
+def test_new_values_replace_all_earlier_ones() -> None:
     registry = CollectorRegistry()
     gauge = FreshGauge("depth", "Depth.", ["lake"], registry=registry, max_age=10)
     gauge.replace({("one",): 1.0, ("two",): 2.0})
@@ -37,7 +37,7 @@ def test_cleared_gauge_keeps_its_help_and_shows_no_sample() -> None:
     assert generate_latest(registry).decode() == "# HELP depth Depth.\n# TYPE depth gauge\n"
 
 
-def test_registry_names_the_build_and_has_no_created_series() -> None:
+def test_registry_has_build_info_and_no_created_series() -> None:
     registry = new_registry("order-api")
     Counter("retail_things_total", "Things.", registry=registry).inc()
     text = generate_latest(registry).decode()

@@ -1,4 +1,4 @@
-"""The log lines of a process: JSON in ASCII, and never a failed request."""
+"""Log lines are JSON in ASCII, and a failed log line never fails a request."""
 
 import errno
 import io
@@ -32,7 +32,7 @@ logging.getLogger("gunicorn.error").warning("from a library %s", "\\u20ac")
 
 @pytest.fixture(scope="module")
 def lines() -> list[bytes]:
-    """The log lines of a separate process, because the configuration is global."""
+    """Log lines of a separate process, because the logging configuration is global."""
     ended = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, timeout=60, check=True)
     assert ended.stderr == b""
     return ended.stdout.splitlines()

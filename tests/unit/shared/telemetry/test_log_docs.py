@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[4]
 SOURCES = sorted([*ROOT.glob("shared/src/**/*.py"), *ROOT.glob("services/*/src/**/*.py")])
 ROW = re.compile(r"^\| `(?P<event>\w+)` \| [^|]+ \| [^|]+ \|(?P<fields>[^|]*)\| [^|]+ \|$", re.MULTILINE)
-# Functions that log the event that they are called with.
+# Functions that log an event whose name is their argument.
 WRAPPERS = {"write", "best_effort", "_log_failure", "_fail"}
 LEVELS = {"debug", "info", "warning", "error", "exception"}
 
@@ -25,7 +25,7 @@ def documented() -> dict[str, set[str]]:
 
 
 def calls() -> list[tuple[str, ast.Call]]:
-    """Return every call that logs, with its event."""
+    """Return every logging call, with the name of its event."""
     found = []
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -48,7 +48,7 @@ def is_log_call(function: ast.expr) -> bool:
 
 @cache
 def literal_fields() -> dict[str, set[str]]:
-    """Return for each event the fields that its calls name."""
+    """Return for each event the field names that its calls pass."""
     fields: defaultdict[str, set[str]] = defaultdict(set)
     for event, call in calls():
         names = {keyword.arg for keyword in call.keywords if keyword.arg}

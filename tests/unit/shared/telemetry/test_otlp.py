@@ -1,4 +1,4 @@
-"""Spans on their way to a collector that accepts, refuses, hangs or does not run."""
+"""Export of spans to a collector that accepts, rejects, hangs or is down."""
 
 import socket
 import threading
@@ -31,7 +31,7 @@ def record(to: OtlpRecorder, count: int = 1) -> None:
 
 
 def stop_in_time(running: OtlpRecorder) -> bool:
-    """Return whether `close` returns while the collector still hangs or refuses."""
+    """Return whether `close` returns in time while the collector hangs or rejects."""
     closing = threading.Thread(target=running.close, daemon=True)
     closing.start()
     closing.join(20)
@@ -62,7 +62,7 @@ def test_spans_are_exported_with_ids_times_attributes_and_links(collector: OtlpR
 
 
 def test_missing_collector_costs_one_warning_and_no_delay() -> None:
-    with socket.socket() as reserved:  # bound and not listening: connections are refused
+    with socket.socket() as reserved:  # bound but not listening, so that connections are refused
         reserved.bind(("127.0.0.1", 0))
         running = recorder(f"http://127.0.0.1:{reserved.getsockname()[1]}")
         with capture_logs() as lines:
@@ -74,7 +74,7 @@ def test_missing_collector_costs_one_warning_and_no_delay() -> None:
     assert [line["event"] for line in lines] == ["trace_export_failed"]
 
 
-def test_log_line_of_a_refused_export_omits_the_response(
+def test_log_line_of_a_rejected_export_omits_the_response(
     collector: OtlpReceiver, capfd: pytest.CaptureFixture[str]
 ) -> None:
     collector.status = 400

@@ -40,7 +40,7 @@ def test_without_recorder_no_span_is_created() -> None:
 
 
 @pytest.mark.parametrize(("chance", "is_recorded"), [(0.0, True), (0.0999, True), (0.1, False), (0.9, False)])
-def test_ratio_decides_about_new_traces(recorder: FakeRecorder, chance: float, *, is_recorded: bool) -> None:
+def test_ratio_of_new_traces_is_recorded(recorder: FakeRecorder, chance: float, *, is_recorded: bool) -> None:
     tracer = Tracer(recorder, ratio=0.1, chance=lambda: chance)
 
     context, span = tracer.start_request("POST /order", None)
@@ -63,7 +63,7 @@ def test_unrecorded_request_creates_no_span(recorder: FakeRecorder) -> None:
     assert context not in {SAMPLED, UNSAMPLED}
 
 
-def test_untrusted_client_gets_a_new_trace_that_links_to_its_own(recorder: FakeRecorder) -> None:
+def test_request_of_an_untrusted_client_starts_a_linked_new_trace(recorder: FakeRecorder) -> None:
     tracer = Tracer(recorder)
 
     tracer.start_request("POST /order", UNSAMPLED)
@@ -83,7 +83,9 @@ def test_untrusted_client_cannot_force_recording(recorder: FakeRecorder) -> None
 
 
 @pytest.mark.parametrize(("header", "recorded"), [(SAMPLED, 1), (UNSAMPLED, 0)])
-def test_trusted_client_decides(recorder: FakeRecorder, header: str, recorded: int) -> None:
+def test_trusted_client_decides_whether_a_request_is_recorded(
+    recorder: FakeRecorder, header: str, recorded: int
+) -> None:
     tracer = Tracer(recorder, ratio=0.5, trusts_clients=True, chance=lambda: 0.0 if recorded == 0 else 0.9)
 
     context, _ = tracer.start_request("POST /order", header)
@@ -93,7 +95,7 @@ def test_trusted_client_decides(recorder: FakeRecorder, header: str, recorded: i
     assert [span.parent for span in recorder.spans] == [header] * recorded
 
 
-def test_block_ends_its_span_with_the_type_of_its_error(recorder: FakeRecorder) -> None:
+def test_failed_block_sets_the_error_type_on_its_span(recorder: FakeRecorder) -> None:
     tracer = Tracer(recorder)
     with pytest.raises(LookupError), tracer.span("create", "producer", SAMPLED):
         raise LookupError("secret")
