@@ -6,6 +6,7 @@ the next readable connection and serves it. An idle connection occupies no threa
 connections, closes idle ones, and stops the worker.
 """
 
+import errno
 import os
 import select
 import socket
@@ -27,6 +28,7 @@ STOP_LINGER_SECONDS = 2.0  # how long a stopping worker still serves idle connec
 CLOSE_SECONDS = 1.0  # how long a closed connection's client may still send, so that it can read the response
 LOOP_SECONDS = 1.0
 STOP_POLL_SECONDS = 0.05
+EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}  # no descriptor or memory for one more connection
 
 
 class Connection:
@@ -123,6 +125,12 @@ class LeaderFollowerWorker(Worker):  # type: ignore[misc]
                     break
                 except ConnectionAbortedError:
                     continue
+                except OSError as error:
+                    if error.errno not in EXHAUSTED:
+                        raise
+                    self.log.warning("Cannot accept connections for now: %s", error)
+                    time.sleep(LOOP_SECONDS)  # meanwhile the threads serve and close those that are open
+                    return
                 connection = Connection(self.cfg, sock, client, listener.getsockname())
                 connection.idle_until = time.monotonic() + TRANSFER_SECONDS
                 self._connections[sock.fileno()] = connection
