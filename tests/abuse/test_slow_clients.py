@@ -32,7 +32,7 @@ def test_slow_bodies_are_rejected_after_their_first_60_kb(attack: Callable[..., 
 
 
 def test_orders_succeed_during_slow_bodies_from_60_addresses(attack: Callable[..., Outcome]) -> None:
-    """Each address has as many as it may; on all connections of a pod such bodies would fit into its memory."""
+    """Each address sends as many slow bodies as it may; on every connection of a pod they would fit into its memory."""
     count = ADDRESSES * PER_ADDRESS
     outcome = attack(
         connections=count, addresses=ADDRESSES, first=HEAD + "x" * 64_000, then="x", every=1.5, seconds=4.5

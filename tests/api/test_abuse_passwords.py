@@ -48,7 +48,7 @@ def test_unusual_password_works_and_similar_ones_fail(auth: AuthService, passwor
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 129, 1000, 60_000])
-def test_registration_with_password_of_wrong_length_returns_422_without_hashing(
+def test_new_password_of_wrong_length_returns_422_without_hashing(
     auth: AuthService, length: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hashed = Mock(wraps=auth.passwords.hash)
@@ -124,7 +124,7 @@ def test_login_storm_computes_few_hashes_and_returns_503_otherwise(
 
     with ThreadPoolExecutor(100) as pool:
         logins = [pool.submit(login, number) for number in range(100)]
-        until(lambda: sum(each.done() for each in logins) == 100 - 2 - WAITERS, "those beyond the waiters")
+        until(lambda: sum(each.done() for each in logins) == 100 - 2 - WAITERS, "all other logins to be rejected")
         passwords.go.set()
         answers = Counter(each.result(30) for each in logins)
 

@@ -96,6 +96,6 @@ def test_shutdown_stops_every_thread_and_closes_every_port(admin: str) -> None:
     before = set(threading.enumerate())
     wsgi().extensions["shutdown"]()
 
-    until(lambda: set(threading.enumerate()) <= before, "the end of every thread", every=0.01)
+    until(lambda: set(threading.enumerate()) <= before, "every thread to stop", every=0.01)
     with pytest.raises(urllib.error.URLError):
         get(f"{admin}/livez")

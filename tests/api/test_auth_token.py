@@ -133,7 +133,7 @@ def test_every_replica_rejects_the_eleventh_guess_without_hashing(
     assert auth.logins("throttled") == other.logins("throttled") == 1
 
 
-def test_login_limit_spares_other_addresses_and_expires(auth: AuthService) -> None:
+def test_login_limit_is_per_address_and_expires(auth: AuthService) -> None:
     for n in range(10):
         auth.token(password=f"wrong guess {n}")
     assert auth.token(address="192.0.2.2").status_code == 200

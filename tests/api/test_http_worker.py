@@ -237,7 +237,7 @@ def test_worker_stops_when_its_parent_is_killed(start: Start) -> None:
     server.process.send_signal(signal.SIGKILL)
     server.process.wait(10)
 
-    until(lambda: not psutil.pid_exists(worker), "the worker to end", seconds=20)
+    until(lambda: not psutil.pid_exists(worker), "the worker to stop", seconds=20)
 
 
 def _refuses(port: int) -> bool:

@@ -29,7 +29,7 @@ def test_placed_orders_with_past_or_implausible_due_time_are_due(harness: StoreH
         return harness.outbox.find_due(harness.outbox.now(), limit)
 
     # The removal is written with w:1, so a majority read may still show the old entry.
-    until(lambda: set(due(10)) == {passed, far}, "the two that are due")
+    until(lambda: set(due(10)) == {passed, far}, "the two due orders")
     assert len(due(1)) == 1
     assert harness.due_in(fresh) > 0
 
@@ -41,7 +41,10 @@ def test_claim_repairs_outbox_entries_whose_due_is_not_a_date(harness: StoreHarn
         harness.change(order_id, {"outbox.due": shape})
     excluded = harness.place()
     harness.change(excluded, {"outbox.due": "excluded"})
-    until(lambda: set(harness.outbox.find_due(harness.outbox.now(), 10)) == {*malformed}, "all that are malformed")
+    until(
+        lambda: set(harness.outbox.find_due(harness.outbox.now(), 10)) == {*malformed},
+        "all malformed entries to be due",
+    )
     swept = harness.outbox.sweep(claim="c", limit=10)
 
     assert {record["_id"] for record in swept} == {*malformed}

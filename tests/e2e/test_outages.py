@@ -78,7 +78,7 @@ def test_service_started_without_mongodb_waits_for_it(stack: Stack, customer: Cu
         stack.start(part, wait=False)
     urls = _admin_urls(stack, "order-api")
     wait.until(lambda: all(scrape.alive(url) for url in urls), "the new processes")
-    unavailable = wait.until(lambda: _answer(customer, 503), "a 503 from them")
+    unavailable = wait.until(lambda: _answer(customer, 503), "a 503 from the new processes")
     ready = [scrape.ready(url) for url in urls]
     stack.start("mongodb-0")
 
@@ -104,11 +104,13 @@ def test_replica_killed_during_a_request_returns_503(stack: Stack, customer: Cus
     assert all("Retry-After" in answer.headers for answer in answers)
     for number in range(4):
         settled = functools.partial(_answer, customer, 200, key=f"killed-{number}")
-        customer.processed(wait.until(settled, "the key settling it", seconds=60).json()["order_reference"])
+        customer.processed(
+            wait.until(settled, "a retry with the same key to succeed", seconds=60).json()["order_reference"]
+        )
     assert len(customer.get(userid=customer.name, limit=100).json()["items"]) == 4
 
 
-def test_one_dead_replica_fails_no_request(stack: Stack, customer: Customer) -> None:
+def test_no_request_fails_while_one_replica_is_down(stack: Stack, customer: Customer) -> None:
     stack.stop("order-api-0")
     try:
         statuses = [customer.post().status_code for _ in range(20)]

@@ -33,7 +33,7 @@ def test_row_02_all_brokers_down(small: System, figures: dict[str, Any]) -> None
     """Every broker is down while orders continue at full rate."""
     down = pick(600, 20)
     with small.load(pick(10_000, 1_000), rate=50, at_most=down + 300) as run:
-        wait.until(lambda: time.time() - run.began > 10, "a baseline", seconds=30)
+        wait.until(lambda: time.time() - run.began > 10, "a baseline before the fault", seconds=30)
         small.stack.stop("kafka-0")
         stopped_at = time.time()
         wait.until(lambda: time.time() - stopped_at > down, "the outage", seconds=down + 5, every=0.5)

@@ -25,7 +25,7 @@ def test_row_04_bad_network_to_kafka(proxied: System, figures: dict[str, Any], t
     proxy = proxied.kafka_proxies[0]
     lasting = pick(60, 8)
     with proxied.load(pick(10_000, 600), rate=pick(80, 40), at_most=1200) as run:
-        wait.until(lambda: time.time() - run.began > 5, "a baseline", seconds=10)
+        wait.until(lambda: time.time() - run.began > 5, "a baseline before the fault", seconds=10)
         disturbed_at = time.time()
         for toxic in toxics:
             _disturb(proxy, toxic, lasting)
@@ -45,7 +45,7 @@ def test_row_04_bad_network_to_mongodb(proxied: System, figures: dict[str, Any],
     proxy = proxied.mongodb_proxies[0]
     lasting = pick(60, 6)
     with proxied.load(pick(10_000, 800), rate=30, at_most=1200) as run:
-        wait.until(lambda: time.time() - run.began > 3, "a baseline", seconds=10)
+        wait.until(lambda: time.time() - run.began > 3, "a baseline before the fault", seconds=10)
         disturbed_at = time.time()
         for toxic in toxics:
             _disturb(proxy, toxic, lasting)
@@ -71,7 +71,7 @@ def test_row_21_names_not_resolved(proxied: System, figures: dict[str, Any], tmp
         time.sleep(lasting)
         flag.unlink()
         healed_at = time.time()
-        wait.until(lambda: time.time() - healed_at > 12, "recovery", seconds=15)
+        wait.until(lambda: time.time() - healed_at > 12, "time for the recovery", seconds=15)
 
     first = min(t.at for t in run.account().tries(healed_at) if t.outcome == "ok")
     own = max(line["duration_ms"] for line in logs.requests(proxied.folder, "order-api", broken_at))

@@ -67,10 +67,12 @@ def test_row_11_zombie_processor(small: System, figures: dict[str, Any]) -> None
     with small.load(pick(10_000, 1_200), rate=pick(80, 40)) as run:
         small.pause("order-processor-0")
         stopped_at = time.time()
-        wait.until(lambda: time.time() - stopped_at > hang, "the zombie's time", seconds=hang + 5, every=0.5)
+        wait.until(
+            lambda: time.time() - stopped_at > hang, "the processor to hang long enough", seconds=hang + 5, every=0.5
+        )
         small.resume("order-processor-0")
         healed_at = time.time()
-        wait.until(lambda: _rejoined(small), "the zombie back in the group", seconds=60)
+        wait.until(lambda: _rejoined(small), "the resumed processor to rejoin the group", seconds=60)
 
     figures["hang_seconds"] = hang
     small.prove(run, figures=figures, healed_at=healed_at, within=60)

@@ -40,7 +40,9 @@ def test_row_12_every_event_delivered_five_times(small: System, figures: dict[st
 
     verdict = small.prove(run, figures=figures, healed_at=started_at, within=60)
     assert verdict.events >= 5 * verdict.accepted
-    wait.until(lambda: _duplicates(small) >= COPIES * verdict.accepted, "every repeat seen and counted", seconds=60)
+    wait.until(
+        lambda: _duplicates(small) >= COPIES * verdict.accepted, "every repeated event to be counted", seconds=60
+    )
     figures["duplicates_seen"] = _duplicates(small)
 
 

@@ -43,7 +43,12 @@ def test_row_16_primary_without_a_majority(cluster: System, figures: dict[str, A
         others = [part for part in cluster.parts("mongodb") if part != primary]
         cluster.keep_down(*others)
         paused_at = time.time()
-        wait.until(lambda: time.time() - paused_at > alone, "the isolation", seconds=alone + 5, every=0.5)
+        wait.until(
+            lambda: time.time() - paused_at > alone,
+            "the primary to be isolated long enough",
+            seconds=alone + 5,
+            every=0.5,
+        )
         cluster.keep_down(primary)
         for other in others:
             cluster.stack.start(other)
@@ -88,14 +93,14 @@ def test_row_18_mongodb_down(small: System, figures: dict[str, Any]) -> None:
     """MongoDB is down for a minute while clients retry: fast 503 answers, and full throughput afterwards."""
     down = pick(60, 20)
     with small.load(pick(10_000, 1_500), rate=40) as run:
-        wait.until(lambda: time.time() - run.began > 8, "a baseline", seconds=20)
+        wait.until(lambda: time.time() - run.began > 8, "a baseline before the fault", seconds=20)
         small.stack.stop("mongodb-0")
         stopped_at = time.time()
         wait.until(lambda: time.time() - stopped_at > down, "the outage", seconds=down + 5, every=0.5)
         ended_at = time.time()
         small.stack.start("mongodb-0")
         healed_at = time.time()
-        wait.until(lambda: time.time() - healed_at > 15, "goodput", seconds=30, every=0.5)
+        wait.until(lambda: time.time() - healed_at > 15, "the time in which goodput is measured", seconds=30, every=0.5)
 
     rejected = _rejected_ms(small, stopped_at + 5, ended_at)
     before = _goodput(run, run.began, stopped_at)

@@ -79,7 +79,7 @@ def test_row_25_backlog(small: System, figures: dict[str, Any]) -> None:
         _pile_up(small, PENDING)
         small.stack.start("kafka-0")
         began = time.time()
-        wait.until(lambda: _pending(small) < PENDING / 100, "the drain", seconds=1500, every=0.5)
+        wait.until(lambda: _pending(small) < PENDING / 100, "the backlog to be processed", seconds=1500, every=0.5)
         seconds = time.time() - began
 
     mine = {"userid": "backlog"}

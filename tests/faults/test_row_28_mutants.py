@@ -61,7 +61,11 @@ def test_row_28_with_an_unconditional_status_change(small: System, figures: dict
         users = run.account().users
         found = [m for m in topic.messages(small.stack, TOPIC) if any(u.encode() in (m.value() or b"") for u in users)]
         produce(small.stack, [Record(m.key(), m.value(), topic.headers(m)) for m in found])
-        wait.until(lambda: small.verify(run, healed_at=time.time(), within=5).doubled, "a doubled effect", seconds=40)
+        wait.until(
+            lambda: small.verify(run, healed_at=time.time(), within=5).doubled,
+            "an order to be processed twice",
+            seconds=40,
+        )
         verdict = small.verify(run, healed_at=time.time(), within=5)
 
     figures |= {"orders": verdict.orders, "broken": f"{len(verdict.doubled)} orders had more than one effect"}

@@ -65,7 +65,7 @@ def test_reconciliation_waits_for_committed_offsets_before_it_requeues(seeded: S
 
         assert reconciler.step() is Outcome.WAITING
         with seeded.processor(RECONCILE_INTERVAL_SECONDS="60") as processor:
-            until(lambda: seeded.count("PROCESSED") == 20, "the others")
+            until(lambda: seeded.count("PROCESSED") == 20, "the other orders to be PROCESSED")
             assert processor.stop() == 0
         assert reconciler.step() is Outcome.REQUEUED
         offsets.close()

@@ -70,7 +70,7 @@ def test_stack_json_has_the_address_of_every_part(run: StackRun) -> None:
     assert set(run.pids.values()) <= family
 
 
-def test_console_answers_at_the_address_that_is_printed(run: StackRun) -> None:
+def test_console_responds_at_the_printed_address(run: StackRun) -> None:
     url = run.file["console"]["url"]
 
     assert url in run.output.read_text()
@@ -166,7 +166,7 @@ def test_no_process_outlives_a_supervisor_killed_by_sigkill(run: StackRun, kept:
 
     os.kill(run.pid, signal.SIGKILL)
 
-    wait.until(lambda: all(gone(process) for process in family), "all to be gone", seconds=10)
+    wait.until(lambda: all(gone(process) for process in family), "all processes to stop", seconds=10)
     wait.until(lambda: not (run.root / "stack.json").exists(), "stack.json to be removed", seconds=5)
 
 
@@ -184,7 +184,7 @@ def test_data_survives_a_restart_and_ctrl_c_stops_everything(root: Path, kept: t
         os.killpg(second.shell.pid, signal.SIGINT)  # Ctrl-C in a terminal sends SIGINT to the shell and its command
 
         second.shell.wait(30)
-        wait.until(lambda: all(gone(process) for process in family), "all to be gone", seconds=5)
+        wait.until(lambda: all(gone(process) for process in family), "all processes to stop", seconds=5)
         assert not (root / "stack.json").exists()
         assert second.output.read_text().endswith("stopped; data, secrets and logs are kept\n")
     finally:
@@ -198,7 +198,7 @@ def test_stack_stops_after_its_parent_dies_and_can_be_cleaned(root: Path) -> Non
     third.shell.kill()
     third.shell.wait(5)
 
-    wait.until(lambda: all(gone(process) for process in family), "all to be gone", seconds=30)
+    wait.until(lambda: all(gone(process) for process in family), "all processes to stop", seconds=30)
     removed = call("clean", "--root", root)
     assert (removed.returncode, removed.stderr) == (0, "")
     assert not root.exists()

@@ -95,7 +95,7 @@ def test_killed_part_is_restarted_and_reported(supervisor: Supervisor, add: Add,
 def test_restarts_of_a_crashing_part_back_off(supervisor: Supervisor, add: Add, reports: Reports) -> None:
     add("exit 3")
     supervisor.start("part")
-    wait.until(lambda: len(reports.sentences) >= 3, "three deaths")
+    wait.until(lambda: len(reports.sentences) >= 3, "three reported crashes")
 
     delays = [sentence.rpartition(" in ")[2] for sentence in reports.sentences[:3]]
     assert delays == ["0.5 s", "1 s", "2 s"]
@@ -127,7 +127,7 @@ def test_parts_keep_running_when_stack_json_cannot_be_written(
     reports.trouble = OSError("no space left")
     add(SLEEP)
     supervisor.start("part")
-    wait.until(lambda: reports.sentences, "the sentence")
+    wait.until(lambda: reports.sentences, "a report")
 
     assert reports.sentences == ["stack.json could not be written: no space left"]
     assert runs(supervisor.pids()["part"])
@@ -171,7 +171,7 @@ def test_part_that_ignores_its_stop_signal_is_killed(supervisor: Supervisor, add
     assert time.monotonic() - began < 5
 
 
-def test_part_without_restarts_stays_dead_until_it_is_started(
+def test_part_without_restarts_stays_down_until_it_is_started(
     supervisor: Supervisor, add: Add, reports: Reports
 ) -> None:
     add(SLEEP)
@@ -187,7 +187,7 @@ def test_part_without_restarts_stays_dead_until_it_is_started(
     assert "part" in supervisor.pids()
 
 
-def test_unknown_part_is_an_error_with_the_known_names(supervisor: Supervisor, add: Add) -> None:
+def test_error_for_an_unknown_part_lists_the_known_parts(supervisor: Supervisor, add: Add) -> None:
     add(SLEEP)
 
     with pytest.raises(StackError, match="unknown part 'parrot': the parts are part"):
@@ -247,4 +247,4 @@ def test_no_process_outlives_a_killed_supervisor(tmp_path: Path) -> None:
         victim.kill()
         victim.wait(10)
 
-        wait.until(lambda: not any(runs(process.pid) for process in family), "all to be gone", seconds=5)
+        wait.until(lambda: not any(runs(process.pid) for process in family), "all processes to stop", seconds=5)

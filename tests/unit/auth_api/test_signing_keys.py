@@ -22,7 +22,7 @@ def test_all_keys_are_published_and_the_last_by_name_signs(tmp_path: Path, keys:
     assert keys.signer().kid == "2030-02"
 
 
-def test_key_named_by_the_setting_signs(tmp_path: Path, records: FakeKeyRecords) -> None:
+def test_configured_key_signs(tmp_path: Path, records: FakeKeyRecords) -> None:
     former = write_key(tmp_path, "2030-01")
     write_key(tmp_path, "2030-02")
     keys = refreshed(SigningKeys(tmp_path, records.publish, cache_seconds=300, signing_kid="2030-01")).signer()

@@ -18,7 +18,7 @@ from support.wait import until
 
 
 class Crowd:
-    """Threads that wait for a slot and keep it until the test releases them."""
+    """Threads that each wait for a slot and keep it until the test releases them."""
 
     def __init__(self, slots: Slots, size: int, *, preferred: bool = False) -> None:
         self.slots, self.preferred = slots, preferred
@@ -47,7 +47,11 @@ class Crowd:
 
 def test_calls_beyond_slots_and_waiters_are_rejected_immediately() -> None:
     crowd = Crowd(Slots(2, waiters=WAITERS, wait=10), size=2 + WAITERS + 5)
-    until(lambda: sum(outcome.done() for outcome in crowd.outcomes) == 5, "the five beyond the waiters", every=0.01)
+    until(
+        lambda: sum(outcome.done() for outcome in crowd.outcomes) == 5,
+        "the five calls without a waiting place to be rejected",
+        every=0.01,
+    )
     crowd.leave.set()
 
     assert crowd.rejected() == 5
@@ -67,8 +71,12 @@ def test_logins_leave_a_quarter_of_the_threads_free(
     slots = login_slots(settings(tmp_path, HTTP_THREADS="16", HASH_SLOTS=hash_slots))
     monkeypatch.setattr(slots, "_wait", 10)
     crowd = Crowd(slots, size=16, preferred=True)
-    until(lambda: sum(outcome.done() for outcome in crowd.outcomes) == 4, "those beyond the places", every=0.01)
-    until(lambda: crowd.inside == hashing, "the others", every=0.01)
+    until(
+        lambda: sum(outcome.done() for outcome in crowd.outcomes) == 4,
+        "the four calls without a waiting place to be rejected",
+        every=0.01,
+    )
+    until(lambda: crowd.inside == hashing, "the other calls to get a slot", every=0.01)
     crowd.leave.set()
 
     assert crowd.rejected() == 4
@@ -76,7 +84,7 @@ def test_logins_leave_a_quarter_of_the_threads_free(
 
 
 class Queue:
-    """Callers of a single slot that is taken: each enters when it gets the slot, and leaves at once."""
+    """Callers of a single slot that is occupied: each enters when it gets the slot, and leaves at once."""
 
     def __init__(self, waiters: int) -> None:
         self.slots = Slots(1, waiters=waiters, wait=10)
@@ -85,10 +93,10 @@ class Queue:
         self.pool = ThreadPoolExecutor(waiters + 2)
         self.visits: dict[str, Future[bool]] = {}
         self.arrive("first", "")
-        until(lambda: self.entered == ["first"], "the first", every=0.01)
+        until(lambda: self.entered == ["first"], "the first caller to get the slot", every=0.01)
 
     def arrive(self, name: str, address: str, *, preferred: bool = False) -> None:
-        """Wait for the slot in another thread; return when the caller waits or is rejected."""
+        """Let another thread wait for the slot; return once it waits or is rejected."""
         before = self._decided()
         self.visits[name] = self.pool.submit(self._visit, name, address, preferred)
         until(lambda: self._decided() > before, f"{name} to wait", every=0.01)
@@ -106,11 +114,11 @@ class Queue:
         return self.slots.in_use() + len(self.rejected())
 
     def rejected(self) -> list[str]:
-        """Return those who were rejected until now."""
+        """Return the callers that have been rejected so far."""
         return [name for name, visit in self.visits.items() if visit.done() and not visit.result()]
 
     def order(self) -> list[str]:
-        """Let all waiters enter, and return in which order they did."""
+        """Let all waiting callers enter; return their names in the order in which they did."""
         self.leave.set()
         for visit in self.visits.values():
             visit.result(10)
@@ -118,7 +126,7 @@ class Queue:
         return self.entered[1:]
 
 
-def test_preferred_caller_gets_the_next_slot_and_a_strangers_place() -> None:
+def test_preferred_caller_enters_next_and_displaces_the_latest_other() -> None:
     queue = Queue(waiters=2)
     queue.arrive("stranger", "a")
     queue.arrive("late stranger", "b")
@@ -130,7 +138,7 @@ def test_preferred_caller_gets_the_next_slot_and_a_strangers_place() -> None:
 
 
 @pytest.mark.parametrize("preferred", [True, False])
-def test_address_with_many_callers_does_not_keep_others_out(preferred: bool) -> None:
+def test_address_with_many_callers_does_not_block_other_addresses(preferred: bool) -> None:
     queue = Queue(waiters=3)
     for number in range(3):
         queue.arrive(f"greedy {number}", "a", preferred=preferred)
@@ -141,7 +149,7 @@ def test_address_with_many_callers_does_not_keep_others_out(preferred: bool) -> 
     assert queue.order() == ["greedy 0", "modest", "greedy 1"]
 
 
-def test_stranger_gets_no_place_of_a_preferred_caller() -> None:
+def test_other_caller_never_displaces_a_preferred_one() -> None:
     queue = Queue(waiters=1)
     queue.arrive("preferred", "a", preferred=True)
     queue.arrive("stranger", "b")

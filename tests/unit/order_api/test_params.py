@@ -33,7 +33,7 @@ def test_foreign_cursor_is_rejected(text: str) -> None:
     assert params.encode_cursor(order_id) == text
 
 
-def test_rejected_cursor_says_where_cursors_come_from() -> None:
+def test_error_of_an_invalid_cursor_names_next_cursor() -> None:
     with pytest.raises(InvalidParameter, match="next_cursor"):
         params.decode_cursor("a+b")
 

@@ -78,7 +78,7 @@ def test_rejected_requests_cost_no_tokens() -> None:
     assert granted(limit) == 1
 
 
-def test_check_rejects_when_take_would_and_takes_nothing() -> None:
+def test_check_rejects_like_take_but_uses_no_token() -> None:
     limit, _ = limiter()
     for _ in range(50):
         limit.check("alice")

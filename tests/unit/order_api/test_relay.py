@@ -133,7 +133,7 @@ def test_unexpected_exception_does_not_stop_the_thread(harness: RelayHarness, mo
     monkeypatch.setattr(relay, "ERROR_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(harness.relay._publisher, "poll", serve_badly)
     harness.relay.start()
-    until(lambda: not defects, "the defects")
+    until(lambda: not defects, "every planned exception to be raised")
     harness.place()
     harness.relay.close()
 

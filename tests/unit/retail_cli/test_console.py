@@ -78,7 +78,7 @@ def test_overview_reads_failed_orders_once() -> None:
 
 
 @pytest.mark.parametrize("panel", ["dead-letters", "lag"])
-def test_kafka_outage_is_one_sentence_and_spares_the_other_panels(panel: str) -> None:
+def test_kafka_outage_is_one_sentence_in_its_panels_only(panel: str) -> None:
     client, _ = console(failed("o1"), topics=FakeTopics(unavailable="broker:9092: no answer"))
 
     assert "Kafka is unavailable: broker:9092" in client.get(f"{ROOT}/panels/{panel}").text

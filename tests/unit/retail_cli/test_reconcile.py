@@ -80,7 +80,7 @@ def test_dry_run_counts_and_writes_nothing() -> None:
     assert "outbox" not in session.order("o1")
 
 
-def test_no_order_without_outbox_entry_means_nothing_to_do() -> None:
+def test_reconcile_without_candidates_changes_nothing() -> None:
     result = retail(FakeSession(*lost()), "orders", "reconcile", "--json")
 
     assert (result.exit_code, printed_json(result)["outcome"]) == (0, "nothing to do")

@@ -75,8 +75,8 @@ def test_ca_file_with_a_certificate_is_accepted(tmp_path: Path, cls: type[Any], 
     assert f"{variable}: " not in str(caught.value)
 
 
-def test_unreadable_ca_file_is_not_called_invalid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests may run as root, whom no file mode stops."""
+def test_unreadable_ca_file_is_reported_as_permission_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is simulated, because root, which may run the tests, can read every file."""
     (tmp_path / "ca.pem").write_bytes(authority())
 
     def deny(**_options: object) -> None:

@@ -132,7 +132,7 @@ def test_excluded_order_is_processed_when_its_event_arrives() -> None:
     assert "outbox" not in harness.servers.view["1"]
 
 
-def test_order_of_unknown_status_becomes_dead_letter_unchanged() -> None:
+def test_event_of_order_with_unknown_status_becomes_dead_letter() -> None:
     shipped = document("1", status="SHIPPED")
     harness = HandlerHarness(shipped, document("2"))
 

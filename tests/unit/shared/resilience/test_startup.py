@@ -19,7 +19,7 @@ def test_startup_task_stops_after_first_success() -> None:
             raise error
 
     task = StartupTask(action, pending="not yet", backoff=SHORT)
-    until(lambda: task.error is None, "the success", every=0.001)
+    until(lambda: task.error is None, "the task to succeed", every=0.001)
     task.close()
 
     assert attempts == outcomes
