@@ -112,6 +112,20 @@ def test_removing_an_outbox_entry_twice_is_harmless(harness: StoreHarness) -> No
     assert "outbox" in harness.raw(second)
 
 
+def test_only_entries_that_are_unchanged_since_the_insert_are_removed(harness: StoreHarness) -> None:
+    unchanged, claimed, restored, processed = (harness.place() for _ in range(4))
+    excluded = harness.place()
+    dues = {order_id: harness.raw(order_id)["outbox"]["due"] for order_id in (unchanged, claimed, restored, processed)}
+    dues[excluded] = dues[unchanged]
+    harness.outbox.claim([claimed], "c", harness.outbox.now())
+    harness.change(restored, {"outbox.due": harness.outbox.now()})
+    harness.change(processed, {"status": "PROCESSED"})
+    harness.change(excluded, {"outbox.due": "excluded"})
+    harness.outbox.remove_unclaimed(dues)
+
+    assert [order_id for order_id in dues if "outbox" not in harness.raw(order_id)] == [unchanged]
+
+
 def test_backlog_counts_placed_orders_with_an_outbox_entry(harness: StoreHarness) -> None:
     empty = harness.backlog.read()
     oldest, processed, removed = harness.place(age=100), harness.place(age=200), harness.place(age=300)

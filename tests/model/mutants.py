@@ -138,6 +138,12 @@ MUTANTS = [
         alone=True,
     ),
     Mutant(
+        "a removal leaves an entry that was restored since",
+        change(Outbox.remove_unclaimed, (', "outbox.due": {"$in": [*{*dues.values()}]}}', "}")),
+        short.redriven_before_the_removal,
+        alone=True,
+    ),
+    Mutant(
         "a broken producer is replaced",
         change(EventPublisher._recreate_producer, ("self._purge()", "return")),
         short.producers_that_break,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from model.mongodb import can_write, read, write
-from model.state import DUE, EXCLUDED, FAILED, NO_ENTRY, PLACED, PROCESSED, Order, Relay, Safeguards, State, Step
+from model.state import DUE, EXCLUDED, FAILED, NEW, NO_ENTRY, PLACED, PROCESSED, Order, Relay, Safeguards, State, Step
 
 LONGEST_LOG = 7  # bounds the search for broken designs; tests check that the real design stays below it
 REPLICAS = (0, 1)
@@ -77,7 +77,7 @@ def fast_path(state: State, guards: Safeguards) -> Iterator[Step]:
     for replica in REPLICAS:
         if state.queues[replica] and state.relays[replica].doing == "idle":
             taken = state._replace(queues=_put(state.queues, replica, ""))
-            yield _produce(taken, guards, replica, state.queues[replica], "relay: produce")
+            yield _produce(taken, guards, replica, Relay("produced", state.queues[replica]), "relay: produce")
 
 
 def sweep(state: State, guards: Safeguards) -> Iterator[Step]:
@@ -92,7 +92,8 @@ def sweep(state: State, guards: Safeguards) -> Iterator[Step]:
         elif relay.doing == "claiming" and state.all_committed:
             seen = state.view
             if seen is not None and seen.id == relay.id and seen.status == PLACED and seen.entry == str(replica):
-                yield _produce(state, guards, replica, relay.id, "sweep: the claim holds, produce")
+                produced = Relay("produced", relay.id, swept=True)
+                yield _produce(state, guards, replica, produced, "sweep: the claim holds, produce")
             else:
                 yield Step(f"order-api {replica}", "sweep: the claim is lost", _relay(state, replica, Relay()))
 
@@ -111,8 +112,8 @@ def _claim(state: State, guards: Safeguards, replica: int) -> Iterator[Step]:
         text = f"sweep: {order.id} is due{' too early' if early else ''}, claimed"
         yield Step(f"order-api {replica}", text, claiming, is_fault=early)
     else:
-        produced = _produce(claimed, guards, replica, order.id, "sweep: claim with w:1, produce")
-        yield produced._replace(is_fault=early)
+        relay = Relay("produced", order.id, swept=True)
+        yield _produce(claimed, guards, replica, relay, "sweep: claim with w:1, produce")._replace(is_fault=early)
 
 
 def _exclude(state: State, guards: Safeguards, replica: int) -> Iterator[Step]:
@@ -151,21 +152,32 @@ def _is_pending(order: Order) -> bool:
 def _in_flight(state: State, order_id: str) -> bool:
     """Return whether a replica still works on the order; until `due`, the sweep must not claim it."""
     inserting = state.tries[IDS.index(order_id)] == "inserting"
-    return inserting or order_id in state.queues or any(relay.id == order_id for relay in state.relays)
+    waits = order_id in state.queues or order_id in state.left_entries
+    return inserting or waits or any(relay.id == order_id for relay in state.relays)
 
 
 def deliver(state: State, _: Safeguards) -> Iterator[Step]:
-    """The topic appends an event or the delivery fails; a delivery report, however late, removes the outbox entry."""
+    """The topic appends an event or the delivery fails; a delivery report may come at any time.
+
+    It removes the outbox entry if a sweep sent the event. After the fast path, the entry is left to order-processor.
+    """
     for replica, relay in enumerate(state.relays):
         if relay.doing == "produced":
             if len(state.log) < LONGEST_LOG:
-                stored = _relay(state, replica, Relay("stored", relay.id))
+                stored = _relay(state, replica, relay._replace(doing="stored"))
                 yield Step(
                     "kafka",
                     f"the log appends {relay.id} at offset {len(state.log)}",
                     stored._replace(log=state.log + relay.id),
                 )
             yield Step("kafka", f"delivery of {relay.id} fails", _relay(state, replica, Relay()))
+        elif relay.doing == "stored" and not relay.swept:
+            reported = _relay(state, replica, Relay())
+            yield Step(
+                f"order-api {replica}",
+                f"relay: {relay.id} is delivered, its outbox entry is left to order-processor",
+                reported._replace(left_entries=_put(state.left_entries, replica, relay.id)),
+            )
         elif relay.doing == "stored" and can_write(state):
             reported = remove_entry(_relay(state, replica, Relay()), relay.id)
             yield Step(
@@ -175,11 +187,22 @@ def deliver(state: State, _: Safeguards) -> Iterator[Step]:
             )
 
 
-def _produce(state: State, guards: Safeguards, replica: int, order_id: str, text: str) -> Step:
-    after = _relay(state, replica, Relay("produced", order_id))
+def remove_left(state: State, _: Safeguards) -> Iterator[Step]:
+    """`removal.EntryRemoval`: an entry that is still as the insert wrote it is removed before it falls due."""
+    for replica, order_id in enumerate(state.left_entries):
+        if order_id and can_write(state):
+            order = state.newest
+            after = state._replace(left_entries=_put(state.left_entries, replica, ""))
+            if order is not None and order.id == order_id and (order.status, order.entry) == (PLACED, NEW):
+                after = remove_entry(after, order_id)
+            yield Step(f"order-api {replica}", f"removal: {order_id} is due soon", after)
+
+
+def _produce(state: State, guards: Safeguards, replica: int, relay: Relay, text: str) -> Step:
+    after = _relay(state, replica, relay)
     if not guards.entry_until_delivered:
-        after = remove_entry(after, order_id)
-    return Step(f"order-api {replica}", f"{text} {order_id}", after)
+        after = remove_entry(after, relay.id)
+    return Step(f"order-api {replica}", f"{text} {relay.id}", after)
 
 
 def remove_entry(state: State, order_id: str) -> State:
@@ -191,14 +214,15 @@ def remove_entry(state: State, order_id: str) -> State:
 
 
 def crash_api(state: State, _: Safeguards) -> Iterator[Step]:
-    """Kill a replica: its queue, claims and delivery reports are lost, and its client gets no response."""
+    """Kill a replica: everything in its memory is lost, and its client gets no response."""
     if not state.left.crashes:
         return
     for replica in REPLICAS:
         before = state._replace(left=state.left._replace(crashes=state.left.crashes - 1))
         if state.tries[replica] in ("new", "inserting"):
             before = _repeat(before, replica)
-        lost = _relay(before._replace(queues=_put(before.queues, replica, "")), replica, Relay())
+        queues, left_entries = _put(before.queues, replica, ""), _put(before.left_entries, replica, "")
+        lost = _relay(before._replace(queues=queues, left_entries=left_entries), replica, Relay())
         if lost._replace(left=state.left) != state:
             yield Step(f"order-api {replica}", "kill -9", lost, is_fault=True)
 

@@ -20,6 +20,7 @@ from order_api.outbox import Outbox
 from order_api.placement import OrderPlacement
 from order_api.publisher import EventPublisher
 from order_api.relay import OutboxRelay
+from order_api.removal import EntryRemoval
 from order_api.store import OrderStore
 from order_processor.consumer import Consumer
 from order_processor.dead_letters import DeadLetters
@@ -110,9 +111,11 @@ class Api:
         )
         self.store = OrderStore(database, breaker, breaker)
         self.store.prepare()
+        outbox = Outbox(database, breaker)
         self.relay = OutboxRelay(
-            Outbox(database, breaker),
+            outbox,
             publisher,
+            EntryRemoval(outbox, clock=environment.clock, now=environment.now),
             clock=environment.clock,
             jitter=environment.random.random,
             new_claim=lambda: environment.random.randbytes(8).hex(),

@@ -12,6 +12,7 @@ STEPS: tuple[Callable[[State, Safeguards], Iterator[Step]], ...] = (
     order_api.fast_path,
     order_api.sweep,
     order_api.deliver,
+    order_api.remove_left,
     order_api.crash_api,
     order_api.redrive,
     order_api.include,

@@ -143,6 +143,15 @@ def failed_and_redriven(harness: HistoryHarness) -> None:
     harness.redrive()
 
 
+def redriven_before_the_removal(harness: HistoryHarness) -> None:
+    _place(harness, item=REFUSED_ITEM)
+    _deliver(harness)
+    _consume(harness)
+    harness.redrive()
+    harness.seconds += 2  # the entry of the insert would fall due soon
+    harness.publish(0)
+
+
 def rejected_and_excluded(harness: HistoryHarness) -> None:
     _place(harness)
     harness.kill_api(0)  # the event is not yet published
@@ -163,7 +172,14 @@ def _place(harness: HistoryHarness, *incidents: str, key: str | None = None, ite
 
 
 def _publish(harness: HistoryHarness) -> None:
-    """Replica 0 publishes its events, and removes their outbox entries."""
+    """Replica 0 publishes its events and, before they fall due, removes their outbox entries."""
+    _deliver(harness)
+    harness.seconds += 2
+    harness.publish(0)
+
+
+def _deliver(harness: HistoryHarness) -> None:
+    """Replica 0 publishes its events; their outbox entries stay."""
     for _ in range(2):
         harness.publish(0)
         while harness.apis[0].producer.pending:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 PLACED, PROCESSED, FAILED = "PLACED", "PROCESSED", "FAILED"
-DUE = "due"  # an outbox entry that no sweep has claimed
+NEW = "new"  # the outbox entry that the insert wrote, not claimed since
+DUE = "due"  # an entry that was restored, not claimed since
 NO_ENTRY = ""
 EXCLUDED = "excluded"  # neither published nor failed until the operator includes the order again
 NEVER_COMMITTED = -1
@@ -24,15 +25,19 @@ class Order(NamedTuple):
 
     id: str
     status: str = PLACED
-    entry: str = DUE
+    entry: str = NEW
     effects: int = 0
 
 
 class Relay(NamedTuple):
-    """The relay thread of an order-api replica; `doing` is idle, claiming, produced or stored."""
+    """The relay thread of an order-api replica; `doing` is idle, claiming, produced or stored.
+
+    `swept`: the event in flight comes from a sweep, not from the queue.
+    """
 
     doing: str = "idle"
     id: str = ""
+    swept: bool = False
 
 
 class Consumer(NamedTuple):
@@ -80,6 +85,8 @@ class State(NamedTuple):
       unknown; the second starts when the first got no response.
     - `answered`: the ids answered with 200.
     - `queues`: each replica's in-process queue.
+    - `left_entries`: of each replica, the id whose event was delivered by the fast path, and whose entry is left to
+      order-processor.
     - `log`: the ids of the events in the partition, in their order; `offset`: the group's committed offset.
     - `zombie`: the batch of a process that was paused and lost its partition meanwhile.
     """
@@ -91,6 +98,7 @@ class State(NamedTuple):
     tries: tuple[str, str] = ("new", "")
     answered: str = ""
     queues: tuple[str, str] = ("", "")
+    left_entries: tuple[str, str] = ("", "")
     relays: tuple[Relay, Relay] = (Relay(), Relay())
     log: str = ""
     offset: int = NEVER_COMMITTED

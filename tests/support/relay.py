@@ -19,6 +19,7 @@ from order_api.orders import Document
 from order_api.outbox import Outbox
 from order_api.publisher import EventPublisher
 from order_api.relay import OutboxRelay
+from order_api.removal import EntryRemoval
 from order_api.store import OrderStore
 from shared import mongo
 from shared.ordering import events
@@ -61,7 +62,10 @@ class RelayHarness:
             self._make_producer, breaker=self.breaker, tracer=Tracer(self.recorder), metrics=self.metrics, **common
         )
         self.outboxes.append(Outbox(self._database(), self._mongodb_breaker()))
-        return OutboxRelay(self.outboxes[-1], publisher, new_claim=lambda: f"claim-{name}-{next(claims)}", **common)
+        removal = EntryRemoval(self.outboxes[-1], clock=self.clock.seconds, now=lambda: self.clock.now)
+        return OutboxRelay(
+            self.outboxes[-1], publisher, removal, new_claim=lambda: f"claim-{name}-{next(claims)}", **common
+        )
 
     @property
     def producer(self) -> FakeProducer:

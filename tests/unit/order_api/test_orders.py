@@ -121,6 +121,6 @@ def test_document_contains_order_outbox_entry_and_idempotency_record() -> None:
     record = orders.build_document(order, order_id="id", now=NOW, key="k", traceparent=TRACE)
 
     assert record["idempotency"] == {"key": "k", "fingerprint": orders.fingerprint(order)}
-    assert record["outbox"] == {"due": NOW + timedelta(seconds=2), "attempts": 0, "claim": None, "traceparent": TRACE}
+    assert record["outbox"] == {"due": NOW + timedelta(seconds=5), "attempts": 0, "claim": None, "traceparent": TRACE}
     assert record["history"] == [{"status": "PLACED", "at": NOW, "by": "order-api", "reason": None}]
     assert "idempotency" not in orders.build_document(order, order_id="id", now=NOW)

@@ -14,7 +14,7 @@ from support.relay import RelayHarness
 
 def test_sweep_publishes_after_the_grace_of_the_fast_path(harness: RelayHarness) -> None:
     record = harness.place(enqueued=False)
-    harness.step(1.5)
+    harness.step(4.5)
     early = harness.published()
     harness.step(1.5)
     harness.step(0.1)
@@ -28,7 +28,7 @@ def test_sweep_publishes_after_the_grace_of_the_fast_path(harness: RelayHarness)
 def test_claimed_order_is_skipped_by_other_replicas_for_30_seconds(harness: RelayHarness) -> None:
     record = harness.place(enqueued=False)
     harness.producer.delivers_on_poll = False
-    harness.step(3)
+    harness.step(6)
     first = harness.producer
     other = harness.replica()
     other.run_once()
@@ -45,7 +45,7 @@ def test_claimed_order_is_skipped_by_other_replicas_for_30_seconds(harness: Rela
 def test_concurrent_sweeps_share_the_due_orders(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(4):
         harness.place(enqueued=False)
-    harness.clock.advance(3)
+    harness.clock.advance(6)
     other = harness.replica()
     outbox = harness.outboxes[-1]
     claim = outbox.claim
@@ -68,7 +68,7 @@ def test_concurrent_sweeps_share_the_due_orders(harness: RelayHarness, monkeypat
 def test_full_batch_is_followed_by_the_next_without_pause(harness: RelayHarness) -> None:
     for _ in range(2 * BATCH + 1):
         harness.place(enqueued=False)
-    harness.clock.advance(3)
+    harness.clock.advance(6)
     for _ in range(4):
         harness.step()
 
@@ -87,8 +87,8 @@ def test_due_time_minutes_in_the_future_counts_as_due(harness: RelayHarness) -> 
 def test_order_without_majority_is_not_published(harness: RelayHarness) -> None:
     record = harness.place(enqueued=False)
     del harness.servers.view[record["_id"]]
-    harness.step(3)
-    harness.step(3)
+    harness.step(6)
+    harness.step(6)
 
     assert harness.published() == []
 
@@ -97,7 +97,7 @@ def test_failed_delivery_is_retried_with_a_doubling_back_off(harness: RelayHarne
     harness.place(enqueued=False)
     harness.producer.delivers_on_poll = False
     pauses = []
-    harness.clock.advance(3)
+    harness.clock.advance(6)
     for _ in range(7):
         harness.step()
         assert len(harness.producer.pending) == 1
@@ -131,8 +131,8 @@ def test_order_with_rejected_update_does_not_block_others(harness: RelayHarness)
     guilty = harness.place(enqueued=False)["_id"]
     others = [harness.place(enqueued=False)["_id"] for _ in range(3)]
     harness.servers.rejected_ids.add(guilty)
-    harness.step(3)
-    harness.step(3)
+    harness.step(6)
+    harness.step(6)
 
     assert harness.published() == others
 
@@ -144,7 +144,7 @@ def test_batch_of_rejected_updates_does_not_block_later_orders(
     harness.servers.rejected_ids.update(guilty)
     harness.clock.advance(1)
     other = harness.place(enqueued=False)["_id"]
-    harness.step(3)
+    harness.step(6)
     harness.step(2)
     harness.step()
     before = harness.published()
@@ -159,8 +159,8 @@ def test_batch_of_rejected_updates_does_not_block_later_orders(
 def test_order_with_unreadable_event_does_not_block_others(harness: RelayHarness) -> None:
     guilty, other = (harness.place(enqueued=False)["_id"] for _ in range(2))
     harness.change(guilty, {"cost": "much"})
-    harness.step(3)
-    harness.step(3)
+    harness.step(6)
+    harness.step(6)
 
     assert harness.published() == [other]
 
@@ -180,7 +180,7 @@ def test_order_with_unreadable_event_does_not_block_others(harness: RelayHarness
 def test_order_that_cannot_be_published_fails_after_five_attempts(harness: RelayHarness, shape: Document) -> None:
     guilty, other = (harness.place(enqueued=False)["_id"] for _ in range(2))
     harness.change(guilty, shape)
-    harness.step(3)
+    harness.step(6)
     for _ in range(3):
         harness.step(CLAIM.total_seconds() + 1)
     before = harness.servers.view[guilty]["status"]
@@ -211,7 +211,7 @@ def test_order_that_cannot_fail_is_excluded_from_sweep_and_backlog(
         return update(query, change, many=many)
 
     monkeypatch.setattr(harness.servers, "update", reject_failing)
-    harness.step(3)
+    harness.step(6)
     for _ in range(5):
         harness.step(CLAIM.total_seconds() + 1)
 

@@ -15,7 +15,7 @@ def test_fast_path_and_sweep_publish_the_trace_context(harness: RelayHarness) ->
     harness.place(traceparent=TRACE)
     harness.place(traceparent=TRACE, enqueued=False)
     harness.step()
-    harness.step(3)
+    harness.step(6)
     harness.step()
 
     assert harness.traceparents() == [HEADER, HEADER]
@@ -24,11 +24,11 @@ def test_fast_path_and_sweep_publish_the_trace_context(harness: RelayHarness) ->
 def test_trace_context_survives_a_requeue(harness: RelayHarness) -> None:
     order_id = harness.place(traceparent=TRACE)["_id"]
     harness.step()
-    harness.step(1)
+    harness.step(3)
     had_entry = bool(harness.entries())
 
     assert harness.transitions.requeue([order_id]) == 1
-    harness.step(3)
+    harness.step(6)
     harness.step()
 
     assert not had_entry
@@ -42,7 +42,7 @@ def test_trace_context_survives_a_redrive(harness: RelayHarness) -> None:
     harness.transitions.fail([order_id], at=at, reason="out of stock")
 
     assert harness.transitions.redrive([order_id], at=at, by="operator") == 1
-    harness.step(3)
+    harness.step(6)
     harness.step()
 
     assert harness.traceparents() == [HEADER, HEADER]
@@ -51,7 +51,7 @@ def test_trace_context_survives_a_redrive(harness: RelayHarness) -> None:
 def test_trace_context_of_an_earlier_releases_outbox_entry_is_published(harness: RelayHarness) -> None:
     order_id = harness.place(enqueued=False)["_id"]
     harness.change(order_id, {"outbox.traceparent": TRACE})
-    harness.step(3)
+    harness.step(6)
     harness.step()
 
     assert harness.traceparents() == [HEADER]
@@ -60,7 +60,7 @@ def test_trace_context_of_an_earlier_releases_outbox_entry_is_published(harness:
 def test_malformed_trace_context_of_an_order_is_ignored(harness: RelayHarness) -> None:
     order_id = harness.place(enqueued=False)["_id"]
     harness.change(order_id, {"traceparent": 7})
-    harness.step(3)
+    harness.step(6)
     harness.step()
 
     assert harness.traceparents() == [[]]
@@ -70,7 +70,7 @@ def test_each_send_has_a_span_with_path_attempt_and_partition(harness: RelayHarn
     first = harness.place(traceparent=TRACE)["_id"]
     second = harness.place(traceparent=TRACE, enqueued=False)["_id"]
     harness.step()
-    harness.step(3)
+    harness.step(6)
     harness.step()
 
     sends = harness.recorder.named("send orders.placed")
@@ -86,11 +86,11 @@ def test_send_spans_have_the_error_and_the_attempt(harness: RelayHarness) -> Non
     harness.producer.delivers_on_poll = False
     harness.step()
     harness.producer.time_out()
-    harness.step(3)
+    harness.step(6)
     harness.producer.time_out()
     harness.producer.delivers_on_poll = True
     for _ in range(4):
-        harness.step(3)
+        harness.step(6)
 
     sends = harness.recorder.named("send orders.placed")
     assert [(send.error, send.attributes["retail.outbox.attempt"]) for send in sends] == [
@@ -118,7 +118,7 @@ def test_log_lines_about_an_event_have_its_trace_id(harness: RelayHarness) -> No
     with capture_logs() as lines:
         harness.step()
         harness.producer.time_out()
-        harness.step(3)
+        harness.step(6)
 
     named = {line["event"]: line["trace_id"] for line in lines if "order_id" in line}
     assert named == dict.fromkeys(("delivery_failed", "event_encode_failed"), TRACE.split("-")[1])
@@ -128,7 +128,7 @@ def test_log_lines_about_an_event_have_its_trace_id(harness: RelayHarness) -> No
 def test_malformed_trace_context_in_an_entry_is_ignored(harness: RelayHarness, malformed: str) -> None:
     order_id = harness.place(enqueued=False)["_id"]
     harness.change(order_id, {"outbox.traceparent": malformed})
-    harness.step(3)
+    harness.step(6)
     harness.step()
 
     assert harness.published() == [order_id]

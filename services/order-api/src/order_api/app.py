@@ -23,6 +23,7 @@ from order_api.placement import OrderPlacement
 from order_api.publisher import EventPublisher
 from order_api.rate_limit import RateLimits
 from order_api.relay import QUEUE_LIMIT, OutboxRelay
+from order_api.removal import EntryRemoval
 from order_api.routes import Routes
 from order_api.settings import Settings
 from order_api.store import OrderStore
@@ -130,7 +131,8 @@ def wsgi() -> Flask:
         metrics=metrics,
         tracer=tracer,
     )
-    relay = OutboxRelay(Outbox(database, mongodb_breaker), publisher)
+    outbox = Outbox(database, mongodb_breaker)
+    relay = OutboxRelay(outbox, publisher, EntryRemoval(outbox))
     backlog_monitor = BacklogMonitor(BacklogReader(database, mongodb_breaker), metrics)
     fetch = make_fetcher(settings.jwks_url, settings.jwks_ca_file)
     keys = JwksCache(fetch, refresh_seconds=settings.jwks_refresh_seconds)

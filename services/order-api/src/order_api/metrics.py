@@ -14,7 +14,7 @@ BACKLOG: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "pending": (
             "retail_outbox_pending_orders",
-            "Orders whose event is not confirmed as published; at most 10,000 are counted.",
+            "Orders whose event is not confirmed as published, or was in the last 3 s; at most 10,000 are counted.",
         ),
         "oldest_pending_seconds": (
             "retail_outbox_oldest_age_seconds",

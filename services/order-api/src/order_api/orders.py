@@ -19,7 +19,8 @@ from shared.telemetry import trace_context
 
 Document = dict[str, Any]
 
-GRACE = timedelta(seconds=2)  # how long the fast path may take before the sweep publishes the event
+# How long the fast path and order-processor may take before the sweep publishes the event; `removal` needs 3 s of it.
+GRACE = timedelta(seconds=5)
 RANDOM_BYTES = 10
 
 

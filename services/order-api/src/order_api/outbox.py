@@ -1,6 +1,6 @@
 """The outbox in MongoDB: the `outbox` field of each order whose event is not confirmed as published."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pymongo import WriteConcern
@@ -123,7 +123,15 @@ class Outbox:
 
     def remove(self, ids: Sequence[str]) -> None:
         """Remove the outbox entries of `ids`: their events are published."""
-        self._update(self._fast, ids, {}, {"$unset": {"outbox": ""}})
+        self._update(self._fast, ids, {}, outbox_entry.remove())
+
+    def remove_unclaimed(self, dues: Mapping[str, datetime]) -> None:
+        """Remove the entries of those orders that are still PLACED; `dues` maps each id to the `due` of its entry.
+
+        An entry that was claimed or restored since then stays: its event is not published yet.
+        """
+        unchanged = {"status": "PLACED", "outbox.claim": None, "outbox.due": {"$in": [*{*dues.values()}]}}
+        self._update(self._fast, [*dues], unchanged, outbox_entry.remove())
 
     def _update(self, orders: Collection[Document], ids: Sequence[str], query: Document, change: Change) -> list[str]:
         """Change those of `ids` that match `query`; return the ids whose own update MongoDB rejects."""

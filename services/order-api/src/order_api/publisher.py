@@ -25,10 +25,11 @@ logger = log.get(__name__)
 
 
 class Sent(NamedTuple):
-    """An event in flight: its order, the claim of the sweep that sent it (None: the fast path), its trace."""
+    """An event in flight: its order, its trace, and its outbox entry: the sweep's claim, or `due` on the fast path."""
 
     order_id: str
     claim: str | None
+    due: Any = None
     traceparent: str | None = None
     span: Span | None = None
 
@@ -76,7 +77,7 @@ class EventPublisher:
 
     def publish(self, record: Document, claim: str | None = None) -> None:
         """Pass the event of an order to the producer. On any failure the outbox entry stays and the outcome is kept."""
-        sent = Sent(record["_id"], claim)
+        sent = Sent(record["_id"], claim, None if claim else record["outbox"]["due"])
         try:
             traceparent = orders.traceparent_of(record)
             key, value, headers = events.encode(orders.build_event(record), traceparent)

@@ -11,13 +11,13 @@ from random import random
 from order_api.orders import Document
 from order_api.outbox import BATCH, Outbox
 from order_api.publisher import EventPublisher, Sent
-from shared.resilience import crash
+from order_api.removal import EntryRemoval
 from shared.resilience.worker import Worker
 from shared.store import StoreUnavailable
 from shared.telemetry import log
 
 QUEUE_LIMIT = 10_000
-REMOVAL_SECONDS = 0.05  # the longest wait for an event, and the time between two removals of outbox entries
+WAIT_SECONDS = 0.05  # the longest wait for an event
 SWEEP_SECONDS = 1.0
 FLUSH_SECONDS = 10.0
 ERROR_PAUSE_SECONDS = 1.0
@@ -35,6 +35,7 @@ class OutboxRelay:
         self,
         outbox: Outbox,
         publisher: EventPublisher,
+        removal: EntryRemoval,
         *,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random,
@@ -43,12 +44,12 @@ class OutboxRelay:
         """`clock` is monotonic, in seconds; `jitter` returns 0 to 1."""
         self._outbox = outbox
         self._publisher = publisher
+        self._removal = removal
         self._clock = clock
         self._jitter = jitter
         self._new_claim = new_claim
         self._queue: queue.Queue[Document] = queue.Queue(QUEUE_LIMIT)
-        self._published: list[str] = []
-        self._next_removal = self._next_sweep = 0.0
+        self._next_sweep = 0.0
         self._last_run = clock()
         self._pid = os.getpid()
         self._worker = Worker("outbox-relay", self._run)
@@ -97,12 +98,12 @@ class OutboxRelay:
             self._publish_queued(0)
             self._publisher.poll()
         self._publisher.close(timeout)
-        self._process_delivery_reports(at_once=True)
+        self._process_delivery_reports(is_last=True)
 
     def _run(self) -> None:
         while not self._worker.stopping.is_set():
             try:
-                self.run_once(REMOVAL_SECONDS)
+                self.run_once(WAIT_SECONDS)
             except Exception:
                 logger.exception("outbox_relay_failed")
                 self._worker.stopping.wait(ERROR_PAUSE_SECONDS)
@@ -121,29 +122,16 @@ class OutboxRelay:
         except queue.Empty:
             return
 
-    def _process_delivery_reports(self, *, at_once: bool = False) -> None:
+    def _process_delivery_reports(self, *, is_last: bool = False) -> None:
         """Remove the outbox entries of delivered events, and release the claims of failed ones."""
-        self._published += [sent.order_id for sent in self._publisher.pop_delivered()]
+        self._removal.add(self._publisher.pop_delivered())
         self._release([sent for sent in self._publisher.pop_failed() if sent.claim])
-        if self._published and (at_once or len(self._published) >= BATCH or self._clock() >= self._next_removal):
-            self._remove_published()
+        self._removal.run(is_last=is_last)
 
     def _fail_unpublishable(self) -> None:
         for record in self._publisher.pop_unpublishable():
             with suppress(StoreUnavailable):  # the next sweep finds the order again
                 self._outbox.record_failure(record["_id"])
-
-    def _remove_published(self) -> None:
-        self._next_removal = self._clock() + REMOVAL_SECONDS
-        crash.point("before-removal")
-        try:
-            while self._published:
-                self._outbox.remove(self._published[:BATCH])
-                crash.point("after-removal")
-                del self._published[:BATCH]
-        except StoreUnavailable as error:
-            self._next_removal = self._clock() + error.retry_after
-            del self._published[:-QUEUE_LIMIT]  # the sweep publishes the events of the dropped ids again
 
     def _release(self, failed: list[Sent]) -> None:
         if not failed:

@@ -70,7 +70,8 @@ def test_new_order_has_the_stored_format() -> None:
 
     document = rules.build_document(order, order_id=id_of("new"), now=PLACED_AT, key="key-1", traceparent=TRACEPARENT)
 
-    assert document == ORDERS["new"] | {"traceparent": TRACEPARENT}
+    entry = ORDERS["new"]["outbox"] | {"due": PLACED_AT + rules.GRACE}  # was 2 s in release 0.1.0
+    assert document == ORDERS["new"] | {"outbox": entry, "traceparent": TRACEPARENT}
     assert [*document] == [*ORDERS["new"], "traceparent"]
 
 

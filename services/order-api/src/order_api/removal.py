@@ -1,0 +1,77 @@
+"""Removes the outbox entries of delivered events.
+
+order-processor's update removes the entry too, usually a moment after the delivery. So an entry of the fast path is
+left to it. Only if the order is still PLACED shortly before the entry falls due, the entry is removed here. An entry
+that a sweep has claimed is removed at once.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from order_api.outbox import BATCH, Outbox
+from order_api.publisher import Sent
+from shared.resilience import crash
+from shared.store import StoreUnavailable
+
+LIMIT = 10_000  # entries left to order-processor; beyond that, the oldest are removed at once
+REMOVAL_SECONDS = 0.05  # the time between two removals
+ROUND_SECONDS = 1.0  # the time between two looks at the entries left to order-processor
+MARGIN = timedelta(seconds=ROUND_SECONDS + 2)  # before `due`: a removal may start a round late, and take 2 s
+
+
+class EntryRemoval:
+    """The entries to be removed. For one thread."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`clock` is monotonic, in seconds; `now` is the clock that `due` was set by."""
+        self._outbox = outbox
+        self._clock = clock
+        self._now = now
+        self._left: list[Sent] = []
+        self._ready: list[Sent] = []
+        self._next_round = self._next_removal = 0.0
+
+    def add(self, delivered: Sequence[Sent]) -> None:
+        """Add events that Kafka has confirmed."""
+        for sent in delivered:
+            (self._ready if sent.claim else self._left).append(sent)
+
+    def run(self, *, is_last: bool = False) -> None:
+        """Remove what is ready; with `is_last`, everything. Without MongoDB, it is tried again later."""
+        self._collect(is_last=is_last)
+        if self._ready and (is_last or len(self._ready) >= BATCH or self._clock() >= self._next_removal):
+            self._remove()
+
+    def _collect(self, *, is_last: bool) -> None:
+        """Move the entries that are due soon to those that are ready."""
+        if self._clock() >= self._next_round or is_last:
+            self._next_round = self._clock() + ROUND_SECONDS
+            soon = self._now() + MARGIN
+            self._ready += [sent for sent in self._left if is_last or sent.due <= soon]
+            self._left = [sent for sent in self._left if not (is_last or sent.due <= soon)]
+        surplus = max(0, len(self._left) - LIMIT)
+        self._ready += self._left[:surplus]
+        del self._left[:surplus]
+
+    def _remove(self) -> None:
+        self._next_removal = self._clock() + REMOVAL_SECONDS
+        crash.point("before-removal")
+        try:
+            while self._ready:
+                batch = self._ready[:BATCH]
+                if claimed := [sent.order_id for sent in batch if sent.claim]:
+                    self._outbox.remove(claimed)
+                if unclaimed := {sent.order_id: sent.due for sent in batch if not sent.claim}:
+                    self._outbox.remove_unclaimed(unclaimed)
+                crash.point("after-removal")
+                del self._ready[:BATCH]
+        except StoreUnavailable as error:
+            self._next_removal = self._clock() + error.retry_after
+            del self._ready[:-LIMIT]  # the sweep publishes those once more
