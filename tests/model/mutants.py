@@ -185,7 +185,7 @@ MUTANTS = [
         "a dead letter's delivery report is awaited",
         change(
             DeadLetters._deliver,
-            ("errors[place] = KafkaError(KafkaError._MSG_TIMED_OUT)", "pass"),
+            ("errors[index] = KafkaError(KafkaError._MSG_TIMED_OUT)", "pass"),
             ("producer.flush(DELIVERY_SECONDS + 1)", "producer.poll(0)"),
         ),
         short.broken_event_then_all_killed,
