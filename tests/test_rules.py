@@ -189,6 +189,20 @@ def test_modules_and_functions_stay_below_their_line_limits(path: Path) -> None:
     assert long <= WIRING
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_public_functions_take_urls_by_name(path: Path) -> None:
+    """If the meaning of a URL changes, its name changes too, and mypy reports every caller that was not changed."""
+    by_position = {
+        f"{function.name}({argument.arg})"
+        for function in functions(path)
+        if not function.name.startswith("_")
+        for argument in (*function.args.posonlyargs, *function.args.args)
+        if argument.arg.endswith("url")
+    }
+
+    assert by_position == set()
+
+
 def routes(app: flask.Flask) -> Iterator[tuple[str, str, Any]]:
     """Yield path, method and view of every route, except the static files of pages."""
     for rule in app.url_map.iter_rules():

@@ -65,7 +65,7 @@ class StackRun:
         if address := addresses.get(part):
             return ports.listening(int(address.rpartition(":")[2]))
         service = next(s for s in stack["services"] if part == f"{s['name']}-{s['replica']}")
-        return is_ready(f"{service['admin_url']}/readyz")
+        return is_ready(check_url=f"{service['admin_url']}/readyz")
 
     def customer(self) -> Customer:
         client = https(self.file["base_url"], self.file["ca"])

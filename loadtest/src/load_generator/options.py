@@ -50,15 +50,15 @@ class Options:
         _within("users", self.users, 1, 1000)
         _within("items", self.items, 1, 100)
         _within("in flight", self.in_flight, 1, 1024)
-        if not (self.allow_remote or is_loopback(self.base_url)):
+        if not (self.allow_remote or is_loopback(base_url=self.base_url)):
             raise InvalidOptions(
                 f"{self.base_url} is not on this machine: load on another machine needs --allow-remote"
             )
 
 
-def is_loopback(url: str) -> bool:
-    """Return whether the host in `url` is `localhost` or a loopback address. No name is resolved."""
-    host = urlsplit(url).hostname or ""
+def is_loopback(*, base_url: str) -> bool:
+    """Return whether the host in `base_url` is `localhost` or a loopback address. No name is resolved."""
+    host = urlsplit(base_url).hostname or ""
     if host == "localhost":
         return True
     try:

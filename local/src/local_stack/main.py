@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _smoke_test(stack: Stack, console: Console) -> bool:
     try:
-        return smoke_test.run(stack.base_url, Path(stack.ca), console)
+        return smoke_test.run(base_url=stack.base_url, ca=Path(stack.ca), console=console)
     except httpx.HTTPError as error:
         raise StackError(f"the smoke test at {stack.base_url} failed: {error}") from error
 

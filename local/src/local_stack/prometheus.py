@@ -110,7 +110,7 @@ def part(
         command=[str(program), *(f"--{name}={value}" for name, value in options.items())],
         environment=environment(),
         log=folders.log / "prometheus.log",
-        ready=lambda: is_ready(f"http://{HOST}:{port}/-/ready"),
+        ready=lambda: is_ready(check_url=f"http://{HOST}:{port}/-/ready"),
     )
 
 
@@ -154,7 +154,7 @@ def grafana(folders: Folders, *, port: int, prometheus: str) -> Part | None:
         command=[program, "server", "--homepath", str(home)],
         environment=environment(**variables),
         log=folders.log / "grafana.log",
-        ready=lambda: is_ready(f"http://{HOST}:{port}/api/health"),
+        ready=lambda: is_ready(check_url=f"http://{HOST}:{port}/api/health"),
     )
 
 

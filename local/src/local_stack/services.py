@@ -66,7 +66,7 @@ class Wiring:
             command=(str(Path(sys.executable).with_name(service)),),
             environment=environment(**PYTHON, **(variables | dict(extra))),
             log=self.folders.log / f"{name}.log",
-            ready=lambda: is_ready(f"{admin_url}/readyz"),
+            ready=lambda: is_ready(check_url=f"{admin_url}/readyz"),
         )
 
     def client(self, user: str) -> dict[str, str]:
@@ -101,10 +101,10 @@ class Wiring:
         return self.folders.secrets / f"kafka-{user}"
 
 
-def is_ready(url: str) -> bool:
+def is_ready(*, check_url: str) -> bool:
     """Return whether the process behind the URL of its readiness check reports that it is ready."""
     try:
-        return httpx.get(url, timeout=2, trust_env=False).is_success
+        return httpx.get(check_url, timeout=2, trust_env=False).is_success
     except httpx.HTTPError:
         return False
 

@@ -16,7 +16,7 @@ ONE_LINE = 110  # characters
 HIDDEN = {"access_token", "password"}
 
 
-def run(base_url: str, ca: Path, console: Console) -> bool:
+def run(*, base_url: str, ca: Path, console: Console) -> bool:
     """Make the calls, print each, and return whether the order was PROCESSED within a minute."""
     context = ssl.create_default_context(cafile=str(ca))
     with httpx.Client(base_url=base_url, verify=context, trust_env=False, timeout=40) as client:

@@ -111,7 +111,7 @@ def jwks_server(tmp_path: Path) -> Iterator[JwksServer]:
 
 
 def test_key_set_is_fetched_over_tls(jwks_server: JwksServer) -> None:
-    assert set(make_fetcher(jwks_server.url, jwks_server.ca)()) == {"a"}
+    assert set(make_fetcher(jwks_url=jwks_server.url, ca_file=jwks_server.ca)()) == {"a"}
 
 
 def test_server_of_unknown_authority_is_rejected(jwks_server: JwksServer, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_server_of_unknown_authority_is_rejected(jwks_server: JwksServer, tmp_pa
     Authority(other)
 
     with pytest.raises(JwksFetchFailed):
-        make_fetcher(jwks_server.url, other / "ca.pem")()
+        make_fetcher(jwks_url=jwks_server.url, ca_file=other / "ca.pem")()
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_other_response_fails_the_fetch(jwks_server: JwksServer, status: int, bo
     jwks_server.status, jwks_server.body, jwks_server.headers = status, body, {"Location": jwks_server.url}
 
     with pytest.raises(JwksFetchFailed):
-        make_fetcher(jwks_server.url, jwks_server.ca)()
+        make_fetcher(jwks_url=jwks_server.url, ca_file=jwks_server.ca)()
 
 
 def test_silent_server_fails_the_fetch_after_a_timeout(
@@ -140,9 +140,9 @@ def test_silent_server_fails_the_fetch_after_a_timeout(
     jwks_server.silence.set()
 
     with pytest.raises(JwksFetchFailed):
-        make_fetcher(jwks_server.url, jwks_server.ca)()
+        make_fetcher(jwks_url=jwks_server.url, ca_file=jwks_server.ca)()
 
 
 def test_closed_port_fails_the_fetch(jwks_server: JwksServer) -> None:
     with pytest.raises(JwksFetchFailed):
-        make_fetcher("https://localhost:1/jwks.json", jwks_server.ca)()
+        make_fetcher(jwks_url="https://localhost:1/jwks.json", ca_file=jwks_server.ca)()

@@ -134,7 +134,7 @@ def wsgi() -> Flask:
     outbox = Outbox(database, mongodb_breaker)
     relay = OutboxRelay(outbox, publisher, EntryRemoval(outbox))
     backlog_monitor = BacklogMonitor(BacklogReader(database, mongodb_breaker), metrics)
-    fetch = make_fetcher(settings.jwks_url, settings.jwks_ca_file)
+    fetch = make_fetcher(jwks_url=settings.jwks_url, ca_file=settings.jwks_ca_file)
     keys = JwksCache(fetch, refresh_seconds=settings.jwks_refresh_seconds)
     long_poll = LongPoll(settings.http_threads)
     resources = ResourceMetrics(registry)

@@ -17,8 +17,8 @@ class JwksFetchFailed(Exception):  # noqa: N818
     """auth-api did not return a valid key set."""
 
 
-def make_fetcher(url: str, ca_file: Path) -> Callable[[], Keys]:
-    """Return a function that fetches the key set at `url`. It raises JwksFetchFailed.
+def make_fetcher(*, jwks_url: str, ca_file: Path) -> Callable[[], Keys]:
+    """Return a function that fetches the key set at `jwks_url`. It raises JwksFetchFailed.
 
     The connection and each read take at most 2 s.
     """
@@ -28,7 +28,7 @@ def make_fetcher(url: str, ca_file: Path) -> Callable[[], Keys]:
 
     def fetch() -> Keys:
         try:
-            with pool.request("GET", url, preload_content=False, redirect=False) as response:
+            with pool.request("GET", jwks_url, preload_content=False, redirect=False) as response:
                 body = response.read(MAX_BYTES + 1)
                 status = response.status
         except urllib3.exceptions.HTTPError as error:
