@@ -11,7 +11,7 @@ from local_stack.catalog import SERVICES
 from local_stack.errors import StackError
 
 HOST = "127.0.0.1"
-FREE_LOW, FREE_HIGH, FREE_BLOCK = 10_000, 32_000, 40  # below the range for outgoing connections
+FREE_LOW, FREE_HIGH = 10_000, 32_000  # below the range for outgoing connections
 REPLICAS = 10  # at most this many, so that the ports of one kind do not overlap with those of the next
 HIGHEST_OFFSET = 38_000
 

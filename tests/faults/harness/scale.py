@@ -1,12 +1,10 @@
 """The scale of a row: full, which may take hours, or short, for every change."""
 
 import os
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 SCALE = os.environ.get("FAULTS", "")
-Pick = Callable[[T, T], T]
 # A row's whole load comes from one address and a few users, so their limits are raised.
 RAISED_LIMITS = {
     "PROXY_REQUESTS_PER_ADDRESS": "512",

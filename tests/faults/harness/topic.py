@@ -96,18 +96,6 @@ def recreate(stack: Stack, topic: str) -> None:
     stack._kafka.prepare()
 
 
-def end_offsets(stack: Stack, topic: str) -> dict[int, int]:
-    """Return the end offset of each partition."""
-    consumer = kafka.consumer(connection(stack, "operator"), "retail-faults-ends", lambda _: None)
-    try:
-        partitions = consumer.list_topics(topic, timeout=TIMEOUT).topics[topic].partitions
-        return {
-            n: consumer.get_watermark_offsets(kafka.TopicPartition(topic, n), timeout=TIMEOUT)[1] for n in partitions
-        }
-    finally:
-        consumer.close()
-
-
 def _administrator(stack: Stack) -> Any:
     """Return an administrator on the brokers' internal listener, which has all rights."""
     ports, brokers = stack._ports, stack._options.brokers
