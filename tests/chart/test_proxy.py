@@ -108,7 +108,7 @@ def test_proxy_logs_only_its_own_responses(tmp_path: Path, service: int) -> None
     ]
 
 
-def test_proxy_in_a_pod_sends_its_own_statuses_to_its_api(tmp_path: Path, service: int) -> None:
+def test_pods_proxy_sends_its_own_statuses_to_its_api(tmp_path: Path, service: int) -> None:
     """The API has the address from the same chart; here the port is another, because that one may be in use."""
     address = "127.0.0.1:9091"
     deployments = [r for r in helm.rendered(helm.CHART / "ci/minimal-values.yaml") if r["kind"] == "Deployment"]

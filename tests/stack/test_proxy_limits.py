@@ -67,7 +67,7 @@ def test_address_above_its_request_limit_gets_429_and_is_disconnected(tmp_path: 
         assert client.ask("GET /x HTTP/1.1", "Authorization: Bearer a.b.c\r\n").status == 200
 
 
-def test_own_responses_are_counted_and_those_of_a_service_are_not(tmp_path: Path) -> None:
+def test_only_own_responses_of_the_proxy_are_counted(tmp_path: Path) -> None:
     registry, port = CollectorRegistry(), free_port()
     stop = count_proxy_statuses(("127.0.0.1", port), registry)
 
