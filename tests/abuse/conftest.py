@@ -108,6 +108,8 @@ def client(site: Site) -> RawHttpsClient:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not _measurements:
+        return
     terminalreporter.write_line(f"The quiet user's response times in ms, quiet → during the attack; rounds: {ROUNDS}")
     terminalreporter.write_line("| attack | proxy | median | p99 | p99, times |")
     terminalreporter.write_line("|---|---|---|---|---|")
