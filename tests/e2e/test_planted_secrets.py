@@ -37,4 +37,6 @@ def test_search_finds_values_in_their_expected_places(run: PlantedRun) -> None:
     assert {headers["api-key"] for headers in run.export_headers} == {run.planted["collector"]}
     assert b"retail_http_request_duration_seconds" in b"".join(run.left["metrics"])
     assert any(b"order_processor" in line or b"order-processor" in line for line in run.left["process lists"])
+    assert any(b'"order_failed"' in line and b"WriteError" in line for line in run.left["logs"])
+    assert any(b'"path":"/orderdetails","status":503' in line for line in run.left["logs"])
     assert any(b"BrokenEvent" in value for value in run.left["dead letters"])

@@ -10,16 +10,19 @@ from urllib.parse import urlsplit
 
 import httpx
 import psutil
+import pytest
+from pymongo.errors import DuplicateKeyError
 
 from faults.harness import topic
 from local_stack.catalog import SERVICES
 from local_stack.stack import Stack, StackOptions
 from shared import kafka
+from shared.ordering import schema
 from shared.ordering.dead_letter import PREFIX
 from shared.ordering.events import DEAD_LETTER_TOPIC, TOPIC
 from support.customer import Customer, https
 from support.otlp_receiver import receiver
-from support.servers import connection
+from support.servers import connection, database
 from support.wait import until
 
 NAMES = ("wrong", "bearer", "query", "line", "header", "body", "item", "key", "poison", "collector")
@@ -89,12 +92,46 @@ def _attack(stack: Stack, client: httpx.Client, planted: dict[str, str]) -> list
     bodies = [answer.content for answer in answers] + _raw_requests(stack, planted)
     assert {answer.status_code // 100 for answer in answers} == {4}, [answer.text for answer in answers]
     _poison(stack, planted["poison"])
+    bodies.append(_duplicate(stack, client, customer, order))
+    _rejected_update(stack, customer, order)
+    stack.stop("order-api-0")  # the proxy answers by itself, and has errors of its own
+    bodies.append(_unavailable(client.get("/orderdetails", params={"cursor": planted["query"]}, headers=keyed)))
+    bodies.append(
+        _unavailable(client.post(f"/order?{planted['query']}", json=order | {"x": "x" * 20_000}, headers=keyed))
+    )
+    stack.start("order-api-0")
     stack.stop("mongodb-0")
     bodies.append(_unavailable(client.post("/order", json=order, headers=customer.headers)))
     bodies.append(_unavailable(client.get("/api/token", auth=(customer.name, customer.password))))
     stack.start("mongodb-0")
     stack.await_ready()
     return bodies
+
+
+def _duplicate(stack: Stack, client: httpx.Client, customer: Customer, order: dict[str, Any]) -> bytes:
+    """Cause MongoDB's error of a duplicate key, whose text quotes the item, by one more index; return the response."""
+    with database(stack, "admin") as admin:
+        orders = admin[schema.COLLECTION]
+        index = orders.create_index("orderitems.item", unique=True, partialFilterExpression={"userid": customer.name})
+        found: Any = orders.find_one({"userid": customer.name})
+        try:
+            with pytest.raises(DuplicateKeyError, match=order["orderitems"][0]):
+                orders.insert_one(found | {"_id": "another", "idempotency": found["idempotency"] | {"key": "another"}})
+            return _unavailable(client.post("/order", json=order, headers=customer.headers))
+        finally:
+            orders.drop_index(index)
+
+
+def _rejected_update(stack: Stack, customer: Customer, order: dict[str, Any]) -> None:
+    """Let MongoDB reject the update of an order, with an error that quotes the order, until it is FAILED."""
+    unprocessed = {"$or": [{"status": {"$ne": "PROCESSED"}}, {"userid": {"$ne": customer.name}}]}
+    with database(stack, "admin") as admin:
+        admin.command("collMod", schema.COLLECTION, validator={"$and": [schema.VALIDATOR, unprocessed]})
+        try:
+            order_id = customer.http.post("/order", json=order, headers=customer.headers).json()["orderid"]
+            until(lambda: customer.get(orderid=order_id).json()["status"] == "FAILED", "the order FAILED", seconds=60)
+        finally:
+            admin.command("collMod", schema.COLLECTION, validator=schema.VALIDATOR)
 
 
 def _bad_requests(
