@@ -1,4 +1,4 @@
-"""`make pictures`: a stack under load: every board while healthy, and two boards while Kafka and MongoDB hang."""
+"""`make pictures`: a trace, and a stack under load: every board while healthy, two while Kafka and MongoDB hang."""
 
 import signal
 import tempfile
@@ -11,13 +11,15 @@ from observability.boards import BOARDS
 from observability.boards.breakers import BREAKERS
 from observability.boards.orders import ORDERS
 from observability.pictures import draw
+from support import trace_picture
 from support.observed import load
 
 CALM_SECONDS, OUTAGE_SECONDS, AFTER_SECONDS = 90, 45, 40
 
 
 def main() -> None:
-    """Run the stack and draw."""
+    """Run the stacks and draw."""
+    print(trace_picture.draw())
     with tempfile.TemporaryDirectory() as folder:
         options = StackOptions(
             root=Path(folder) / "stack", ports="free", counts={"order-processor": 2}, observe=Observation(seconds=1)

@@ -4,8 +4,9 @@ from xml.etree import ElementTree as ET
 
 from observability import boards, drawing
 from observability.boards.breakers import BREAKER_STATES
-from observability.builder import Board, Panel
+from observability.builder import GREEN, RED, Board, Panel
 from observability.drawing import Series
+from observability.trace import Bar, picture
 
 GAPS = Panel(title="Lag", description="d.", queries={"lag": "x"}, unit="short")
 STATE = Panel(
@@ -67,3 +68,14 @@ def test_every_board_can_be_drawn() -> None:
         picture = drawing.board(board, data, 0, 100)
 
         assert {panel.title for panel in board.panels} <= set(texts(ET.fromstring(picture)))  # noqa: S314
+
+
+def test_trace_shows_each_span_in_the_order_of_their_starts() -> None:
+    def bar(label: str, start: float, depth: int, *, has_failed: bool = False) -> Bar:
+        return Bar(label=label, note="a <b>", start=start, end=start + 2, depth=depth, has_failed=has_failed)
+
+    image = picture("Trace", [bar("send", 3, 1, has_failed=True), bar("request", 1, 0)])
+
+    found = texts(ET.fromstring(image))  # noqa: S314 - of our own
+    assert found == ["Trace", "0 s", "4 s", "request", "a <b>", "2 s", "send", "a <b>", "2 s"]
+    assert image.count(drawing.COLORS[RED]) == image.count(drawing.COLORS[GREEN]) == 1
