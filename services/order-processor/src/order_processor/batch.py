@@ -1,5 +1,6 @@
 """The messages in flight, and the next action for each."""
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,7 @@ from shared.ordering.events import OrderPlaced
 from shared.ordering.transitions import technical_failure
 
 MAX_ATTEMPTS = 5
+_QUOTED_DATA = re.compile(", full error| dup key:")
 
 
 class Disposition(Enum):
@@ -134,8 +136,8 @@ def by_reason(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def describe(error: Exception) -> str:
-    """Return an error as one short line, without the data that drivers add to it."""
-    text = str(error).partition(", full error")[0]
+    """Return an error as one short line, without the data of the document that MongoDB and its driver add to it."""
+    text = _QUOTED_DATA.split(str(error), maxsplit=1)[0]
     return f"{type(error).__name__}: {text[:200]}"
 
 
