@@ -187,6 +187,16 @@ def test_held_slots_are_counted() -> None:
     assert (during, slots.in_use()) == (1, 0)
 
 
+def test_stranger_is_served_although_preferred_callers_never_stop() -> None:
+    queue = Queue(waiters=4)
+    queue.arrive("stranger", "a")
+    for number in range(4):
+        queue.arrive(f"preferred {number}", f"b{number}", preferred=True)
+
+    assert queue.rejected() == ["preferred 3"]
+    assert queue.order() == ["preferred 0", "preferred 1", "stranger", "preferred 2"]
+
+
 def test_ipv6_network_has_one_share_of_the_registrations() -> None:
     failures, share = FakeFailures(), AddressShare(1)
     registrar = Registrar(

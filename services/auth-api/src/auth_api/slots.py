@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 WAIT_SECONDS = 3.0
+STRANGERS_TURN = 4  # every fourth slot
 
 
 class Busy(Exception):  # noqa: N818 - a state, not a defect
@@ -29,7 +30,8 @@ class Slots:
     """At most `count` concurrent holders; up to `waiters` more may wait, each for up to 3 s. Thread-safe.
 
     The next free slot goes to a `preferred` waiter, among these to the address that holds the fewest, and then to the
-    one that was served longest ago. If all places are taken, whoever would be last is rejected, newcomer or not.
+    one that was served longest ago. If all places are taken, whoever would be last is rejected, newcomer or not. Others
+    are not shut out by preferred callers: every fourth slot is for them, and one of them always has a place to wait.
     """
 
     def __init__(self, count: int, *, waiters: int, wait: float = WAIT_SECONDS) -> None:
@@ -62,7 +64,7 @@ class Slots:
         self._queue.append(waiter)
         self._grant()
         if self._held.total() + len(self._queue) > self.places:
-            last = self._in_turn()[-1]
+            last = self._to_drop()
             self._queue.remove(last)
             last.state = _State.DROPPED
             self._changed.notify_all()
@@ -77,7 +79,10 @@ class Slots:
     def _grant(self) -> None:
         """Give the free slots to those whose turn it is."""
         while self._queue and self._held.total() < self.count:
-            first = self._in_turn()[0]
+            is_strangers_turn = self._grants % STRANGERS_TURN == STRANGERS_TURN - 1
+            first = (
+                min(self._in_turn(), key=lambda waiter: waiter.preferred) if is_strangers_turn else self._in_turn()[0]
+            )
             self._queue.remove(first)
             first.state = _State.GRANTED
             self._held[first.address] += 1
@@ -86,6 +91,11 @@ class Slots:
         waiting = {waiter.address for waiter in self._queue}
         self._last_grant = {address: grant for address, grant in self._last_grant.items() if address in waiting}
         self._changed.notify_all()
+
+    def _to_drop(self) -> _Waiter:
+        *others, last = self._in_turn()
+        is_only_stranger = not last.preferred and all(waiter.preferred for waiter in others)
+        return others[-1] if is_only_stranger and len(others) > 1 else last
 
     def _in_turn(self) -> list[_Waiter]:
         """Return the waiters in the order in which they get slots."""
