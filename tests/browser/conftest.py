@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from local_stack.stack import Stack
 from retail_cli import settings
@@ -16,6 +18,7 @@ from support import browser as chromium
 from support.browser import Visit
 
 Open = Callable[..., Visit]
+_shared = ExitStack()
 TOKEN = "browser-test-" + "t" * 30
 
 
@@ -24,12 +27,38 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"BROWSER TESTS SKIPPED: {chromium.MISSING}", yellow=True, bold=True)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not chromium.program():
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip before the system is started."""
+    if "playwright" in getattr(item, "fixturenames", ()) and not chromium.program():
         pytest.skip(chromium.MISSING)
-    with chromium.running() as browser:
-        yield browser
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    """Stop the browser after the last test of this folder: while it runs, the thread has no event loop for others."""
+    yield
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        _shared.close()
+        _start.cache_clear()
+
+
+@cache
+def _start() -> tuple[Playwright, Browser]:
+    playwright = _shared.enter_context(sync_playwright())
+    return playwright, _shared.enter_context(chromium.launched(playwright))
+
+
+@pytest.fixture
+def playwright() -> Playwright:
+    """The driver that the tests of this folder share."""
+    return _start()[0]
+
+
+@pytest.fixture
+def browser(playwright: Playwright) -> Browser:  # noqa: ARG001 - started together
+    """The browser that the tests of this folder share; each opens windows of its own."""
+    return _start()[1]
 
 
 @pytest.fixture
@@ -46,9 +75,8 @@ def visit(browser: Browser) -> Iterator[Open]:
 
 
 @pytest.fixture(scope="module")
-def console_url(stack: Stack, browser: Browser) -> Iterator[str]:
+def console_url(stack: Stack) -> Iterator[str]:
     """The address of the operator's console, which runs in this process on the stack's servers."""
-    assert browser.is_connected()
     session = Session(lambda: load(settings.OperatorSettings, stack.client("operator")))
     found = [(f"{service['name']}-{service['replica']}", service["admin_url"]) for service in stack.file["services"]]
     listening = server.listen(app.create_app(session, lambda: found, token=TOKEN, by="operator:ada"), 0)

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Error
+from playwright.sync_api import Error, Playwright
 
 from local_stack import report
 from local_stack.certificates import Authority
@@ -44,9 +44,9 @@ def address(authority: Authority) -> Iterator[str]:
         server.shutdown()
 
 
-def outcome(address: str, home: Path) -> str:
+def outcome(playwright: Playwright, address: str, home: Path) -> str:
     """Return the page's title, or the error with which Chromium refuses to show it."""
-    with chromium.running(HOME=str(home)) as browser:
+    with chromium.launched(playwright, HOME=str(home)) as browser:
         page = browser.new_page()
         try:
             page.goto(address)
@@ -56,18 +56,18 @@ def outcome(address: str, home: Path) -> str:
 
 
 def test_printed_commands_make_chromium_trust_and_distrust_the_ca(
-    tmp_path: Path, authority: Authority, address: str
+    tmp_path: Path, authority: Authority, address: str, playwright: Playwright
 ) -> None:
-    if not (chromium.program() and shutil.which("certutil")):
-        pytest.skip(f"{chromium.MISSING}, and certutil (apt install libnss3-tools)")
+    if not shutil.which("certutil"):
+        pytest.skip("this test needs certutil: install it (on Debian: apt install libnss3-tools)")
     home = tmp_path / "home"
     (home / ".pki/nssdb").mkdir(parents=True)
     trust, distrust = report.trust_commands(str(authority.certificate))
 
-    seen = [outcome(address, home)]
+    seen = [outcome(playwright, address, home)]
     for command in (trust, distrust):
         subprocess.run(["/bin/sh", "-c", command], env={**os.environ, "HOME": str(home)}, check=True, timeout=20)
-        seen.append(outcome(address, home))
+        seen.append(outcome(playwright, address, home))
 
     refused = "Page.goto: net::ERR_CERT_AUTHORITY_INVALID"
     assert seen == [refused, "trusted", refused]

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,12 +58,13 @@ def _answer(route: Route, statuses: list[int], document: dict[str, Any]) -> None
     route.fulfill(status=status, headers={"Retry-After": "1"}, body=json.dumps(document))
 
 
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    authority = Authority(tmp_path / "authority")
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("proxy")
+    authority = Authority(folder / "authority")
     with (
         faulty_service() as port,
-        chart_proxy.running(tmp_path, authority, port, "--set", "proxy.shop=true") as proxy,
+        chart_proxy.running(folder, authority, port, "--set", "proxy.shop=true") as proxy,
     ):
         yield f"https://localhost:{proxy.port}/"
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib import resources
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 MISSING = "the browser tests need Chromium: install it (on Debian: apt install chromium)"
@@ -27,15 +27,21 @@ def program() -> str | None:
 
 
 @contextmanager
-def running(**environ: str | float | bool) -> Iterator[Browser]:
-    """Run Chromium until the context is left; meanwhile this thread cannot run another event loop."""
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # with its sandbox, Chromium refuses to run as root
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program(), args=[*sandbox, "--disable-dev-shm-usage"], env={**os.environ, **environ}
-        )
+def running() -> Iterator[Browser]:
+    """Run the browser. Until the context is left, the thread has no event loop for others."""
+    with sync_playwright() as playwright, launched(playwright) as browser:
         yield browser
-        browser.close()
+
+
+@contextmanager
+def launched(playwright: Playwright, **environ: str | float | bool) -> Iterator[Browser]:
+    """Run a browser of the driver, with these environment variables besides the process's own."""
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses to run as root with it
+    browser = playwright.chromium.launch(
+        executable_path=program(), args=[*sandbox, "--disable-dev-shm-usage"], env={**os.environ, **environ}
+    )
+    yield browser
+    browser.close()
 
 
 class Visit:
