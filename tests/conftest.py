@@ -1,5 +1,6 @@
 """Fixtures with real servers: each stack has its own folder and ports, starts when first used, and stops at the end."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,11 @@ hypothesis.settings.register_profile(
     "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
 hypothesis.settings.load_profile("patient")
+
+
+def pytest_configure() -> None:
+    """Stop on SIGTERM as on Ctrl-C: the fixtures end what they started, also stacks in a process group of their own."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
