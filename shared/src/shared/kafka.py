@@ -35,7 +35,7 @@ __all__ = [
 
 
 class ClientLog:
-    """Receives the log lines of a Kafka client, and throttles them: one per facility and broker in 30 s.
+    """Receives the log lines of a Kafka client, and throttles them: at most one per facility and broker in 30 s.
 
     Without a reachable broker, a client repeats each line about 10 times a second.
     """
@@ -50,7 +50,7 @@ class ClientLog:
         self._throttle.log(write, "kafka_client", (facility, thread), facility=facility, client=client, detail=text)
 
 
-PRODUCER_QUEUE = 10_000  # events without a delivery report, at most
+PRODUCER_QUEUE = 10_000  # the most events that may wait for a delivery report
 logger = log.get(__name__)
 # For a client that is always polled: its lines go to our log at the next poll, and queue up without limit until then.
 WITH_CLIENT_LOG: dict[str, Any] = {"logger": ClientLog(log.LogThrottle()), "log_level": 4}

@@ -21,7 +21,7 @@ COLLECTION = "signing_keys"
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """One key: seconds since its first publication (0 if it never was), by the database's clock."""
+    """One key: seconds since its first publication (0 if it was never published), by the database's clock."""
 
     published_seconds: float
     is_revoked: bool
@@ -37,7 +37,7 @@ class KeyRecords:
         )
 
     def publish(self, kids: Collection[str]) -> dict[str, KeyRecord]:
-        """Record the first publication of those of `kids` that have none; return the records of all keys by id."""
+        """Record the first publication of those of `kids` that have no record; return the records of all keys by id."""
         records = self._read()
         new = [kid for kid in kids if kid not in records]
         if new:

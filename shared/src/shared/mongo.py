@@ -33,7 +33,7 @@ WRITE_CODES = RECORD_CODES | {2, 14, 28}
 def connect(uri: str, *, ca_file: Path, database: str, app_name: str, pool: int) -> Database[Document]:
     """Return the database, used over TLS: majority and journaled writes, primary reads, 2 s for every operation.
 
-    An operation may take 0.5 s longer: while it selects a server, the driver checks its deadline only that often. Does
+    An operation may take 0.5 s longer: while it selects a server, the driver checks its deadline every 0.5 s. Does
     no I/O: an unavailable server shows at the first operation. Call it after the fork, and close `database.client` at
     the end. `pool` limits the connections, and so the concurrent operations; the first operation opens them all in the
     background. Raises SettingsError for a URI that cannot be used; the driver's own message may quote the

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 RETRY_SECONDS = 1.0
 INDEXES_PENDING = "the indexes in MongoDB are not confirmed yet"
-PING_SECONDS = 0.8  # 1.3 at most: while it selects a server, the driver checks its deadline every 0.5 s
+PING_SECONDS = 0.8  # a ping may take 0.5 s more: while the driver selects a server, it checks its deadline every 0.5 s
 logger = log.get(__name__)
 _throttle = log.LogThrottle(seconds=1.0)  # in an outage every thread of a replica fails at once
 

@@ -28,7 +28,7 @@ ALLOWED = frozenset(
         "zlibcompressionlevel",
     }
 )
-# Promises to clients depend on these options: a URI may repeat their values, but not change them.
+# Promises to clients depend on these options: a URI may contain them with these values only.
 FIXED = {
     "journal": "true",
     "readpreference": "primary",
@@ -56,7 +56,7 @@ def mongo_uri(text: str) -> str:
         raise ValueError("a host name is missing; write mongodb://user:password@host:27017")
     for option in filter(None, re.split("[&;]", rest.partition("?")[2])):
         _check_option(*option.partition("=")[::2])
-    if scheme == SCHEMES[0]:  # to parse mongodb+srv, the driver would query DNS
+    if scheme == SCHEMES[0]:  # the driver would query DNS to parse mongodb+srv://
         try:
             parse_uri(text, warn=True)
         except (ValueError, PyMongoError):

@@ -12,7 +12,7 @@ from shared.telemetry import log
 
 
 def loopback(text: str) -> tuple[str, int] | None:
-    """Parse `IP:port` of a loopback address, or an empty text."""
+    """Parse `IP:port` of a loopback address; an empty text means None."""
     if not text:
         return None
     host, port = address(text)

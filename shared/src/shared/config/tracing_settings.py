@@ -1,4 +1,4 @@
-"""The settings of traces; the names are those of OpenTelemetry's specification, where it has one."""
+"""The settings of traces; they have the names from OpenTelemetry's specification, if it has such a setting."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ from shared.config.settings import boolean, ca_file, env, settings
 
 
 def endpoint(text: str) -> str:
-    """Parse the base URL of a collector, or an empty text."""
+    """Parse the base URL of a collector; an empty text means that there is none."""
     parts = urlsplit(text)
     if text and (parts.scheme not in {"http", "https"} or not parts.hostname):
         raise ValueError("must be a URL such as http://collector:4318")
@@ -18,7 +18,7 @@ def endpoint(text: str) -> str:
 
 
 def headers(text: str) -> dict[str, str]:
-    """Parse `name=value` pairs, comma-separated and percent-encoded; an error does not quote them."""
+    """Parse `name=value` pairs, comma-separated and percent-encoded. Errors do not quote the text: it may be secret."""
     pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
     if not all(equals and name.strip() for name, equals, _ in pairs):
         raise ValueError("must be name=value pairs, comma-separated")
@@ -26,7 +26,7 @@ def headers(text: str) -> dict[str, str]:
 
 
 def optional_ca_file(text: str) -> Path | None:
-    """Parse the path of a file with CA certificates, or an empty text."""
+    """Parse the path of a file with CA certificates; an empty text means None."""
     return ca_file(text) if text else None
 
 

@@ -22,7 +22,7 @@ from shared.telemetry.spans import Span
 from shared.telemetry.tracing import OFF, Tracer
 
 MAX_BODY = 64 * 1024
-HEADERS = {  # the proxy, which terminates TLS, sends Strict-Transport-Security
+HEADERS = {  # Strict-Transport-Security is added by the proxy, which terminates TLS
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -30,7 +30,7 @@ HEADERS = {  # the proxy, which terminates TLS, sends Strict-Transport-Security
 }
 T = TypeVar("T")
 V = TypeVar("V", bound=Callable[..., Any])
-# Instead of Werkzeug's sentences, which are meant for people at a browser. The proxy uses the same ones.
+# These sentences replace Werkzeug's, which are meant for people at a browser. The proxy sends the same sentences.
 _DETAILS = {
     400: "The request is not well-formed HTTP/1.1. Check its first line and its headers.",
     404: "Nothing is served at this path. /docs lists every path.",
@@ -51,7 +51,7 @@ def init_app(
     """
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    app.url_map.merge_slashes = False  # otherwise `/a//b` is redirected to http:// and the Host header
+    app.url_map.merge_slashes = False  # otherwise `/a//b` is redirected to http:// plus the Host header
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted_proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     app.before_request(partial(_start_request, busy_threads, tracer))
@@ -69,7 +69,7 @@ def register_problems(app: Flask, problems: Mapping[type[Exception], Callable[[A
 
 
 def authentication(kind: str) -> Callable[[V], V]:
-    """Mark how a view authenticates its client: `none`, `basic` or `bearer`. A rule test requires it of every view."""
+    """Mark how a view authenticates its client: `none`, `basic` or `bearer`. A test requires the mark of every view."""
 
     def declare(view: V) -> V:
         view.authentication = kind  # type: ignore[attr-defined]
@@ -89,7 +89,11 @@ def read_json(model: type[T]) -> T:
 
 
 def body() -> bytes:
-    """Return the request's body. Raise the Problem (415) unless the headers declare uncompressed JSON in UTF-8."""
+    """Return the request's body.
+
+    Raise the Problem 415 unless the headers declare uncompressed JSON in UTF-8, the Problem 400 if the body is
+    incomplete, and RequestEntityTooLarge if it is too long.
+    """
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if request.mimetype != "application/json" or charset not in {"utf-8", "utf8"}:
         raise Problem(415, "Send the body as UTF-8 JSON with Content-Type: application/json")
@@ -112,7 +116,7 @@ def mark_as_held() -> None:
 
 
 def _start_request(busy_threads: Gauge, tracer: Tracer) -> None:
-    """Set `g.request_id`, and `g.traceparent`: the trace context to pass on, or None."""
+    """Start the clock, the span and the log context. `g.traceparent` is the trace context to pass on, or None."""
     busy_threads.inc()
     g.started = time.perf_counter()
     received = request.headers.get("X-Request-ID", "")

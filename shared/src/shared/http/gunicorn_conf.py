@@ -1,7 +1,7 @@
 """gunicorn's settings for both APIs: one worker process with threads, scaled by replicas.
 
 So each replica has its own `/metrics`, and breakers need no shared state. The application is created in the worker,
-after the fork: MongoDB and Kafka clients do not survive one.
+after the fork: MongoDB and Kafka clients do not survive a fork.
 """
 
 import os
@@ -31,12 +31,12 @@ graceful_timeout = 25  # for the whole shutdown: requests in flight, the flush t
 limit_request_line = 0
 limit_request_fields = 32768
 limit_request_field_size = 16384  # 0 would mean 8190, which is less than nginx accepts
-forwarded_allow_ips = "*"  # TRUSTED_PROXIES decides, not gunicorn
+forwarded_allow_ips = "*"  # TRUSTED_PROXIES decides which proxies are trusted, not gunicorn
 secure_scheme_headers: dict[str, str] = {}  # otherwise a client's X-Forwarded-Ssl could conflict with the proxy's
 forwarder_headers = ""
 header_map = "refuse"  # reject header names with "_": by default Idempotency_Key would be dropped silently
 proc_name = "retail-orders"
-control_socket_disable = True  # all replicas would share one socket in the home directory
+control_socket_disable = True  # otherwise all replicas would share one control socket in the home directory
 accesslog = None
 errorlog = "-"
 logger_class = "shared.http.gunicorn_log.JsonLogger"

@@ -12,7 +12,8 @@ from shared.http.app import HEADERS
 from shared.http.problem import CONTENT_TYPE, Problem, internal_error
 from shared.telemetry import log
 
-STATUSES = {500: 503, 501: 400}  # gunicorn's statuses for an internal error and an unknown transfer coding
+# by gunicorn's status, the status to send: 500 is gunicorn's internal error, 501 an unknown transfer coding
+STATUSES = {500: 503, 501: 400}
 _QUOTED = re.compile(r"""[:\s]*b?['"].*""", re.DOTALL)  # the part of a message in which gunicorn quotes the request
 _ADVICE = {
     "Invalid HTTP header name": "A header name has letters, digits and hyphens, and no underscore",
@@ -22,7 +23,7 @@ logger = log.get(__name__)
 
 
 def write_error(client: socket.socket, status: int, _reason: str, message: str) -> None:
-    """Replace `gunicorn.util.write_error`, which sends HTML; gunicorn closes the connection afterwards."""
+    """Send a problem document. Replaces `gunicorn.util.write_error`, which sends HTML; gunicorn then disconnects."""
     status = STATUSES.get(status, status)
     request_id = secrets.token_hex(16)
     logger.info("request_refused", request_id=request_id, status=status)

@@ -17,7 +17,7 @@ class JsonLogger(glogging.Logger):  # type: ignore[misc]
     def setup(self, cfg: Any) -> None:
         """Configure the log of the whole process: gunicorn calls this before its first line."""
         super().setup(cfg)
-        package: str = cfg.default_proc_name.partition(".")[0]  # the name is such as order_api.app:wsgi()
+        package: str = cfg.default_proc_name.partition(".")[0]  # the name is, for example, order_api.app:wsgi()
         log.configure(package.replace("_", "-"), cfg.loglevel)
         self.error_log.addFilter(hide_request)
 

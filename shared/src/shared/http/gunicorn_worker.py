@@ -25,7 +25,7 @@ from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 # response. A request must also arrive completely within this time.
 TRANSFER_SECONDS = 10.0
 STOP_LINGER_SECONDS = 2.0  # how long a stopping worker still serves idle connections: a request may be on its way
-CLOSE_SECONDS = 1.0  # how long a closed connection's client may still send, so that it can read the response
+CLOSE_SECONDS = 1.0  # how long a client may still send after the last response, so that it can read the response
 LOOP_SECONDS = 1.0
 STOP_POLL_SECONDS = 0.05
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}  # no descriptor or memory for one more connection
@@ -108,7 +108,7 @@ class LeaderFollowerWorker(Worker):  # type: ignore[misc]
             thread.join(STOP_POLL_SECONDS)
 
     def _wait(self) -> None:
-        """Wait for a connection, a signal, or a second; if there are too many connections, for one to close."""
+        """Wait up to 1 s for a new connection or a signal; with too many connections, up to 0.05 s for a signal."""
         is_full = len(self._connections) >= self.cfg.worker_connections
         waited = [self.PIPE[0]] if is_full else [*self.sockets, self.PIPE[0]]
         readable, _, _ = select.select(waited, [], [], STOP_POLL_SECONDS if is_full else LOOP_SECONDS)
@@ -129,7 +129,7 @@ class LeaderFollowerWorker(Worker):  # type: ignore[misc]
                     if error.errno not in EXHAUSTED:
                         raise
                     self.log.warning("Cannot accept connections for now: %s", error)
-                    time.sleep(LOOP_SECONDS)  # meanwhile the threads serve and close those that are open
+                    time.sleep(LOOP_SECONDS)  # meanwhile the threads serve and close the open connections
                     return
                 connection = Connection(self.cfg, sock, client, listener.getsockname())
                 connection.idle_until = time.monotonic() + TRANSFER_SECONDS
@@ -143,7 +143,7 @@ class LeaderFollowerWorker(Worker):  # type: ignore[misc]
                 connection.end()
 
     def _stop(self) -> None:
-        """Serve requests that have arrived or are on their way, with `Connection: close`, for the graceful timeout."""
+        """Serve requests that have arrived or are on the way, with `Connection: close`, up to the graceful timeout."""
         self._accept_waiting()
         for listener in self.sockets:
             listener.close()
@@ -170,11 +170,11 @@ class LeaderFollowerWorker(Worker):  # type: ignore[misc]
                 self.log.exception("Error handling connection")
                 is_kept = False
             if not is_kept:
-                del self._connections[fd]  # before closing: afterwards, a new connection may get the same number
+                del self._connections[fd]  # before closing the socket: afterwards, a new one may get its number
                 util.close_graceful(connection.sock, timeout=CLOSE_SECONDS)
 
     def _serve_requests(self, connection: Connection) -> bool:
-        """Serve the request that has arrived, and those read with it; return whether the connection is kept."""
+        """Serve the request that has arrived, and the requests read with it; return whether the connection is kept."""
         while self._serve_request(connection):
             if not connection.has_read_ahead:
                 return True

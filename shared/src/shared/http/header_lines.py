@@ -5,7 +5,8 @@ from typing import Any
 
 from gunicorn.http.errors import InvalidHeader  # type: ignore[import-untyped]
 
-# Two lines have no single meaning: joined, two idempotency keys would be a third key. Commas inside one line are legal.
+# Two lines of such a header have no single meaning: joined, two idempotency keys would be a third key. Commas inside
+# one line are legal.
 SINGLE = {name.upper(): name for name in ("Idempotency-Key", "Authorization", "Content-Type", "Content-Length")}
 IGNORED_IF_REPEATED = frozenset({"TRACEPARENT"})  # W3C Trace Context, section 3.2
 
@@ -13,7 +14,7 @@ Headers = Sequence[tuple[str, str]]
 
 
 class RepeatedHeader(InvalidHeader):  # type: ignore[misc]
-    """A header line that may be sent once was repeated; gunicorn returns 400 with the text."""
+    """A header line was repeated that may be sent only once; gunicorn returns 400 with the text of this error."""
 
     def __str__(self) -> str:
         return f"Repeated header line: {SINGLE[self.hdr]}"

@@ -65,7 +65,7 @@ Errors = Mapping[int, tuple[str, Sequence[Cause]]]  # by status: the description
 
 
 def problem_responses(errors: Errors) -> dict[str, Any]:
-    """Return the `components.responses` that `refer_to` names; the document must define PROBLEM_SCHEMA as `Problem`."""
+    """Return the `components.responses` for `refer_to`; the document must define PROBLEM_SCHEMA as `Problem`."""
     return {f"Problem{status}": _problem_response(status, *error) for status, error in errors.items()}
 
 
@@ -127,7 +127,7 @@ def serve_document(app: Flask, document: dict[str, Any], *, prefix: str = "") ->
             "layout": "StandaloneLayout",
             "urls": [{"name": name, "url": url} for name, url in DOCUMENTS.items()],
             "urls.primaryName": next(name for name, url in DOCUMENTS.items() if url == f"{prefix}/openapi.json"),
-            "persistAuthorization": True,  # the token is kept after a reload, and for the other document
+            "persistAuthorization": True,  # keep the token after a reload, and for the other document
             "validatorUrl": None,
             "oauth2RedirectUrl": "",  # without a URL here, the page's script would contain the request's Host header
         },
@@ -137,7 +137,7 @@ def serve_document(app: Flask, document: dict[str, Any], *, prefix: str = "") ->
     def finish(response: Response) -> Response:
         if response.status_code >= 400:  # noqa: PLR2004 - HTTP's status classes
             return response
-        if not response.direct_passthrough:  # the page itself, no file
+        if not response.direct_passthrough:  # the response is the page itself, not one of its files
             script = f'<script src="{prefix}/docs/login.js"></script>\n</body>'
             response.set_data(response.get_data(as_text=True).replace("</body>", script))
             return _finish(response, INLINE_SCRIPT.findall(response.get_data(as_text=True)))
@@ -149,7 +149,7 @@ def serve_document(app: Flask, document: dict[str, Any], *, prefix: str = "") ->
 
 
 def _finish(response: Response, inline_scripts: Sequence[str] = ()) -> Response:
-    """Let a cache keep the response, and the browser run these scripts of the page besides our files."""
+    """Let caches keep the response, and let the browser run only our script files and these inline scripts."""
     digests = (hashlib.sha256(script.encode()).digest() for script in inline_scripts)
     allowed = "".join(f" 'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     response.headers["Cache-Control"] = "public, max-age=300"

@@ -7,7 +7,7 @@ from typing import Any
 CONTENT_TYPE = "application/problem+json"
 # RFC 9110's names of statuses that Python before 3.13 names differently: no title may depend on Python's version.
 TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
-# The types of what Flask and the servers reject by themselves; docs/errors.md explains every type.
+# The types for requests that Flask or a server rejects by itself; docs/errors.md explains every type.
 TYPES = {
     400: "malformed-request",
     404: "not-found",
@@ -55,14 +55,14 @@ class Problem(Exception):  # noqa: N818 - the RFC's term
 
 
 def unavailable(detail: str, retry_after: float) -> Problem:
-    """Return a 503 that changed nothing: a retry is safe, after `retry_after` seconds."""
+    """Return the 503 for a request that changed nothing: a retry is safe, after `retry_after` seconds."""
     return Problem(
         503, detail, type="unavailable", title="Service unavailable", headers={"Retry-After": seconds(retry_after)}
     )
 
 
 def outcome_unknown(detail: str, **extensions: Any) -> Problem:
-    """Return a 503 whose outcome is not known: the request may have been carried out."""
+    """Return the 503 for a request whose outcome is not known: it may have been carried out."""
     headers = {"Retry-After": seconds(1)}
     return Problem(503, detail, type="outcome-unknown", title="Outcome unknown", headers=headers, **extensions)
 

@@ -1,4 +1,4 @@
-"""Counts what nginx answers by itself: each such response is a datagram, in syslog's form, with its status only.
+"""Counts the responses that nginx sends by itself: it reports the status of each in a datagram, in syslog's form.
 
 A connection of nginx to a service could be slow or break; a datagram is sent or lost at once, so neither side waits.
 """
@@ -19,8 +19,8 @@ from shared.telemetry.metrics import ProxyMetrics
 STATUSES = ("200", "304", "400", "404", "405", "408", "411", "413", "414", "421", "429", "431", "499", "503", "505")
 OTHER = "other"
 BATCH = 300
-# Between two batches. Bounds the CPU time that a flood takes, which the proxy rejects: the system keeps about 250
-# datagrams meanwhile, so at most some 5,000 a second are counted.
+# The pause between two batches. It bounds the CPU time during a flood of requests that the proxy rejects: in one pause
+# the system keeps about 250 datagrams, so at most some 5,000 a second are counted.
 PAUSE_SECONDS = 0.05
 IDLE_SECONDS = 5.0
 BACKOFF = Backoff(first=1.0, longest=30.0)
@@ -33,11 +33,11 @@ logger = log.get(__name__)
 class ProxyStatuses(Worker):
     """One thread that counts the responses of the proxy in front of this process.
 
-    Whatever is not such a datagram is ignored. What nginx sends while this process is down is not counted.
+    Other datagrams are ignored. Datagrams that nginx sends while this process is down are not counted.
     """
 
     def __init__(self, address: tuple[str, int], registry: CollectorRegistry) -> None:
-        """`address` is that of a UDP port on loopback."""
+        """`address` is the UDP address on loopback at which the datagrams arrive."""
         super().__init__("proxy-statuses", self._run)
         self._address = address
         self._responses = ProxyMetrics(registry).responses
@@ -75,7 +75,7 @@ def _udp(address: tuple[str, int]) -> socket.socket:
 
 
 def _statuses(listening: socket.socket) -> list[str]:
-    """Wait for a datagram, up to IDLE_SECONDS; return the statuses of it and of those that wait behind it."""
+    """Wait up to IDLE_SECONDS for a datagram; return the statuses of all datagrams that have arrived, up to BATCH."""
     found: list[str] = []
     listening.settimeout(IDLE_SECONDS)
     with suppress(TimeoutError, BlockingIOError):
@@ -89,7 +89,7 @@ def _statuses(listening: socket.socket) -> list[str]:
 
 
 def count_proxy_statuses(address: tuple[str, int] | None, registry: CollectorRegistry) -> Callable[[], object]:
-    """Start to count at `address`, or nothing without one; return what stops it."""
+    """Count the datagrams that arrive at `address`, if there is one; return a function that stops the counting."""
     if address is None:
         return lambda: None
     worker = ProxyStatuses(address, registry)

@@ -15,7 +15,7 @@ import msgspec
 MAX_DEPTH = 16
 MAX_NUMBER_LENGTH = 32
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# The names of types in msgspec's messages, and the names that a client knows.
+# For error messages: msgspec's name of each type, and the name that clients know.
 JSON_TYPES = {
     "int": "an integer",
     "str": "a string",
@@ -36,7 +36,7 @@ _STEP = re.compile(r"\.([^.\[]+)|\[([^\]]*)\]")
 
 
 class MalformedJson(ValueError):  # noqa: N818 - a state of the text
-    """The bytes are not well-formed JSON by these rules; the message says why."""
+    """The bytes are not well-formed JSON by the rules of `loads`; the message says why."""
 
 
 class NumberWithExponent(Decimal):
@@ -53,7 +53,7 @@ class WholeNumber(int):
 
     @classmethod
     def read(cls, digits: str) -> Self:
-        """Return the number that the text stands for."""
+        """Return the whole number that `digits`, such as `2.0`, stand for; it keeps this text."""
         number = cls(Decimal(digits))
         number._text = digits
         return number
@@ -137,7 +137,7 @@ def _json_types(names: re.Match[str]) -> str:
 
 
 def _check_depth(text: str) -> None:
-    """Check the nesting before the parser, which recurses, sees it. Brackets in strings do not count."""
+    """Reject a text that is nested too deeply for the parser, which recurses. Brackets in strings do not count."""
     depth = 0
     for token in _STRING_OR_BRACKET.finditer(text):
         bracket = token.group()

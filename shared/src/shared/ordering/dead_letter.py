@@ -31,19 +31,19 @@ def details(headers: Headers | None) -> dict[str, str]:
 
 
 def whole(letter: DeadLetter) -> dict[str, Any]:
-    """Return the original key, value and headers to send, with the additional headers."""
+    """Return the record to send: the original key, value and headers, and the additional headers."""
     message = letter.message
     return {"key": message.key, "value": message.value, "headers": [*message.headers, *_headers(letter)]}
 
 
 def without_value(letter: DeadLetter) -> dict[str, Any]:
-    """Return the same without the value; two more headers contain its length and SHA-256."""
+    """Return the record of `whole` without the value; two more headers contain the value's length and SHA-256."""
     record = bare(letter)
     return record | {"key": letter.message.key, "headers": [*letter.message.headers, *record["headers"]]}
 
 
 def bare(letter: DeadLetter) -> dict[str, Any]:
-    """Return only the additional headers, for a message whose own headers are too large; key and value are None."""
+    """Return the record without key, value and original headers, for a message whose own headers are too large."""
     value = letter.message.value or b""
     digest = hashlib.sha256(value).hexdigest()
     about = [(PREFIX + "value_length", b"%d" % len(value)), (PREFIX + "value_sha256", digest.encode())]

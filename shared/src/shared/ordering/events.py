@@ -9,7 +9,7 @@ import msgspec
 TOPIC = "orders.placed"
 DEAD_LETTER_TOPIC = "orders.placed.dlq"
 GROUP = "order-processor"
-# no consumer joins; its offsets mark the dead letters that a person has acknowledged
+# no consumer joins this group; its offsets mark the dead letters that a person has acknowledged
 DEAD_LETTER_GROUP = "retail-dead-letters"
 TYPE = "retail.order.placed.v1"
 SOURCE = "/retail-orders/order-api"
@@ -69,7 +69,7 @@ def encode(event: OrderPlaced, traceparent: str | None = None) -> tuple[bytes, b
 
 
 def decode(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, Any]] | None) -> OrderPlaced:
-    """Return the event in a message; raise BrokenEvent for everything that `encode` cannot have written."""
+    """Return the event in a message; raise BrokenEvent if the type, the key or the value is wrong."""
     kinds = [text for name, text in headers or () if name == "ce_type"]
     if kinds != [TYPE.encode()]:
         raise BrokenEvent(f"the header ce_type is not {TYPE}")

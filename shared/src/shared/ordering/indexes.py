@@ -24,7 +24,8 @@ def ensure(collection: Collection[Document], indexes: Sequence[IndexModel]) -> N
     """Create the indexes that are missing; idempotent, and safe from several replicas at a time.
 
     An index with the same fields and options under another name serves as well. Raise IndexConflict if a unique index
-    cannot be created; any other one only makes queries slow, so its conflict is logged. Raise PyMongoError otherwise.
+    cannot be created; a conflict of any other index is logged, because without it queries are only slower. Raise
+    PyMongoError for every other error.
     """
     present = [dict(index) for index in collection.list_indexes()]
     missing = [index for index in indexes if not any(_is_same(index.document, other) for other in present)]

@@ -20,7 +20,8 @@ class Offsets:
     def position(self) -> int:
         """The offset before which the group has certainly handled everything.
 
-        No committed offset, or one beyond the current end (left over from a topic that was deleted), counts as 0.
+        It is the beginning if there is no committed offset, or one beyond the current end, which is left over from a
+        topic that was deleted.
         """
         committed = self.committed if self.committed is not None and self.committed <= self.end else 0
         return max(committed, self.beginning)
@@ -37,8 +38,8 @@ Reading = dict[int, Offsets]  # by partition
 class GroupOffsets:
     """The offsets of one group on one topic. For one thread; call `close` at the end.
 
-    The client names the group but never joins it. An admin client could answer the same question, but librdkafka
-    2.16 crashes (SIGSEGV in rd_kafka_cgrp_op) while the group's coordinator is being found or moved.
+    The client names the group but never joins it. An admin client could read the same offsets, but with one
+    librdkafka 2.16 crashes (SIGSEGV in rd_kafka_cgrp_op) while the group's coordinator is being found or moved.
     """
 
     def __init__(self, connection: Connection, *, topic: str, group: str, **overrides: object) -> None:

@@ -18,7 +18,7 @@ logger = log.get(__name__)
 
 
 class OffsetReader(Protocol):
-    """The read from Kafka that reconciliation needs."""
+    """The operation on Kafka that reconciliation needs."""
 
     def read(self) -> Reading:
         """Return the offsets of every partition; raise KafkaException."""
@@ -73,7 +73,7 @@ class Reconciler:
         self._clock = clock
         self._pass: _Pass | None = None
         self._stuck_due = clock()
-        self.requeued = self.rejected = 0  # counts of the last pass that reached the step of requeuing
+        self.requeued = self.rejected = 0  # orders that the last complete pass requeued, or could not requeue
 
     def step(self) -> Outcome:
         """Start a pass, or finish the current one if possible; after an error of MongoDB or Kafka call it again."""
@@ -95,7 +95,7 @@ class Reconciler:
         return Outcome.REQUEUED
 
     def _begin(self) -> _Pass:
-        """Read the orders. Stuck orders, which were requeued 5 times, are included only every 10 minutes."""
+        """Read the orders. Stuck orders, requeued 5 times or more, are included only every 10 minutes."""
         ids = self._orders.without_outbox_entry(limit=PASS_LIMIT, stuck=False)
         if len(ids) < PASS_LIMIT:
             stuck = self._orders.without_outbox_entry(limit=PASS_LIMIT, stuck=True)
@@ -106,7 +106,7 @@ class Reconciler:
         return _Pass(ids)
 
     def _requeue(self, ids: Sequence[str]) -> int:
-        """Requeue orders; one that MongoDB rejects is counted, and does not stop the others."""
+        """Requeue orders, return how many; an order that MongoDB rejects is counted, and does not stop the others."""
         counts: list[int] = []
 
         def apply(part: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from shared.ordering.status import Status
 
 COLLECTION = "orders"
 NAMESPACE_EXISTS = 48
-VERSION = 2  # of the validator: increase it with every change; a change must accept all that the last version accepts
+VERSION = 2  # of the validator: increase it with every change; a version must accept all that the one before accepts
 _TITLE = "orders, version "
 BUILD_SECONDS = 600.0  # limit for building an index: over many orders, this takes longer than the usual limit of 2 s
 
@@ -118,7 +118,7 @@ def ensure(orders: Collection[Document]) -> None:
 
 
 def widen(orders: Collection[Document]) -> bool:
-    """Replace an older validator by this version's; return whether it was replaced. Raise PyMongoError."""
+    """Replace the validator if it has an older version; return whether it was replaced. Raise PyMongoError."""
     if _present_version(orders) >= VERSION:
         return False
     orders.database.command("collMod", orders.name, **_SHAPE)

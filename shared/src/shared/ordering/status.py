@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """An order starts as PLACED, which order-api inserts."""
+    """The status of an order. order-api inserts every order as PLACED."""
 
     PLACED = "PLACED"
     PROCESSED = "PROCESSED"

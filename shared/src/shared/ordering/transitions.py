@@ -19,7 +19,7 @@ from shared.resilience.breaker import Breaker
 from shared.telemetry import log
 
 BY = "order-processor"
-STUCK_AFTER = 5  # requeues; the document's field for their count is `rearmed`
+STUCK_AFTER = 5  # requeues of an order; the document counts them in the field `rearmed`
 PAGE = 500
 TECHNICAL_FAILURE = "could not be processed; contact the shop"
 
@@ -28,7 +28,7 @@ logger = log.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """An order's status and the time of its last change of status; each is None if the document is malformed there."""
+    """An order's status and the time of its last change of status; each is None if the document has no valid one."""
 
     status: Status | None
     since: datetime | None
@@ -37,8 +37,8 @@ class State:
 class OrderTransitions:
     """Changes the collection `orders`: writes wait for the journals of a majority, and reads return only such writes.
 
-    Every operation raises CircuitOpen or PyMongoError; `shared.mongo.is_document_error` recognizes the error of one
-    document. Thread-safe.
+    Only `states` also returns orders without such a write. Every operation raises CircuitOpen or PyMongoError;
+    `shared.mongo.is_document_error` recognizes the error of one document. Thread-safe.
     """
 
     def __init__(self, database: Database[Document], breaker: Breaker) -> None:
@@ -55,9 +55,9 @@ class OrderTransitions:
     def fail(self, ids: Sequence[str], *, at: datetime, reason: str, by: str = BY) -> int:
         """Change those of `ids` that are PLACED to FAILED; return how many. The buyer reads `reason`.
 
-        A malformed document, which the usual update cannot change, must be passed alone: a second kind of update then
-        changes it. If MongoDB rejects that update as well, the order is excluded (see `outbox_entry`) and the error is
-        raised.
+        A malformed document, which the usual update cannot change, must be passed alone: a second update, which also
+        replaces fields of a wrong type, then changes it. If MongoDB rejects that update as well, the order is excluded
+        (see `outbox_entry`) and the error is raised.
         """
         try:
             return self._move(FAIL, ids, at=at, by=by, reason=reason, extra=outbox_entry.remove())
@@ -89,7 +89,7 @@ class OrderTransitions:
     def without_outbox_entry(self, *, limit: int, stuck: bool) -> list[str]:
         """Return up to `limit` orders that are PLACED without outbox entry.
 
-        `stuck` selects the orders that were requeued 5 times or more; otherwise only the others are returned.
+        With `stuck`, only orders that were requeued 5 times or more are returned; without, only the others.
         """
         requeue_count: dict[str, Any] = {"$gte": STUCK_AFTER} if stuck else {"$not": {"$gte": STUCK_AFTER}}
         query = outbox_entry.PUBLISHED | {"rearmed": requeue_count}

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import random
 
-MAX_DOUBLINGS = 32  # the largest exponent: far above any `longest`, and small enough for a float
+MAX_DOUBLINGS = 32  # more than any `longest` needs, and few enough for a float
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Pauses that start at `first` seconds, double with each failure up to `longest`, and lose up to half to jitter.
+    """Pauses of `first` seconds, doubled with each failure up to `longest`; jitter shortens each pause by up to half.
 
-    Stateless, so thread-safe: the caller counts its failures. `jitter` returns 0 to 1.
+    Stateless, so thread-safe: the caller counts its failures. `jitter` returns a number from 0 to 1.
     """
 
     first: float

@@ -43,7 +43,7 @@ class Permit:
     def __init__(self, breaker: "Breaker", epoch: int, row: int | None) -> None:
         self._breaker = breaker
         self.epoch = epoch
-        self.row = row  # identifies the row of failures in which the call began; None outside a row
+        self.row = row  # the number of the row of failures in which the call began; None outside a row
 
     def ok(self) -> None:
         """Report that the dependency responded."""
@@ -140,7 +140,7 @@ class Breaker(CircuitBreakerListener):
 
     @property
     def available(self) -> int:
-        """How many calls would be admitted now: unlimited if closed, 0 if open, the free probes if half-open."""
+        """How many calls would be admitted now: unlimited while closed, 0 while open, then the free probes."""
         with self._lock:
             self._drop_lost_probes()
             if self._machine.current_state == STATE_CLOSED:

@@ -16,7 +16,7 @@ def _armed(spec: str) -> tuple[str, int]:
 
 if spec := os.environ.get("CRASH_POINT", ""):
     _name, _passage = _armed(spec)
-    _passages = itertools.count(1)  # one atomic step, so thread-safe
+    _passages = itertools.count(1)  # counting is one atomic step, so thread-safe
 
     def point(name: str) -> None:
         """Kill the process if CRASH_POINT names this point and this is the n-th time that it is reached."""

@@ -73,10 +73,10 @@ class AdminServer:
                 self.do_GET()
 
             def send_error(self, code: int, *_: object) -> None:
-                """Answer what the base class rejects; its own answer names Python's version and quotes the request."""
+                """Respond to rejected requests; the base class would name Python's version and quote the request."""
                 self.log_error("code %d", code)
                 self.close_connection = True
-                status = 405 if code == HTTPStatus.NOT_IMPLEMENTED else code  # 501: there is no do_METHOD
+                status = 405 if code == HTTPStatus.NOT_IMPLEMENTED else code  # 501 if there is no do_METHOD
                 self._answer(status, "text/plain; charset=utf-8", f"{HTTPStatus(status).phrase}. {USAGE}".encode())
 
             def log_request(self, *_: object) -> None:

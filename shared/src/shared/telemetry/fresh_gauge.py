@@ -49,11 +49,11 @@ class FreshGauge(Collector):
         self.replace({})
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
-        """Return the family without samples, for the registry."""
+        """Return the metric family without samples, for the registry."""
         return [GaugeMetricFamily(self._name, self._documentation, labels=self._labels)]
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Return the family with the samples that are fresh."""
+        """Return the metric family, with its samples unless they are too old."""
         (family,) = self.describe()
         with self._lock:
             if self._clock() - self._read_at <= self._max_age:

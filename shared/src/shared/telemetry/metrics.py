@@ -34,7 +34,7 @@ class HttpMetrics:
 
 
 class ProxyMetrics:
-    """What the proxy in front of this process answers by itself."""
+    """The responses that the proxy in front of this process sends by itself."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.responses = Counter(
@@ -64,12 +64,12 @@ class ResourceMetrics:
         )
 
     def track(self, resource: str, limit: int) -> Gauge:
-        """Return a gauge of how much of a resource is in use; the caller increments and decrements it."""
+        """Export the limit of a resource; return the gauge of its use, which the caller increments and decrements."""
         self._limit.labels(resource).set(limit)
         return self._in_use.labels(resource)
 
     def watch(self, resource: str, limit: int, in_use: Callable[[], float]) -> None:
-        """Export `in_use()`, which is called at each scrape, from any thread."""
+        """Export the limit of a resource and `in_use()`, which is called at each scrape, from any thread."""
         self.track(resource, limit).set_function(in_use)
 
 

@@ -46,7 +46,7 @@ class OtlpSpan(Span):
 
 
 class OtlpRecorder:
-    """Records every span that is started; `tracing.Tracer` decides which are. Thread-safe; create it after the fork."""
+    """Records every span that `tracing.Tracer` decides to start. Thread-safe; create it after the fork."""
 
     def __init__(
         self, endpoint: str, *, headers: Mapping[str, str], ca_file: Path | None, service: str, version: str
@@ -119,7 +119,7 @@ class QuietExporter(SpanExporter):
         return result
 
     def close(self) -> None:
-        """Stop waiting for a collector that does not respond, also during the pause before a retry."""
+        """If the last export failed, give up on the collector, also during the pause before a retry."""
         if self._is_failing:
             self._exporter.shutdown()
 

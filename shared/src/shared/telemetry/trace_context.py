@@ -34,7 +34,7 @@ def unsampled() -> str:
 
 
 def log_field(traceparent: str | None) -> dict[str, str]:
-    """Return the field of a log line that names the trace, if there is one."""
+    """Return the log fields of a trace: its id, or no field if there is no trace."""
     return {"trace_id": trace_id(traceparent)} if traceparent else {}
 
 

@@ -17,7 +17,7 @@ from shared.telemetry.spans import Attributes, Kind, Recorder, Span
 
 
 class Tracer:
-    """Starts the spans of one process. Thread-safe; create it after the fork. Without a recorder it does nothing."""
+    """Starts the spans of one process. Thread-safe; create it after the fork. Without a recorder it starts none."""
 
     def __init__(
         self,
@@ -29,9 +29,9 @@ class Tracer:
     ) -> None:
         """`ratio` is the share of new traces to record. `chance` returns a random number from 0 to 1 (exclusive).
 
-        With `trusts_clients`, a request's own trace context is continued and decides; without, the request begins a new
-        trace that links to it. Without a recorder, the client's trace goes on in both cases, but only a trusted client
-        can make a later service record it.
+        With `trusts_clients`, a request continues the client's trace, whose flag decides about recording. Otherwise
+        the request begins a new trace that links to the client's. Without a recorder, the client's trace goes on in
+        both cases, but only a trusted client can make a later service record it.
         """
         self._recorder = recorder
         self._ratio = ratio
@@ -68,7 +68,7 @@ class Tracer:
     def start_linked(
         self, name: str, kind: Kind, links: Sequence[str], attributes: Attributes, *, at: int
     ) -> Span | None:
-        """Return the first span of a new trace with links to other traces, or None if none of those is recorded."""
+        """Return the first span of a new trace that links to the recorded traces in `links`, or None without any."""
         sampled = [link for link in links if trace_context.is_sampled(link)]
         if self._recorder is None or not sampled:
             return None
