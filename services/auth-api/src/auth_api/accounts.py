@@ -9,7 +9,7 @@ import msgspec
 
 from shared.usernames import RULE, is_username
 
-MAX_PASSWORD_BYTES = 2048  # as received; 128 characters need fewer bytes in every Unicode normal form
+MAX_PASSWORD_BYTES = 2048  # before normalization; 128 characters need fewer bytes in every Unicode normal form
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 8, 128
 # The 10,000 most common passwords of 8 to 128 characters, one per line, in lower case, from zxcvbn 4.5.0 (MIT). As one
 # string it needs 94 KiB, as a set of strings 1.1 MiB.
@@ -39,7 +39,7 @@ class MalformedCredentials(ValueError):  # noqa: N818
 
 
 def validate(registration: Registration) -> str:
-    """Return the normalized password to hash; raise InvalidAccount with every violated rule."""
+    """Return the normalized password to hash; raise InvalidAccount with at most one error for each field."""
     errors = []
     if not is_username(registration.username):
         errors.append(("/username", f"username must be {RULE}"))

@@ -14,7 +14,7 @@ class AddressWatch:
     """Logs `client_addresses_hidden`, once, if the first 20 users all come from one private address. Thread-safe.
 
     Limits by address would then apply to all users together, and every user's known address would be the gateway's. On
-    loopback one address is normal.
+    loopback all clients have the same address, so nothing is logged.
     """
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ logger = log.get(__name__)
 
 
 def best_effort(event: str, action: Callable[[], None]) -> None:
-    """Run `action`; a failure is logged as `event`."""
+    """Run `action`; if it raises an exception, log it under the event name `event` and return."""
     try:
         action()
     except Exception as error:  # noqa: BLE001 - whatever the store raises

@@ -17,7 +17,7 @@ class WrongCredentials(Exception):  # noqa: N818 - a state of the request
 
 
 class UnusableUser(WrongCredentials):
-    """The stored hash is unusable: the response is that for a wrong password, and the log names the user."""
+    """The stored hash is unusable. The client gets the response for a wrong password; the log shows the cause."""
 
 
 class Users(Protocol):
@@ -41,10 +41,11 @@ class Login:
     addresses: AddressWatch
 
     def check(self, name: str, password: str, address: str) -> None:
-        """Return if the password is correct; otherwise raise WrongCredentials, TooManyFailures or Busy.
+        """Return if the password is correct.
 
-        An attempt is counted as failed after it gets a slot and before its password is checked. So at any time at most
-        one correct login per slot is counted as failed.
+        Otherwise raise WrongCredentials, TooManyFailures, Busy or StoreUnavailable. An attempt is counted as failed
+        after it gets a slot and before its password is checked. So at any time at most one correct login per slot is
+        counted as failed.
         """
         normalized = normalize_password(password)
         if normalized is None:
@@ -52,7 +53,7 @@ class Login:
         is_known = self.throttle.is_known(name, address)
         self.throttle.check(name, address, is_known=is_known)
         with self.slots.hold(limited_address(address), preferred=is_known):
-            # before the attempt is counted: a failed read must not count as one
+            # read before the attempt is counted: if the read fails, the attempt must not count as a failed login
             stored = self.users.password_hash(name)
             attempt = self.throttle.begin(name, address, is_known=is_known)
             if not self._verify(stored, normalized) or stored is None:

@@ -17,12 +17,12 @@ class UnusableHash(Exception):  # noqa: N818 - a state of the record
 class Passwords:
     """Creates and verifies hashes. Each call uses the CPU time of one hash: hold a slot around the call. Thread-safe.
 
-    Only this object's own `threads` compute hashes, whichever thread calls: glibc keeps the 19 MiB of a hash for every
-    thread that has ever hashed, so 16 request threads kept 300 MiB after many logins at once.
+    Hashes are computed in this object's own threads, not in the thread that calls: glibc keeps the 19 MiB of a hash
+    for every thread that has ever computed one, so 16 request threads would keep 300 MiB.
     """
 
     def __init__(self, *, threads: int = 1, memory_kib: int = MEMORY_KIB, passes: int = PASSES) -> None:
-        """`threads` is the number of slots that callers hold. Create it after the fork."""
+        """`threads` is the number of slots that callers can hold at once. Create the object after the fork."""
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=LANES, type=Type.ID)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hash")
         self._unknown_user = self.hash(secrets.token_hex(16))

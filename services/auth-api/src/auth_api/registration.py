@@ -22,7 +22,10 @@ class NewUsers(Protocol):
 
 @dataclass(frozen=True)
 class Registrar:
-    """Stores users. Registrations have their own hashing `slots`, of which one address gets its `share` at most."""
+    """Stores users. Registrations have their own hashing `slots`.
+
+    `share` limits how many registrations of one address hold a slot or wait for one at the same time.
+    """
 
     users: NewUsers
     passwords: Passwords
@@ -33,9 +36,9 @@ class Registrar:
     now: Callable[[], datetime]
 
     def register(self, registration: Registration, address: str) -> None:
-        """Store the user; raise InvalidAccount, NameTaken, AddressBusy, TooManyRegistrations, Busy or a store's error.
+        """Store the user. A taken name takes as long as a free one: the password is hashed in both cases.
 
-        A taken name takes as long as a free one: its password is hashed too.
+        Raise InvalidAccount, AddressBusy, TooManyRegistrations, Busy, NameTaken, StoreUnavailable or OutcomeUnknown.
         """
         password = validate(registration)
         client = limited_address(address)

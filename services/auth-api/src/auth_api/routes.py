@@ -111,7 +111,7 @@ class Routes:
 
 @contextmanager
 def _counted(metrics: AuthMetrics) -> Iterator[None]:
-    """Count a token request by its result."""
+    """Run the block as one token request, and count the request by its result."""
     result = "unavailable"
     try:
         yield

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from shared.telemetry import log
 
-MAX_NAME = 64  # characters of a name that was tried: it may be anything, even a password in the wrong field
+MAX_NAME = 64  # characters of the name that are logged: a client may send anything as name, even a password
 logger = log.get(__name__)
 
 
@@ -13,7 +13,7 @@ logger = log.get(__name__)
 def security_event(action: str, name: str, address: str | None) -> Iterator[None]:
     """Log the outcome of the block: `ok`, or the type of the exception that it raises.
 
-    The name is logged in ASCII with escapes, so that it cannot imitate or break a line, and at most 64 characters long.
+    The first 64 characters of the name are logged, in ASCII with escapes, so that they cannot imitate or break a line.
     """
     outcome = "ok"
     try:

@@ -10,7 +10,7 @@ CGROUP_CPU = Path("/sys/fs/cgroup/cpu.max")
 
 
 def usable_cores(cgroup: Path = CGROUP_CPU) -> int:
-    """Return how many cores this process may use, at least 1: the CPU affinity and the cgroup quota (v2) decide."""
+    """Return how many cores the CPU affinity and the cgroup v2 quota allow this process to use, at least 1."""
     cores = len(os.sched_getaffinity(0))
     try:
         quota, period = cgroup.read_text(encoding="ascii").split()
@@ -20,7 +20,7 @@ def usable_cores(cgroup: Path = CGROUP_CPU) -> int:
 
 
 def hash_slots(text: str) -> int:
-    """Parse a number of slots, or `cores`."""
+    """Parse a number of slots from 1 to 64; `cores` means one slot for each usable core."""
     return usable_cores() if text == "cores" else integer(1, 64)(text)
 
 

@@ -17,7 +17,9 @@ from shared.resilience.worker import Worker
 from shared.telemetry import log
 
 FOLDER_SECONDS = 1.0
-RECORDS_SECONDS = 3.0  # between reads of the revocations; with order-api's 20 s between fetches, less than 30 s in all
+# The time between two reads of the revocations. order-api fetches the keys every 20 s, so it rejects a revoked key
+# within 30 s.
+RECORDS_SECONDS = 3.0
 Publish = Callable[[Collection[str]], dict[str, KeyRecord]]
 logger = log.get(__name__)
 
@@ -37,12 +39,12 @@ class Signer:
 class SigningKeys:
     """The keys in a folder of `<kid>.pem` files, without the revoked ones. Thread-safe.
 
-    All are published. The last by name signs, unless `signing_kid` names another, but no key signs before it has been
-    published for `cache_seconds`, the time for which a verifier may use an older key set. If there is only one key, it
-    signs at once. The first publication is recorded in MongoDB, so that all replicas agree; without that record nothing
-    is published. After an invalid change of the folder, and while MongoDB is unavailable, the previous keys stay in
-    use. If every key is revoked, nothing signs, and an empty set is published: verifiers then reject the revoked key's
-    tokens.
+    All are published. The last by name signs, unless `signing_kid` names another. But a new key signs only after it has
+    been published for `cache_seconds`, the time for which a verifier may use an older key set. If no key has been
+    published for that long, the one that was published first signs. The time of a key's first publication is recorded
+    in MongoDB, so that all replicas agree; no key is published before it is recorded. After an invalid change of the
+    folder, and while MongoDB is unavailable, the previous keys stay in use. If every key is revoked, nothing signs, and
+    an empty set is published: verifiers then reject the tokens of the revoked keys.
     """
 
     def __init__(
@@ -84,7 +86,10 @@ class SigningKeys:
         return jwks
 
     def refresh(self) -> None:
-        """Read the folder if it has changed, and the record of publications every 3 s or after a change."""
+        """Read the keys if the folder has changed; record and read their publications then, and every 3 s.
+
+        An error is logged, and the previous keys stay in use.
+        """
         with self._lock:
             try:
                 self._refresh()
@@ -135,10 +140,10 @@ class SigningKeys:
 def choose_signer(
     kids: Collection[str], records: Mapping[str, KeyRecord], *, preferred: str, cache_seconds: float
 ) -> str:
-    """Return the id of the key that signs: of those that all verifiers know, `preferred`, otherwise the last by name.
+    """Return the id of the key that signs: `preferred` if all verifiers know it, otherwise the last by name they know.
 
-    Verifiers know a key that was published at least `cache_seconds` ago. If there is no such key, the key that was
-    published first signs.
+    Verifiers know a key that was published at least `cache_seconds` ago. If they know none, the key that was published
+    first signs.
     """
     ranked = sorted(kids, key=lambda kid: (kid == preferred, kid), reverse=True)
     known = [kid for kid in ranked if records[kid].published_seconds >= cache_seconds]

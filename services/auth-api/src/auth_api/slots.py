@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 WAIT_SECONDS = 3.0
-STRANGERS_TURN = 4  # every fourth slot
+STRANGERS_TURN = 4  # every fourth slot goes to a waiter that is not preferred, if there is one
 
 
 class Busy(Exception):  # noqa: N818 - a state, not a defect
-    """No hashing slot became free in time; nothing was done."""
+    """No hashing slot became free in time, or all waiting places were taken; nothing was done."""
 
 
 class _State(Enum):
@@ -29,16 +29,17 @@ class _Waiter:
 class Slots:
     """At most `count` concurrent holders; up to `waiters` more may wait, each for up to 3 s. Thread-safe.
 
-    The next free slot goes to a `preferred` waiter, among these to the address that holds the fewest, and then to the
-    one that was served longest ago. If all places are taken, whoever would be last is rejected, newcomer or not. Others
-    are not shut out by preferred callers: every fourth slot is for them, and one of them always has a place to wait.
+    The next free slot goes to a `preferred` waiter; among several, to the address that holds the fewest slots, and then
+    to the address that was served longest ago. If all places are taken when a caller arrives, the waiter that would be
+    served last is rejected: the new caller or an earlier one. Preferred callers cannot shut out the other callers:
+    every fourth slot goes to one of the others, and one of them keeps a place to wait if at least two may wait.
     """
 
     def __init__(self, count: int, *, waiters: int, wait: float = WAIT_SECONDS) -> None:
         self.count, self.places = count, count + waiters
-        self._held: Counter[str] = Counter()  # by address
+        self._held: Counter[str] = Counter()  # the slots in use, by address
         self._grants = 0
-        self._last_grant: dict[str, int] = {}  # the number of the last grant to each address that waits for another
+        self._last_grant: dict[str, int] = {}  # by waiting address: the number of its last grant
         self._queue: list[_Waiter] = []  # in order of arrival
         self._changed = threading.Condition()
         self._wait = wait
@@ -77,7 +78,7 @@ class Slots:
             raise Busy
 
     def _grant(self) -> None:
-        """Give the free slots to those whose turn it is."""
+        """Give the free slots to the waiters whose turn it is."""
         while self._queue and self._held.total() < self.count:
             is_strangers_turn = self._grants % STRANGERS_TURN == STRANGERS_TURN - 1
             first = (

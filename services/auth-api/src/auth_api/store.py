@@ -23,7 +23,7 @@ class NameTaken(Exception):  # noqa: N818 - a state of the name
 
 
 class MongoUsers:
-    """The `users` collection; `_id` is the name, so that MongoDB decides every race. Raises StoreUnavailable."""
+    """The `users` collection; `_id` is the name, so that MongoDB stores a name only once. Raises StoreUnavailable."""
 
     def __init__(self, database: Database[Document], breaker: Breaker) -> None:
         self._users = database["users"]
@@ -55,10 +55,10 @@ class MongoUsers:
 
 
 class MongoFailures:
-    """Login attempts, one document per key; the database's clock decides which are in the window.
+    """Attempts to log in or register, one document per key, and the addresses from which users logged in.
 
-    Writes wait for one member only: a failover may lose a count, which allows a guess or two more.
-    Raises StoreUnavailable.
+    The database's clock decides which attempts are in the window. Writes wait for one member only: a failover may
+    lose a count, which allows a guess or two more. Every method raises StoreUnavailable.
     """
 
     def __init__(self, database: Database[Document], breaker: Breaker) -> None:
@@ -80,7 +80,7 @@ class MongoFailures:
             run_guarded(self._breaker, create)
 
     def read(self, keys: Sequence[str]) -> list[AttemptCount]:
-        """Return the counts of the keys."""
+        """Return the attempts in the window for each key that has a document."""
         pipeline: list[Document] = [
             {"$match": {"_id": {"$in": list(keys)}}},
             {"$set": {"attempts": _IN_WINDOW, "now": "$$NOW"}},
@@ -88,13 +88,13 @@ class MongoFailures:
         return [_count(d) for d in run_guarded(self._breaker, lambda: [*self._failures.aggregate(pipeline)])]
 
     def add(self, limits: Sequence[Limit], attempt: str) -> list[AttemptCount]:
-        """Add the attempt under each key below its limit; return all counts afterwards."""
+        """Add the attempt under each key that is below its limit; return the counts of all keys afterwards."""
         writes = [UpdateOne({"_id": limit.key}, _add_below_limit(limit, attempt), upsert=True) for limit in limits]
         run_guarded(self._breaker, lambda: self._failures.bulk_write(writes, ordered=False))
         return self.read([limit.key for limit in limits])
 
     def remove(self, keys: Sequence[str], attempt: str) -> None:
-        """Remove the attempt under each key."""
+        """Remove the attempt from the count of each key."""
         query, change = {"_id": {"$in": list(keys)}}, {"$pull": {"attempts": {"id": attempt}}}
         run_guarded(self._breaker, lambda: self._failures.update_many(query, change))
 

@@ -18,8 +18,8 @@ WINDOW = timedelta(minutes=5)
 MAX_PER_USER_AND_ADDRESS = 10
 MAX_PER_ADDRESS = 100
 MAX_PER_USER = 100  # per user, from addresses that are new to that user
-MAX_FROM_NEW_ADDRESSES = 1_000  # for all users together: one password tried on many names from many addresses
-KNOWN_FOR = timedelta(days=30)  # counted from a registration or the last login
+MAX_FROM_NEW_ADDRESSES = 1_000  # for all users together, against one password that is tried on many names
+KNOWN_FOR = timedelta(days=30)  # after the registration or the last login from the address
 
 
 class TooManyFailures(Exception):  # noqa: N818 - a state of the client
@@ -56,16 +56,16 @@ class AttemptCount:
 
 
 class Failures(Protocol):
-    """The store of attempts. A count covers the last 5 minutes; a count of zero may be missing."""
+    """The store of attempts. A count covers the last 5 minutes; a key without attempts may have no count."""
 
     def read(self, keys: Sequence[str]) -> list[AttemptCount]:
-        """Return the counts of the keys."""
+        """Return one count for each key."""
 
     def add(self, limits: Sequence[Limit], attempt: str) -> list[AttemptCount]:
-        """Add the attempt under each key below its limit, atomically per key; return all counts afterwards."""
+        """Add the attempt, atomically per key, under each key that is below its limit; return all counts afterwards."""
 
     def remove(self, keys: Sequence[str], attempt: str) -> None:
-        """Remove the attempt under each key."""
+        """Remove the attempt from the count of each key."""
 
     def is_known(self, key: str) -> bool:
         """Return whether `remember` was called for the key in the last 30 days."""
@@ -76,7 +76,7 @@ class Failures(Protocol):
 
 @dataclass(frozen=True)
 class Attempt:
-    """One counted attempt."""
+    """An attempt that was counted under each of `keys`."""
 
     id: str
     keys: tuple[str, ...]
@@ -85,7 +85,7 @@ class Attempt:
 class Throttle:
     """Counts an attempt as failed before its password is checked, so that parallel guesses cannot exceed a limit.
 
-    A caller reads `is_known` once per login and passes it to both steps.
+    A caller reads `is_known` once per login and passes it to `check` and `begin`.
     """
 
     def __init__(self, failures: Failures) -> None:
@@ -122,7 +122,7 @@ class Throttle:
         self._failures.remember(_known_key(user, address))
 
     def discard(self, attempt: Attempt) -> None:
-        """Remove an attempt from the counts: it did not fail."""
+        """Remove an attempt from the counts: it was not a failed login."""
         self._failures.remove(attempt.keys, attempt.id)
 
 
@@ -143,7 +143,7 @@ class RegistrationLimit:
 
 
 def limits_for(user: str, address: str, *, is_known: bool = False) -> tuple[Limit, ...]:
-    """Return the limits of an attempt. With `is_known`, the user was recently at this address, see `remember`.
+    """Return the limits that apply to an attempt; fewer if the user is known at this address, see `remember`.
 
     Keys are hashes: they have a fixed length, and contain no names or addresses.
     """

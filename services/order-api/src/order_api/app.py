@@ -41,8 +41,8 @@ from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, HttpMet
 from shared.telemetry.registry import new_registry
 from shared.telemetry.tracing import OFF, Tracer
 
-SPARE_CONNECTIONS = 4  # for the relay, the start-up task and the probes
-RELAY_STALLED_SECONDS = 45.0  # longer than a run in which MongoDB times out; only a bisected batch may take longer
+SPARE_CONNECTIONS = 4  # for the relay, the start-up task, the backlog monitor and the probes
+RELAY_STALLED_SECONDS = 45.0  # longer than a run in which MongoDB times out; only bisecting a batch may take longer
 
 
 def utc_now() -> datetime:

@@ -18,12 +18,13 @@ from shared.resilience.worker import Worker
 from shared.store import StoreUnavailable, run_guarded
 from shared.telemetry import log
 
-LIMIT = 10_000  # counting 100,000 took MongoDB up to 3.8 s, which exceeds the limit of an operation
+LIMIT = 10_000  # counting 100,000 orders took MongoDB up to 3.8 s; an operation may take 2 s
 FAILED_LIMIT = 1_000
 PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60.0
-SHARE = 0.02  # share of the time spent reading, about; it is exceeded if LONGEST_PAUSE_SECONDS limits the pause
-# The fields of the indexes oldest_placed, outbox_due and failed_by_reason; an index of another name serves as well.
+SHARE = 0.02  # largest share of the time that is spent reading; more only if LONGEST_PAUSE_SECONDS limits the pause
+# The fields of the indexes oldest_placed, outbox_due and failed_by_reason, used as hints: an index with these fields
+# and another name serves as well.
 BY_AGE = [("placed_at", ASCENDING), ("status", ASCENDING)]
 BY_DUE = [("outbox.due", ASCENDING)]
 BY_REASON = [("history.reason", ASCENDING)]
@@ -33,7 +34,7 @@ logger = log.get(__name__)
 
 
 class Backlog(NamedTuple):
-    """Orders that wait, counted up to a limit, and the ages in seconds of the oldest, by the database's clock."""
+    """How many orders wait, counted up to a limit, and the ages of the oldest in seconds, by the database's clock."""
 
     pending: int
     oldest_pending_seconds: float
@@ -66,7 +67,10 @@ class BacklogReader:
         )
 
     def _pending(self) -> tuple[int, float]:
-        """Count the first LIMIT outbox entries by `due`: while nothing can be published, these include the oldest."""
+        """Return the number of outbox entries, LIMIT at most, and the age in seconds of the oldest order among them.
+
+        The entries with the earliest `due` are read. While nothing can be published, these include the oldest order.
+        """
         steps: list[Document] = [
             {"$match": {"status": "PLACED", "outbox.due": {"$type": "date"}, "placed_at": {"$type": "date"}}},
             {"$limit": LIMIT},
@@ -80,7 +84,7 @@ class BacklogReader:
         return sum(found["count"] for found in self._orders.aggregate(steps, hint=hint))
 
     def _oldest_unprocessed(self) -> float:
-        """Return the age of the oldest PLACED order that is not excluded."""
+        """Return the age in seconds of the oldest PLACED order that is not excluded."""
         query = {"status": Status.PLACED, "outbox.due": {"$not": {"$type": "string"}}, "placed_at": {"$type": "date"}}
         steps: list[Document] = [
             {"$match": query},
@@ -91,7 +95,7 @@ class BacklogReader:
         return float(max(0, sum(found["age"] for found in self._orders.aggregate(steps, hint=dict(BY_AGE)))) / 1000)
 
     def _failed(self) -> int:
-        """Count the orders whose last failure was technical: they wait for a person."""
+        """Count the orders that are FAILED for a technical reason: they wait for a person."""
         query = {"status": Status.FAILED, "history.reason": {"$regex": f"^{TECHNICAL_FAILURE}"}}
         found = self._orders.find(query, {"_id": 1, "history": {"$slice": -1}}, hint=BY_REASON).limit(FAILED_LIMIT)
         return sum(str(order["history"][-1].get("reason")).startswith(TECHNICAL_FAILURE) for order in found)

@@ -25,7 +25,7 @@ from pymongo.errors import (
 
 from shared.mongo import DUPLICATE_KEY, OPERATION_SECONDS, Document, is_document_error
 
-BATCH = 64  # at most 6 MiB, because a request's body is bounded: this fits into one command
+BATCH = 64  # orders in one write, which has at most 6 MiB, because a request's body is bounded: one command suffices
 
 
 class InsertNotSent(ServerSelectionTimeoutError):  # noqa: N818 - a state of the order
@@ -82,7 +82,7 @@ class GroupCommit:
         with self._lock:
             if waiter.is_done:
                 return
-            if waiter.is_leader:  # the previous leader chose this request just as it gave up
+            if waiter.is_leader:  # this request was chosen as leader at the moment when it gave up
                 self._promote()
             elif waiter in self._queue:
                 self._queue.remove(waiter)
@@ -91,7 +91,7 @@ class GroupCommit:
         raise InsertNotSent("the order waited too long for another write and was not sent")
 
     def _lead(self, leader: _Waiter) -> None:
-        """Write the leader's order and those that wait; give each its own outcome."""
+        """Write the leader's order and waiting orders together, give each its outcome, and choose the next leader."""
         with self._lock:
             batch = [leader, *(self._queue.popleft() for _ in range(min(len(self._queue), BATCH - 1)))]
         errors: Sequence[Exception | None] = [AutoReconnect("the write was abandoned")] * len(batch)
@@ -123,7 +123,7 @@ class GroupCommit:
         except BulkWriteError as error:
             return _own_errors(error.details or {}, len(documents))
         except Exception as error:  # noqa: BLE001 - whatever it is, each request raises it
-            if is_document_error(error):  # found while encoding: nothing was sent
+            if is_document_error(error):  # a document cannot be encoded: nothing was sent
                 return [_outcome(self._orders, document) for document in documents]
             return [error] * len(documents)
         return [None] * len(documents)
@@ -140,7 +140,7 @@ def _outcome(orders: Collection[Document], document: Document) -> Exception | No
 def _own_errors(details: Mapping[str, Any], count: int) -> list[Exception | None]:
     """Return the error of each document, or None, from the details of a BulkWriteError.
 
-    A write concern error concerns the whole write: a document without an error of its own is then not confirmed.
+    A write concern error concerns the whole write: every document without an error of its own gets this error.
     """
     unconfirmed: PyMongoError | None = None
     if concerns := details.get("writeConcernErrors"):

@@ -1,4 +1,4 @@
-"""Item names as text: in one Unicode form, trimmed, visible, and harmless to other readers of the events."""
+"""The rules for item names: one Unicode form, visible, and harmless to all consumers of the events."""
 
 import unicodedata
 
@@ -11,7 +11,7 @@ _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # Hangul fillers a
 
 
 def normalize(name: str) -> str:
-    """Return the name in NFC without surrounding white space; raise ValueError with what is wrong with it."""
+    """Return the name in NFC without surrounding white space; raise ValueError, which says what is wrong."""
     normal = unicodedata.normalize("NFC", name).strip()
     categories = [unicodedata.category(character) for character in normal]
     if not _FORBIDDEN.isdisjoint(categories):

@@ -21,7 +21,7 @@ class JwksUnavailable(Exception):  # noqa: N818 - a state, not a defect
 
 
 class JwksCache:
-    """The key set, refreshed every 20 s by its own thread, and at most every 30 s for an unknown key.
+    """The key set. Its own thread refreshes it every 20 s; an unknown key id causes a refresh too, at most every 30 s.
 
     Thread-safe. A failed refresh is retried with a back-off of 0.25 to 5 s.
     """
@@ -34,7 +34,7 @@ class JwksCache:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random,
     ) -> None:
-        """`fetch` returns keys by id or raises JwksFetchFailed; `jitter` returns 0 to 1."""
+        """`fetch` returns keys by id or raises JwksFetchFailed; `jitter` returns a number from 0 to 1."""
         self._fetch = fetch
         self._refresh_seconds = refresh_seconds
         self._clock = clock

@@ -34,7 +34,7 @@ def make_fetcher(*, jwks_url: str, ca_file: Path) -> Callable[[], Keys]:
         except urllib3.exceptions.HTTPError as error:
             raise JwksFetchFailed(type(error).__name__) from error
         if status != 200 or len(body) > MAX_BYTES:  # noqa: PLR2004 - HTTP's own
-            raise JwksFetchFailed(f"status {status}, {len(body)} bytes")
+            raise JwksFetchFailed(f"unusable response: status {status}, {len(body)} bytes")
         return parse(body)
 
     return fetch

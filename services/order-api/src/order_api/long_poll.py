@@ -12,7 +12,7 @@ LONGEST_INTERVAL = 0.5
 
 
 class LongPoll:
-    """At most one poll waits per four threads (none with three or fewer); any other returns at once. Thread-safe."""
+    """Lets at most a quarter of the threads wait in polls, rounded down; further polls return at once. Thread-safe."""
 
     def __init__(self, threads: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.places = threads // 4
@@ -34,6 +34,7 @@ class LongPoll:
     ) -> Document:
         """Return the order when its status is no longer PLACED, after `seconds`, or when `stop` is called.
 
+        `record` is the order as last read; `read` reads it again. If too many polls wait, `record` is returned at once.
         When `is_gone()` returns true, because the client has disconnected, the poll stops within 0.5 s.
         """
         if record["status"] != "PLACED" or not self._slots.acquire(blocking=False):
@@ -60,7 +61,7 @@ class LongPoll:
 
 
 def is_closed(connection: socket.socket | None) -> bool:
-    """Return whether the peer has closed the connection, without reading from it or waiting; False for None.
+    """Return whether the peer has closed the connection, without reading from it or waiting; None counts as open.
 
     nginx closes its connection to the service when its own client disconnects.
     """

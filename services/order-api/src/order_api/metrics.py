@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry, Counter
 from shared.telemetry.fresh_gauge import FreshGauge
 
 MAX_AGE_SECONDS = 90.0  # older values are not exported; longer than the longest pause between two reads of the backlog
-# The metric of each field of `order_api.backlog.Backlog`, and its help. Every replica counts the
-# whole database: take the maximum.
+# For each field of `order_api.backlog.Backlog`: the name and the help of its metric. Every replica counts the whole
+# database: a query must take the maximum over the replicas, not the sum.
 BACKLOG: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "pending": (

@@ -19,7 +19,8 @@ from shared.telemetry import trace_context
 
 Document = dict[str, Any]
 
-# How long the fast path and order-processor may take before the sweep publishes the event; `removal` needs 3 s of it.
+# How long the fast path and order-processor may take before the sweep publishes the event. In the last 3 s, `removal`
+# removes the entry if the event was delivered.
 GRACE = timedelta(seconds=5)
 RANDOM_BYTES = 10
 
@@ -42,7 +43,7 @@ class Order(msgspec.Struct, frozen=True):
 
 
 def as_sent(request: OrderRequest, currencies: Sequence[str]) -> Order:
-    """Return the order with its defaults filled in, its text unchanged and its rules unchecked.
+    """Return the order with its defaults filled in; the text is not normalized and no rule is checked.
 
     Versions up to 0.1.0 stored the fingerprint of this form.
     """
@@ -80,9 +81,10 @@ def _normalized_items(request: OrderRequest) -> Iterator[OrderItem]:
 
 
 def fingerprint(order: Order) -> str:
-    """Return a digest of the order. If it is equal, a request with a used Idempotency-Key is a replay.
+    """Return a digest of the order, which is stored with it.
 
-    It is stored with the order. A field added later must not change the digest while it has its default.
+    A request with a used Idempotency-Key is a replay if its order has the stored digest. A field that is added to
+    `Order` later must not change the digest while the field has its default value.
     """
     return hashlib.sha256(msgspec.json.encode(order, enc_hook=int)).hexdigest()
 
@@ -148,7 +150,8 @@ def build_event(record: Document) -> OrderPlaced:
 def traceparent_of(record: Document) -> str | None:
     """Return the trace context in which the order was placed. Earlier releases stored it only in the outbox entry.
 
-    A malformed text is ignored. A value of another type is returned as it is; `events.encode` then fails.
+    A malformed text is ignored. A value of another type in the outbox entry is returned as it is: `events.encode` then
+    fails.
     """
     earlier = record["outbox"].get("traceparent")
     if isinstance(earlier, str):
@@ -157,5 +160,5 @@ def traceparent_of(record: Document) -> str | None:
 
 
 def price_text(line: Document) -> str | None:
-    """Return the price of an item as stored, in decimal notation, or None if it has none."""
+    """Return the price of a stored item as a decimal string, or None if the item has no price."""
     return money.text(line["price"]) if line.get("price") is not None else None

@@ -35,7 +35,8 @@ logger = log.get(__name__)
 class Outbox:
     """The outbox entries, behind the MongoDB breaker. For one thread.
 
-    Every method raises StoreUnavailable. An order whose update MongoDB rejects is left out; the others are updated.
+    Every method raises StoreUnavailable. An order whose update MongoDB rejects stays as it is; the others are
+    updated.
     """
 
     def __init__(self, database: Database[Document], breaker: Breaker) -> None:
@@ -70,7 +71,7 @@ class Outbox:
         return now
 
     def find_due(self, now: datetime, limit: int) -> list[str]:
-        """Return ids of PLACED orders whose `due` has passed, is too far ahead or not a time, from a majority read.
+        """Return ids of PLACED orders whose `due` has passed, is too far ahead or is no time, from a majority read.
 
         An order whose claim was rejected is skipped for 30 s, as if it had been claimed. Otherwise a batch of such
         orders, which always come first by `due`, would hide all others. At most 10,000 are skipped.
@@ -89,7 +90,7 @@ class Outbox:
             self.record_failure(order_id)
 
     def record_failure(self, order_id: str) -> None:
-        """Count a failure that concerns only this order; after 5 the order becomes FAILED, or is excluded."""
+        """Count a failure of this order alone. After 5 it becomes FAILED or, if MongoDB rejects that, is excluded."""
         failures = self._failures.pop(order_id, 0) + 1
         if failures < MAX_FAILURES:
             if len(self._failures) < REJECTED_LIMIT:
@@ -126,9 +127,10 @@ class Outbox:
         self._update(self._fast, ids, {}, outbox_entry.remove())
 
     def remove_unclaimed(self, dues: Mapping[str, datetime]) -> None:
-        """Remove the entries of those orders that are still PLACED; `dues` maps each id to the `due` of its entry.
+        """Remove the entries of delivered events that no sweep has claimed, if their orders are still PLACED.
 
-        An entry that was claimed or restored since then stays: its event is not published yet.
+        `dues` maps each order id to the `due` of the entry when its event was sent. An entry that was claimed or
+        restored since then stays: it stands for an event that is still to be published.
         """
         unchanged = {"status": "PLACED", "outbox.claim": None, "outbox.due": {"$in": [*{*dues.values()}]}}
         self._update(self._fast, [*dues], unchanged, outbox_entry.remove())

@@ -48,7 +48,10 @@ def parse_number(params: Mapping[str, str], name: str, low: int, high: int, *, d
 
 
 def format_etag(order_id: str, version: int) -> str:
-    """Return an entity tag's opaque part. It contains the id: with the id in the body, all orders share one URL."""
+    """Return the opaque part of an order's entity tag.
+
+    It contains the order id, because all requests with the id in the body share one URL.
+    """
     return f"{order_id}.{version}"
 
 
@@ -58,7 +61,10 @@ def normalize_order_id(text: str) -> str:
 
 
 def normalize_userid(text: str) -> str:
-    """Return a userid from a query with + for each blank: an unescaped + was decoded, and no user name has blanks."""
+    """Return a userid from a query with a + for each blank.
+
+    Decoding turns an unescaped + into a blank, and no user name contains a blank.
+    """
     return text.replace(" ", "+")
 
 

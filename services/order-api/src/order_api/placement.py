@@ -61,9 +61,10 @@ class OrderPlacement:
         return record, False
 
     def find_replay(self, sent: Order, key: str) -> Document | None:
-        """Return the order that an earlier release stored for this key and request; the current rules may reject it.
+        """Return the order with this user and key if it was placed by the same request, otherwise None.
 
-        Raise StoreUnavailable.
+        Used when the current rules reject the request: the order was placed under earlier rules. Raise
+        StoreUnavailable.
         """
         existing = self.store.find_existing({"_id": None, "userid": sent.userid, "idempotency": {"key": key}})
         if existing is None or not _has_fingerprint_of(existing, [sent]):

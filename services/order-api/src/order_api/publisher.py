@@ -20,12 +20,12 @@ from shared.telemetry.tracing import OFF, Tracer
 
 PURGE_SECONDS = 1.0
 SEND = f"send {events.TOPIC}"
-FATAL = "_FATAL"  # what `produce` raises after a fatal error, although `fatal()` of that error is false
+FATAL = "_FATAL"  # name of the error that `produce` raises after a fatal error; its `fatal()` is false
 logger = log.get(__name__)
 
 
 class Sent(NamedTuple):
-    """An event in flight: its order, its trace, and its outbox entry: the sweep's claim, or `due` on the fast path."""
+    """An event in flight. `claim` is the sweep's claim; on the fast path it is None, and `due` is that of the entry."""
 
     order_id: str
     claim: str | None
@@ -50,7 +50,7 @@ class EventPublisher:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random,
     ) -> None:
-        """`make_producer(on_error)` builds a producer; `jitter` returns 0 to 1."""
+        """`make_producer(on_error)` builds a producer; `jitter` returns a number from 0 to 1."""
         self._make_producer = make_producer
         self._breaker = breaker
         self._metrics = metrics
@@ -76,7 +76,7 @@ class EventPublisher:
         return len(self._producer)
 
     def publish(self, record: Document, claim: str | None = None) -> None:
-        """Pass the event of an order to the producer. On any failure the outbox entry stays and the outcome is kept."""
+        """Pass the event of an order to the producer. On failure, the outbox entry stays and the outcome is kept."""
         sent = Sent(record["_id"], claim, None if claim else record["outbox"]["due"])
         try:
             traceparent = orders.traceparent_of(record)
@@ -175,14 +175,15 @@ class EventPublisher:
         self._metrics.producer_restarts.inc()
 
     def _purge(self) -> None:
-        """Make the producer report every event in flight as failed, so that it can be dropped."""
+        """Make the producer report every event in flight as failed, so that the producer can be dropped."""
         self._producer.purge()
         self._poll_reports(lambda: self._producer.flush(PURGE_SECONDS))
 
     def _poll_reports(self, poll: Callable[[], int]) -> int:
-        """Let the client call its callbacks. It raises a fatal error here, once, instead of passing it to a callback.
+        """Call `poll`, in which the client calls its callbacks, and return its result.
 
-        A second poll then fetches the reports that follow the error: without them the breaker would wait forever.
+        The client raises a fatal error here, once, instead of passing it to a callback. A second poll then fetches the
+        reports that follow the error: without them the breaker would wait forever.
         """
         for _ in range(2):
             try:

@@ -23,7 +23,7 @@ View = Callable[..., Response]
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """`per_second` on average, up to `burst` at once."""
+    """At most `per_second` requests on average, and up to `burst` requests at once."""
 
     per_second: int
     burst: int
@@ -40,7 +40,7 @@ class Rate:
 
 
 class RateLimiter:
-    """A token bucket for each key. Thread-safe; keeps the `max_keys` keys used last.
+    """A token bucket for each key. Thread-safe; remembers only the `max_keys` keys that were used last.
 
     `name` is the policy's name in the response headers; the error sentence says "Too many" and `what`.
     """
@@ -82,7 +82,7 @@ class RateLimiter:
             self._reject_beyond(self._full_at.get(key, 0.0) + self._interval - self._clock())
 
     def limit(self, view: View) -> View:
-        """Before each call of `view`, take a token of the user or, if there is no user, of the client's address."""
+        """Return `view` with a limit: each call first takes a token of the user or, without a user, of the address."""
 
         @wraps(view)
         def limited(user: str | None = None) -> Response:
@@ -119,7 +119,7 @@ class RateLimits:
 
     @classmethod
     def of(cls, *, orders: Rate, reads: Rate, invalid_tokens: Rate) -> Self:
-        """Return new limits with these rates."""
+        """Return new limiters with these rates."""
         return cls(
             RateLimiter("orders", "orders of this user", orders),
             RateLimiter("reads", "reads of this user", reads),

@@ -1,4 +1,4 @@
-"""The outbox relay: one thread per process that publishes events and removes the outbox entries of those delivered."""
+"""The outbox relay: one thread per process that publishes events and removes the entries of delivered events."""
 
 import os
 import queue
@@ -17,7 +17,7 @@ from shared.store import StoreUnavailable
 from shared.telemetry import log
 
 QUEUE_LIMIT = 10_000
-WAIT_SECONDS = 0.05  # the longest wait for an event
+WAIT_SECONDS = 0.05  # the longest wait for a queued event in one run
 SWEEP_SECONDS = 1.0
 FLUSH_SECONDS = 10.0
 ERROR_PAUSE_SECONDS = 1.0
@@ -41,7 +41,7 @@ class OutboxRelay:
         jitter: Callable[[], float] = random,
         new_claim: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
-        """`clock` is monotonic, in seconds; `jitter` returns 0 to 1."""
+        """`clock` is monotonic, in seconds; `jitter` returns a number from 0 to 1."""
         self._outbox = outbox
         self._publisher = publisher
         self._removal = removal
@@ -77,7 +77,7 @@ class OutboxRelay:
         self._worker.start()
 
     def close(self) -> None:
-        """Publish what is queued (10 s at most), remove the entries of what was delivered, and stop the thread."""
+        """Publish what is queued (10 s at most), remove the entries of delivered events, and stop the thread."""
         self._worker.close(timeout=FLUSH_SECONDS + 5)
 
     def run_once(self, wait: float = 0.0) -> None:
@@ -93,7 +93,7 @@ class OutboxRelay:
         self._last_run = self._clock()
 
     def drain(self, timeout: float = FLUSH_SECONDS) -> None:
-        """Publish what is queued, wait up to `timeout` seconds for the reports, remove the outbox entries."""
+        """Publish what is queued, wait up to `timeout` seconds for reports, remove the entries of delivered events."""
         while not self._queue.empty():
             self._publish_queued(0)
             self._publisher.poll()

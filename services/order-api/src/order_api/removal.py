@@ -14,10 +14,10 @@ from order_api.publisher import Sent
 from shared.resilience import crash
 from shared.store import StoreUnavailable
 
-LIMIT = 10_000  # entries left to order-processor; beyond that, the oldest are removed at once
+LIMIT = 10_000  # the most entries that are left to order-processor; beyond it, the oldest are removed at once
 REMOVAL_SECONDS = 0.05  # the time between two removals
 ROUND_SECONDS = 1.0  # the time between two looks at the entries left to order-processor
-MARGIN = timedelta(seconds=ROUND_SECONDS + 2)  # before `due`: a removal may start a round late, and take 2 s
+MARGIN = timedelta(seconds=ROUND_SECONDS + 2)  # time left before `due`: a removal may start a round late, and take 2 s
 
 
 class EntryRemoval:
@@ -30,7 +30,7 @@ class EntryRemoval:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`clock` is monotonic, in seconds; `now` is the clock that `due` was set by."""
+        """`clock` is monotonic, in seconds; `now` is the wall clock from which `due` was calculated."""
         self._outbox = outbox
         self._clock = clock
         self._now = now
@@ -44,13 +44,13 @@ class EntryRemoval:
             (self._ready if sent.claim else self._left).append(sent)
 
     def run(self, *, is_last: bool = False) -> None:
-        """Remove what is ready; with `is_last`, everything. Without MongoDB, it is tried again later."""
+        """Remove the entries that are ready, or all with `is_last`. If MongoDB is unavailable, a later call retries."""
         self._collect(is_last=is_last)
         if self._ready and (is_last or len(self._ready) >= BATCH or self._clock() >= self._next_removal):
             self._remove()
 
     def _collect(self, *, is_last: bool) -> None:
-        """Move the entries that are due soon to those that are ready."""
+        """Mark entries as ready: those that are due soon and those beyond LIMIT, or all with `is_last`."""
         if self._clock() >= self._next_round or is_last:
             self._next_round = self._clock() + ROUND_SECONDS
             soon = self._now() + MARGIN
@@ -74,4 +74,4 @@ class EntryRemoval:
                 del self._ready[:BATCH]
         except StoreUnavailable as error:
             self._next_removal = self._clock() + error.retry_after
-            del self._ready[:-LIMIT]  # the sweep publishes those once more
+            del self._ready[:-LIMIT]  # the sweep publishes the events of the forgotten entries again

@@ -34,10 +34,11 @@ def to_summary(record: Document) -> OrderSummary:
 def to_page(
     records: Iterable[Document], limit: int, on_malformed: Callable[[MalformedOrder], None]
 ) -> tuple[list[msgspec.Raw], str | None]:
-    """Return the orders of one page as JSON, and the id of its last order if there are more, otherwise None.
+    """Return the orders of one page as JSON, and the id after which the next page starts, or None on the last page.
 
-    `records` are `limit` + 1 at most. A page has at most `limit` orders and at most 256 KiB, but at least one order.
-    The first order that does not fit is the last that is read from `records`. Malformed orders are left out.
+    `records` are `limit` + 1 at most. A page has at most `limit` orders and at most 256 KiB, but it always has
+    the first order. The first order that does not fit is the last that is read from `records`. Malformed orders are
+    passed to `on_malformed` and left out.
     """
     page: list[msgspec.Raw] = []
     last, size, consumed = "", 0, 0

@@ -95,7 +95,10 @@ class Routes:
         return response
 
     def _place(self, payload: OrderRequest, key: str | None) -> tuple[Document, bool]:
-        """Place the order; a key's earlier order is returned even if today's rules would reject it."""
+        """Return the order's document, and whether an earlier request placed it.
+
+        A replay returns the earlier order even if the current rules reject the request.
+        """
         sent = orders.as_sent(payload, self.currencies)
         try:
             order = orders.validate(payload, self.currencies)
@@ -125,7 +128,7 @@ class Routes:
                 if self.store.is_pending(order_id, user):
                     raise unavailable("The order is not readable yet; retry.", 1)
                 raise Problem(404, "Order not found", type="order-not-found")
-        # not logged before: the client's text was not known to be an order's id
+        # logged only now: before, the client's text was not known to be an order's id
         structlog.contextvars.bind_contextvars(order_id=order_id)
         if wait:
             mark_as_held()
@@ -176,7 +179,7 @@ def _check_subject(userid: str, user: str) -> None:
 
 
 def _requested_id(query: Mapping[str, str]) -> dict[str, str]:
-    """Return the id from the query or the body, exactly one of which must contain it."""
+    """Return the requested orderid or userid with its name: exactly one of them, from the query or from the body."""
     in_query = {name: query[name] for name in ("orderid", "userid") if name in query}
     if "userid" in in_query:
         in_query["userid"] = params.normalize_userid(in_query["userid"])

@@ -21,7 +21,7 @@ from shared.telemetry import log
 T = TypeVar("T")
 
 logger = log.get(__name__)
-LIST_BATCH = 8  # orders per reply to a list; an order has at most about 70 KiB
+LIST_BATCH = 8  # orders in one reply of MongoDB while a list is read; an order has at most about 70 KiB
 
 
 class DuplicateOrder(Exception):  # noqa: N818
@@ -51,7 +51,7 @@ class OrderStore:
 
     @property
     def indexes_ready(self) -> bool:
-        """True once the indexes are confirmed: without the unique one, two orders could share a key."""
+        """True once the indexes are confirmed: without the unique index, two orders could share an Idempotency-Key."""
         return self._indexes_ready.is_set()
 
     def ping(self) -> None:
@@ -61,8 +61,9 @@ class OrderStore:
     def insert(self, document: Document) -> None:
         """Store an order, acknowledged by the journals of a majority: the commit point.
 
-        A replica of release 0.1.0 narrows the validator when it starts: if a document is rejected, it is widened again.
-        Raise DuplicateOrder, StoreUnavailable (nothing was sent, or the document was rejected) or OutcomeUnknown.
+        A replica of release 0.1.0 narrows the validator when it starts: if the validator rejects the document, it is
+        widened, and the insert is repeated. Raise DuplicateOrder, StoreUnavailable (nothing was sent, or the document
+        was rejected) or OutcomeUnknown.
         """
         try:
             self._insert(document)
@@ -71,7 +72,7 @@ class OrderStore:
                 raise
             if self._run(lambda: schema.widen(self._local)):
                 logger.warning("validator_widened")
-            self._insert(document)  # also if another request has widened the validator meanwhile
+            self._insert(document)  # in any case: another request may have widened the validator meanwhile
 
     def _insert(self, document: Document) -> None:
         try:
@@ -80,11 +81,11 @@ class OrderStore:
             raise DuplicateOrder from error
 
     def find_existing(self, document: Document) -> Document | None:
-        """Return the order with the key or id of `document`, whose insert was a duplicate, from a majority read.
+        """Return the order with the Idempotency-Key or, without a key, the id of `document`, from a majority read.
 
         If that order's insert is still in flight, this waits for it: in the causal session, the majority read waits
-        until what the local read has seen is committed or rolled back. Return None if there is no such order, or no
-        longer.
+        until what the local read has seen is committed or rolled back. Return None if there is no such order, or
+        if it was rolled back.
         """
         query = {"_id": document["_id"]}
         if "idempotency" in document:
@@ -99,11 +100,11 @@ class OrderStore:
         return self._run(read)
 
     def find(self, order_id: str, userid: str) -> Document | None:
-        """Return a user's order, from a majority read."""
+        """Return a user's order from a majority read, or None."""
         return self._run(lambda: self._majority.find_one({"_id": order_id, "userid": userid}))
 
     def is_pending(self, order_id: str, userid: str) -> bool:
-        """Return whether a user's order exists that a majority read does not return yet.
+        """Return whether a user's order exists, even if a majority read does not return it yet.
 
         The read is linearizable: if the server is no longer the primary, it fails with StoreUnavailable.
         """

@@ -55,7 +55,10 @@ class TokenVerifier:
         manager.decode_key_loader(self._key)
 
     def required(self, view: View) -> View:
-        """Call `view` with the token's subject as its first argument, or return 401; raise JwksUnavailable."""
+        """Return a view that verifies the token, and calls `view` with the token's subject as first argument.
+
+        Without a valid token it raises the Problem (401, or 429 after too many invalid ones) or JwksUnavailable.
+        """
 
         @authentication("bearer")
         @wraps(view)

@@ -46,7 +46,7 @@ class Record:
     result: str | None = None
 
     def dead_letter(self, error: Exception, at: datetime) -> None:
-        """Decide to send the message to the dead letters."""
+        """Record the error; the next action is to send the message to the dead-letter topic."""
         self._note(error, at)
         self.disposition = Disposition.DEAD_LETTER
 
@@ -90,13 +90,13 @@ class Batch:
     _next: dict[Partition, int] = field(default_factory=dict)
 
     def add(self, messages: Iterable[Message]) -> None:
-        """Add messages; those of one partition must come in their order."""
+        """Add messages; those of one partition must be in the order of their offsets."""
         for message in messages:
             self.pending.append(Record(message, message.traceparent))
             self.skip_to(message.source, message.offset + 1)
 
     def skip_to(self, partition: Partition, offset: int) -> None:
-        """Record that there is no other message before `offset`."""
+        """Record that the partition has no further message before `offset`."""
         self._next[partition] = offset
 
     def start_attempt(self, now: datetime) -> datetime:
@@ -106,7 +106,7 @@ class Batch:
         return at
 
     def discard_done(self) -> None:
-        """Remove the records that are done."""
+        """Remove the records that are done from `pending`."""
         self.pending = [record for record in self.pending if record.disposition is not Disposition.DONE]
 
     def drop(self, partitions: Collection[Partition]) -> None:

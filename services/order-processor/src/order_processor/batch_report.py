@@ -1,4 +1,4 @@
-"""Reports the outcome of a batch: a log line, a span for each order that is traced, and a span that links to those."""
+"""Reports the outcome of a batch: a log line, a span for each traced order, and a batch span that links to them."""
 
 import time
 from collections import Counter

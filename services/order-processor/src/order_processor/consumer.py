@@ -32,10 +32,10 @@ def client_config(group_protocol: str) -> dict[str, Any]:
     own = {
         "group.protocol": group_protocol,
         "queued.max.messages.kbytes": 16 * 1024,
-        # Otherwise the broker sends a reply for each event that arrives, which costs it more than storing the event.
+        # Without a minimum the broker sends a reply for each event that arrives, which costs more than storing it.
         "fetch.min.bytes": 64 * 1024,
         "fetch.wait.max.ms": 50,
-        "enable.partition.eof": True,  # see the class Consumer
+        "enable.partition.eof": True,  # why: see the class Consumer
     }
     return own if group_protocol == "consumer" else own | {"session.timeout.ms": 10_000}
 
@@ -91,7 +91,7 @@ class Consumer:
         """Finish and commit the batch in flight within `seconds`; then leave the group within another `seconds`."""
         deadline = self._clock() + seconds
         try:
-            self._client.pause(self._client.assignment())  # from now on polling returns replies but no events
+            self._client.pause(self._client.assignment())  # from now on, polls return replies to commits but no events
             self._paused = self._is_stopping = True
             while not self.is_idle and self._clock() < deadline:
                 self.poll_once()
@@ -109,7 +109,7 @@ class Consumer:
 
     @property
     def is_busy(self) -> bool:
-        """True while no events are expected: after a failure, and during a long poll. Any thread may read it."""
+        """True while no events are expected: after a failure, or when a poll takes over 1 s. Any thread may read it."""
         return self._paused or self._clock() - self.last_poll_at > LONG_POLL_SECONDS
 
     def _receive(self, messages: Iterable[ClientMessage]) -> None:
@@ -185,7 +185,7 @@ class Consumer:
     def _on_revoke(self, _client: Any, partitions: list[TopicPartition]) -> None:
         """Commit what is done of these partitions and forget their other events, which their new owner receives.
 
-        The client releases the partitions only after the broker has replied.
+        The client releases the partitions only after the broker has replied to the commit.
         """
         keys = _keys(partitions)
         if self._batch:
@@ -206,7 +206,7 @@ class Consumer:
         self._finished = {key: offset for key, offset in self._finished.items() if key not in keys}
         if self._batch:
             self._batch.drop(keys)
-            if not self._batch.done:  # the batch that waited for a retry has no partition left
+            if not self._batch.done:  # no partition of the batch is left, so there is nothing to retry
                 self._next_attempt = 0.0
 
 
@@ -215,7 +215,10 @@ def _keys(partitions: Iterable[TopicPartition]) -> frozenset[Partition]:
 
 
 def _on_error(error: KafkaError) -> None:
-    """Log an error that the client returned instead of an event; raise a fatal one. It recovers from others itself."""
+    """Log an error that the client returned instead of an event, or raise it if it is fatal.
+
+    The client recovers from all others by itself.
+    """
     if error.fatal():
         raise KafkaException(error)
     logger.warning("consumer_error", error=error.name(), detail=error.str())

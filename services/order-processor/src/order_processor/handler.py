@@ -1,4 +1,4 @@
-"""Handles a batch of events: decode, decide, update the orders together, then resolve each that did not change."""
+"""Handles a batch of events: decode, decide, update the orders together, choose each message's next action."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
@@ -104,7 +104,7 @@ class Handler:
     def _resolve(
         self, transition: Transition, group: list[Record], state: State | None, ours: Collection[State]
     ) -> None:
-        """Set the next action for the records of one order by the order's state; while PLACED, they are retried."""
+        """Set the next action for the records of one order by the order's state; while it is PLACED, retry them."""
         if state is None:
             for record in group:
                 record.dead_letter(UnknownOrder("there is no such order"), self._now())
@@ -117,7 +117,7 @@ class Handler:
                 record.disposition, record.result = Disposition.DONE, "duplicate"
             if state in ours:
                 self._count(transition, group[0])
-                if transition is FAIL and group[0].error:  # only the dead letter contains the cause
+                if transition is FAIL and group[0].error:  # a technical failure; only the dead letter tells the cause
                     group[0].disposition = Disposition.DEAD_LETTER
             self._metrics.consumed.labels("duplicate").inc(sum(record.result == "duplicate" for record in group))
 
@@ -143,7 +143,7 @@ class Handler:
         for index, record in enumerate(records):
             if index not in errors:
                 record.disposition = Disposition.DONE
-                if record.result is None:  # otherwise it was counted as failed before
+                if record.result is None:  # else the message was already counted as failed
                     record.result = "dead_letter"
                     self._metrics.consumed.labels(record.result).inc()
                 logger.warning("dead_letter", **_log_fields(record))

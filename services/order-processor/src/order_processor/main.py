@@ -29,7 +29,7 @@ from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics
 from shared.telemetry.registry import new_registry
 from shared.telemetry.tracing import Tracer
 
-POOL = 4  # the consumer and reconciliation, with room for monitoring
+POOL = 4  # connections to MongoDB: one for the consumer, one for reconciliation, two spare
 CLOSE_SECONDS = 6.0  # limit for finishing the batch in flight, and again for leaving the group
 STALLED_SECONDS = 60.0  # like max.poll.interval.ms: after that time the group gives the partitions to others
 
@@ -118,7 +118,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     finally:
         monitor.stop()
         consumer.close(CLOSE_SECONDS)
-        if monitor.close():  # otherwise its thread still uses the clients, and closing them would crash the process
+        if monitor.close():  # a monitor that still runs uses these clients: closing them would crash the process
             offsets.close()
             acknowledged.close()
         dead_letters.close()
@@ -142,7 +142,7 @@ def readiness_error(monitor: Monitor, breaker: Breaker) -> str | None:
 
 
 def _kafka_error(error: kafka.KafkaError) -> None:
-    # Without brokers there are about 20 a second.
+    # Without brokers there are about 20 errors a second.
     log_throttle.log(logger.warning, "kafka_error", error.name(), error=error.name(), detail=error.str())
 
 

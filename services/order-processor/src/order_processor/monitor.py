@@ -22,7 +22,7 @@ logger = log.get(__name__)
 
 
 class Monitor(Worker):
-    """Runs from `start` to `close`, every `seconds`; after a failure it retries sooner, after 0.4 s, doubling."""
+    """Runs every `seconds`, from `start` to `close`; retries after a failure: after 0.4 s, doubling up to `seconds`."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Monitor(Worker):
         try:
             outcome = self._reconciler.step()
         except Exception as error:  # noqa: BLE001 - the thread survives every error
-            if not isinstance(error, KafkaException):  # the stuck orders are counted in MongoDB
+            if not isinstance(error, KafkaException):  # the count comes from MongoDB: Kafka's errors do not affect it
                 self._metrics.stuck.clear()
             _log_failure("reconciliation_failed", error)
             return False

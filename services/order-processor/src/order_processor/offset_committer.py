@@ -12,7 +12,7 @@ from shared.telemetry import log
 PAUSE_SECONDS = 1.0
 # Errors that a broker returns to a member that has lost the partition or its place in the group, or whose topic was
 # deleted. Retrying is useless: another consumer receives the events again, which is harmless. STALE_MEMBER_EPOCH and
-# REBALANCE_IN_PROGRESS are not listed: they also come for partitions that stay assigned, and `drop` forgets the others.
+# REBALANCE_IN_PROGRESS are not listed: they also come for partitions that stay assigned; `drop` forgets the lost ones.
 REJECTIONS = frozenset(
     {
         KafkaError.ILLEGAL_GENERATION,
@@ -41,9 +41,9 @@ class OffsetCommitter:
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        # offsets without a reply; a newer one replaces an older one, even if it is lower
+        # offsets neither committed nor rejected yet; a newer one replaces an older one, even if it is lower
         self._waiting: dict[Partition, int] = {}
-        self._open = 0  # requests without a reply: two if partitions are revoked while one is open
+        self._open = 0  # requests without a reply yet; 2 if partitions are revoked while a reply is missing
         self._next_attempt = 0.0
 
     def add(self, offsets: dict[Partition, int]) -> None:
@@ -57,11 +57,11 @@ class OffsetCommitter:
 
     @property
     def is_idle(self) -> bool:
-        """True when the broker has replied for every offset."""
+        """True when every offset was committed or rejected."""
         return not self._waiting
 
     def commit(self, client: Any) -> None:
-        """Request the commit of the added offsets, unless a reply is due or a request failed less than 1 s ago."""
+        """Request the commit of the added offsets, unless a reply is missing or a request failed less than 1 s ago."""
         if self._waiting and not self._open and self._clock() >= self._next_attempt:
             self.commit_now(client)
 
@@ -75,7 +75,7 @@ class OffsetCommitter:
             self.on_commit(error.args[0], offsets)
 
     def on_commit(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
-        """Receive the broker's reply. Offsets are finished if committed or rejected; others are requested again."""
+        """Handle the broker's reply: forget offsets that were committed or rejected; `commit` repeats the others."""
         self._open -= 1
         for reply in partitions:
             rejection = reply.error or error

@@ -18,7 +18,7 @@ MIN_OBSERVATIONS = 3  # more than one: while a process is suspended, time passes
 
 
 class ConsumerStuck(Exception):  # noqa: N818 - read as a state of the client
-    """The client receives no events."""
+    """The client receives no events although some are waiting."""
 
 
 class Standstill(NamedTuple):
@@ -41,7 +41,7 @@ class StuckDetector:
         self._limit = STUCK_SECONDS
 
     def observe(self, reading: Reading, assigned: Collection[Partition], *, is_busy: bool) -> None:
-        """Record the offsets. While the consumer is busy or paused no events are expected, so no position is stuck."""
+        """Record the offsets. With `is_busy` no events are expected, so no position counts as stuck."""
         standstills = {}
         own = {partition for _, partition in assigned}
         for partition, offsets in reading.items():
@@ -59,7 +59,7 @@ class StuckDetector:
         self._standstills = {}
 
     def check(self) -> None:
-        """Raise ConsumerStuck if a position has not moved, with events waiting, in three observations and 20 s.
+        """Raise ConsumerStuck if a position has not moved in three observations and 20 s while events were waiting.
 
         Without an assigned partition the limit is 60 s: the other consumers may only be slow.
         """
