@@ -1,4 +1,4 @@
-"""The report of `retail dead-letters acknowledge`; the rules in `reports` apply."""
+"""The report of `retail dead-letters acknowledge`; the rules of the module `reports` apply."""
 
 from msgspec import Struct
 
@@ -6,7 +6,10 @@ from retail_cli.rendering import Lines, table
 
 
 class Acknowledgement(Struct, frozen=True):
-    """All dead letters up to `id` are acknowledged. `outcome` is `nothing to do` if they were acknowledged before."""
+    """The dead letters of a partition up to `id` are acknowledged.
+
+    `outcome` is `acknowledged`, or `nothing to do` if they were acknowledged before.
+    """
 
     id: str
     outcome: str

@@ -46,7 +46,7 @@ def console(
     from retail_cli.console import app, server  # noqa: PLC0415 - Flask would slow down every other command
 
     session: Session = context.obj
-    _ = session.settings  # read now: an error about them must come before the address is printed
+    _ = session.settings  # read now: an error in the settings must come before the address is printed
     token = _read_token(token_file) if token_file else secrets.token_urlsafe(MIN_TOKEN)
     application = app.create_app(session, lambda: _replicas(admin, stack), token=token, by=actor(by))
     try:

@@ -1,4 +1,4 @@
-"""`retail dead-letters`: events and orders that could not be processed, and redriving them."""
+"""`retail dead-letters`: list, show and acknowledge dead letters, and redrive FAILED orders."""
 
 import re
 from typing import Annotated
@@ -72,7 +72,7 @@ def redrive(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Redrive FAILED orders: FAILED to PLACED, and their event is published again. Fix the cause first.
+    """Redrive FAILED orders: they become PLACED, and their event is published again. Fix the cause first.
 
     A PLACED or PROCESSED order is left as it is, and reported. An order that does not exist is refused (exit code 1).
     """
@@ -98,9 +98,9 @@ def acknowledge(
     position: Annotated[str, typer.Argument(metavar="ID", help="PARTITION:OFFSET, as `list` shows it.")],
     as_json: Json = False,
 ) -> None:
-    """Record that this dead letter and all before it in its partition are dealt with: the alert DeadLetters stops.
+    """Record that this dead letter and all before it in its partition are dealt with.
 
-    Nothing is removed: `list` still shows them.
+    The alert DeadLetters no longer counts them. Nothing is removed: `list` still shows them.
     """
     session: Session = context.obj
     message = queries.record(session, *_position(position)).message
@@ -110,7 +110,7 @@ def acknowledge(
 
 
 def _order_id(session: Session, target: str) -> str:
-    """Return the order that `target` names, by the id of the order or of one of its dead letters."""
+    """Return the id of an order; `target` is this id, or the PARTITION:OFFSET of one of the order's dead letters."""
     if not POSITION.fullmatch(target):
         return target
     order_id = presenters.order_id(queries.record(session, *_position(target)))
@@ -120,7 +120,7 @@ def _order_id(session: Session, target: str) -> str:
 
 
 def _position(text: str) -> tuple[int, int]:
-    """Return partition and offset."""
+    """Return partition and offset; raise BadParameter if `text` is not PARTITION:OFFSET."""
     found = POSITION.fullmatch(text)
     if not found:
         raise typer.BadParameter(f"must be PARTITION:OFFSET, such as 0:17, not {text!r}")

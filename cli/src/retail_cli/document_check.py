@@ -1,7 +1,7 @@
-"""Finds what is wrong with an order's document, by the validator of the collection. Pure.
+"""Finds what is wrong with an order's document: what the collection's validator rejects, and contradictions. Pure.
 
-The validator guards inserts and updates, so a malformed document has bypassed it: it was restored, or another
-application wrote it.
+The validator guards inserts and updates, so a document that it rejects has bypassed it: the document was restored, or
+another application wrote it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,10 @@ TYPES: list[tuple[type[Any], tuple[str, ...]]] = [
 
 
 def find_problems(document: Document) -> list[str]:
-    """Return every error in a document, each with its place: `cost: is double 12.5, must be int or long`."""
+    """Return every error in a document, each with its place: `cost: is double 12.5, must be int or long`.
+
+    Contradictions between fields are looked for only in a document that the validator accepts.
+    """
     problems = list(_problems(document, VALIDATOR["$jsonSchema"], ""))
     return problems or list(_contradictions(document))
 
@@ -84,7 +87,7 @@ def _contradictions(document: Document) -> Iterator[str]:
 
 
 def bson_types(value: Any) -> tuple[str, ...]:
-    """Return the names of the BSON types that a value read from MongoDB can have."""
+    """Return the names of the BSON types that a value of this Python type can have in MongoDB."""
     return next((names for kind, names in TYPES if isinstance(value, kind)), (type(value).__name__,))
 
 

@@ -15,7 +15,7 @@ class Reader(Protocol):
     """The part of `store.OrderReader` that this module needs."""
 
     def find(self, order_id: str) -> Document | None:
-        """Return an order's document."""
+        """Return an order's document, None if there is none."""
 
 
 class Transitions(Protocol):
@@ -30,8 +30,8 @@ def include(
 ) -> Iterator[OrderOutcome]:
     """Include each order that is excluded, and yield the outcome for every order. Safe to repeat and to interrupt.
 
-    An order that is still malformed is refused: it would only be excluded again. When MongoDB does not reply to an
-    update, its order is yielded as unknown before the error is raised.
+    An order that is still malformed is refused: it would only be excluded again. So is one whose update MongoDB
+    rejects. When MongoDB does not reply to an update, the order is yielded as unknown before the error is raised.
     """
     for order_id in order_ids:
         document = reader.find(order_id)

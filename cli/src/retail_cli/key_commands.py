@@ -1,4 +1,4 @@
-"""`retail keys`: the keys that sign tokens, as auth-api has recorded them, and revoking one that leaked."""
+"""`retail keys`: lists the keys that sign tokens, and revokes one that leaked."""
 
 from typing import Annotated
 
@@ -35,7 +35,7 @@ def revoke(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Revoke a key that leaked. order-api rejects its tokens within 30 s, and another key signs. It cannot be undone.
+    """Revoke a key that leaked. This cannot be undone. order-api rejects its tokens within 30 s; another key signs.
 
     If there is no other key, auth-api issues no tokens until a new one is added.
     """

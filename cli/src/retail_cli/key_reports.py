@@ -1,4 +1,4 @@
-"""The reports of `retail keys`, and their tables; the rules in `reports` apply."""
+"""The reports of `retail keys`, and their tables; the rules of the module `reports` apply."""
 
 from msgspec import Struct
 
@@ -14,13 +14,13 @@ class SigningKey(Struct, frozen=True):
 
 
 class KeyList(Struct, frozen=True):
-    """`retail keys list`."""
+    """The report of `retail keys list`."""
 
     keys: list[SigningKey]
 
 
 class Revocation(Struct, frozen=True):
-    """`retail keys revoke`; `outcome` is `revoked`, or `nothing to do` if the key was revoked before."""
+    """The report of `retail keys revoke`. `outcome` is `revoked`, or `nothing to do` if the key was revoked before."""
 
     kid: str
     outcome: str

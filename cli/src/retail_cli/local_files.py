@@ -36,13 +36,16 @@ Part = TypeVar("Part", StackServices, StackAddress)
 
 
 def find_local(file: Path, folder: Path | None = None) -> Path | None:
-    """Return `file` in `folder` (default: the working directory) or the nearest folder above it, None if in none."""
+    """Return the path of `file` in `folder` (default: the working directory) or the nearest folder above that has it.
+
+    Return None if no folder has it.
+    """
     folder = folder or Path.cwd()
     return next((above / file for above in (folder, *folder.parents) if (above / file).is_file()), None)
 
 
 def read_stack(path: Path | None, part: type[Part], *, instead: str) -> Part:
-    """Read a part of a stack.json; raise SettingsError if it is missing or damaged. The error suggests `instead`."""
+    """Read a part of a stack.json. If the file is missing or damaged, raise SettingsError that suggests `instead`."""
     advice = f"start the local stack with `make run` and call this inside its checkout, or use {instead}"
     if path is None:
         raise SettingsError(f"there is no {LOCAL_STACK} here or in a folder above: {advice}")

@@ -52,7 +52,7 @@ def list_(
 ) -> None:
     """List orders, newest first, by user, status and time.
 
-    The time is the one in the order's id. Orders with ids of another kind are listed only without --since and --until.
+    The time is the one in the order's id. Orders whose id is an ObjectId are listed only without --since and --until.
     """
     session: Session = context.obj
     wanted = Filter(user, status, _moment(session, since), _moment(session, until))
@@ -83,7 +83,7 @@ def stuck(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many.")] = 100,
     as_json: Json = False,
 ) -> None:
-    """List orders that were PLACED too long ago, lost their event five times, or cannot be read; oldest first."""
+    """List PLACED orders that are late, have lost their event five times, or cannot be processed; oldest first."""
     session: Session = context.obj
     report = queries.stuck(session, older_than=older_than, limit=limit)
     print_report(report, rendering.stuck, as_json=as_json)
@@ -98,7 +98,7 @@ def check(
 ) -> None:
     """Read every order and list the documents that the services cannot handle, with what is wrong in each.
 
-    Exit code 1 if there is one, or if the time was too short to read all orders.
+    The exit code is 1 if there is a malformed document, or if the time was too short to read all orders.
     """
     report = _check(context.obj, limit, seconds)
     print_report(report, rendering.check, as_json=as_json)
@@ -118,10 +118,10 @@ def reconcile_(
     seconds: Annotated[float, typer.Option(min=0, max=3600, help="How long to wait for the group.")] = 60.0,
     as_json: Json = False,
 ) -> None:
-    """Requeue the orders whose event the topic has lost: one pass of what every order-processor does.
+    """Requeue the orders whose event the topic has lost, in one pass, as every order-processor does regularly.
 
-    Offsets decide, not clocks: the group must first handle all events that the topic holds now. If it does not, or if
-    MongoDB rejects the update of an order, the exit code is 1.
+    Offsets decide, not clocks: the group must first handle all events that the topic holds now. If the group does not
+    do so in time, or if MongoDB rejects the update of an order, the exit code is 1.
     """
     session: Session = context.obj
     report = run_pass(session.transitions, session.orders, session.topics, dry_run=dry_run, seconds=seconds)
@@ -145,8 +145,8 @@ def include_(
 ) -> None:
     """Include excluded orders: their event is published again. Repair their documents first.
 
-    An order is excluded when MongoDB rejects every change of it. One that is not excluded is left as it is, and
-    reported. One that does not exist, or is still malformed, is refused (exit code 1).
+    An order is excluded when MongoDB rejects every change of it. An order that is not excluded is left as it is, and
+    reported. An order that does not exist, or is still malformed, is refused (exit code 1).
     """
     session: Session = context.obj
     outcomes = include(session.orders, session.transitions, list(dict.fromkeys(orderids)), dry_run=dry_run)

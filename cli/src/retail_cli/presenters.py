@@ -103,7 +103,7 @@ def order_id(record: Record) -> str | None:
 
 
 def dead_letter(record: Record, statuses: Mapping[str, str]) -> reports.DeadLetter:
-    """Convert a dead letter; `statuses` has the status of each order that exists, by its id."""
+    """Convert a dead letter; `statuses` has the status of each existing order by its id."""
     details = records.details(record.message.headers)
     key = order_id(record)
     size = _number(details.get("value_length")) if record.message.value is None else len(record.message.value)
@@ -191,7 +191,7 @@ def _parsed_moment(text: str | None) -> datetime | None:
 
 
 def _text(raw: bytes | None) -> tuple[str | None, str]:
-    """Return bytes as text, and the name of the encoding: utf-8 or base64, or none for no bytes."""
+    """Return bytes as text, and its encoding: `utf-8`, `base64`, or `none` if `raw` is None."""
     if raw is None:
         return None, "none"
     try:

@@ -24,7 +24,7 @@ TOO_LONG = "the topics are too long to be searched completely within this comman
 
 
 class BrokenEvents(NamedTuple):
-    """The newest dead letters; `complete`: there are no older ones; `trouble` says why Kafka did not respond."""
+    """The newest dead letters. `complete`: no older ones were left out; `trouble` says why Kafka did not respond."""
 
     items: list[DeadLetter]
     complete: bool
@@ -32,7 +32,7 @@ class BrokenEvents(NamedTuple):
 
 
 def order(session: Session, order_id: str) -> tuple[OrderReport, bool]:
-    """Return an order with its events and dead letters, and whether Kafka responded; raise Refused if there is none."""
+    """Return an order with its events and dead letters, and whether Kafka responded; raise Refused if unknown."""
     document = session.orders.find(order_id)
     if document is None:
         raise Refused(f"there is no order {order_id}")
@@ -49,14 +49,14 @@ def order(session: Session, order_id: str) -> tuple[OrderReport, bool]:
 
 
 def stuck(session: Session, *, older_than: float, limit: int) -> StuckReport:
-    """Return the orders that were PLACED more than `older_than` seconds ago, or cannot be processed; oldest first."""
+    """Return the orders that have been PLACED for `older_than` seconds, or cannot be processed; oldest first."""
     now = session.orders.now()
     found = session.orders.stuck(now - timedelta(seconds=older_than), limit + 1)
     return StuckReport([presenters.stuck(document, now) for document in found[:limit]], more=len(found) > limit)
 
 
 def dead_letters(session: Session, limit: int) -> DeadLetters:
-    """Return the newest dead letters and FAILED orders, `limit` of each."""
+    """Return the newest dead letters and the newest FAILED orders, at most `limit` of each."""
     events = broken_events(session, limit)
     failed, more_failed = failed_orders(session, limit)
     more = more_failed or not events.complete
@@ -64,7 +64,7 @@ def dead_letters(session: Session, limit: int) -> DeadLetters:
 
 
 def broken_events(session: Session, limit: int) -> BrokenEvents:
-    """Return the newest dead letters, `limit` at most, with the status of the order of each."""
+    """Return the newest dead letters, `limit` at most, each with the status of its order."""
     try:
         records = session.topics.dead_letters(limit)
     except KafkaUnavailable as error:
@@ -84,7 +84,7 @@ def record(session: Session, partition: int, offset: int) -> Record:
 
 
 def dead_letter(session: Session, partition: int, offset: int) -> DeadLetterDetail:
-    """Return a dead letter with its headers and value, and the status of its order; raise Refused if there is none."""
+    """Return a dead letter with its headers and value, and its order's status; raise Refused for an unknown one."""
     found = record(session, partition, offset)
     order_id = presenters.order_id(found)
     return presenters.dead_letter_detail(found, session.orders.statuses([order_id] if order_id else []))

@@ -12,14 +12,14 @@ PAUSE_SECONDS = 0.5
 
 
 class Reader(Protocol):
-    """The read that a dry run needs."""
+    """The query that a dry run makes instead of an update."""
 
     def count_without_outbox_entry(self, order_ids: Sequence[str]) -> int:
         """Return how many of these orders are PLACED and have no outbox entry."""
 
 
 class _CountingOrders:
-    """The orders of a pass. It counts the orders found; in a dry run it counts the updates instead of making them."""
+    """Counts the orders that a pass finds; in a dry run it also counts the updates instead of making them."""
 
     def __init__(self, orders: reconcile.Orders, reader: Reader | None) -> None:
         self._orders = orders
@@ -28,7 +28,7 @@ class _CountingOrders:
 
     def without_outbox_entry(self, *, limit: int, stuck: bool) -> list[str]:
         ids = self._orders.without_outbox_entry(limit=limit, stuck=stuck)
-        self.found = len(ids) + (self.found if stuck else 0)  # stuck orders are read after the others, and added
+        self.found = len(ids) + (self.found if stuck else 0)  # a pass reads its stuck orders last
         return ids
 
     def requeue(self, ids: Sequence[str]) -> int:
@@ -65,7 +65,7 @@ def run_pass(
 
 
 def _outcome(outcome: Outcome, reconciler: Reconciler) -> str:
-    """Return the report's word for the outcome; it says `rearmed` for requeued, as in version 0.1, for scripts."""
+    """Return the outcome's name in the report. Scripts rely on the names: `rearmed` means requeued."""
     if outcome in {Outcome.WAITING, Outcome.RESTARTED}:
         return "undecided"
     if reconciler.requeued:

@@ -16,7 +16,7 @@ NO_REPLY = "no reply; the redrive is safe to repeat"
 
 
 class Clock(Protocol):
-    """The clock of the times in histories."""
+    """The clock for the times in the histories of orders."""
 
     def now(self) -> datetime:
         """Return the database's time."""
@@ -33,10 +33,10 @@ class Transitions(Protocol):
 
 
 class FailedOrders(Protocol):
-    """The read that finds every FAILED order."""
+    """Finds the FAILED orders."""
 
     def failed_ids(self, limit: int) -> Sequence[str]:
-        """Return the ids of the newest FAILED orders."""
+        """Return the ids of the newest FAILED orders, `limit` at most."""
 
 
 def find_failed(orders: FailedOrders, limit: int) -> tuple[list[str], bool]:
@@ -50,7 +50,7 @@ def redrive(
 ) -> Iterator[OrderOutcome]:
     """Redrive each order that is FAILED, and yield the outcome for every order. Safe to repeat and to interrupt.
 
-    When MongoDB does not reply to an update, its orders are yielded as unknown before the error is raised.
+    When MongoDB does not reply to an update, the orders in it are yielded as unknown before the error is raised.
     """
     for start in range(0, len(order_ids), PAGE):
         page = order_ids[start : start + PAGE]

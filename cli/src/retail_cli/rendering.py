@@ -239,7 +239,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
         pad_edge=False,
     )
     for column in columns:
-        # in full, so that it can be copied
+        # an id stays on one line, so that it can be copied
         drawn.add_column(column, overflow="fold", no_wrap=column in {"id", "order"})
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row))

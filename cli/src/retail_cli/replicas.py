@@ -18,13 +18,16 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 def from_stack(path: Path | None) -> list[tuple[str, str]]:
-    """Return (name, admin URL) of each replica in a stack.json; raise SettingsError for one that is not usable."""
+    """Return (name, admin URL) of each replica in a stack.json; raise SettingsError if it is missing or damaged."""
     services = read_stack(path, StackServices, instead="--admin URL").services
     return [(f"{service.name}-{service.replica}", service.admin_url) for service in services]
 
 
 def read_breakers(replicas: Sequence[tuple[str, str]]) -> BreakersReport:
-    """Read all replicas, (name, admin URL), several at a time, 3 s each; report the error of an unreachable one."""
+    """Read the breakers of replicas, given as (name, admin URL), several at a time and for 3 s each.
+
+    A replica that cannot be read is in the report with its error.
+    """
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         return BreakersReport(list(pool.map(lambda replica: _read_replica(*replica), replicas)))
 

@@ -74,7 +74,7 @@ class MalformedOrder(Struct, frozen=True):
 
 
 class CheckReport(Struct, frozen=True):
-    """`retail orders check`. `complete` is false if the time ran out; `more` is true if the limit was reached."""
+    """`retail orders check`. `complete` is false if the time or the limit ended it; `more` is true if the limit did."""
 
     orders: list[MalformedOrder]
     examined: int
@@ -83,7 +83,7 @@ class CheckReport(Struct, frozen=True):
 
 
 class EventCopy(Struct, frozen=True):
-    """One copy of an order's event in the topic; `handled`: the group's committed offset has passed it."""
+    """One copy of an order's event in the topic. `handled`: the group's committed offset is after this copy."""
 
     topic: str
     partition: int
@@ -120,7 +120,7 @@ class DeadLetterDetail(Struct, frozen=True):
 
 
 class OrderReport(Struct, frozen=True):
-    """`retail orders show`. `complete` is false when the topics could not be read to their ends; `trouble` says why."""
+    """`retail orders show`. `complete` is false if the topics could not be searched completely; `trouble` says why."""
 
     order: Order
     events: list[EventCopy]
@@ -130,7 +130,7 @@ class OrderReport(Struct, frozen=True):
 
 
 class StuckOrder(Struct, frozen=True):
-    """An order that has been PLACED for too long, and what it waits for.
+    """A PLACED order that is late or cannot be processed, and what it waits for.
 
     `age_seconds` counts from when it last became PLACED: when it was placed, or redriven.
     """
@@ -152,11 +152,11 @@ class StuckReport(Struct, frozen=True):
 
 
 class ReconcileReport(Struct, frozen=True):
-    """`retail orders reconcile`: `examined` orders had no outbox entry, `rearmed` of them were requeued (or would be).
+    """`retail orders reconcile`: `examined` orders had no outbox entry; `rearmed` of them were, or would be, requeued.
 
     `outcome` is `nothing to do`, `rearmed` (requeued), `refused` (MongoDB rejects the updates that are left), or
-    `undecided`: the group still has `lag` events to handle before the events of these orders count as lost. `refused`
-    orders could not be updated; `more`: the pass was full, so there may be others.
+    `undecided`: the group still has `lag` events to handle before the events of these orders count as lost. The field
+    `refused` counts the orders whose update MongoDB rejected. `more`: the pass was full, so there may be more orders.
     """
 
     dry_run: bool
@@ -192,7 +192,7 @@ EVENT_QUEUED = "PLACED, event queued"  # detail of a redriven or included order
 class OrderOutcome(Struct, frozen=True):
     """The outcome for one order: `redriven`, `would redrive`, `nothing to do`, `refused` or `unknown`.
 
-    With `include`: `included` and `would include`.
+    `retail orders include` has `included` and `would include` instead of the first two.
     """
 
     orderid: str
@@ -201,16 +201,17 @@ class OrderOutcome(Struct, frozen=True):
 
 
 class OutcomeReport(Struct, frozen=True):
-    """`retail dead-letters redrive`, `retail orders include`."""
+    """The report of `retail dead-letters redrive` and of `retail orders include`."""
 
     dry_run: bool
     orders: list[OrderOutcome]
 
 
 class OutboxReport(Struct, frozen=True):
-    """`retail outbox status`: orders whose event is not known to be published, by the database's clock.
+    """`retail outbox status`: `pending` orders have an event that is not known to be published.
 
-    `due`: to be published now; `claimed`: a replica is publishing it; `awaiting_processing`: published, not processed.
+    Of these, `due` are to be published now, and `claimed` are being published by a replica. `oldest_seconds` is the
+    greatest age by the database's clock. `awaiting_processing` orders have a published event, but are not processed.
     """
 
     pending: int
@@ -222,7 +223,7 @@ class OutboxReport(Struct, frozen=True):
 
 
 class Breaker(Struct, frozen=True):
-    """One circuit breaker of one replica, with its counts since that process started."""
+    """One circuit breaker of one replica, with its counts since the replica started."""
 
     breaker: str
     state: str
@@ -242,6 +243,6 @@ class Replica(Struct, frozen=True):
 
 
 class BreakersReport(Struct, frozen=True):
-    """`retail breakers`."""
+    """The report of `retail breakers`."""
 
     replicas: list[Replica]

@@ -77,7 +77,7 @@ class Session:
 
     @cached_property
     def transitions(self) -> OrderTransitions:
-        """Changes the status of orders."""
+        """Changes orders: redrives, requeues and includes them."""
         return OrderTransitions(self.database, self._breaker)
 
     @cached_property
@@ -104,7 +104,10 @@ class Session:
 
 
 def actor(by: str | None) -> str:
-    """Return who redrives, for the history: `operator:NAME`, or `operator` where the user has no name."""
+    """Return who redrives, for the history: `operator:NAME`, or `operator` without a name.
+
+    The name is `by`, or by default that of the operating system's user. Raise BadParameter for an invalid one.
+    """
     name = os_user() if by is None else by.strip()
     if name is None:
         return OPERATOR
@@ -117,5 +120,5 @@ def os_user() -> str | None:
     """Return the name of the operating system's user, or None if there is none, as in a container."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # OSError from Python 3.13 on
+    except (KeyError, OSError):  # Python 3.13 and newer raise OSError
         return None

@@ -21,7 +21,7 @@ class OperatorSettings(KafkaSettings, MongoSettings):
 
 
 def load(env_file: Path | None, environ: Mapping[str, str], folder: Path) -> OperatorSettings:
-    """Load the settings from `env_file`, the environment or the local stack, see `choose`; raise SettingsError."""
+    """Load the settings from the source that `choose` selects; raise SettingsError if one is missing or invalid."""
     values = choose(env_file, environ, folder)
     try:
         return load_settings(OperatorSettings, values)
@@ -34,8 +34,8 @@ def load(env_file: Path | None, environ: Mapping[str, str], folder: Path) -> Ope
 def choose(env_file: Path | None, environ: Mapping[str, str], folder: Path) -> Mapping[str, str]:
     """Return the variables to load settings from; raise SettingsError for a file that cannot be read.
 
-    They come from `env_file` if given; otherwise from `environ` if it has any of these variables; otherwise from the
-    local stack's file in `folder` or the nearest folder above it.
+    They come from `env_file` if given; otherwise from `environ` if it has any variable of the settings; otherwise from
+    the local stack's file in `folder` or the nearest folder above it.
     """
     if env_file is None and not any(name in environ for name in _names()):
         env_file = find_local(LOCAL_ENV_FILE, folder)
@@ -43,7 +43,7 @@ def choose(env_file: Path | None, environ: Mapping[str, str], folder: Path) -> M
 
 
 def parse(path: Path) -> dict[str, str]:
-    """Read a file of NAME=value lines; empty lines and those that begin with # are skipped."""
+    """Read a file of NAME=value lines; empty lines and those that begin with # are skipped. Raise SettingsError."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""The operator's reads from MongoDB: majority reads, each limited in time and size.
+"""The operator's reads from MongoDB: majority reads, each limited in time.
 
 Documents are read as they are: a date that Python cannot represent is returned as DatetimeMS, and bytes that are not
 UTF-8 are replaced, so that a malformed document can be shown.
@@ -29,7 +29,7 @@ TOLERANT: CodecOptions[Document] = CodecOptions(
 )
 # PLACED orders whose outbox entry is excluded or malformed.
 UNREADABLE: dict[str, Any] = {"status": Status.PLACED, "outbox.due": {"$ne": None, "$not": {"$gt": EPOCH}}}
-PLACED_KINDS = (PUBLISHED, PENDING, UNREADABLE)  # each is served by the index on `outbox.due`
+PLACED_KINDS = (PUBLISHED, PENDING, UNREADABLE)  # queries, each served by the index on `outbox.due`
 SUMMARY = {"history": False, "orderitems": False, "idempotency": False}
 
 
@@ -43,7 +43,7 @@ class Filter:
     until: datetime | None = None
 
     def query(self) -> dict[str, Any]:
-        """Return the query. It is served by an index, unless `status` is PLACED without `userid`."""
+        """Return MongoDB's query for the filter. An index serves it, unless `status` is PLACED without `userid`."""
         query: dict[str, Any] = {}
         if self.userid is not None:
             query["userid"] = self.userid
@@ -55,7 +55,7 @@ class Filter:
         return query
 
     def queries(self) -> list[dict[str, Any]]:
-        """Return queries that are each served by an index, and together find the orders."""
+        """Return queries that together find the orders; an index serves each of them."""
         if self.status is Status.PLACED and self.userid is None:
             return [self.query() | kind for kind in PLACED_KINDS]
         return [self.query()]
@@ -75,12 +75,12 @@ class OrderReader:
         self._orders = database.get_collection(COLLECTION, codec_options=TOLERANT, read_concern=ReadConcern("majority"))
 
     def now(self) -> datetime:
-        """Return the database's clock, by which all ages are computed."""
+        """Return the database's current time, from which all ages are computed."""
         now: datetime = self._database.command("hello", codec_options=self._database.codec_options)["localTime"]
         return now
 
     def find(self, order_id: str) -> Document | None:
-        """Return an order's document. 24 hexadecimal digits also find an ObjectId."""
+        """Return an order's document, None if there is none. An id of 24 hexadecimal digits may also be an ObjectId."""
         ids: list[Any] = [order_id]
         if ObjectId.is_valid(order_id):
             ids.append(ObjectId(order_id))
@@ -122,7 +122,8 @@ class OrderReader:
     def stuck(self, since: datetime, limit: int) -> Sequence[Document]:
         """Return PLACED orders that need attention, oldest first.
 
-        They became PLACED before `since`, or their event was lost often, or their outbox entry cannot be read.
+        They became PLACED before `since`, or lost their event STUCK_AFTER times, or their outbox entry is
+        excluded or malformed.
         """
         late = {"$or": [{"history.at": {"$not": {"$gte": since}}}, {"rearmed": {"$gte": STUCK_AFTER}}]}
         with pymongo.timeout(READ_SECONDS):
@@ -139,7 +140,7 @@ class OrderReader:
         return self._orders.count_documents({"_id": {"$in": [*order_ids]}} | PUBLISHED)
 
     def outbox(self) -> Document:
-        """Count the orders whose event is not known to be published: pending, due, claimed, oldest, most attempts."""
+        """Return the figures of `retail outbox status`, with the times `now` and `oldest` instead of an age."""
         now = self.now()
         with pymongo.timeout(READ_SECONDS):
             groups = self._orders.aggregate([{"$match": PENDING}, {"$group": _counts(now)}]).to_list()

@@ -1,7 +1,8 @@
 """The operator's reads from Kafka: the event of an order, dead letters, and the group's offsets.
 
-The consumer joins no group and commits nothing. Every call is bounded: KafkaUnavailable is raised within seconds if no
-broker responds, and a search that would take longer returns what it has found so far.
+The consumer joins no group and commits nothing; only `acknowledge` commits, through another client. Every call is
+bounded: KafkaUnavailable is raised within seconds if no broker responds, and a search that would take longer returns
+what it has found so far.
 """
 
 import time
@@ -47,7 +48,7 @@ class SearchResult(Generic[T]):
 
 
 class Topics:
-    """Reads both topics through one consumer, made at the first call. Not safe for threads."""
+    """Reads both topics through one consumer, made at the first call. Not thread-safe."""
 
     def __init__(self, connection: kafka.Connection) -> None:
         self._connection = connection
@@ -55,7 +56,7 @@ class Topics:
         self._made: kafka.Consumer | None = None
 
     def events(self, order_id: str, since: datetime) -> SearchResult[EventCopy]:
-        """Find the copies of an order's event published after `since`; they share a key and so a partition."""
+        """Find the copies of an order's event published after `since`; all have one key, and so one partition."""
         key = order_id.encode()
         starts = self._call(self._consumer.offsets_for_times, self._at(TOPIC, since - CLOCK_SKEW))
         group = self.read()
@@ -70,7 +71,10 @@ class Topics:
         return SearchResult(copies, scan.complete)
 
     def dead_letters(self, limit: int, order_id: str | None = None) -> SearchResult[Record]:
-        """Return the newest dead letters, newest first: of one order (by the record's key), or all."""
+        """Return dead letters of one order (by the record's key) or of all, newest first, `limit` at most.
+
+        Only the newest `limit` records of each partition are searched.
+        """
         starts = []
         skipped = False
         for partition in self._partitions(DEAD_LETTER_TOPIC):
@@ -157,7 +161,7 @@ class Topics:
                 self._connection,
                 NO_GROUP,
                 self._on_error,
-                **kafka.WITHOUT_CLIENT_LOG,  # KafkaUnavailable has the cause
+                **kafka.WITHOUT_CLIENT_LOG,  # the client logs nothing: KafkaUnavailable has the cause
                 **{"group.protocol": "classic", "enable.partition.eof": True},
             )
         return self._made
@@ -176,7 +180,7 @@ class Topics:
         return [kafka.TopicPartition(topic, p.partition, milliseconds) for p in self._partitions(topic)]
 
     def _call(self, method: Callable[..., T], *arguments: object) -> T:
-        """Call a method of the consumer that has a timeout; raise KafkaUnavailable with the cause."""
+        """Call a method of the consumer with a timeout; raise KafkaUnavailable with the cause."""
         try:
             return method(*arguments, timeout=CALL_SECONDS)
         except kafka.KafkaException as error:
@@ -200,11 +204,11 @@ class _Scan(Iterable[Record]):
 
     @property
     def complete(self) -> bool:
-        """Every partition was read to its end."""
+        """Whether every partition was read to its end, except those that `keep_only` dropped."""
         return not self._open
 
     def keep_only(self, partition: int) -> None:
-        """Continue with one partition only."""
+        """Drop all other partitions."""
         self._open &= {partition}
 
     def __iter__(self) -> Iterator[Record]:

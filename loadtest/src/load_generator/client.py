@@ -20,7 +20,7 @@ REGISTER_PAUSE_SECONDS = 1.0
 
 
 class SystemUnavailable(Exception):  # noqa: N818 - a state of the system
-    """No user could be registered; the message is the last failure."""
+    """A user could not be registered; the message is the last failure."""
 
 
 class Reply(NamedTuple):
@@ -54,7 +54,7 @@ class Buyer:
         return {"Authorization": f"Bearer {self._token}"}
 
     def forget_token(self) -> None:
-        """Get a new token for the next request."""
+        """Forget the token, so that the next request gets a new one."""
         self._until = 0.0
 
 

@@ -1,4 +1,7 @@
-"""`retail load`: places orders with a ledger and checks the outcome of each. For developers; no image contains it."""
+"""`retail load`: places orders, records them in a ledger, and checks the outcome of each.
+
+The command is for developers; no image contains it.
+"""
 
 import time
 from pathlib import Path
@@ -93,7 +96,7 @@ def _local_address() -> tuple[str, Path]:
 
 
 def _new_ledger() -> Path:
-    """Return a new file's path: next to the local stack if there is one, otherwise in the working directory."""
+    """Return the path of a new ledger: in the local stack's folder if there is one, otherwise in LEDGERS."""
     stack = find_local(LOCAL_STACK)
     folder = stack.parent / LEDGERS.name if stack else LEDGERS
     return folder / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.jsonl"

@@ -1,9 +1,9 @@
 """The ledger: an append-only file of JSON lines with every request, every response, and their times.
 
 Lines: `{"run", "seed", "users"}` first; `{"sent": key, "user", "body"}` before an order's first byte is sent;
-`{"key", "at", "ms", "outcome", "status", "ref", "replayed", "dishonest", "problem"}` for each response, or none in
-time; `{"read": ref, "at", "ms", "status", "dishonest"}` for each GET of an accepted order. `at` is Unix time;
-`dishonest` is the contract violation or null.
+`{"key", "at", "ms", "outcome", "status", "ref", "replayed", "dishonest", "problem"}` for each request that sends an
+order, when its response arrives or the request fails; `{"read": ref, "at", "ms", "status", "dishonest"}` for each GET
+of an accepted order. `at` is the Unix time of the request; `dishonest` is the contract violation or null.
 """
 
 import json
@@ -83,7 +83,7 @@ class Entry:
 
     @property
     def outcome(self) -> Outcome:
-        """`ok` if any try was accepted, otherwise the outcome of the last try."""
+        """`ok` if any try was accepted, otherwise the outcome of the last try; `unknown` if there was no try."""
         if any(t.outcome == "ok" for t in self.tries):
             return "ok"
         return self.tries[-1].outcome if self.tries else "unknown"

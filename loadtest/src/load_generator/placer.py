@@ -1,4 +1,4 @@
-"""One order from its first request to a settled outcome, and its state afterwards."""
+"""Places an order, retries until its outcome is settled, and reads its state afterwards."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from shared.ordering import money
 
 FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 5.0
-MAX_RENEWALS = 10  # a replica whose clock is wrong rejects good tokens; the next one may accept them
+MAX_RENEWALS = 10  # a replica whose clock is wrong rejects valid tokens; the next replica may accept them
 POLL_SECONDS = 0.25
 GOODS = ("apples", "bread", "coffee", "dates", "eggs", "flour", "grapes", "honey")
 

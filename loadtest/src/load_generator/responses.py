@@ -16,9 +16,9 @@ BUSY = frozenset({429, 503})
 class Answer:
     """A classified response to POST /order; `retry_after` is in seconds.
 
-    `contract_violation` says which rule of the API the response broke, None if none (allowed are 2xx, 4xx and 503 with
-    a problem document, and Retry-After on 429 and 503). `problem` has the type, detail and request id of the problem
-    document; if no response came, its detail is the client's error.
+    `contract_violation` says which rule of the API the response broke, None if none. The rules: 200 has an order
+    reference, any other status is 4xx or 503 and has a problem document, and 429 and 503 have Retry-After. `problem`
+    has the type, detail and request id of the problem document; if no response came, its detail is the client's error.
     """
 
     outcome: Outcome

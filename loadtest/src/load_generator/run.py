@@ -24,7 +24,7 @@ JSON_NAMES = {"contract_violations": "dishonest", "failures": "wrong"}
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """The result of a load. Times are in ms, of first responses that accepted an order.
+    """The result of a load. `p50` to `worst` are the times in ms of first responses that accepted an order.
 
     `contract_violations` counts responses by the rule that they broke; `failures` says for each order that is not
     PROCESSED exactly once what is wrong with it.
@@ -61,7 +61,7 @@ Enough = Callable[[int], bool]
 
 
 def run(options: Options, *, console: Console | None = None, enough: Enough = lambda _: False) -> Summary:
-    """Run the load; blocks until every order is verified. Raise SystemUnavailable when no user can be registered.
+    """Run the load; blocks until every order is verified. Raise SystemUnavailable if a user cannot be registered.
 
     `enough` gets the number of orders sent so far; when it returns true, no more are placed (within half a second).
     Orders already sent are still settled and verified. Orders are verified only with `verify_seconds` above 0.
@@ -117,7 +117,7 @@ class _Load:
         return buyers
 
     async def _ticks(self) -> AsyncIterator[int]:
-        """Number the orders at the rate, by the clock: late ones are sent at once. Rate 0 is paced by the responses."""
+        """Yield each order's number when it is due; late orders are due at once. At rate 0, responses set the pace."""
         options = self._options
         started = time.monotonic()
         free = asyncio.Semaphore(options.in_flight)

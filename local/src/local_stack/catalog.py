@@ -1,4 +1,4 @@
-"""The services of the stack. A new one needs only its entry here, and its users in k8s/mongodb and k8s/kafka."""
+"""The services of the stack. A new service needs only an entry here, and its users in k8s/mongodb and k8s/kafka."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

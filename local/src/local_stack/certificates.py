@@ -97,7 +97,7 @@ def _ca_usage() -> x509.KeyUsage:
 
 
 def _only_this_machine() -> x509.NameConstraints:
-    """Return the authority's only valid names, all local: with a stolen key, nobody can impersonate another site."""
+    """Limit the authority to local names, so that a thief of its key cannot impersonate any other site."""
     loopback = x509.IPAddress(ipaddress.IPv4Network("127.0.0.0/8"))
     return x509.NameConstraints([x509.DNSName("localhost"), loopback], None)
 

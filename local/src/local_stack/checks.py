@@ -1,4 +1,4 @@
-"""The requirements on the machine. A missing one is reported in one sentence that names the fix."""
+"""The requirements on the machine. If one is not met, the error is a sentence that names the fix."""
 
 import os
 import platform
@@ -23,7 +23,10 @@ OPEN_FILES = 1024  # needed per process; Kafka and MongoDB hold a few hundred
 
 
 def machine() -> None:
-    """Raise StackError for the first requirement that this machine does not meet."""
+    """Raise StackError for the first requirement that this machine does not meet.
+
+    Also raise the limit of open files, and correct TMPDIR.
+    """
     if platform.system() != "Linux" or platform.machine() not in {"x86_64", "AMD64"}:
         raise StackError(
             f"the local stack runs on Linux on x86-64, not on {platform.system()} on {platform.machine()}: "
@@ -57,7 +60,7 @@ def raise_file_limit() -> None:
 
 
 def find_temporary_folder() -> None:
-    """Set TMPDIR to a writable folder. StackError if there is none."""
+    """If TMPDIR names a folder that cannot be written, set it to one that can. StackError if there is none."""
     try:
         found = tempfile.gettempdir()
     except FileNotFoundError:

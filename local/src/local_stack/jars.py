@@ -41,7 +41,7 @@ class Jar:
 def cache() -> Path:
     """Return a folder that can be written, for downloads that every checkout shares.
 
-    It is in the user's cache. A user without one (no HOME, or a read-only one) gets `.cache` in this checkout.
+    It is in the user's cache, or, without a writable one, in `.cache` of this checkout. StackError if neither works.
     """
     home = os.environ.get("HOME") or "/dev/null"
     for caches in (Path(os.environ.get("XDG_CACHE_HOME") or f"{home}/.cache"), REPOSITORY / ".cache"):
@@ -116,5 +116,5 @@ def _publish(unfinished: Path, target: Path) -> None:
     try:
         unfinished.rename(target)
     except OSError:
-        if not target.is_dir():  # another start has created the folder meanwhile, with the same files
+        if not target.is_dir():  # another start may have created it meanwhile, with the same files
             raise

@@ -1,6 +1,6 @@
-"""Kafka: the brokers as parts. KRaft; SASL_SSL with SCRAM for clients, mutual TLS for brokers and the administrator.
+"""Kafka: the brokers as parts. Clients log in by SCRAM over TLS, brokers and the administrator by certificates.
 
-The first start needs no password: the administrator has a certificate, and creates the users (`kafka_admin`).
+So the first start needs no password: the administrator creates the users (`kafka_admin`).
 """
 
 import base64
@@ -111,7 +111,7 @@ class Kafka:
         return [self._part(name, n, [*java, "kafka.Kafka", str(configs[name])]) for n, name in enumerate(configs)]
 
     def prepare(self) -> None:
-        """Create or update the users, their rights and the topics, as the files say. The brokers must be ready."""
+        """Create or update the users, their rights and the topics from k8s/kafka. The brokers must be ready."""
         bootstrap = ",".join(f"{HOST}:{self._ports['kafka-internal'] + n}" for n in self._nodes)
         client = kafka_admin.connect(
             bootstrap, ca=self._authority.certificate, certificate=self._authority.issue(ADMIN)

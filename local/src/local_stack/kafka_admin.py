@@ -43,7 +43,7 @@ SCRAM = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
 
 
 def users() -> list[str]:
-    """Return the names of the users."""
+    """Return the names of the users in `k8s/kafka`."""
     return [user["metadata"]["name"] for user in _read("users.yaml")]
 
 
@@ -63,7 +63,7 @@ def connect(bootstrap: str, *, ca: Path, certificate: Path) -> AdminClient:
 
 
 def prepare(client: AdminClient, *, brokers: int, passwords: Mapping[str, str], seconds: float = 120) -> None:
-    """Create or update users, rights and topics as the files say. StackError if the cluster fails for `seconds`."""
+    """Create or update users, rights and topics from `k8s/kafka`. StackError if this still fails after `seconds`."""
     deadline = time.monotonic() + seconds
     for step in (
         lambda: _await_brokers(client, brokers),
@@ -147,7 +147,7 @@ def _update_topics(client: AdminClient, brokers: int) -> None:
 
 
 def _await_topics(client: AdminClient) -> None:
-    """Raise until the brokers know the topics; they learn them from the controller with a short delay."""
+    """Raise KafkaException until the brokers know all topics: the controller tells them with a short delay."""
     present = client.list_topics(timeout=SECONDS).topics
     if any(topic["metadata"]["name"] not in present for topic in _read("topics.yaml")):
         raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, "not all topics are known to the brokers"))

@@ -14,7 +14,7 @@ PR_SET_PDEATHSIG = 1
 
 if __name__ == "__main__":
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(sys.argv[1]):  # the supervisor died before the call
+    if os.getppid() != int(sys.argv[1]):  # the supervisor died before prctl was called
         sys.exit("the supervisor is gone")
     for signum in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(signum, signal.SIG_DFL)

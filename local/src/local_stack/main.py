@@ -63,7 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Start the stack, show it, and serve until SIGINT or SIGTERM, or until the parent process is gone."""
+    """Start the stack, show it, and serve until a stop signal arrives or the parent process is gone.
+
+    With `--once`, stop after the smoke test. Return the exit code.
+    """
     console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()
     for signum in STOP_SIGNALS:

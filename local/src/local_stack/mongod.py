@@ -100,7 +100,10 @@ class MongoDB:
         )
 
     def prepare(self, seconds: float = 120) -> None:
-        """Create or repair the replica set, then the roles and users, as the files say. The members must listen."""
+        """Create the replica set, or correct its members' addresses; then create or update the roles and users.
+
+        The members must listen.
+        """
         deadline = time.monotonic() + seconds
         _retry(self._set_up_replica_set, deadline)
         _retry(self._update_users, deadline)
@@ -158,7 +161,7 @@ class MongoDB:
 
 
 def _roles() -> Mapping[str, list[dict[str, Any]]]:
-    """Return the privileges of each service's role by its name, which is also the name of its user."""
+    """Return the privileges of each role by the role's name; the user that has the role is named the same."""
     roles: Mapping[str, list[dict[str, Any]]] = json.loads(ROLES.read_text(encoding="utf-8"))
     return roles
 

@@ -12,7 +12,7 @@ from local_stack.errors import StackError
 
 HOST = "127.0.0.1"
 FREE_LOW, FREE_HIGH = 10_000, 32_000  # below the range for outgoing connections
-REPLICAS = 10  # at most this many, so that the ports of one kind do not overlap with those of the next
+REPLICAS = 10  # of a service at most: with more, their ports would overlap with those of the next kind
 HIGHEST_OFFSET = 38_000
 
 
@@ -44,7 +44,7 @@ def fixed(offset: int = 0) -> Ports:
 
 
 def free(counts: Mapping[str, int]) -> Ports:
-    """Return unused ports. `counts` has the number of parts of each kind."""
+    """Return the first of the unused ports for each kind of part. `counts` has the number of parts of each kind."""
     total = sum(counts.values())
     for _ in range(100):
         base = random.SystemRandom().randrange(FREE_LOW, FREE_HIGH - total)
@@ -72,7 +72,7 @@ def in_use(port: int) -> bool:
 
 
 def user_of(port: int) -> str:
-    """Return the name and pid of the program that listens on the port, if this user may see that program."""
+    """Return the name and pid of the program that listens on the port, or `another program` if they are hidden."""
     with suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:

@@ -71,6 +71,6 @@ class Process:
 
 
 def rotate(log: Path) -> None:
-    """Keep the log below 20 MiB: a longer one becomes `<name>.1`."""
+    """If the log is longer than 20 MiB, rename it to `<name>.1`, so that a new one begins."""
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(log.with_name(f"{log.name}.1"))

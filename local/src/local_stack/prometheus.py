@@ -1,4 +1,4 @@
-"""Prometheus with the chart's alerts, and Grafana with its boards, next to the stack: `make run OBSERVE=1`."""
+"""Prometheus with the chart's alerts, and Grafana with the chart's boards, next to the stack: `make run OBSERVE=1`."""
 
 import re
 import shutil
@@ -61,7 +61,7 @@ def _call(*command: str, folder: Path) -> None:
 
 
 def rules(divisor: float = 1) -> str:
-    """Return the chart's alerts for the local stack. Tests divide all their durations, and the ages that they allow."""
+    """Return the chart's alerts for the local stack. For tests, `divisor` shortens all durations and age limits."""
     text = (CHART / "files" / "alerts.yaml").read_text(encoding="utf-8")
     for token, value in {
         "SELECTOR": SELECTOR,
@@ -125,7 +125,7 @@ def _scrape(service: str, admins: Mapping[str, str]) -> dict[str, object]:
 
 
 def grafana(folders: Folders, *, port: int, prometheus: str) -> Part | None:
-    """Return Grafana as a part, without a login and with the boards, or None if it is not on PATH."""
+    """Return Grafana as a part, without a login and with the boards, or None if it is not installed."""
     program = shutil.which("grafana")
     home = next((home for home in GRAFANA_HOMES if home.is_dir()), None)
     if program is None or home is None:
@@ -166,7 +166,7 @@ def parts(
     *,
     say: Callable[[str], None],
 ) -> Iterator[Part]:
-    """Yield Prometheus and Grafana, as far as they are installed; report a missing one in a sentence."""
+    """Yield Prometheus and then Grafana; stop at the first that is not available. `say` gets a sentence for each."""
     program = binary()
     if program is None:
         say(NO_PROMETHEUS)

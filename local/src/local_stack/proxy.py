@@ -87,8 +87,8 @@ def part(
 ) -> Part:
     """Return the proxy as a part that listens on `port`; `upstreams` has the ports of the replicas by service.
 
-    It sends the status of each response of its own to the UDP port `status_port`. `environ` may change the limits; see
-    `proxy_limits.VARIABLES`. The shop page shows `links`, addresses by title.
+    The proxy sends the status of each response that does not come from a replica to the UDP port `status_port`.
+    `environ` may change the limits; see `proxy_limits.VARIABLES`. The shop page shows `links`, addresses by title.
     """
     folder = folders.config("proxy")
     limits = proxy_limits.figures(environ)
@@ -106,7 +106,7 @@ def part(
         rules=_quoted(RULES),
         shop=_quoted(SHOP),
         shop_root=_quoted(FILES),
-        shop_links=_quoted(json.dumps(links).replace("$", r"\u0024")),  # nginx would read it as a variable
+        shop_links=_quoted(json.dumps(links).replace("$", r"\u0024")),  # nginx would read $ as a variable
         locations="\n".join(_location(path, name) for name in upstreams for path in SERVICES[name].paths),
         upstreams="\n".join(_upstream(name, ports, limits["requestsPerReplica"]) for name, ports in upstreams.items()),
     )
@@ -123,7 +123,7 @@ def part(
 
 
 def _own_answers(folder: Path, port: int) -> Path:
-    """Write the chart's file for this machine, and return it."""
+    """Write the chart's own_answers.conf with this stack's UDP port, and return the new file."""
     text = OWN_ANSWERS.read_text(encoding="utf-8")
     return secret_files.write(folder / "own_answers.conf", text.replace(POD_STATUS_ADDRESS, f"{HOST}:{port}"))
 

@@ -1,4 +1,4 @@
-"""The proxy's limits for one client: the chart's file and values; a variable can replace each value."""
+"""The proxy's limits for one client: the chart's file and values; an environment variable can replace each value."""
 
 import re
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ _FIGURE = re.compile(r"{{ \.Values\.proxy\.limits\.(\w+) }}")
 _DEFAULTS: Mapping[str, int] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))["proxy"]["limits"]
 VARIABLES: Mapping[str, str] = {
     "PROXY_" + re.sub("(?=[A-Z])", "_", figure).upper(): figure for figure in _DEFAULTS
-}  # such as PROXY_REQUESTS_PER_ADDRESS
+}  # keys such as PROXY_REQUESTS_PER_ADDRESS
 
 
 def figures(environ: Mapping[str, str]) -> dict[str, int]:
-    """Return the figures by their names in values.yaml; StackError names a variable that is not a whole number > 0."""
+    """Return the limits by name. StackError if a variable in `environ` is not a whole number from 1 to 9999999."""
     changed = {}
     for variable, figure in VARIABLES.items():
         if variable in environ:
@@ -29,6 +29,6 @@ def figures(environ: Mapping[str, str]) -> dict[str, int]:
 
 
 def config(chosen: Mapping[str, int]) -> str:
-    """Return limits.conf with the figures in place."""
+    """Return the chart's limits.conf with these limits filled in."""
     template = (CHART / "files" / "proxy" / "limits.conf").read_text(encoding="utf-8")
     return _FIGURE.sub(lambda found: str(chosen[found[1]]), template)

@@ -57,7 +57,7 @@ def kill_group(group: int, seconds: float) -> None:
 
 
 def _is_running(group: int) -> bool:
-    """Return whether the group has a process that is not a zombie. Only its new parent can reap a zombie."""
+    """Return whether the group has a process other than zombies, which only their new parent can reap."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             state, _parent, its_group = (

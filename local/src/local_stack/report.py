@@ -12,7 +12,7 @@ PASSWORD = "correct-horse-battery"  # noqa: S105 - of an example
 
 
 def event(console: Console, sentence: str) -> None:
-    """Print what just happened."""
+    """Print the time, and a sentence about what just happened."""
     console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim] ", end="")
     console.print(sentence, markup=False)
 
@@ -77,7 +77,7 @@ def _curl_lines(base: str, ca: str) -> list[str]:
 
 
 def _short(path: Path) -> str:
-    """Return a path relative to the current folder if it is below it."""
+    """Return the path relative to the current folder if it is in that folder, otherwise the whole path."""
     path = path.resolve()
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else os.fspath(path)

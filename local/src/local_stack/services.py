@@ -15,7 +15,7 @@ from local_stack.options import Folders, environment
 from local_stack.ports import HOST, Ports
 from local_stack.process import Part
 
-# The one proxy's own responses are counted once: by the service of most paths.
+# The replica that counts the proxy's own responses: the first of the service with the path prefix /.
 PROXY_COUNTER = next(f"{name}-0" for name, service in SERVICES.items() if "/" in service.paths)
 PYTHON = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
 
@@ -70,7 +70,7 @@ class Wiring:
         )
 
     def client(self, user: str) -> dict[str, str]:
-        """Return the variables that make a program `user` in MongoDB and Kafka. They contain secrets."""
+        """Return the variables with which a program logs in to MongoDB and Kafka as `user`. They contain secrets."""
         variables = {
             "MONGODB_URI": self.mongodb.uri_for(user),
             "MONGODB_CA_FILE": str(self.authority.certificate),
@@ -102,7 +102,7 @@ class Wiring:
 
 
 def is_ready(*, check_url: str) -> bool:
-    """Return whether the process behind the URL of its readiness check reports that it is ready."""
+    """Return whether the readiness check at this URL succeeds."""
     try:
         return httpx.get(check_url, timeout=2, trust_env=False).is_success
     except httpx.HTTPError:

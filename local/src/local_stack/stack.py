@@ -105,13 +105,13 @@ class Stack:
 
     @property
     def prometheus_url(self) -> str:
-        """The address of Prometheus, if `observe` was chosen and there is one."""
+        """The address of Prometheus; only with the option `observe`."""
         return f"http://{HOST}:{self._ports['prometheus']}"
 
     # -- control of single parts, for tests and tools --
 
     def start(self, part: str, *, wait: bool = True) -> None:
-        """Start a part that is not running, for whatever reason, and wait until it is ready."""
+        """Start a part that is not running, for whatever reason. With `wait`, wait until it is ready."""
         self._supervisor.start(part)
         if wait:
             self.await_ready(part)
@@ -129,7 +129,7 @@ class Stack:
         self._supervisor.signal(part, signum)
 
     def restart_policy(self, part: str, *, enabled: bool) -> None:
-        """Set whether the part is restarted when it dies. The default, also after every `start`, is yes."""
+        """Set whether the part is restarted when it dies. Restarts are enabled at first, and by each `start`."""
         self._supervisor.restart_policy(part, enabled=enabled)
 
     def await_ready(self, *parts: str, seconds: float = READY_SECONDS) -> None:
@@ -181,7 +181,7 @@ class Stack:
             self._kafka.prepare()
             self._say("Kafka is ready")
         self._launch(self._replicas(CONSUMERS))
-        self._launch(self._observers())  # afterwards, because Prometheus may have to be downloaded first
+        self._launch(self._observers())  # last, because Prometheus may have to be downloaded
         self.await_ready(*self._names)
         self._complete = True
         self._write_file()

@@ -10,10 +10,10 @@ from local_stack.services import Wiring
 def describe(
     wiring: Wiring, replicas: Iterable[Replica], pids: Mapping[str, int], *, ca: str, console: str | None
 ) -> dict[str, Any]:
-    """Return addresses and pids of all parts.
+    """Return the addresses and pids of the services, MongoDB, Kafka, the proxy and the console.
 
     `pids` has the process id of each running part by name. `ca` is the file of the local CA, `console` the address of
-    the operator's page, if it runs.
+    the operator's console, if it runs.
     """
     services = [
         {

@@ -34,7 +34,7 @@ class _State:
 
 
 class Supervisor:
-    """One thread starts all processes and lives until `close`, because the parent-death signal follows the thread.
+    """One thread starts all processes and lives until `close`, because its end would kill them (parent-death signal).
 
     Every method may be called from any thread. `on_change` is called after each start and death of a process, from the
     supervisor's thread; `say` is called with a sentence for a person. `lock` is held until the last process is gone,
@@ -106,7 +106,7 @@ class Supervisor:
             return {name: state.process.pid for name, state in self._states.items() if state.process}
 
     def await_ready(self, *names: str, seconds: float) -> None:
-        """Wait until each part is ready. StackError with the end of its log if it is not in time, or keeps dying."""
+        """Wait until each part is ready. StackError with the end of the log if one is late or keeps dying."""
         deadline = time.monotonic() + seconds
         for name in names:
             state = self._state(name)
@@ -177,7 +177,7 @@ class Supervisor:
         return max(0.0, min(waits)) if waits else None
 
     def _act(self) -> bool:
-        """Start the parts that are due, kill those that did not stop in time; return whether one was started."""
+        """Start the parts that are due, kill those that did not stop in time; return whether a part was started."""
         now = time.monotonic()
         started = False
         for state in self._states.values():

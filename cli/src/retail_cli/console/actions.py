@@ -9,7 +9,7 @@ from retail_cli.reconciling import run_pass
 from retail_cli.reports import OrderOutcome
 from retail_cli.session import Refused
 
-REDRIVE_LIMIT = 10_000  # the page of the dry run lists each
+REDRIVE_LIMIT = 10_000  # orders; the page of the dry run lists each of them
 RECONCILE_SECONDS = 20.0
 MAX_REASON = 200
 USED = "this confirmation was used before or is older than ten minutes: begin with the dry run again"
@@ -18,7 +18,7 @@ blueprint = Blueprint("actions", __name__, template_folder="templates")
 
 @blueprint.post("/redrive")
 def plan_redrive() -> str:
-    """Dry run: which of the chosen orders, or of all FAILED ones, would be redriven."""
+    """Dry run: show which of the chosen orders, or of all FAILED orders, would be redriven."""
     session = reader().session
     chosen = request.form.getlist("order")
     more = False
@@ -41,7 +41,7 @@ def plan_redrive() -> str:
 
 @blueprint.post("/redrive/confirmed")
 def redrive() -> str:
-    """Redrive the orders of the dry run."""
+    """Redrive the orders that the dry run showed as FAILED."""
     reason = request.form.get("reason", "").strip() or redriving.DEFAULT_REASON
     if len(reason) > MAX_REASON or not reason.isprintable():
         abort(400)
@@ -51,7 +51,7 @@ def redrive() -> str:
 
 @blueprint.post("/reconcile")
 def plan_reconcile() -> str:
-    """Dry run: how many events are lost."""
+    """Dry run: show how many orders would be requeued because their event is lost."""
     with reader().with_topics() as session:
         report = run_pass(session.transitions, session.orders, session.topics, dry_run=True, seconds=RECONCILE_SECONDS)
     plan_id = _plans().add(Plan("reconcile"))
@@ -68,7 +68,10 @@ def reconcile() -> str:
 
 
 def _redrive(order_ids: tuple[str, ...], *, reason: str, dry_run: bool) -> list[OrderOutcome]:
-    """Return the outcome for each order; `unknown` for the orders that are left when MongoDB stops responding."""
+    """Return the outcome for each order.
+
+    If MongoDB fails after the first outcomes, the other orders are `unknown`; if it fails before, raise its error.
+    """
     session, by = reader().session, current_app.extensions["by"]
     done: list[OrderOutcome] = []
     try:

@@ -15,7 +15,7 @@ from retail_cli.console.reader import Reader
 from retail_cli.session import ExitCode, Session
 
 HOSTS = ["localhost", "127.0.0.1"]
-MAX_BODY = 1024 * 1024  # enough for about 20,000 order ids
+MAX_BODY = 1024 * 1024  # bytes: enough for about 20,000 order ids
 SAFE_SITES = {None, "same-origin", "none"}
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -23,7 +23,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "same-origin",  # the address is a secret, and no-referrer would make the Origin of a form null
+    # no other site may learn the secret address; with `no-referrer`, a form would be sent with the Origin null
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 

@@ -15,19 +15,19 @@ blueprint = Blueprint("pages", __name__, template_folder="templates")
 
 @blueprint.get("/")
 def overview() -> str:
-    """All panels, which fill and refresh themselves."""
+    """The overview: all panels, each of which loads and refreshes its own content."""
     return render_template("overview.html", panels=PANELS)
 
 
 @blueprint.get("/static/<name>")
 def asset(name: str) -> Response:
-    """A style or a script."""
+    """A style sheet or script of the console."""
     return send_from_directory(f"{blueprint.root_path}/static", name)
 
 
 @blueprint.get("/orders")
 def orders() -> str:
-    """The newest orders, by status and user."""
+    """The newest orders, filtered by status and user."""
     status, user = request.args.get("status", ""), request.args.get("user", "").strip()
     if status and status not in set(Status):
         abort(400)
@@ -38,13 +38,13 @@ def orders() -> str:
 
 @blueprint.get("/order")
 def find_order() -> AnyResponse:
-    """Redirect from the search field to the order."""
+    """Redirect to the page of the order whose id is in the search field."""
     return redirect(url_for("pages.order", order_id=request.args.get("id", "").strip() or "-"))
 
 
 @blueprint.get("/order/<order_id>")
 def order(order_id: str) -> str:
-    """One order with its document, history, events with their offsets, and dead letters."""
+    """One order: its document, its history, its events with their offsets, and its dead letters."""
     with reader().with_topics() as session:
         report, _ = queries.order(session, order_id)
     return render_template("order.html", report=report, order=report.order)

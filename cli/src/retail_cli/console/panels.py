@@ -1,4 +1,4 @@
-"""The panels of the overview. Each is a separate fragment: a slow Kafka delays only the panels that read it."""
+"""The panels of the overview. Each is loaded separately, so that a slow Kafka delays only the panels that need it."""
 
 from flask import Blueprint, render_template
 
@@ -12,21 +12,21 @@ blueprint = Blueprint("panels", __name__, template_folder="templates")
 
 @blueprint.get("/panels/orders")
 def orders() -> str:
-    """How many orders have each status, and the outbox."""
+    """How many orders have each status, and the figures of the outbox."""
     store = reader().session.orders
     return render_template("panel_orders.html", counts=store.counts(), outbox=presenters.outbox(store.outbox()))
 
 
 @blueprint.get("/panels/failed")
 def failed() -> str:
-    """The newest FAILED orders, to choose from."""
+    """The newest FAILED orders, from which a person chooses those to redrive."""
     found, more = queries.failed_orders(reader().session, LIMIT)
     return render_template("panel_failed.html", failed=found, more=more)
 
 
 @blueprint.get("/panels/stuck")
 def stuck() -> str:
-    """The orders that are late."""
+    """The orders that have been PLACED for too long, or cannot be processed."""
     report = queries.stuck(reader().session, older_than=queries.STUCK_SECONDS, limit=LIMIT)
     return render_template("panel_stuck.html", report=report, seconds=int(queries.STUCK_SECONDS))
 
@@ -41,7 +41,7 @@ def dead_letters() -> str:
 
 @blueprint.get("/panels/lag")
 def lag() -> str:
-    """The offsets of each partition."""
+    """The offsets of each partition of the event topic, and the total lag."""
     with reader().with_topics() as session:
         partitions = session.topics.read()
     total = sum(offsets.lag for offsets in partitions.values())

@@ -12,7 +12,7 @@ VALID_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Orders to redrive, or (without ids) a reconciliation."""
+    """What to carry out: `redrive` with the ids of orders, or `reconcile` without ids."""
 
     kind: str
     order_ids: tuple[str, ...] = ()

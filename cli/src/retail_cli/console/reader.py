@@ -1,4 +1,4 @@
-"""One session for the threads of the console."""
+"""The session that all threads of the console share."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ WAIT_SECONDS = 15.0
 
 
 class Reader:
-    """Several threads may read MongoDB at a time, but only one Kafka: its consumer is not thread-safe."""
+    """Shares a session between threads. All may use MongoDB at once; only one at a time may use Kafka's consumer."""
 
     def __init__(self, session: Session, replicas: Callable[[], Sequence[tuple[str, str]]]) -> None:
         self.session = session
