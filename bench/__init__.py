@@ -1,1 +1,1 @@
-"""How fast the system is, compared with the same API in other frameworks: `make bench`, `make bench-quick`."""
+"""Measures how fast the system is, compared with the same API in other frameworks: `make bench`, `make bench-quick`."""

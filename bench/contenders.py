@@ -1,4 +1,7 @@
-"""The programs that the benchmark compares, with their command lines: one process each, on one MongoDB and Kafka."""
+"""The programs that Retail Orders is compared with, and their command lines.
+
+Each has one worker process; all use the same MongoDB and Kafka.
+"""
 
 import os
 import sys
@@ -33,7 +36,7 @@ def gunicorn(module: str, port: int, worker: str = "gthread") -> tuple[str, ...]
 
 
 def uvicorn(module: str, port: int) -> tuple[str, ...]:
-    """Return uvicorn's command line without its access log."""
+    """Return uvicorn's command line for an ASGI application, without an access log."""
     return (str(BIN / "uvicorn"), "--port", str(port), "--log-level", "warning", f"bench.peers.{module}:app")
 
 

@@ -1,6 +1,6 @@
 """Measures single steps of placing an order, without HTTP: `python -m bench.limits insert_one SECONDS`.
 
-It prints one line of JSON with the count and the seconds, which bench.measure reads.
+It prints one line for bench.measure: RESULT, and JSON with the count and the seconds.
 """
 
 import json
@@ -73,7 +73,7 @@ def _in_threads(work: Callable[[], int], seconds: float) -> int:
 
 
 def main() -> None:
-    """Run one limit and print its result."""
+    """Measure the step that the arguments name, for as many seconds as they say, and print the result."""
     name, seconds = sys.argv[1], float(sys.argv[2])
     started = time.monotonic()
     count = LIMITS[name](seconds)

@@ -18,7 +18,7 @@ UNKNOWN = math.nan
 
 
 class LoadFailedError(RuntimeError):
-    """The load generator failed, or no request succeeded; the message contains what it printed."""
+    """wrk or bench.limits printed no result (the message contains its output), or no request succeeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Sample:
         return self.requests / self.seconds
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all figures, for JSON."""
+        """Return all figures, for JSON; a figure that was not measured is None."""
         figures = asdict(self) | {"per_second": self.per_second}
         return {
             name: None if isinstance(value, float) and math.isnan(value) else value for name, value in figures.items()
@@ -50,8 +50,8 @@ def load(
 ) -> Sample:
     """Send `body` to `url` over keep-alive connections for `seconds`; measure the CPU time of the `watched` processes.
 
-    Requests without a 2xx response count only as failed, in no other figure. Raise
-    LoadFailedError if nothing succeeded.
+    Responses with a status from 400 on and failed connections count as failed; the latencies include every response.
+    Raise LoadFailedError if nothing succeeded.
     """
     before = {group: cpu_seconds(pids) for group, pids in watched.items()}
     spent_by_wrk = os.times().children_user + os.times().children_system
@@ -66,7 +66,7 @@ def load(
 
 
 def limit(name: str, *, seconds: int, environment: Mapping[str, str], watched: Mapping[str, Iterable[int]]) -> Sample:
-    """Run a limit of bench.limits in a separate process, which takes the place of the app; latency is not measured."""
+    """Run the step `name` of bench.limits in a process that counts as the group `app`; latency is not measured."""
     before = {group: cpu_seconds(pids) for group, pids in watched.items()}
     spent = os.times().children_user + os.times().children_system
     command = [sys.executable, "-m", "bench.limits", name, str(seconds)]
@@ -78,7 +78,7 @@ def limit(name: str, *, seconds: int, environment: Mapping[str, str], watched: M
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """Return the CPU time so far, user and system, of these processes and all below them."""
+    """Return the CPU time so far, user and system, of these processes and all their descendants."""
     total = 0.0
     for pid in pids:
         root = psutil.Process(pid)

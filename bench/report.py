@@ -7,13 +7,13 @@ from typing import Any
 from bench.contenders import OURS
 from bench.measure import Sample
 
-Results = Mapping[str, Mapping[int, Sequence[Sample]]]  # by contender and number of connections
+Results = Mapping[str, Mapping[int, Sequence[Sample]]]  # samples by contender and number of connections
 LIMIT_GROUPS = ("app", "mongod", "broker")
 TOTAL = ("app", "mongod", "broker", "processor")
 
 
 def document(results: Results) -> dict[str, Any]:
-    """Return every sample, for JSON."""
+    """Return every sample by contender and number of connections, for JSON."""
     return {name: samples({str(n): found for n, found in by_load.items()}) for name, by_load in results.items()}
 
 
@@ -23,7 +23,7 @@ def samples(found: Mapping[str, Sequence[Sample]]) -> dict[str, Any]:
 
 
 def table(results: Results, promises: Mapping[str, str], connections: int, base: str) -> str:
-    """Return a Markdown table for one number of connections; ratios compare each round with that of `base`."""
+    """Return a Markdown table for one number of connections; ratios compare a round with the same round of `base`."""
     heads = (
         "200 means",
         "orders/s",
@@ -63,7 +63,7 @@ def limits_table(limits: Mapping[str, Sequence[Sample]]) -> str:
 
 
 def total_cpu(sample: Sample) -> float:
-    """Return the CPU time of all processes that work for one order, in microseconds."""
+    """Return the CPU time for one order in microseconds: the sum of the groups in TOTAL."""
     return sum(sample.cpu_us.get(group, 0.0) for group in TOTAL)
 
 

@@ -17,12 +17,12 @@ from bench.system import USER, System, machine, running
 
 ORDER = {"userid": USER, "cost": "12.50", "orderitems": [{"item": "tea", "quantity": 2}, "a biscuit"]}
 BASELINE = Path(__file__).with_name("baseline.json")
-LOUD = 1.2  # a fifth more CPU time than the committed figure
+LOUD = 1.2  # warn about a ratio above this multiple of the committed one
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to measure: the peers, the numbers of connections, the number of rounds, and the seconds of each round."""
+    """What to measure: peers, numbers of connections, rounds, the seconds of each round, and steps of bench.limits."""
 
     peers: tuple[Peer, ...]
     connections: tuple[int, ...]
@@ -38,7 +38,7 @@ PLANS = {
 
 
 def main() -> None:
-    """Run the plan and print the tables."""
+    """Run the plan that the arguments name, and print its tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("plan", choices=PLANS)
     parser.add_argument("--json", type=Path, help="write every sample to this file")
@@ -68,7 +68,7 @@ def _rounds(system: System, plan: Plan) -> dict[str, dict[int, list[measure.Samp
     results: dict[str, dict[int, list[measure.Sample]]] = {
         _name(peer): {connections: [] for connections in plan.connections} for peer in contenders
     }
-    for number in range(plan.rounds + 1):  # the first round warms up
+    for number in range(plan.rounds + 1):  # round 0 warms up and does not count
         order = contenders if number % 2 else contenders[::-1]
         for connections in plan.connections:
             for peer in order:
@@ -118,7 +118,10 @@ def _print(results: report.Results, plan: Plan) -> None:
 
 
 def _compare_with_baseline(results: report.Results) -> None:
-    """Print a warning if the CPU time per order, relative to the naive peer, is a fifth above the committed figure."""
+    """Print the CPU time of an order, and its ratio to that of the naive peer.
+
+    Warn if the ratio is more than a fifth above the committed one.
+    """
     speed, cpu = report.ratio(results, 32, NAIVE.name)
     committed = float(json.loads(BASELINE.read_text(encoding="utf-8"))["cpu_of_naive"])
     own = median(report.total_cpu(sample) for sample in results[OURS][32])

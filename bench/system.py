@@ -19,7 +19,7 @@ USER, PASSWORD = "bench", "bench-correct-horse"
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 TOPIC = "bench.orders"
-# Without limits: the whole load comes from one user and one address.
+# No rate limits, because the whole load comes from one user and one address.
 NO_LIMIT = dict.fromkeys(("RATE_LIMIT_ORDERS", "RATE_LIMIT_READS"), "999999/999999")
 EXTRA = {
     "order-api": {"LOG_LEVEL": "info", **NO_LIMIT},
@@ -42,7 +42,7 @@ class System:
 
     @property
     def url(self) -> str:
-        """order-api's own address, behind the proxy."""
+        """order-api's own address, which bypasses the proxy."""
         return next(str(s["url"]) for s in self._stack.file["services"] if s["name"] == "order-api")
 
     def client(self) -> dict[str, str]:
@@ -74,7 +74,7 @@ class System:
 
 @contextmanager
 def running(root: Path, peers: Iterable[Peer]) -> Iterator[System]:
-    """Start everything, and stop it at the end; the folder `root` is the caller's to remove."""
+    """Start the stack and the peers, and stop them at the end; the caller removes the folder `root`."""
     options = StackOptions(root=root, ports="free", counts={"order-api": 1}, extra_env=EXTRA)
     with ExitStack() as ends, Stack(options) as stack:
         _create_topic(stack.client("admin"))

@@ -1,4 +1,4 @@
-"""Takes the docs' pictures from the running system: `make run` in one terminal, `make screenshots` in another."""
+"""Takes screenshots of the running system for the docs: `make run` in one terminal, `make screenshots` in another."""
 
 import json
 import secrets

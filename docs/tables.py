@@ -1,4 +1,4 @@
-"""Writes the tables of documents that the code determines: `make settings-docs`, `make metrics-docs`."""
+"""Writes the tables in the docs whose content comes from the code: `make settings-docs`, `make metrics-docs`."""
 
 import sys
 from importlib import import_module, util
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def settings_table() -> str:
-    """Return every variable once, in the order of the services, with the services that read it."""
+    """Return the table of environment variables, in the order of the services, with the services that read each."""
     rows: dict[str, tuple[str, str, list[str]]] = {}
     for service in SERVICES:
         settings = import_module(f"{service.replace('-', '_')}.settings").Settings
@@ -35,7 +35,7 @@ def settings_table() -> str:
 
 
 def metrics_table() -> str:
-    """Return every metric once, with its type, its help text and the service that exports it."""
+    """Return the table of metrics: the name, type and help text of each, and which services export it."""
     lines = ["| metric | type | what | exported by |", "|---|---|---|---|"]
     for owner, module in _metrics_modules().items():
         for group in vars(module).values():
@@ -49,7 +49,7 @@ def metrics_table() -> str:
 
 
 def _metrics_modules() -> dict[str, ModuleType]:
-    """Return the modules that define metrics, by the service that exports them."""
+    """Return the modules that define metrics, by the service that exports them, or `several`."""
     own = {service: f"{service.replace('-', '_')}.metrics" for service in SERVICES}
     found = {service: import_module(name) for service, name in own.items() if util.find_spec(name)}
     return {"several": metrics} | found
@@ -63,7 +63,7 @@ def _rows(registry: CollectorRegistry, owner: str) -> list[str]:
     ]
 
 
-# The table of each name, and the document whose markers of that name surround it.
+# For each name: the function that returns the table, and the document in which markers of that name surround it.
 TABLES = {
     "settings": (settings_table, ROOT / "README.md"),
     "metrics": (metrics_table, ROOT / "docs/observability.md"),
@@ -71,7 +71,7 @@ TABLES = {
 
 
 def filled(name: str) -> str:
-    """Return the document of the table `name` with the current table."""
+    """Return the text of the document that has the table `name`, with this table up to date."""
     table, path = TABLES[name]
     begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
     head, found_begin, rest = path.read_text(encoding="utf-8").partition(begin)

@@ -13,7 +13,7 @@ Resource = dict[str, Any]
 
 
 class CommandFailed(Exception):  # noqa: N818 - a state of the command
-    """A command failed, could not be started, or took more than a minute; the message is its own error."""
+    """A command failed (the message is its error output), could not be started, or took more than a minute."""
 
 
 def run(command: Sequence[str]) -> str:

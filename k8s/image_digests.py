@@ -3,7 +3,7 @@
     make image-digests VALUES=my-values.yaml > digests.yaml
     helm upgrade retail charts/retail-orders --values my-values.yaml --values digests.yaml ...
 
-Needs helm, and crane, skopeo or docker with buildx, logged in to the registry.
+Needs helm, and one of crane, skopeo and docker with buildx, logged in to the registry.
 """
 
 import re
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def images(resources: list[Resource]) -> Iterator[tuple[str, str]]:
-    """Yield the key of the values and the image, without a digest, of every container of a Deployment.
+    """Yield the component's key in the values, and the image without its digest, for each container of a Deployment.
 
     Exit with a sentence if an image has a digest and no tag.
     """
@@ -45,7 +45,7 @@ def images(resources: list[Resource]) -> Iterator[tuple[str, str]]:
         for container in deployment["spec"]["template"]["spec"]["containers"]:
             component = key if container["name"] != "proxy" else "proxy"
             name, _, pinned = container["image"].partition("@")
-            if pinned and ":" not in name.rpartition("/")[2]:  # the registry would return the digest of `latest`
+            if pinned and ":" not in name.rpartition("/")[2]:  # without a tag it would be the digest of `latest`
                 sys.exit(
                     f"image-digests: {container['image']} has no tag: set {component}.image.tag, or its digest to ''"
                 )
@@ -53,7 +53,7 @@ def images(resources: list[Resource]) -> Iterator[tuple[str, str]]:
 
 
 def digest(client: str, image: str) -> str:
-    """Return the digest of an image in its registry."""
+    """Return the digest of an image in its registry, as `client` prints it; exit with a sentence if it prints none."""
     name = f"docker://{image}" if client == "skopeo" else image
     try:
         answer = run([*CLIENTS[client], name]).strip()

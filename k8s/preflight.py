@@ -33,10 +33,10 @@ class Cluster:
 
     def __init__(self, context: str | None) -> None:
         self._command = ["kubectl", *(["--context", context] if context else []), "get", "--raw"]
-        self.get = cache(self._get)  # every path is asked once
+        self.get = cache(self._get)  # asks for each path only once
 
     def _get(self, path: str) -> Resource | None:
-        """Return what the API serves at a path, None if the path does not exist; exit with 2 if kubectl fails."""
+        """Return what the API serves at a path, None if the path does not exist; exit with code 2 if kubectl fails."""
         try:
             content: Resource = json.loads(run([*self._command, path]))
         except CommandFailed as error:
@@ -46,12 +46,12 @@ class Cluster:
         return content
 
     def list(self, path: str) -> list[Resource]:
-        """Return the items of a collection."""
+        """Return the items of the collection at a path; none if the path does not exist."""
         items: list[Resource] = (self.get(path) or {}).get("items", [])
         return items
 
     def serves(self, resource: Resource) -> bool:
-        """Return whether the API has the kind of a resource."""
+        """Return whether the API server has the kind of `resource`."""
         version = resource["apiVersion"]
         found = self.get(f"/apis/{version}" if "/" in version else f"/api/{version}")
         return resource["kind"] in {known["kind"] for known in (found or {"resources": []})["resources"]}
@@ -115,7 +115,7 @@ def of_chart(cluster: Cluster, chart: list[Resource], namespace: str) -> Iterato
 
 
 def unserved(cluster: Cluster, resources: list[Resource]) -> Iterator[str]:
-    """Yield each kind that the API does not serve, once."""
+    """Yield one sentence for each kind of the resources that the API server does not have."""
     kinds = {(r["apiVersion"], r["kind"]): r for r in resources}
     for (version, kind), resource in sorted(kinds.items()):
         if not cluster.serves(resource):
@@ -124,7 +124,7 @@ def unserved(cluster: Cluster, resources: list[Resource]) -> Iterator[str]:
 
 
 def secrets(cluster: Cluster, chart: list[Resource], namespace: str) -> Iterator[str]:
-    """Yield each missing Secret, or Secret key, that pods need and that cert-manager does not create."""
+    """Yield the Secrets, and keys of Secrets, that pods need but that neither exist nor come from cert-manager."""
     made = {certificate["spec"]["secretName"] for certificate in of_kind(chart, "Certificate")}
     needed: dict[str, set[str]] = {}
     for pod in (r["spec"]["template"]["spec"] for r in of_kind(chart, "Deployment")):
@@ -146,7 +146,7 @@ def secrets(cluster: Cluster, chart: list[Resource], namespace: str) -> Iterator
 
 
 def gateways(cluster: Cluster, references: list[Resource], namespace: str) -> Iterator[str]:
-    """Yield the Gateways that do not exist, or have no listener with TLS."""
+    """Yield the Gateways that do not exist, or have no HTTPS listener."""
     for reference in references:
         place, name = reference.get("namespace", namespace), reference["name"]
         gateway = cluster.get(f"/apis/gateway.networking.k8s.io/v1/namespaces/{place}/gateways/{name}")
@@ -160,7 +160,7 @@ def gateways(cluster: Cluster, references: list[Resource], namespace: str) -> It
 
 
 def ingress_class(cluster: Cluster, name: str | None) -> Iterator[str]:
-    """Yield a sentence if the named class, or a default class, does not exist."""
+    """Yield a sentence if the class `name` does not exist, or if there is neither a name nor a default class."""
     classes = {found["metadata"]["name"]: found for found in cluster.list("/apis/networking.k8s.io/v1/ingressclasses")}
     if name and name not in classes:
         yield f"IngressClass {name} does not exist: install its controller, or change ingress.className"
@@ -195,19 +195,19 @@ def of_strimzi(cluster: Cluster, namespace: str) -> Iterator[str]:
 
 
 def environment(deployment: Resource) -> dict[str, str | None]:
-    """Return the variables of a Deployment's containers; the value is None if it comes from a reference."""
+    """Return the variables of a Deployment's containers; the value of one that is set by a reference is None."""
     containers = deployment["spec"]["template"]["spec"]["containers"]
     return {variable["name"]: variable.get("value") for c in containers for variable in c.get("env", [])}
 
 
 def is_default(found: Resource, group: str) -> bool:
-    """Return whether a class is the cluster's default."""
+    """Return whether a class is the cluster's default, by its annotation with the prefix `group`."""
     annotations = found["metadata"].get("annotations") or {}
     return bool(annotations.get(f"{group}/is-default-class") == "true")
 
 
 def is_ready(found: Resource) -> bool:
-    """Return whether the condition Ready is true."""
+    """Return whether the resource's condition Ready is true."""
     conditions = found.get("status", {}).get("conditions", [])
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
@@ -218,7 +218,7 @@ def of_kind(resources: list[Resource], kind: str) -> list[Resource]:
 
 
 def stop(reason: str) -> NoReturn:
-    """Exit with 2."""
+    """Print the reason, and exit with code 2."""
     print(f"preflight: {reason}", file=sys.stderr)
     sys.exit(2)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 Json = dict[str, Any]
 
-# Every query of our own metrics is restricted to this: series of another release must not be included.
+# The selector that every query of our own metrics has, so that it excludes the series of another release.
 OURS = 'namespace="$namespace", job=~"$job", pod=~"$pod"'
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 TAG = "retail-orders"
@@ -20,7 +20,7 @@ class Panel:
     """One panel. `queries` are PromQL by legend, in which OURS stands for the selector of our series.
 
     `limits` are the values from which the panel is yellow and red; if the second is lower, lower values are worse. With
-    `external`, the series come from other exporters.
+    `external`, the series come from exporters that are not part of this system.
     """
 
     title: str
@@ -42,7 +42,7 @@ class Panel:
 
     @property
     def steps(self) -> list[tuple[str, float | None]]:
-        """Each colour, and the value from which a value has it; the first has no lower bound."""
+        """The colours, each with the lowest value that is shown in it; None: no lower bound."""
         if self.limits is None:
             return [(GREEN, None)]
         first, second = self.limits
@@ -51,7 +51,7 @@ class Panel:
         return list(zip(colors, (None, low, high), strict=True))
 
     def json(self, number: int, x: int, y: int) -> Json:
-        """Return the panel at a place of the grid."""
+        """Return Grafana's JSON of the panel, with the id `number`, at a place of the grid."""
         options: dict[str, Json] = {
             "stat": {"reduceOptions": {"calcs": ["lastNotNull"]}, "colorMode": "background", "graphMode": "area"},
             "timeseries": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
@@ -112,7 +112,7 @@ class Board:
         return [panel for _, panels in self.rows for panel in panels]
 
     def json(self) -> Json:
-        """Return the dashboard."""
+        """Return Grafana's JSON of the board."""
         return {
             "title": f"Retail Orders / {self.title}",
             "uid": f"{TAG}-{self.name}",

@@ -67,13 +67,13 @@ def board(drawn: Board, data: Mapping[str, Sequence[Series]], start: float, end:
 
 
 def text(x: float, y: float, content: str, *, size: int = 11, weight: str = "normal", fill: str = "#24292e") -> str:
-    """Return a line of text."""
+    """Return a line of text as SVG; `x` and `y` are where it starts."""
     style = f"font-size='{size}' font-weight='{weight}' fill='{fill}'"
     return f"<text x='{x:.0f}' y='{y:.0f}' {style}>{escape(content)}</text>"
 
 
 def rectangle(box: Box, fill: str, more: str = "") -> str:
-    """Return a filled rectangle."""
+    """Return a filled rectangle as SVG; `more` are further attributes."""
     x, y, width, height = box
     return f"<rect x='{x:.1f}' y='{y:.1f}' width='{width:.1f}' height='{height:.1f}' fill='{fill}' {more}/>"
 

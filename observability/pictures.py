@@ -1,4 +1,4 @@
-"""Draws the boards from what a Prometheus has: `make pictures` breaks a stack under load and draws it."""
+"""Draws boards from the data in Prometheus; `make pictures` draws those of a stack under load and in outages."""
 
 import math
 import re
@@ -28,7 +28,7 @@ def draw(board: Board, prometheus: str, seconds: float, name: str) -> Path:
 
 
 def fetch(panel: Panel, prometheus: str, start: float, end: float) -> Sequence[Series]:
-    """Return the series of a panel; the series of other exporters do not exist on one machine."""
+    """Return the series of a panel; one with `external` series has none on one machine."""
     step = max(1, round((end - start) / POINTS))
     found = []
     for legend, query in panel.queries.items():

@@ -7,7 +7,7 @@ from observability.builder import GREEN, RED
 from observability.drawing import COLORS, FONT, formatted, rectangle, text
 
 WIDTH, LABEL, LINE, TOP = 1152, 430, 34, 60
-LEAST = 3.0  # pixels
+LEAST = 3.0  # pixels: the least width of a bar
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ class BadOrderError(ValueError):
 
 
 def order(body: Any) -> dict[str, Any]:
-    """Return the document to insert; raise BadOrderError."""
+    """Return the document to insert; raise BadOrderError if a field is missing, empty or of a wrong type."""
     match body:
         case {"userid": str(userid), "cost": str(cost), "orderitems": list(items)} if userid and items:
             now = datetime.now(UTC)
@@ -53,7 +53,7 @@ def order(body: Any) -> dict[str, Any]:
 
 
 def answer(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the body of the response."""
+    """Return the body of the response for an order's document; the event has the same content."""
     return document | {"orderid": document["_id"], "placed_at": document["placed_at"].isoformat()}
 
 

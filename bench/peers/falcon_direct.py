@@ -1,4 +1,4 @@
-"""Falcon: insert, then produce without waiting. An order can be lost between the two."""
+"""Falcon: insert, then produce without waiting. The event can be lost between the two."""
 
 import json
 

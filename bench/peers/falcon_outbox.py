@@ -24,7 +24,7 @@ _delivered: list[str] = []
 
 
 def publish(document: dict[str, Any]) -> None:
-    """Enqueue the event; its outbox entry stays until it is delivered."""
+    """Enqueue the order's event; the order keeps its outbox entry until the event is delivered."""
     order_id = document["_id"]
 
     def on_delivery(error: Any, _message: Any) -> None:

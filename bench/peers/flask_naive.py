@@ -1,4 +1,4 @@
-"""Flask as tutorials write it: the breaker's call(), an insert, a produce and a flush in each request. No outbox."""
+"""Flask as tutorials write it: each request inserts, produces and flushes, through breakers. No outbox."""
 
 import json
 
@@ -17,7 +17,7 @@ mongodb_breaker, kafka_breaker = CircuitBreaker(), CircuitBreaker()
 
 @app.post("/order")
 def place() -> tuple[dict[str, object], int]:
-    """Store the order, publish it, wait for both."""
+    """Store the order and publish its event, and wait for both."""
     try:
         document = common.order(request.get_json())
     except common.BadOrderError as error:

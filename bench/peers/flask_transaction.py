@@ -16,7 +16,7 @@ POLL_SECONDS = 0.05
 app = Flask(__name__)
 client = MongoClient(**common.MONGO)
 orders, outbox = client.bench.transaction_orders, client.bench.transaction_outbox
-for collection in (orders, outbox):  # now, because creating a collection inside a transaction locks it
+for collection in (orders, outbox):  # created now: a transaction would lock a collection that it creates
     if collection.name not in client.bench.list_collection_names():
         client.bench.create_collection(collection.name)
 producer = Producer(common.KAFKA)
@@ -37,7 +37,7 @@ def place() -> tuple[dict[str, object], int]:
 
 
 def relay() -> None:
-    """Publish the oldest events, and delete those that are delivered. Works with one replica only."""
+    """Publish events in batches, and delete each batch after its flush. Works with one replica only."""
     while True:
         batch = list(outbox.find(limit=BATCH))
         for entry in batch:

@@ -1,7 +1,7 @@
 """Print the chart's README: README.md.head, then a table of every value with its default and its comment.
 
-A comment that begins with `# --` belongs to the next key. A key without one is an error, unless it
-only groups others or is below a key that has one.
+A comment that begins with `# --` belongs to the next key. A key without such a comment is an error,
+unless the key has no value of its own, or is below a key that has such a comment.
 """
 
 import re
@@ -44,7 +44,7 @@ def _default(values: Any, path: list[str]) -> str:
 
 
 def readme() -> str:
-    """Return the whole text."""
+    """Return the text of README.md."""
     table = [
         f"| `{key}` | `{default}` | {comment.replace('|', '&#124;')} |"
         for key, default, comment in rows((CHART / "values.yaml").read_text())

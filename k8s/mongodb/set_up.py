@@ -59,7 +59,7 @@ def main() -> None:
         timeoutMS=30_000,
     )
     initiate(client.admin)
-    client.admin.command("rotateCertificates")  # from now on mongod serves a renewed certificate
+    client.admin.command("rotateCertificates")  # mongod reads its certificate again: it may be a renewed one
     database = client["retail"]
     for name, privileges in json.loads(ROLES.read_text()).items():
         create_or_update(database, "Role", name, privileges=privileges, roles=[])

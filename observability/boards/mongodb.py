@@ -5,7 +5,7 @@ from observability.builder import Board, Panel
 
 
 def mongodb_calls(result: str) -> str:
-    """Return the query of the calls to MongoDB with this result, by service."""
+    """Return the query of the calls per second to MongoDB with this result, by service."""
     return rate("retail_circuit_breaker_calls_total", "job", f', breaker=~"mongodb.*", result="{result}"')
 
 

@@ -2,7 +2,7 @@
 
 
 def quantiles(metric: str, by: str = "", more: str = "") -> dict[str, str]:
-    """Return the queries of the median, the 95th and the 99th percentile of a histogram."""
+    """Return queries by legend: the median, 95th and 99th percentile of a histogram, grouped by the label `by`."""
     group = f"le, {by}" if by else "le"
     legend = f" {{{{{by}}}}}" if by else ""
     query = "histogram_quantile({q}, sum by ({group}) (rate({metric}_bucket{{OURS{more}}}[$__rate_interval])))"
@@ -12,6 +12,6 @@ def quantiles(metric: str, by: str = "", more: str = "") -> dict[str, str]:
 
 
 def rate(metric: str, by: str = "", more: str = "") -> str:
-    """Return the query of a counter's rate per second."""
+    """Return the query of a counter's rate per second, grouped by the label `by`; `more` are further label matchers."""
     group = f" by ({by})" if by else ""
     return f"sum{group} (rate({metric}{{OURS{more}}}[$__rate_interval]))"

@@ -15,7 +15,7 @@ for service in ("order-api", "auth-api"):
 
 
 def call(url: str, body: dict[str, object] | None = None, authorization: str | None = None) -> dict[str, str]:
-    """Send one JSON request with a limit of 40 s; any status other than 2xx fails the test."""
+    """Send a request and return the JSON of its response; the test fails without a 2xx response within 40 s."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": authorization} if authorization else {})
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers)  # noqa: S310
