@@ -48,13 +48,13 @@ def test_failed_command_inside_a_function_fails_its_step() -> None:
     assert table(done.stdout) == [("FAILED", "several")]
 
 
-def test_cluster_tools_come_first_and_the_cluster_last() -> None:
+def test_step_cluster_tools_comes_first_and_step_cluster_last() -> None:
     steps = re.findall(r"^step .* (\S+)$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
 
     assert (steps[0], steps[-1]) == ("cluster_tools", "cluster")
 
 
-def test_fresh_debian_without_root_is_not_run(tmp_path: Path) -> None:
+def test_check_on_a_fresh_debian_is_not_run_without_root(tmp_path: Path) -> None:
     (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")
     (tmp_path / "id").chmod(0o755)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}

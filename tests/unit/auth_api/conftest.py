@@ -1,4 +1,4 @@
-"""Signing keys from a folder that is empty at first."""
+"""Fixtures: signing keys that are read from a folder, which is empty at first."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The warning about a gateway that hides the clients' addresses behind its own."""
+"""The warning that a gateway seems to hide the clients' addresses behind its own address."""
 
 import pytest
 from structlog.testing import capture_logs
@@ -7,7 +7,7 @@ from auth_api.address_watch import USERS, AddressWatch
 
 
 def warnings(addresses: list[str]) -> list[str]:
-    """Let a new user log in from each address in turn; return the addresses of which the log warns."""
+    """Log in from each address in turn, each time as a new user; return the address in each logged warning."""
     watch = AddressWatch()
     with capture_logs() as lines:
         for number, address in enumerate(addresses):
@@ -32,7 +32,7 @@ def test_private_address_of_many_users_causes_one_warning(address: str) -> None:
         ["10.244.1.8"] + ["10.244.1.7"] * USERS,
     ],
 )
-def test_loopback_public_and_several_addresses_cause_no_warning(addresses: list[str]) -> None:
+def test_loopback_public_missing_or_varying_addresses_cause_no_warning(addresses: list[str]) -> None:
     assert warnings(addresses) == []
 
 

@@ -29,8 +29,8 @@ def test_replaced_key_file_is_read_again(tmp_path: Path, keys: SigningKeys) -> N
     assert refreshed(keys).published() != before
 
 
-def test_folder_replaced_by_a_symbolic_link_is_read_again(tmp_path: Path, keys: SigningKeys) -> None:
-    """Kubernetes updates a mounted Secret by replacing a symbolic link to the folder of its files."""
+def test_key_behind_a_replaced_symbolic_link_is_read_again(tmp_path: Path, keys: SigningKeys) -> None:
+    """Kubernetes updates a mounted Secret by replacing the symbolic link to the folder that holds its files."""
     for version in ("one", "two"):
         (tmp_path / version).mkdir()
         write_key(tmp_path / version, "a")

@@ -23,7 +23,7 @@ def test_success_is_logged_with_user_and_address() -> None:
     ]
 
 
-def test_failure_is_logged_with_a_bounded_and_escaped_name() -> None:
+def test_failure_is_logged_with_a_shortened_and_escaped_user_name() -> None:
     with (
         capture_logs() as lines,
         pytest.raises(WrongCredentials),

@@ -22,7 +22,7 @@ def test_all_keys_are_published_and_the_last_by_name_signs(tmp_path: Path, keys:
     assert keys.signer().kid == "2030-02"
 
 
-def test_configured_key_signs(tmp_path: Path, records: FakeKeyRecords) -> None:
+def test_configured_key_signs_instead_of_the_last_key(tmp_path: Path, records: FakeKeyRecords) -> None:
     former = write_key(tmp_path, "2030-01")
     write_key(tmp_path, "2030-02")
     keys = refreshed(SigningKeys(tmp_path, records.publish, cache_seconds=300, signing_kid="2030-01")).signer()
@@ -48,7 +48,7 @@ AGED, NEW = KeyRecord(CACHE_SECONDS, is_revoked=False), KeyRecord(0, is_revoked=
         ({"a": KeyRecord(10, is_revoked=False), "b": NEW}, "", "a"),
     ],
 )
-def test_key_signs_only_after_every_verifier_knows_it(
+def test_key_that_all_verifiers_know_signs_before_a_new_one(
     records: dict[str, KeyRecord], preferred: str, signer: str
 ) -> None:
     assert choose_signer(records, records, preferred=preferred, cache_seconds=CACHE_SECONDS) == signer
@@ -90,10 +90,10 @@ def test_mongodb_outage_keeps_old_keys_and_publishes_no_new_key(
     assert kids(refreshed(keys)) == ["a", "b"]
 
 
-def test_no_key_is_published_before_its_first_record(
+def test_no_key_is_published_before_its_record_is_read(
     tmp_path: Path, keys: SigningKeys, records: FakeKeyRecords
 ) -> None:
-    """Otherwise a revoked key would be published again if MongoDB is unavailable while auth-api starts."""
+    """Until auth-api has read the record of a key, it cannot know whether the key was revoked."""
     write_key(tmp_path, "a")
     records.error = StoreUnavailable()
 
@@ -101,7 +101,7 @@ def test_no_key_is_published_before_its_first_record(
         refreshed(keys).signer()
 
 
-def test_revoked_preferred_key_is_replaced(tmp_path: Path, records: FakeKeyRecords) -> None:
+def test_revoked_configured_key_is_replaced(tmp_path: Path, records: FakeKeyRecords) -> None:
     write_key(tmp_path, "a")
     write_key(tmp_path, "b")
     records.publish(["a", "b"])
@@ -127,7 +127,7 @@ def test_empty_set_is_published_when_the_only_key_is_revoked(
 
 
 @pytest.mark.parametrize("outage", ["mongodb", "folder"])
-def test_failure_never_publishes_an_empty_set(
+def test_mongodb_outage_or_empty_folder_keeps_the_published_keys(
     tmp_path: Path, clock: Clock, keys: SigningKeys, records: FakeKeyRecords, outage: str
 ) -> None:
     write_key(tmp_path, "a")
@@ -149,7 +149,7 @@ def test_empty_folder_has_no_keys_until_one_is_added(tmp_path: Path, keys: Signi
     assert kids(refreshed(keys)) == ["a"]
 
 
-def test_missing_configured_key_is_named(tmp_path: Path, records: FakeKeyRecords) -> None:
+def test_error_names_the_missing_configured_key(tmp_path: Path, records: FakeKeyRecords) -> None:
     write_key(tmp_path, "a")
     keys = SigningKeys(tmp_path, records.publish, cache_seconds=300, signing_kid="b")
 

@@ -65,7 +65,7 @@ def test_number_of_waiters_is_configurable() -> None:
 
 
 @pytest.mark.parametrize(("hash_slots", "hashing"), [("2", 2), ("64", 12)])
-def test_logins_leave_a_quarter_of_the_threads_free(
+def test_logins_leave_a_quarter_of_the_http_threads_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hash_slots: str, hashing: int
 ) -> None:
     slots = login_slots(settings(tmp_path, HTTP_THREADS="16", HASH_SLOTS=hash_slots))
@@ -84,7 +84,7 @@ def test_logins_leave_a_quarter_of_the_threads_free(
 
 
 class Queue:
-    """Callers of a single slot that is occupied: each enters when it gets the slot, and leaves at once."""
+    """A single slot that a first caller holds until `order` is called, and the callers that wait for it."""
 
     def __init__(self, waiters: int) -> None:
         self.slots = Slots(1, waiters=waiters, wait=10)
@@ -96,7 +96,7 @@ class Queue:
         until(lambda: self.entered == ["first"], "the first caller to get the slot", every=0.01)
 
     def arrive(self, name: str, address: str, *, preferred: bool = False) -> None:
-        """Let another thread wait for the slot; return once it waits or is rejected."""
+        """Start a thread that asks for the slot; return once the thread waits or is rejected."""
         before = self._decided()
         self.visits[name] = self.pool.submit(self._visit, name, address, preferred)
         until(lambda: self._decided() > before, f"{name} to wait", every=0.01)
@@ -114,11 +114,11 @@ class Queue:
         return self.slots.in_use() + len(self.rejected())
 
     def rejected(self) -> list[str]:
-        """Return the callers that have been rejected so far."""
+        """Return the names of the callers that have been rejected so far."""
         return [name for name, visit in self.visits.items() if visit.done() and not visit.result()]
 
     def order(self) -> list[str]:
-        """Let all waiting callers enter; return their names in the order in which they did."""
+        """Free the slot; return the names of the waiting callers in the order in which they got it."""
         self.leave.set()
         for visit in self.visits.values():
             visit.result(10)
@@ -126,7 +126,7 @@ class Queue:
         return self.entered[1:]
 
 
-def test_preferred_caller_enters_next_and_displaces_the_latest_other() -> None:
+def test_preferred_caller_enters_next_and_displaces_the_latest_stranger() -> None:
     queue = Queue(waiters=2)
     queue.arrive("stranger", "a")
     queue.arrive("late stranger", "b")
@@ -149,7 +149,7 @@ def test_address_with_many_callers_does_not_block_other_addresses(preferred: boo
     assert queue.order() == ["greedy 0", "modest", "greedy 1"]
 
 
-def test_other_caller_never_displaces_a_preferred_one() -> None:
+def test_stranger_never_displaces_a_preferred_caller() -> None:
     queue = Queue(waiters=1)
     queue.arrive("preferred", "a", preferred=True)
     queue.arrive("stranger", "b")
@@ -187,7 +187,7 @@ def test_held_slots_are_counted() -> None:
     assert (during, slots.in_use()) == (1, 0)
 
 
-def test_stranger_is_served_although_preferred_callers_never_stop() -> None:
+def test_stranger_is_served_although_preferred_callers_keep_arriving() -> None:
     queue = Queue(waiters=4)
     queue.arrive("stranger", "a")
     for number in range(4):
@@ -197,7 +197,7 @@ def test_stranger_is_served_although_preferred_callers_never_stop() -> None:
     assert queue.order() == ["preferred 0", "preferred 1", "stranger", "preferred 2"]
 
 
-def test_ipv6_network_has_one_share_of_the_registrations() -> None:
+def test_ipv6_network_counts_as_one_address_for_registrations() -> None:
     failures, share = FakeFailures(), AddressShare(1)
     registrar = Registrar(
         FakeUsers(),

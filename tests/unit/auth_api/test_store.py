@@ -32,7 +32,7 @@ def test_new_user_can_log_in_only_after_majority_commit(*, is_lost: bool) -> Non
 
 
 @pytest.mark.parametrize("fields", [{}, {"password_hash": None}, {"password_hash": 7}, {"password_hash": {"a": 1}}])
-def test_malformed_user_document_returns_an_unusable_hash(fields: dict[str, Any]) -> None:
+def test_hash_of_a_malformed_user_document_is_unusable(fields: dict[str, Any]) -> None:
     database: Any = FakeDatabase(ReplicaSet(lambda: NOW))
     users = MongoUsers(database, Breaker("mongodb", BreakerMetrics(CollectorRegistry())))
     database["users"].insert_one({"_id": "alice", **fields})

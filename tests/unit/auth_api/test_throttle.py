@@ -1,4 +1,4 @@
-"""The limits of the login throttle, with attempts in memory."""
+"""The limits of login attempts and of registrations, counted in memory."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -35,7 +35,7 @@ def raise_connection_error(*_: object) -> None:
 
 
 def taken(throttle: Throttle, attempts: list[tuple[str, str]]) -> int:
-    """Begin these attempts; return how many the throttle allowed."""
+    """Begin an attempt for each user and address; return how many attempts the throttle allowed."""
     count = 0
     for user, address in attempts:
         try:
@@ -77,7 +77,7 @@ def test_attempt_is_removed_if_counting_it_fails(throttle: Throttle, monkeypatch
     assert taken(throttle, [("alice", "192.0.2.1")] * 12) == 10
 
 
-def test_attempts_expire_after_the_returned_retry_after(throttle: Throttle, clock: Clock) -> None:
+def test_oldest_attempts_expire_when_retry_after_has_passed(throttle: Throttle, clock: Clock) -> None:
     taken(throttle, [("alice", "192.0.2.1")] * 5)
     clock.advance(seconds=100)
     taken(throttle, [("alice", "192.0.2.1")] * 5)
@@ -138,7 +138,7 @@ def test_limit_keys_are_distinct_hashes_of_fixed_length() -> None:
         limit.key for pair in [("a", "b"), ("b", "a"), ("a\0b", ""), ("x" * 9000, "b")] for limit in limits_for(*pair)
     ]
 
-    assert len(set(keys)) == 4 + 3 + 4 + 1  # 12: two pairs share the address b, and all share the limit of all users
+    assert len(set(keys)) == 4 + 3 + 4 + 1  # keys of 4 pairs, 3 addresses, 4 users, and one key of all users
     assert {len(key) for key in keys} == {64}
 
 
@@ -154,13 +154,13 @@ def test_known_address_can_log_in_after_others_exhaust_the_limit(throttle: Throt
     assert taken(throttle, [("alice", "198.51.100.2")]) == 0
 
 
-def test_known_address_is_limited_too(throttle: Throttle) -> None:
+def test_known_address_is_limited_to_10_failures(throttle: Throttle) -> None:
     throttle.remember("alice", "198.51.100.1")
 
     assert taken(throttle, [("alice", "198.51.100.1")] * 12) == MAX_PER_USER_AND_ADDRESS
 
 
-def test_address_known_for_another_user_is_limited(throttle: Throttle) -> None:
+def test_address_known_only_for_another_user_is_limited(throttle: Throttle) -> None:
     throttle.remember("mallory", "192.0.2.200")
     taken(throttle, [("alice", address) for address in STRANGERS for _ in range(10)])
 

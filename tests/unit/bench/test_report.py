@@ -19,21 +19,21 @@ RESULTS = {
 }
 
 
-def test_ratio_is_the_median_of_the_rounds_ratios() -> None:
+def test_ratio_is_the_median_of_the_ratios_per_round() -> None:
     speed, cpu = report.ratio(RESULTS, 32, "naive")
 
     assert speed == 2.0  # the median of the rounds' ratios 3, 2 and 2
     assert cpu == pytest.approx(0.5)
 
 
-def test_table_has_medians_with_their_spread() -> None:
+def test_table_has_medians_with_the_smallest_and_largest_value() -> None:
     table = report.table(RESULTS, {"naive": "stored", OURS: "safe"}, 32, "naive")
 
     (line,) = [line for line in table.splitlines() if OURS in line]
     assert line.split(" | ")[1:4] == ["safe", "400 (300-600)", "2.00 (2.00-3.00) x"]
 
 
-def test_table_of_limits_has_the_cost_of_each_group() -> None:
+def test_limits_table_has_the_rate_and_cpu_time_per_group() -> None:
     (line,) = [line for line in report.limits_table({"produce": [sample(900, 35)]}).splitlines() if "produce" in line]
 
     assert line == "| produce | 90 | 35 | 100 | 50 |"

@@ -1,4 +1,4 @@
-"""`retail load` refuses invalid options before it sends anything."""
+"""`retail load`: the options that it refuses, its table and its exit codes."""
 
 import io
 import json
@@ -35,7 +35,7 @@ def test_invalid_options_exit_with_2(arguments: list[str], sentence: str) -> Non
     assert sentence in " ".join(result.stderr.replace("\u2502", " ").split())
 
 
-def test_missing_address_and_local_stack_exits_with_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_without_address_or_local_stack_exits_with_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
     result = retail("--count", "1")
@@ -44,8 +44,8 @@ def test_missing_address_and_local_stack_exits_with_2(tmp_path: Path, monkeypatc
     assert "start the local stack with `make run`" in result.stderr
 
 
-def test_refused_connection_is_reported_without_long_retries(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(command, "START_SECONDS", 0.0)  # 0 instead of 5 s, in which a refused connection is retried
+def test_refused_connection_exits_with_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(command, "START_SECONDS", 0.0)  # instead of 5 s of retries
 
     result = retail("--url", "https://localhost:1", "--count", "1", "--ledger", str(tmp_path / "l"))
 

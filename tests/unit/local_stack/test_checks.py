@@ -1,4 +1,4 @@
-"""Each requirement that the machine lacks is reported in one sentence with its fix. Loader messages are glibc's."""
+"""A requirement that the machine lacks is reported in one sentence with its fix. The loader messages are glibc's."""
 
 import os
 import platform
@@ -43,7 +43,7 @@ def test_unsupported_processor_is_reported(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """Record changes to the limit of open files instead of making them."""
+    """Record each new limit of open files, as soft and hard limit, instead of setting it."""
     made: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "setrlimit", lambda _which, pair: made.append(pair))
     return made
@@ -88,14 +88,14 @@ def test_missing_temporary_folder_is_reported(monkeypatch: pytest.MonkeyPatch) -
         checks.find_temporary_folder()
 
 
-def test_root_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
+def test_root_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(StackError, match=r"file/root cannot be written \(Not a directory\).*--root FOLDER"):
         checks.create_root(tmp_path / "file" / "root")
 
 
-def test_root_of_another_user_is_rejected_with_the_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_error_names_the_user_who_owns_the_root_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
 
     with pytest.raises(StackError, match=f"belongs to {pwd.getpwuid(os.getuid()).pw_name}: run this command as"):
@@ -118,7 +118,7 @@ def test_cache_is_in_the_checkout_when_home_cannot_be_written(monkeypatch: pytes
         assert jars.cache().is_dir()
 
 
-def test_missing_folder_for_kafka_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_folder_for_kafkas_jars_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(jars, "REPOSITORY", tmp_path / "file")

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[3] / "locks" / "install.sh"
-# A script in place of Python: it makes a .venv with a copy of itself as Python, and with a uv that writes each call to
-# the file `calls`.
+# A fake Python: `-m venv` makes a .venv with a copy of this script and a fake uv. They write their calls to `calls`.
 PYTHON = """#!/bin/sh
 case "$*" in
 *"-m venv .venv"*)
@@ -123,7 +122,7 @@ def test_missing_home_and_tmpdir_are_replaced(checkout: Path) -> None:
     assert "TMPDIR (/nonexistent/tmp) is not a folder that can be written: using /tmp" in done.stderr
 
 
-def test_failed_installation_removes_its_marker(checkout: Path) -> None:
+def test_failed_installation_removes_the_earlier_marker(checkout: Path) -> None:
     install(checkout, "dev")
 
     assert install(checkout, "dev", FAIL_UV="1").returncode == 1

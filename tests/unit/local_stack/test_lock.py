@@ -15,7 +15,7 @@ DEAD = "999999999"  # a process id larger than Linux can assign
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder that is locked through another open file."""
+    """A folder that is locked, as if by another stack."""
     with (tmp_path / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield tmp_path

@@ -1,4 +1,4 @@
-"""Paths with blanks, quotes and non-ASCII letters in the files that servers read."""
+"""How paths with blanks, quotes and non-ASCII letters are written into configuration files and commands."""
 
 from pathlib import Path
 

@@ -22,7 +22,7 @@ ROOM = {
 
 
 def used(offset: int) -> set[int]:
-    """Return every port of the largest stack at this offset."""
+    """Return every port that the largest stack uses at this offset."""
     return {first + n for name, first in ports.fixed(offset).items() for n in range(ROOM.get(name, ports.REPLICAS))}
 
 
@@ -31,7 +31,7 @@ def test_each_part_has_its_own_ports() -> None:
 
 
 @pytest.mark.parametrize("offset", range(1000, ports.HIGHEST_OFFSET + 1, 1000))
-def test_stacks_a_multiple_of_1000_apart_share_no_port(offset: int) -> None:
+def test_stacks_with_offsets_1000_apart_share_no_port(offset: int) -> None:
     assert not used(0) & used(offset)
 
 

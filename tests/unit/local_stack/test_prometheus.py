@@ -1,4 +1,4 @@
-"""Prometheus and Grafana of the local stack: their configuration, and the error if one is not installed."""
+"""Prometheus and Grafana of the local stack: their configuration, and what happens without them."""
 
 import shutil
 import subprocess
@@ -37,7 +37,7 @@ def test_alerts_have_no_unreplaced_placeholder() -> None:
     assert 'up{namespace="local", pod=~"retail-.*"} == 0' in text
 
 
-def test_durations_and_ages_in_alerts_are_divided() -> None:
+def test_divisor_shortens_the_durations_and_ages_in_alerts() -> None:
     divided = prometheus.rules(20)
     alerts = {
         rule["alert"]: rule for group in yaml.safe_load(divided)["groups"] for rule in group["rules"] if "alert" in rule
@@ -68,7 +68,7 @@ def test_missing_prometheus_is_reported(tmp_path: Path, monkeypatch: pytest.Monk
     assert said == [prometheus.NO_PROMETHEUS]
 
 
-def test_package_is_unpacked_without_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prometheus_package_is_unpacked_without_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def call(*command: str, folder: Path) -> None:
         if command[0] == "apt-get":
             (folder / "prometheus_1_amd64.deb").touch()
@@ -84,7 +84,7 @@ def test_package_is_unpacked_without_root(tmp_path: Path, monkeypatch: pytest.Mo
     assert prometheus.binary() == tmp_path / "prometheus" / "usr" / "bin" / "prometheus"
 
 
-def test_machine_without_apt_has_no_prometheus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_without_apt_gets_no_prometheus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def call(*_: Any, **__: Any) -> None:
         raise FileNotFoundError
 

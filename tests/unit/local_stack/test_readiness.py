@@ -1,4 +1,4 @@
-"""The readiness check of a part, by its URL."""
+"""Whether a part of the local stack is ready, by the response of its check URL."""
 
 import http.server
 import threading
@@ -12,7 +12,7 @@ from support.free_ports import free_port
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    """A server whose path is the status that it returns."""
+    """The URL of a server that returns the status in the path, such as 503 for `/503`."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""The pictures of the boards."""
+"""The pictures of the boards and of a trace."""
 
 from xml.etree import ElementTree as ET
 
@@ -33,7 +33,7 @@ def fills(picture: ET.Element) -> list[str]:
     return [element.attrib["fill"] for element in picture.iter("{http://www.w3.org/2000/svg}rect")]
 
 
-def test_missing_samples_are_not_drawn() -> None:
+def test_line_has_a_gap_where_samples_are_missing() -> None:
     picture = drawn(GAPS, Series("lag", [(0, 1), (1, 2), (50, 2), (51, 1)]))
 
     assert len([*picture.iter("{http://www.w3.org/2000/svg}polyline")]) == 2
@@ -43,14 +43,14 @@ def test_panel_without_series_shows_no_data() -> None:
     assert "No data" in texts(drawn(GAPS))
 
 
-def test_stat_has_the_colour_of_its_threshold_and_its_unit() -> None:
+def test_stat_shows_its_unit_and_is_red_above_the_threshold() -> None:
     picture = drawn(STAT, Series("age", [(0, 5), (1, 150)]))
 
     assert drawing.COLORS["red"] in fills(picture)
     assert "2.5 min" in texts(picture)
 
 
-def test_timeline_has_the_colour_of_each_state() -> None:
+def test_timeline_draws_each_state_in_its_colour() -> None:
     picture = drawn(STATE, Series("kafka", [(0, 0), (40, 2), (60, 1)]))
 
     assert [fill for fill in fills(picture) if fill in drawing.COLORS.values()] == [
@@ -70,7 +70,7 @@ def test_every_board_can_be_drawn() -> None:
         assert {panel.title for panel in board.panels} <= set(texts(ET.fromstring(picture)))  # noqa: S314
 
 
-def test_trace_shows_each_span_in_the_order_of_their_starts() -> None:
+def test_trace_shows_the_spans_in_the_order_of_their_starts() -> None:
     def bar(label: str, start: float, depth: int, *, has_failed: bool = False) -> Bar:
         return Bar(label=label, note="a <b>", start=start, end=start + 2, depth=depth, has_failed=has_failed)
 

@@ -18,7 +18,7 @@ NAMES = {name for name, _ in BACKLOG.values()}
 
 
 class FakeReader:
-    """A fake backlog reader that takes `seconds`, or raises `error`."""
+    """A backlog reader whose `read` takes `seconds`, then returns fixed numbers, or raises `error` if it is set."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -33,7 +33,7 @@ class FakeReader:
 
 
 class MonitorHarness:
-    """A backlog monitor on a fake reader; `shown` are the samples that Prometheus would get."""
+    """A backlog monitor with a fake reader. `shown` maps each backlog metric that has a sample to its value."""
 
     def __init__(self) -> None:
         self.clock, self.registry = Clock(), CollectorRegistry()
@@ -98,7 +98,7 @@ def test_thread_stops_on_close(harness: MonitorHarness) -> None:
     assert harness.monitor.close()
 
 
-def test_long_backlog_is_counted_up_to_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_backlog_is_counted_only_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog, "LIMIT", 3)
     relay = RelayHarness()
     for _ in range(5):

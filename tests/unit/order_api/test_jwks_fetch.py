@@ -36,7 +36,7 @@ def test_empty_key_set_is_valid() -> None:
     assert parse(key_set()) == {}
 
 
-def test_keys_of_other_types_are_ignored() -> None:
+def test_rsa_key_beside_an_ed25519_key_is_ignored() -> None:
     rsa = {"kty": "RSA", "kid": "rsa", "n": "AQAB", "e": "AQAB", "alg": "RS256"}
 
     assert set(parse(key_set(jwk("a"), rsa))) == {"a"}
@@ -114,7 +114,7 @@ def test_key_set_is_fetched_over_tls(jwks_server: JwksServer) -> None:
     assert set(make_fetcher(jwks_url=jwks_server.url, ca_file=jwks_server.ca)()) == {"a"}
 
 
-def test_server_of_unknown_authority_is_rejected(jwks_server: JwksServer, tmp_path: Path) -> None:
+def test_server_certificate_of_an_unknown_authority_is_rejected(jwks_server: JwksServer, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     Authority(other)
@@ -126,7 +126,9 @@ def test_server_of_unknown_authority_is_rejected(jwks_server: JwksServer, tmp_pa
 @pytest.mark.parametrize(
     ("status", "body"), [(503, b"{}"), (404, b"{}"), (301, key_set(jwk("a"))), (200, b" " * (keys.MAX_BYTES + 1))]
 )
-def test_other_response_fails_the_fetch(jwks_server: JwksServer, status: int, body: bytes) -> None:
+def test_bad_status_redirect_or_oversized_response_fails_the_fetch(
+    jwks_server: JwksServer, status: int, body: bytes
+) -> None:
     jwks_server.status, jwks_server.body, jwks_server.headers = status, body, {"Location": jwks_server.url}
 
     with pytest.raises(JwksFetchFailed):

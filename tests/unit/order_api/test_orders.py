@@ -32,7 +32,7 @@ def request(**changes: Any) -> OrderRequest:
 
 
 @given(moments, randomness)
-def test_order_id_is_a_uuid7_with_its_time(moment: datetime, random: bytes) -> None:
+def test_order_id_is_a_uuid7_of_the_given_time(moment: datetime, random: bytes) -> None:
     uuid = UUID(orders.new_id(moment, random))
 
     assert (uuid.version, uuid.variant) == (7, "specified in RFC 4122")
@@ -40,7 +40,9 @@ def test_order_id_is_a_uuid7_with_its_time(moment: datetime, random: bytes) -> N
 
 
 @given(moments, moments, randomness, randomness)
-def test_order_ids_sort_by_milliseconds(one: datetime, other: datetime, first: bytes, second: bytes) -> None:
+def test_order_ids_sort_by_their_time_in_milliseconds(
+    one: datetime, other: datetime, first: bytes, second: bytes
+) -> None:
     assume(int(one.timestamp() * 1000) < int(other.timestamp() * 1000))
 
     assert orders.new_id(one, first) < orders.new_id(other, second)
@@ -61,8 +63,8 @@ def test_fingerprints_are_equal_only_for_equal_orders(one: orders.Order, other: 
     assert (orders.fingerprint(one) == orders.fingerprint(other)) == (one == other)
 
 
-def test_fingerprint_is_stable_across_versions() -> None:
-    """Otherwise a retry after an upgrade would be rejected as a different order."""
+def test_fingerprint_is_stable_across_releases() -> None:
+    """If it changed, a retry after an upgrade would be rejected as a different order."""
     item = {"item": "pear", "quantity": 2, "price": 3}
     order = orders.validate(request(cost="12.50", orderitems=["apple", item]), ("USD",))
 
@@ -95,7 +97,7 @@ def test_invalid_userid_is_rejected(userid: str) -> None:
 @given(
     st.lists(st.tuples(st.integers(1, 10_000), st.integers(1, 10**9)), min_size=1, max_size=100), st.integers(1, 10**9)
 )
-def test_cost_must_equal_the_sum_of_all_prices(lines: list[tuple[int, int]], cost: int) -> None:
+def test_cost_must_equal_the_total_if_all_items_are_priced(lines: list[tuple[int, int]], cost: int) -> None:
     entries: list[Any] = [OrderItem("x", quantity, Amount(price)) for quantity, price in lines]
     total = sum(quantity * price for quantity, price in lines)
 
@@ -107,7 +109,7 @@ def test_cost_must_equal_the_sum_of_all_prices(lines: list[tuple[int, int]], cos
 
 
 @given(checked, ids)
-def test_event_of_a_document_survives_an_encoding_round_trip(order: orders.Order, order_id: str) -> None:
+def test_event_built_from_a_document_survives_encoding_and_decoding(order: orders.Order, order_id: str) -> None:
     record = orders.build_document(order, order_id=order_id, now=NOW)
     event = orders.build_event(record)
     key, value, headers = events.encode(event, record["outbox"]["traceparent"])

@@ -35,7 +35,7 @@ def database(servers: ReplicaSet) -> Any:
 
 
 def place(servers: ReplicaSet, *ages: int) -> list[str]:
-    """Store one order for each age in seconds; return their ids."""
+    """Store one order for each of these ages in seconds; return the order ids."""
     breaker = Breaker("mongodb", BreakerMetrics(CollectorRegistry()))
     store = OrderStore(database(servers), breaker, breaker)
     order = orders.Order("alice", Amount(100), "USD", (OrderItem("apple"),))
@@ -56,7 +56,7 @@ def test_orders_with_rejected_claims_are_skipped_for_30_seconds(servers: Replica
     assert found == [[third], [third], [first, second]]
 
 
-def test_clock_set_back_does_not_extend_the_skip(servers: ReplicaSet, outbox: Outbox) -> None:
+def test_clock_set_back_ends_the_skip_of_rejected_orders(servers: ReplicaSet, outbox: Outbox) -> None:
     rejected = place(servers, 500)
     servers.rejected_ids.update(rejected)
     outbox.claim(rejected, "c", NOW)

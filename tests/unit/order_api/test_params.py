@@ -25,7 +25,7 @@ def test_cursor_decodes_to_its_order(order_id: str) -> None:
 
 
 @given(st.one_of(st.text(), st.binary(max_size=40).map(lambda b: base64.urlsafe_b64encode(b).decode())))
-def test_foreign_cursor_is_rejected(text: str) -> None:
+def test_text_that_is_not_a_cursor_is_rejected(text: str) -> None:
     try:
         order_id = params.decode_cursor(text)
     except InvalidParameter:
@@ -39,7 +39,7 @@ def test_error_of_an_invalid_cursor_names_next_cursor() -> None:
 
 
 @given(visible)
-def test_quotes_do_not_change_an_idempotency_key(key: str) -> None:
+def test_quotes_around_an_idempotency_key_are_ignored(key: str) -> None:
     assume(len(key) <= 255)
 
     assert params.parse_idempotency_key(key) == params.parse_idempotency_key(f'"{key}"') == key

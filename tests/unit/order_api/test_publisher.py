@@ -12,7 +12,7 @@ UNKNOWN_TOPIC = KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
 
 
 @pytest.mark.parametrize("rejection", [BufferError("Local: Queue full"), UNKNOWN_TOPIC, ZeroDivisionError()])
-def test_produce_errors_open_the_breaker_and_lose_nothing(harness: RelayHarness, rejection: Exception) -> None:
+def test_produce_errors_open_the_breaker_and_lose_no_event(harness: RelayHarness, rejection: Exception) -> None:
     harness.producer.produce_error = lambda: rejection
     for _ in range(6):
         harness.place()
@@ -28,7 +28,7 @@ def test_produce_errors_open_the_breaker_and_lose_nothing(harness: RelayHarness,
     assert sorted(harness.published()) == sorted(harness.servers.primary)
 
 
-def test_failed_deliveries_are_one_log_line_in_30_seconds(harness: RelayHarness) -> None:
+def test_failed_deliveries_write_one_log_line_in_30_seconds(harness: RelayHarness) -> None:
     harness.producer.delivers_on_poll = False
     for _ in range(4):
         harness.place()
@@ -45,7 +45,7 @@ def test_failed_deliveries_are_one_log_line_in_30_seconds(harness: RelayHarness)
     assert [line["suppressed"] for line in later] == [3]
 
 
-def test_nothing_is_claimed_while_the_breaker_is_open(harness: RelayHarness) -> None:
+def test_no_outbox_entry_is_claimed_while_the_breaker_is_open(harness: RelayHarness) -> None:
     harness.producer.delivers_on_poll = False
     for _ in range(5):
         harness.place()
@@ -79,7 +79,7 @@ def test_fatal_error_replaces_the_producer_after_a_back_off(harness: RelayHarnes
     assert len(harness.published()) == 1
 
 
-def test_fatal_error_from_poll_fails_events_in_flight(harness: RelayHarness) -> None:
+def test_event_in_flight_at_a_fatal_error_is_published_later(harness: RelayHarness) -> None:
     harness.producer.delivers_on_poll = False
     harness.place()
     harness.step()

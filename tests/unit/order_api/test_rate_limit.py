@@ -1,4 +1,4 @@
-"""Token buckets: when a token is granted, when the next one is available, and bounded memory."""
+"""Token buckets: when a token is granted, when the next one is available, and which keys are forgotten."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def limiter(rate: str = "10/20", *, max_keys: int = 100) -> tuple[RateLimiter, C
 
 
 def granted(limiter: RateLimiter, key: str = "alice", tries: int = 1000) -> int:
-    """Take tokens until the first rejection; return how many were granted."""
+    """Take tokens until the first rejection, or `tries` times; return how many tokens were granted."""
     for number in range(tries):
         try:
             limiter.take(key)

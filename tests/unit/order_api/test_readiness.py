@@ -29,7 +29,7 @@ def new_store() -> OrderStore:
 
 @pytest.fixture
 def tasks() -> Iterator[list[StartupTask]]:
-    """A list of tasks that are closed after the test."""
+    """An empty list; the startup tasks that the test adds to it are closed after the test."""
     started: list[StartupTask] = []
     yield started
     for task in started:

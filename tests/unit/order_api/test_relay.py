@@ -1,4 +1,4 @@
-"""The outbox relay: fast path, outbox entries, gauges, and its thread."""
+"""The outbox relay: the fast path, the outbox entries, and the relay's thread."""
 
 import pytest
 

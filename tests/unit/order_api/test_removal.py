@@ -1,4 +1,4 @@
-"""Outbox entries of delivered events: left to order-processor at first, removed before they fall due."""
+"""The relay leaves the outbox entry of a delivered event to order-processor, and removes it before it falls due."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,7 +16,7 @@ LEFT_SECONDS = (orders.GRACE - MARGIN).total_seconds()
 
 @pytest.fixture
 def removed(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return the sizes of all removals that follow, of entries of the fast path."""
+    """Return a list to which each later removal of fast-path entries adds the number of entries."""
     sizes: list[int] = []
     (outbox,) = harness.outboxes
     remove = outbox.remove_unclaimed
@@ -58,7 +58,7 @@ def test_entry_of_a_placed_order_is_removed_before_it_falls_due(harness: RelayHa
     assert harness.clock.now < record["outbox"]["due"] - MARGIN / 2
 
 
-def test_order_processed_meanwhile_is_not_changed(harness: RelayHarness) -> None:
+def test_order_processed_before_the_removal_is_not_changed(harness: RelayHarness) -> None:
     record = harness.place()
     harness.step()
     harness.transitions.process([record["_id"]], at=harness.clock.now)
@@ -70,8 +70,8 @@ def test_order_processed_meanwhile_is_not_changed(harness: RelayHarness) -> None
     assert len(harness.published()) == 1
 
 
-def test_entry_of_an_order_redriven_meanwhile_is_kept(harness: RelayHarness) -> None:
-    """Its event is to be published again."""
+def test_entry_of_an_order_redriven_before_the_removal_is_kept(harness: RelayHarness) -> None:
+    """The redrive made a new entry, because the event must be published again."""
     record = harness.place()
     harness.step()
     harness.transitions.fail([record["_id"]], at=harness.clock.now, reason="out of stock")
@@ -90,7 +90,7 @@ def test_entry_of_an_order_redriven_meanwhile_is_kept(harness: RelayHarness) -> 
 @pytest.mark.parametrize(
     "changed", [{"outbox.claim": "somebody-else"}, {"outbox.due": "excluded"}], ids=["claimed", "excluded"]
 )
-def test_entry_changed_meanwhile_is_kept(harness: RelayHarness, changed: Document) -> None:
+def test_entry_claimed_or_excluded_before_the_removal_is_kept(harness: RelayHarness, changed: Document) -> None:
     record = harness.place()
     harness.step()
     harness.change(record["_id"], changed)
@@ -99,7 +99,7 @@ def test_entry_changed_meanwhile_is_kept(harness: RelayHarness, changed: Documen
     assert len(harness.entries()) == 1
 
 
-def test_entry_delivered_late_is_removed_within_a_round(harness: RelayHarness) -> None:
+def test_entry_of_a_late_delivery_is_removed_within_one_second(harness: RelayHarness) -> None:
     harness.producer.delivers_on_poll = False
     harness.place()
     harness.step()
@@ -123,7 +123,7 @@ def test_entries_are_removed_in_batches(harness: RelayHarness, removed: list[int
     assert harness.entries() == []
 
 
-def test_entries_beyond_the_limit_are_removed_at_once(
+def test_oldest_entries_beyond_the_limit_are_removed_at_once(
     harness: RelayHarness, monkeypatch: pytest.MonkeyPatch, removed: list[int]
 ) -> None:
     monkeypatch.setattr(removal, "LIMIT", 2)
@@ -134,7 +134,7 @@ def test_entries_beyond_the_limit_are_removed_at_once(
     assert harness.entries() == [record["outbox"] for record in placed[3:]]
 
 
-def test_entries_left_to_the_processor_are_removed_at_a_stop(harness: RelayHarness, removed: list[int]) -> None:
+def test_drain_removes_entries_that_were_left_to_the_processor(harness: RelayHarness, removed: list[int]) -> None:
     harness.place()
     harness.step()
     before = len(harness.entries())

@@ -19,7 +19,7 @@ def test_page_has_at_least_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
     page, last = responses.to_page(records, limit=3, on_malformed=lambda error: pytest.fail(str(error)))
 
     assert (len(page), last) == (1, "c")
-    assert next(records)["_id"] == "a"  # only one order beyond the page is read from the cursor
+    assert next(records)["_id"] == "a"  # b was read to see that there is a next page; a was not
 
 
 def test_page_omits_malformed_orders_and_continues_after_them() -> None:

@@ -28,7 +28,7 @@ RECORD = {"_id": "tried", "userid": "alice"}
 
 
 class FailingDatabase:
-    """A database with one collection; every operation raises `error` and is counted."""
+    """A database with one collection; every operation raises `error`, and `calls` counts inserts and reads."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -79,7 +79,7 @@ def read_list(store: OrderStore) -> list[Any]:
         WriteError("document failed validation", 121),
     ],
 )
-def test_insert_that_was_certainly_not_applied_is_unavailable(error: Exception) -> None:
+def test_insert_that_was_certainly_not_applied_raises_store_unavailable(error: Exception) -> None:
     with pytest.raises(StoreUnavailable):
         failing(error)[0].insert(RECORD)
 
@@ -100,7 +100,7 @@ def test_insert_that_was_certainly_not_applied_is_unavailable(error: Exception) 
         OperationFailure("whatever comes next", 99999),
     ],
 )
-def test_insert_that_may_have_been_applied_is_outcome_unknown(error: Exception) -> None:
+def test_insert_that_may_have_been_applied_raises_outcome_unknown(error: Exception) -> None:
     with pytest.raises(OutcomeUnknown) as outcome:
         failing(error)[0].insert(RECORD)
 
@@ -116,7 +116,7 @@ def test_duplicate_key_does_not_open_the_breaker() -> None:
     assert breaker.state == "closed"
 
 
-def test_open_breaker_rejects_calls_with_the_remaining_time() -> None:
+def test_open_breaker_rejects_an_insert_with_retry_after() -> None:
     store, database, breaker = failing(AutoReconnect())
     for _ in range(CONSECUTIVE_FAILURES):
         with pytest.raises(StoreUnavailable):
@@ -132,7 +132,7 @@ def test_open_breaker_rejects_calls_with_the_remaining_time() -> None:
 @pytest.mark.parametrize(
     "error", [AutoReconnect(), ServerSelectionTimeoutError(), OperationFailure("not authorized", 13)]
 )
-def test_failed_read_is_unavailable(error: Exception) -> None:
+def test_failed_read_raises_store_unavailable(error: Exception) -> None:
     store = failing(error)[0]
 
     for read in (lambda: store.find("x", "alice"), lambda: store.is_pending("x", "alice")):
@@ -140,7 +140,7 @@ def test_failed_read_is_unavailable(error: Exception) -> None:
             read()
 
 
-def test_failed_lists_open_only_the_breaker_for_lists() -> None:
+def test_failed_list_reads_open_only_the_breaker_for_lists() -> None:
     store, database, breaker = failing(NetworkTimeout("timed out"))
     for _ in range(CONSECUTIVE_FAILURES):
         with pytest.raises(StoreUnavailable):

@@ -1,4 +1,4 @@
-"""The sweep: one replica claims what the fast path missed, publishes it, and retries after a failure."""
+"""The sweep: one replica claims orders that the fast path missed, publishes their events, and retries failures."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from shared.resilience.breaker import MAX_PROBES, OPEN_SECONDS
 from support.relay import RelayHarness
 
 
-def test_sweep_publishes_after_the_grace_of_the_fast_path(harness: RelayHarness) -> None:
+def test_sweep_publishes_only_after_the_grace_period(harness: RelayHarness) -> None:
     record = harness.place(enqueued=False)
     harness.step(4.5)
     early = harness.published()
@@ -75,7 +75,7 @@ def test_full_batch_is_followed_by_the_next_without_pause(harness: RelayHarness)
     assert len(harness.published()) == 2 * BATCH + 1
 
 
-def test_due_time_minutes_in_the_future_counts_as_due(harness: RelayHarness) -> None:
+def test_due_time_a_few_minutes_ahead_counts_as_due(harness: RelayHarness) -> None:
     record = harness.place(enqueued=False)
     harness.change(record["_id"], {"outbox.due": harness.clock.now + timedelta(minutes=3)})
     harness.step(2)
@@ -84,7 +84,7 @@ def test_due_time_minutes_in_the_future_counts_as_due(harness: RelayHarness) -> 
     assert len(harness.published()) == 1
 
 
-def test_order_without_majority_is_not_published(harness: RelayHarness) -> None:
+def test_order_not_yet_on_a_majority_is_not_published(harness: RelayHarness) -> None:
     record = harness.place(enqueued=False)
     del harness.servers.view[record["_id"]]
     harness.step(6)
@@ -198,9 +198,7 @@ def test_order_that_cannot_be_published_fails_after_five_attempts(harness: Relay
     assert harness.published() == [other]
 
 
-def test_order_that_cannot_fail_is_excluded_from_sweep_and_backlog(
-    harness: RelayHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_order_that_cannot_become_failed_is_excluded(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     guilty, other = (harness.place(enqueued=False)["_id"] for _ in range(2))
     harness.change(guilty, {"cost": "much"})
     update = harness.servers.update

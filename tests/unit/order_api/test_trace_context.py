@@ -48,7 +48,7 @@ def test_trace_context_survives_a_redrive(harness: RelayHarness) -> None:
     assert harness.traceparents() == [HEADER, HEADER]
 
 
-def test_trace_context_of_an_earlier_releases_outbox_entry_is_published(harness: RelayHarness) -> None:
+def test_trace_context_stored_by_an_earlier_release_is_published(harness: RelayHarness) -> None:
     order_id = harness.place(enqueued=False)["_id"]
     harness.change(order_id, {"outbox.traceparent": TRACE})
     harness.step(6)
@@ -81,7 +81,7 @@ def test_each_send_has_a_span_with_path_attempt_and_partition(harness: RelayHarn
     assert [send.attributes["messaging.kafka.offset"] for send in sends] == [0, 1]
 
 
-def test_send_spans_have_the_error_and_the_attempt(harness: RelayHarness) -> None:
+def test_span_of_each_send_has_the_error_and_attempt_number(harness: RelayHarness) -> None:
     harness.place(traceparent=TRACE)
     harness.producer.delivers_on_poll = False
     harness.step()
@@ -125,7 +125,7 @@ def test_log_lines_about_an_event_have_its_trace_id(harness: RelayHarness) -> No
 
 
 @pytest.mark.parametrize("malformed", ["", "x1", TRACE[:-1]])
-def test_malformed_trace_context_in_an_entry_is_ignored(harness: RelayHarness, malformed: str) -> None:
+def test_malformed_trace_context_in_an_outbox_entry_is_ignored(harness: RelayHarness, malformed: str) -> None:
     order_id = harness.place(enqueued=False)["_id"]
     harness.change(order_id, {"outbox.traceparent": malformed})
     harness.step(6)

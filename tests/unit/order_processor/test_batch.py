@@ -1,4 +1,4 @@
-"""What a line of the log says about an error."""
+"""How a log line describes an error."""
 
 import pytest
 from pymongo.errors import DuplicateKeyError, WriteError
@@ -19,6 +19,6 @@ from order_processor.batch import describe
         ),
     ],
 )
-def test_data_of_the_document_is_left_out(error: Exception, text: str) -> None:
+def test_logged_error_omits_the_data_of_the_document(error: Exception, text: str) -> None:
     assert "secret" in str(error)
     assert describe(error) == text

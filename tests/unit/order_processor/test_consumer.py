@@ -31,7 +31,7 @@ def test_unfinished_batch_commits_nothing(topic: FakeTopic) -> None:
     assert not harness.consumer.is_idle
 
 
-def test_outage_pauses_double_up_to_thirty_seconds(topic: FakeTopic) -> None:
+def test_pauses_in_an_outage_double_up_to_thirty_seconds(topic: FakeTopic) -> None:
     attempts: list[float] = []
     harness = ConsumerHarness(topic)
 
@@ -45,7 +45,7 @@ def test_outage_pauses_double_up_to_thirty_seconds(topic: FakeTopic) -> None:
     pauses = [round(after - before, 1) for before, after in pairwise(attempts)]
     assert pauses[:4] == pytest.approx([0.1, 0.2, 0.4, 0.8], abs=0.11)
     assert max(pauses) == pytest.approx(30.0, abs=0.2)
-    # the consumer polls during its pauses
+    # the consumer went on polling during the pauses
     assert harness.consumer.last_poll_at == pytest.approx(harness.seconds, abs=0.2)
 
 
@@ -124,7 +124,7 @@ def test_recreated_topic_is_read_from_its_beginning(topic: FakeTopic) -> None:
     assert all(topic.committed[number] == end for number, end in ends(topic).items() if end)
 
 
-def test_end_after_control_records_is_committed_once(topic: FakeTopic) -> None:
+def test_partition_end_after_control_records_is_committed_once(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
     for events in topic.partitions:
         events.append(CONTROL_RECORD)
@@ -139,7 +139,7 @@ def test_end_after_control_records_is_committed_once(topic: FakeTopic) -> None:
     assert commits.count("commit") == 1
 
 
-def test_new_consumer_commits_the_end_after_control_records(topic: FakeTopic) -> None:
+def test_new_consumer_commits_the_partition_end_after_control_records(topic: FakeTopic) -> None:
     ConsumerHarness(topic).poll(2)
     (first,) = topic.members
     topic.leave(first)
@@ -150,7 +150,7 @@ def test_new_consumer_commits_the_end_after_control_records(topic: FakeTopic) ->
     assert topic.committed == ends(topic)
 
 
-def test_end_is_not_committed_before_its_events_are_done(topic: FakeTopic) -> None:
+def test_partition_end_is_committed_only_after_its_events(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
     harness.handler.before_handling = outage
     topic.partitions[0].append(CONTROL_RECORD)
@@ -191,13 +191,13 @@ def test_consumer_reports_busy_during_long_handling(topic: FakeTopic) -> None:
     assert not harness.consumer.is_busy
 
 
-def test_session_timeout_is_set_for_classic_protocol_only() -> None:
+def test_session_timeout_is_set_only_for_the_classic_protocol() -> None:
     assert client_config("consumer")["enable.partition.eof"] is True
     assert "session.timeout.ms" not in client_config("consumer")
     assert client_config("classic")["session.timeout.ms"] == 10_000
 
 
-def test_broker_collects_events_no_longer_than_half_a_poll() -> None:
+def test_broker_waits_for_events_at_most_half_a_poll() -> None:
     config = client_config("consumer")
 
     assert config["fetch.min.bytes"] > 1

@@ -15,7 +15,7 @@ def test_close_finishes_and_commits_the_batch_in_flight(topic: FakeTopic) -> Non
     def once(_: Batch) -> None:
         if left:
             left.pop()
-            raise ConnectionError("a moment")
+            raise ConnectionError("MongoDB is unavailable")
 
     harness.handler.before_handling = once
     harness.poll()

@@ -14,9 +14,9 @@ from support.handler import PLACED_AT, TAKEN_AT
 
 
 class Producer:
-    """A producer that reports deliveries at `flush`.
+    """A producer that reports deliveries at `flush`. While `error` is set, every delivery fails with it.
 
-    Records above `limit` bytes are rejected, at `produce` or by the broker; with `error` all others fail.
+    A record above `limit` bytes is rejected: by `produce` if `rejects_itself`, otherwise in its delivery report.
     """
 
     def __init__(self, *, limit: int = 10_000, rejects_itself: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""The handler processes each order of a batch once, fails rejected ones alone, and counts no attempt in an outage."""
+"""The handler processes each order once, fails only rejected orders, and counts no attempt during an outage."""
 
 from datetime import timedelta
 from typing import Any
@@ -91,7 +91,7 @@ def test_order_not_yet_on_a_majority_reads_as_placed() -> None:
     harness = HandlerHarness()
     harness.servers.insert(document("1"))
     harness.servers.replicate()
-    harness.servers.fail_over(trailing=1)  # the new primary's majority view does not show it yet
+    harness.servers.fail_over(trailing=1)  # the new primary's majority view does not have order 1 yet
     orders = harness.orders
 
     assert orders.states(["1"])["1"].status == "PLACED"
@@ -120,7 +120,7 @@ def test_attempts_are_counted_only_for_the_rejected_order() -> None:
 
     batch = harness.handle(*(message(str(n), offset=n) for n in range(500)))
 
-    assert len(updates) < 20  # far fewer than one for each order
+    assert len(updates) < 20  # far fewer updates than orders
     assert [record.attempts for record in batch.pending] == [1]
     assert batch.done == {("orders.placed", 0): 250}
     assert sum(order["status"] == "PROCESSED" for order in harness.servers.view.values()) == 499
@@ -155,7 +155,7 @@ def test_order_fails_after_five_failed_attempts(monkeypatch: pytest.MonkeyPatch)
     assert harness.count("retail_orders_failed_total", reason="error") == 1
 
 
-def test_raising_rule_fails_only_the_orders_it_raises_on() -> None:
+def test_rule_that_raises_fails_only_the_order_concerned() -> None:
     def decide(event: Any, **_: Any) -> Rejected | None:
         if event.orderid == "1":
             raise ZeroDivisionError("a defect")

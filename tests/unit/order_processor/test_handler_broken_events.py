@@ -1,4 +1,4 @@
-"""Broken events become dead letters without a change to any order, and stay in flight until Kafka has those."""
+"""A broken event becomes a dead letter, changes no order, and stays in flight until Kafka has the dead letter."""
 
 from collections.abc import Callable
 
@@ -61,7 +61,7 @@ def test_event_of_unknown_order_becomes_dead_letter() -> None:
     assert [type(letter.error).__name__ for letter in harness.dead_letters.sent] == ["UnknownOrder"]
 
 
-def test_event_stays_in_flight_while_dead_letters_fail() -> None:
+def test_broken_event_stays_in_flight_while_its_dead_letter_fails() -> None:
     harness = HandlerHarness(document("1"))
     harness.dead_letters.error = KafkaError(KafkaError._MSG_TIMED_OUT)
     batch = harness.handle(message("1", value=b"?", offset=7), message("1", offset=8), times=0)

@@ -29,7 +29,7 @@ class SlowOffsets:
 
 
 class AnsweringOffsets:
-    """An offsets reader that returns these offsets, or raises an outage."""
+    """An offsets reader that returns the given offsets, by partition, or raises `error` if it is set."""
 
     def __init__(self, *offsets: Offsets) -> None:
         self.offsets = offsets
@@ -112,7 +112,7 @@ def test_metrics_are_absent_when_kafka_does_not_respond() -> None:
     assert (readable, letters_unreadable, shown()) == ([6, 5], [6, None], [None, None])
 
 
-def test_stuck_orders_stay_shown_while_only_kafka_is_unavailable() -> None:
+def test_stuck_orders_are_shown_while_only_kafka_is_unavailable() -> None:
     registry, consumer = CollectorRegistry(), IdleConsumer()
     anything: Any = consumer
     offsets, orders, metrics = AnsweringOffsets(Offsets(0, 10, 4)), Orders("o1", "o2"), ProcessorMetrics(registry)

@@ -10,7 +10,7 @@ from shared.ordering.events import TOPIC
 
 
 class Broker:
-    """A broker that receives commits and replies when the test says so."""
+    """A broker that receives commits and replies to the oldest one when the test calls `answer`."""
 
     def __init__(self, committer: OffsetCommitter) -> None:
         self.committer = committer
@@ -26,7 +26,7 @@ class Broker:
         self.committer.on_commit(KafkaError(error) if error is not None else None, self.open.pop(0))
 
 
-def test_commit_is_repeated_until_reply_with_newest_offset() -> None:
+def test_failed_commit_is_repeated_with_the_newest_offset() -> None:
     seconds = [0.0]
     committer = OffsetCommitter(clock=lambda: seconds[0])
     broker = Broker(committer)
@@ -38,7 +38,7 @@ def test_commit_is_repeated_until_reply_with_newest_offset() -> None:
 
     broker.answer(KafkaError.COORDINATOR_NOT_AVAILABLE)
     committer.commit(broker)
-    assert len(broker.asked) == 1  # not repeated before the back-off
+    assert len(broker.asked) == 1  # not repeated before the back-off has passed
     seconds[0] = 2.0
     committer.commit(broker)
     assert broker.asked[1] == {0: 3, 1: 5}
@@ -49,7 +49,7 @@ def test_commit_is_repeated_until_reply_with_newest_offset() -> None:
 
 
 @pytest.mark.parametrize("error", [KafkaError.ILLEGAL_GENERATION, KafkaError.FENCED_MEMBER_EPOCH])
-def test_rejected_commit_of_lost_partition_is_final(error: int) -> None:
+def test_rejected_commit_of_a_lost_partition_is_not_repeated(error: int) -> None:
     committer = OffsetCommitter(clock=lambda: 0.0)
     broker = Broker(committer)
     committer.add({(TOPIC, 0): 10})
@@ -61,7 +61,7 @@ def test_rejected_commit_of_lost_partition_is_final(error: int) -> None:
 
 
 @pytest.mark.parametrize("error", [KafkaError.STALE_MEMBER_EPOCH, KafkaError.REBALANCE_IN_PROGRESS])
-def test_commit_rejected_in_rebalance_is_repeated_while_assigned(error: int) -> None:
+def test_commit_rejected_in_rebalance_is_repeated_for_assigned_partitions(error: int) -> None:
     seconds = [0.0]
     committer = OffsetCommitter(clock=lambda: seconds[0])
     broker = Broker(committer)

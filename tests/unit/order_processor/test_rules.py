@@ -10,7 +10,7 @@ def test_order_without_refused_items_is_processed() -> None:
     assert decide(event("1", "apple", "pear"), refused_items={"plum"}) is None
 
 
-def test_order_with_refused_item_is_rejected_by_name() -> None:
+def test_order_with_refused_item_is_rejected_with_the_items_name() -> None:
     assert decide(event("1", "apple", "plum"), refused_items={"plum"}) == Rejected("item not sold: plum")
 
 

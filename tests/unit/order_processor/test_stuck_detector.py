@@ -29,8 +29,7 @@ def reading(*committed: int, end: int = 10) -> Reading:
     return {partition: Offsets(0, end, offset) for partition, offset in enumerate(committed)}
 
 
-def test_one_stuck_partition_is_detected(detector: StuckDetector, clock: Clock) -> None:
-    """One partition is detected even if the others make progress."""
+def test_stuck_partition_is_detected_although_others_make_progress(detector: StuckDetector, clock: Clock) -> None:
     for others in range(3):
         detector.observe(reading(others, 4), ASSIGNED, is_busy=False)
         detector.check()
@@ -50,7 +49,7 @@ def test_unassigned_consumer_is_stuck_after_sixty_seconds(detector: StuckDetecto
         detector.check()
 
 
-def test_few_observations_or_a_short_time_are_not_stuck(detector: StuckDetector, clock: Clock) -> None:
+def test_short_time_or_single_observation_does_not_mean_stuck(detector: StuckDetector, clock: Clock) -> None:
     for _ in range(5):
         detector.observe(reading(10, 4), ASSIGNED, is_busy=False)
         clock.now += 1
@@ -61,7 +60,7 @@ def test_few_observations_or_a_short_time_are_not_stuck(detector: StuckDetector,
     detector.check()
 
 
-def test_moving_position_is_not_stuck(detector: StuckDetector, clock: Clock) -> None:
+def test_partition_whose_committed_offset_moves_is_not_stuck(detector: StuckDetector, clock: Clock) -> None:
     for committed in range(8):
         detector.observe(reading(10, committed), ASSIGNED, is_busy=False)
         clock.now += 19
@@ -79,7 +78,7 @@ def test_moving_position_is_not_stuck(detector: StuckDetector, clock: Clock) -> 
     ],
     ids=["nothing left", "busy, or paused in an outage", "assigned by another now", "unknown partition"],
 )
-def test_observed_standstill_is_reset_by_any_other_explanation(
+def test_observation_with_another_explanation_restarts_the_detection(
     detector: StuckDetector, clock: Clock, later: Reading, assigned: frozenset[tuple[str, int]], *, is_busy: bool
 ) -> None:
     for now in (reading(10, 4), reading(10, 4), later, reading(10, 4), reading(10, 4)):

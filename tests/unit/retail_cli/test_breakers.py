@@ -1,4 +1,4 @@
-"""`retail breakers`: read from the admin ports of replicas."""
+"""`retail breakers`: the state of each circuit breaker, read from the admin ports of replicas."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from shared.telemetry.metrics import BreakerMetrics
 
 @pytest.fixture
 def replica() -> Iterator[tuple[str, Breaker]]:
-    """Serve the metrics of a process with one breaker, as a service does."""
+    """Return the URL of an admin port that shows the metrics of one breaker, and that breaker."""
     registry = CollectorRegistry()
     breaker = Breaker("mongodb", BreakerMetrics(registry))
     server = AdminServer(("127.0.0.1", 0), registry, live=lambda: None, ready=lambda: None)
@@ -28,7 +28,7 @@ def retail(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["breakers", *arguments])
 
 
-def test_breakers_shows_the_state_and_counts_of_each(replica: tuple[str, Breaker]) -> None:
+def test_command_shows_the_state_and_counts_of_each_breaker(replica: tuple[str, Breaker]) -> None:
     url, breaker = replica
     breaker.acquire().ok()
     for _ in range(5):

@@ -53,7 +53,7 @@ def test_order_page_shows_document_history_event_and_offset() -> None:
         assert part in page
 
 
-def test_unknown_order_is_named_with_404() -> None:
+def test_unknown_order_returns_404_and_names_the_order() -> None:
     client, _ = console()
 
     answer = client.get(f"{ROOT}/order/nobody")
@@ -78,7 +78,7 @@ def test_overview_reads_failed_orders_once() -> None:
 
 
 @pytest.mark.parametrize("panel", ["dead-letters", "lag"])
-def test_kafka_outage_is_one_sentence_in_its_panels_only(panel: str) -> None:
+def test_kafka_outage_is_shown_only_where_kafka_is_needed(panel: str) -> None:
     client, _ = console(failed("o1"), topics=FakeTopics(unavailable="broker:9092: no answer"))
 
     assert "Kafka is unavailable: broker:9092" in client.get(f"{ROOT}/panels/{panel}").text

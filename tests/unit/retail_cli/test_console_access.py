@@ -1,4 +1,4 @@
-"""Only who knows its secret address can use the operator's console, and only from this machine."""
+"""The operator's console can be used only at its secret address, and only from this machine."""
 
 import socket
 from pathlib import Path
@@ -107,7 +107,7 @@ def test_port_in_use_is_named_with_exit_code_1() -> None:
     assert (result.exit_code, f"port {port} of 127.0.0.1 cannot be used" in result.stderr) == (1, True)
 
 
-def test_console_listens_on_loopback_and_never_logs_its_address(capfd: pytest.CaptureFixture[str]) -> None:
+def test_console_listens_on_loopback_and_never_logs_the_token(capfd: pytest.CaptureFixture[str]) -> None:
     client, _ = console(failed("o1"))
     listening = server.listen(client.application, 0)
     with server.running(listening):

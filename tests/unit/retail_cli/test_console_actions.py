@@ -45,7 +45,7 @@ def test_redrive_all_redrives_all_failed_orders() -> None:
     assert {session.order(each)["status"] for each in ("o1", "o2")} == {"PLACED"}
 
 
-def test_redrive_all_names_orders_beyond_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redrive_all_warns_about_failed_orders_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(actions, "REDRIVE_LIMIT", 2)
     client, session = console(failed("o1"), failed("o2"), failed("o3"))
 

@@ -1,4 +1,4 @@
-"""`retail dead-letters`: list, show, redrive."""
+"""`retail dead-letters`: list, show and acknowledge."""
 
 from fakes.operator import REASON, FakeSession, FakeTopics, failed, letter, order
 from support.command import printed_json, retail
@@ -36,7 +36,7 @@ def test_list_without_kafka_shows_failed_orders_and_exits_with_3() -> None:
     assert "connection refused" in result.stderr
 
 
-def test_acknowledged_dead_letter_is_committed() -> None:
+def test_dead_letter_is_acknowledged_only_once() -> None:
     session = FakeSession(topics=FakeTopics(letters=[letter(7, b"o9")]))
     done = retail(session, "dead-letters", "acknowledge", "0:7", "--json")
     again = retail(session, "dead-letters", "acknowledge", "0:7", "--json")
@@ -58,7 +58,7 @@ def test_show_writes_bytes_that_are_not_utf8_as_base64() -> None:
     assert detail["dead_letter"]["size"] == 2
 
 
-def test_show_without_a_value_reports_its_original_size() -> None:
+def test_show_of_dead_letter_without_value_reports_the_original_size() -> None:
     session = FakeSession(topics=FakeTopics(letters=[letter(7, b"o9", None, value_length="3000000")]))
 
     result = retail(session, "dead-letters", "show", "0:7")
@@ -67,6 +67,6 @@ def test_show_without_a_value_reports_its_original_size() -> None:
     assert printed_json(retail(session, "dead-letters", "show", "0:7", "--json"))["dead_letter"]["size"] == 3_000_000
 
 
-def test_show_exits_with_1_if_absent_and_2_if_invalid() -> None:
+def test_show_rejects_unknown_and_invalid_dead_letter_ids() -> None:
     assert retail(FakeSession(), "dead-letters", "show", "0:7").exit_code == 1
     assert retail(FakeSession(), "dead-letters", "show", "seven").exit_code == 2

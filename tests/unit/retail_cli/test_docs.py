@@ -16,7 +16,7 @@ REPORTS = [kind for kind in vars(reports).values() if isinstance(kind, type) and
 @pytest.mark.parametrize(
     "report", [kind for kind in REPORTS if kind is not msgspec.Struct], ids=lambda kind: kind.__name__
 )
-def test_every_field_of_every_document_is_described(report: type[msgspec.Struct]) -> None:
+def test_every_field_of_every_json_report_is_described(report: type[msgspec.Struct]) -> None:
     rows = "".join(line for line in TEXT.splitlines() if line.startswith("| `") and "{" in line)
 
     assert [field for field in report.__struct_fields__ if field not in rows] == []

@@ -65,7 +65,7 @@ def test_control_characters_in_an_item_are_escaped() -> None:
     assert "\\x1b[2Jevil [red]" in result.stdout
 
 
-def test_stuck_lists_old_placed_orders_and_repeatedly_lost_events() -> None:
+def test_stuck_lists_old_orders_and_orders_requeued_repeatedly() -> None:
     orders = [
         order("o1", age=500, outbox=outbox_entry(attempts=7)),
         order("o2", age=400),

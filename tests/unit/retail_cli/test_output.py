@@ -82,7 +82,7 @@ def test_ascii_terminal_gets_escapes_instead_of_an_error(arguments: tuple[str, .
     assert expected in done.stdout
 
 
-def test_json_is_utf8_whatever_the_encoding_is() -> None:
+def test_json_is_utf8_whatever_the_terminal_encoding() -> None:
     done = run("orders", "list", "--json", PYTHONIOENCODING="ascii")
 
     assert (done.returncode, done.stderr) == (0, b"")
@@ -98,7 +98,7 @@ def test_version_is_printed_without_settings(tmp_path: Path, monkeypatch: pytest
 
 
 def commands(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield every command and group, with its words."""
+    """Yield `command` and every command below it, each after the words that call it."""
     yield path, command
     for name, sub in getattr(command, "commands", {}).items():
         yield from commands(sub, *path, name)
@@ -108,7 +108,7 @@ COMMANDS = dict(commands(get_command(app)))
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_examples_in_every_help_parse(path: tuple[str, ...]) -> None:
+def test_examples_in_the_help_of_every_command_are_valid(path: tuple[str, ...]) -> None:
     examples = [line for line in (COMMANDS[path].epilog or "").splitlines() if line.startswith("  retail ")]
     printed = " ".join(CliRunner().invoke(app, [*path, "--help"]).stdout.split())
 

@@ -60,7 +60,7 @@ def test_update_rejected_by_mongodb_exits_with_1(orderids: list[str], outcome: s
     assert "rejected by MongoDB" in retail(session, "orders", "reconcile").stdout
 
 
-def test_full_pass_reports_that_there_may_be_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pass_at_its_limit_reports_that_there_may_be_more(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (reconcile, reconciling):
         monkeypatch.setattr(module, "PASS_LIMIT", 2)
 
@@ -70,7 +70,7 @@ def test_full_pass_reports_that_there_may_be_more(monkeypatch: pytest.MonkeyPatc
     assert "there may be more" in retail(FakeSession(*lost("o1", "o2", "o3")), "orders", "reconcile").stdout
 
 
-def test_dry_run_counts_and_writes_nothing() -> None:
+def test_dry_run_counts_lost_events_and_writes_nothing() -> None:
     session = FakeSession(*lost("o1", "o2"))
 
     result = retail(session, "orders", "reconcile", "--dry-run")

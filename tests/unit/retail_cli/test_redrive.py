@@ -19,7 +19,7 @@ def outcomes(result: Result) -> dict[str, str]:
 
 
 def lose_reply(transitions: OrderTransitions, *, when: Callable[[Sequence[str]], bool]) -> None:
-    """Make the redrive of ids for which `when` is true raise AutoReconnect."""
+    """Make a redrive raise AutoReconnect, without a change, if `when` is true for its order ids."""
     move = transitions.redrive
 
     def redrive(ids: Sequence[str], **how: Any) -> int:
@@ -109,7 +109,7 @@ def test_only_the_order_that_the_validator_rejects_stays_failed() -> None:
     assert outcomes(result) == {"o1": "redriven", "o2": "refused", "o3": "redriven"}
 
 
-def test_orders_without_a_reply_are_unknown_and_exit_with_3() -> None:
+def test_redrive_without_a_reply_is_unknown_and_exits_with_3() -> None:
     session = FakeSession(*(failed(f"o{n:04}") for n in range(1100)))
     # orders are redriven newest first, 500 in one update
     lose_reply(session.transitions, when=lambda ids: "o0300" in ids)
@@ -138,7 +138,7 @@ def test_outage_during_bisection_leaves_remaining_orders_unknown() -> None:
     assert outcomes(result) == {"o1": "redriven", "o2": "refused", "o3": "unknown", "o4": "unknown"}
 
 
-def test_redrive_all_reports_orders_beyond_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redrive_all_reports_failed_orders_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dead_letter_commands, "REDRIVE_LIMIT", 2)
     session = FakeSession(failed("o1"), failed("o2"), failed("o3"))
 
@@ -150,7 +150,7 @@ def test_redrive_all_reports_orders_beyond_its_limit(monkeypatch: pytest.MonkeyP
     assert (outcomes(second), second.stderr) == ({"o1": "redriven"}, "")
 
 
-def test_redrive_requires_either_orders_or_all() -> None:
+def test_redrive_requires_either_orders_or_the_option_all() -> None:
     session = FakeSession(failed("o1"))
 
     assert retail(session, "dead-letters", "redrive").exit_code == 2
@@ -166,7 +166,7 @@ def test_redrive_records_the_operating_systems_user_name(monkeypatch: pytest.Mon
     assert session.order("o1")["history"][-1]["by"] == "operator:grace"
 
 
-def test_redrive_by_a_user_without_a_name_records_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redrive_by_a_uid_without_a_name_is_recorded_as_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_name() -> str:
         raise KeyError("getpwuid(): uid not found: 10001")
 

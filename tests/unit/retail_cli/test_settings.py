@@ -82,7 +82,9 @@ def test_missing_settings_exit_with_2_and_name_env_file(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize("uri", [f"http://operator:{PASSWORD}@x", f"mongodb://operator:{PASSWORD}@a:b:c/"])
-def test_unusable_address_is_rejected_without_being_shown(tmp_path: Path, lines: dict[str, str], uri: str) -> None:
+def test_invalid_mongodb_uri_is_rejected_without_showing_the_password(
+    tmp_path: Path, lines: dict[str, str], uri: str
+) -> None:
     path = write(tmp_path / "operator.env", lines | {"MONGODB_URI": uri})
 
     result = CliRunner().invoke(app, ["--env-file", str(path), "outbox", "status"])

@@ -14,7 +14,7 @@ from support.pki import authority
 
 @pytest.fixture
 def nowhere(tmp_path: Path) -> kafka.Connection:
-    """Return an address on which no server listens."""
+    """A connection to an address on which no server listens."""
     ca_file = tmp_path / "ca.pem"
     ca_file.write_bytes(authority())
     return kafka.Connection(
@@ -23,7 +23,7 @@ def nowhere(tmp_path: Path) -> kafka.Connection:
 
 
 def poll(client: kafka.Producer | kafka.Consumer, errors: list[kafka.KafkaError], count: int) -> None:
-    """Poll until `count` errors are reported."""
+    """Poll until the client has reported `count` errors, for 30 s at most."""
     deadline = time.monotonic() + 30
     while len(errors) < count:
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""Conversion of the client's Kafka messages."""
+"""How a message of the Kafka client is converted to a Message."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from shared.kafka_message import UNREADABLE, Message
 
 
 class BadName(ClientMessage):
-    """A message that raises like the client's if the name of a header is not UTF-8."""
+    """A client message whose `headers` raises what the client raises if a header name is not UTF-8."""
 
     def headers(self) -> Any:
         raise SystemError("headers returned a result with an exception set") from UnicodeDecodeError(

@@ -39,14 +39,14 @@ def test_guarded_operation_returns_its_result(breaker: Breaker) -> None:
     assert run_guarded(breaker, lambda: 42) == 42
 
 
-def test_any_mongodb_error_becomes_store_unavailable(breaker: Breaker) -> None:
+def test_mongodb_error_becomes_store_unavailable(breaker: Breaker) -> None:
     with pytest.raises(StoreUnavailable) as failure:
         run_guarded(breaker, raising(AutoReconnect("lost")))
 
     assert failure.value.retry_after == 1
 
 
-def test_open_breaker_raises_with_retry_after_without_a_call(breaker: Breaker) -> None:
+def test_open_breaker_raises_retry_after_and_calls_nothing(breaker: Breaker) -> None:
     for _ in range(CONSECUTIVE_FAILURES):
         with pytest.raises(StoreUnavailable):
             run_guarded(breaker, raising(AutoReconnect("lost")))
@@ -61,7 +61,7 @@ def test_open_breaker_raises_with_retry_after_without_a_call(breaker: Breaker) -
 @pytest.mark.parametrize(
     "error", [ServerSelectionTimeoutError("no primary"), DocumentTooLarge("16 MiB"), WriteError("rejected", code=121)]
 )
-def test_insert_that_stored_nothing_is_unavailable(breaker: Breaker, error: Exception) -> None:
+def test_insert_that_stored_nothing_raises_store_unavailable(breaker: Breaker, error: Exception) -> None:
     with pytest.raises(StoreUnavailable):
         insert_guarded(breaker, raising(error).insert_one, {"_id": "x"})
 
@@ -70,7 +70,7 @@ def test_insert_that_stored_nothing_is_unavailable(breaker: Breaker, error: Exce
     "error",
     [AutoReconnect("lost"), NotPrimaryError("stepped down"), WaitQueueTimeoutError("full"), WriteError("full", code=1)],
 )
-def test_insert_without_a_reply_has_an_unknown_outcome(breaker: Breaker, error: Exception) -> None:
+def test_insert_that_may_have_stored_the_document_raises_outcome_unknown(breaker: Breaker, error: Exception) -> None:
     with pytest.raises(OutcomeUnknown) as outcome:
         insert_guarded(breaker, raising(error).insert_one, {"_id": "x"})
 

@@ -1,4 +1,4 @@
-"""Every variable that names a CA bundle: a bad file ends the start with one sentence, before a client reads it."""
+"""A bad CA file, whichever variable names it, is reported in one sentence before a client reads it."""
 
 import dataclasses
 import ssl
@@ -25,7 +25,7 @@ VARIABLES = {
 
 
 def nothing(_path: Path) -> None:
-    """Leave the file out."""
+    """Create no file."""
 
 
 def private_key(path: Path) -> None:

@@ -53,7 +53,7 @@ def test_error_names_a_missing_secret_file(tmp_path: Path, path: str) -> None:
         settings.load(Example, {"PORT": "7", "URI_FILE": str(tmp_path / path)})
 
 
-def test_secret_as_variable_and_file_is_rejected(tmp_path: Path) -> None:
+def test_secret_given_both_as_variable_and_file_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "uri").write_text("a")
 
     with pytest.raises(settings.SettingsError, match="not both"):
@@ -68,7 +68,7 @@ def test_only_secrets_are_read_from_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["localhost", ":80", "host:", "host:99999", "host:-1", "::1:80", "[host]:80", "[]:80"])
-def test_address_is_parsed_into_host_and_port(text: str) -> None:
+def test_valid_address_is_parsed_and_an_invalid_one_rejected(text: str) -> None:
     assert settings.address("127.0.0.1:80") == ("127.0.0.1", 80)
     assert settings.address("[::1]:80") == ("::1", 80)
     with pytest.raises(ValueError, match="host:port"):

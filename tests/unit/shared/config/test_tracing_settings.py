@@ -16,7 +16,7 @@ def test_tracing_is_off_by_default() -> None:
     assert (settings().otlp_endpoint, settings().otlp_ca_file, settings().trace_ratio) == ("", None, 0.1)
 
 
-def test_headers_are_decoded_and_hidden(tmp_path: Path) -> None:
+def test_exporter_headers_are_decoded_and_hidden_from_repr(tmp_path: Path) -> None:
     secret = tmp_path / "headers"
     secret.write_text("api-key=s%2Cecret, X-Scope = retail\n")
     read = settings(OTEL_EXPORTER_OTLP_HEADERS_FILE=str(secret))
@@ -39,7 +39,7 @@ def test_headers_are_decoded_and_hidden(tmp_path: Path) -> None:
         ("OTEL_SDK_DISABLED", "maybe"),
     ],
 )
-def test_invalid_value_is_named_and_no_secret_quoted(name: str, value: str) -> None:
+def test_error_names_the_invalid_variable_and_quotes_no_secret(name: str, value: str) -> None:
     with pytest.raises(SettingsError) as error:
         settings(**{name: value})
 

@@ -1,4 +1,4 @@
-"""What nginx reports of its own responses is counted; nothing else is, and nothing stops the thread but its owner."""
+"""The counter of nginx's own responses counts each reported status, ignores garbage, and runs until it is closed."""
 
 import socket
 import threading
@@ -19,7 +19,7 @@ LINE = b"<190>Nov 30 13:40:57 proxy: "
 
 
 class Harness:
-    """A running counter, and a socket that sends to it."""
+    """A counter that is not started yet, and a socket that sends datagrams to it."""
 
     def __init__(self) -> None:
         self.address = ("127.0.0.1", free_port())
@@ -40,7 +40,7 @@ class Harness:
         return sum(self.count(status) for status in (*STATUSES, OTHER))
 
     def await_listening(self) -> None:
-        """Send until one datagram is counted, because UDP does not report who listens."""
+        """Send datagrams until one is counted, because UDP does not report whether a socket listens."""
 
         def counted() -> bool:
             self.send(LINE + b"505")
@@ -83,13 +83,12 @@ def test_garbage_is_ignored_and_the_next_datagram_is_counted(harness: Harness) -
     harness.send(*garbage, b"<190>Nov 30 13:40:57 other: 429", LINE + "\u0664\u0662\u0669".encode(), LINE + b"431")
 
     wait.until(lambda: harness.count("431") == 1, "the last datagram")
-    assert harness.total() <= before + 2  # 431, and a 505 that was on its way
+    assert harness.total() <= before + 2  # the 431, and perhaps a late 505 of `await_listening`
     assert harness.count("429") == 0
 
 
-def test_flood_is_counted_in_bounded_batches(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two batches the thread pauses, however many datagrams wait."""
-    monkeypatch.setattr(proxy_statuses, "PAUSE_SECONDS", 3600)
+def test_flood_is_read_in_bounded_batches(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many datagrams wait, one batch reads at most BATCH of them."""
     monkeypatch.setattr(proxy_statuses, "BATCH", 10)
     receiving = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     receiving.bind(harness.address)
@@ -101,7 +100,7 @@ def test_flood_is_counted_in_bounded_batches(harness: Harness, monkeypatch: pyte
         assert proxy_statuses._statuses(receiving) == ["429"] * 5
 
 
-def test_port_in_use_is_retried_and_stops_nothing(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_port_in_use_is_retried_until_it_is_free(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy_statuses, "BACKOFF", Backoff(0.01, 0.05))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as occupant:
         occupant.bind(harness.address)
@@ -114,7 +113,7 @@ def test_port_in_use_is_retried_and_stops_nothing(harness: Harness, monkeypatch:
     assert harness.count("429") == 0
 
 
-def test_stop_wakes_the_idle_thread(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_close_wakes_the_idle_thread(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy_statuses, "IDLE_SECONDS", 3600)
     harness.worker.start()
     harness.await_listening()
@@ -124,7 +123,7 @@ def test_stop_wakes_the_idle_thread(harness: Harness, monkeypatch: pytest.Monkey
     assert not [thread for thread in threading.enumerate() if thread.name == "proxy-statuses"]
 
 
-def test_without_address_nothing_is_exported_or_started() -> None:
+def test_without_address_no_metric_is_exported() -> None:
     registry = CollectorRegistry()
 
     count_proxy_statuses(loopback(""), registry)()

@@ -1,6 +1,6 @@
 """The documentation of events matches the code.
 
-`PYTHONPATH=tests python tests/unit/shared/ordering/test_event_docs.py` writes the schema again.
+`PYTHONPATH=tests python tests/unit/shared/ordering/test_event_docs.py` generates the schema file.
 """
 
 import json
@@ -25,7 +25,7 @@ SCHEMA = FOLDER / "order-placed.schema.json"
 
 
 def generated() -> dict[str, Any]:
-    """Return the schema that is generated from the model."""
+    """Return the JSON schema that is generated from `OrderPlaced`."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:retail-orders:{TYPE}",
@@ -137,7 +137,7 @@ def test_documented_topics_and_limits_match_code_and_cluster(asyncapi: dict[str,
     assert dead["bindings"]["kafka"]["topicConfiguration"]["max.message.bytes"] == MAX_BYTES
 
 
-def test_every_reference_resolves(asyncapi: dict[str, Any]) -> None:
+def test_every_reference_in_the_event_docs_resolves(asyncapi: dict[str, Any]) -> None:
     def references(node: Any) -> list[str]:
         if isinstance(node, dict):
             return [node["$ref"]] if "$ref" in node else [r for child in node.values() for r in references(child)]

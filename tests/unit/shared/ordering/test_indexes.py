@@ -17,7 +17,7 @@ PLAIN = IndexModel([("userid", 1), ("_id", -1)], name="newest")
 
 
 class Indexed:
-    """A collection with some indexes; creating an index in `conflicts` fails with that error code."""
+    """A collection with the indexes `present`; creating an index that `conflicts` names fails with its code."""
 
     name = "orders"
 
@@ -58,7 +58,7 @@ def test_same_index_under_another_name_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("change", [{"unique": False}, {"partialFilterExpression": {}}], ids=str)
-def test_conflict_of_the_unique_index_is_named(change: dict[str, Any]) -> None:
+def test_error_names_the_index_that_conflicts_with_the_unique_one(change: dict[str, Any]) -> None:
     collection = Indexed(dict(UNIQUE.document) | {"name": "made_by_hand"} | change, one_per_key=85)
 
     with pytest.raises(IndexConflict, match=r"one_per_key of orders .* \(made_by_hand\)"):
@@ -70,7 +70,7 @@ def test_duplicates_that_prevent_the_unique_index_are_reported() -> None:
         ensure(Indexed(one_per_key=11000))
 
 
-def test_conflict_of_another_index_is_logged_and_the_rest_created() -> None:
+def test_conflict_of_a_non_unique_index_is_only_logged() -> None:
     collection = Indexed({"key": {"other": 1}, "name": "newest"}, newest=86)
     with capture_logs() as lines:
         ensure(collection)
@@ -79,6 +79,6 @@ def test_conflict_of_another_index_is_logged_and_the_rest_created() -> None:
     assert [(line["event"], line["index"]) for line in lines] == [("index_conflict", "newest")]
 
 
-def test_other_error_is_raised() -> None:
+def test_error_other_than_a_conflict_is_raised() -> None:
     with pytest.raises(OperationFailure):
         ensure(Indexed(newest=13))

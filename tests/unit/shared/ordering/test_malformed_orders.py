@@ -1,4 +1,4 @@
-"""Each malformed order is changed alone, becomes FAILED or is excluded, and never delays other orders."""
+"""A malformed order becomes FAILED or is excluded, and does not delay the other orders of its batch."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def test_malformed_order_fails_alone_after_five_attempts(shape: Document) -> Non
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_malformed_order_can_be_failed(shape: Document) -> None:
+def test_malformed_order_can_become_failed(shape: Document) -> None:
     harness = HandlerHarness(document("bad", **shape))
 
     assert harness.orders.fail(["bad"], at=TAKEN_AT, reason="why", by="order-api") == 1
@@ -54,7 +54,7 @@ def test_malformed_order_can_be_failed(shape: Document) -> None:
     assert last == {"status": "FAILED", "at": TAKEN_AT, "by": "order-api", "reason": "why"}
 
 
-def test_reason_is_never_read_as_an_expression() -> None:
+def test_reason_with_a_dollar_sign_is_stored_literally() -> None:
     harness = HandlerHarness(document("bad", version="1"))
 
     harness.orders.fail(["bad"], at=TAKEN_AT, reason="$userid")
@@ -74,7 +74,7 @@ def test_order_with_unusable_outbox_entry_is_requeued() -> None:
 
 
 def reject_failing(monkeypatch: pytest.MonkeyPatch, harness: HandlerHarness) -> None:
-    """Make MongoDB reject every change of the order, except its exclusion."""
+    """Make MongoDB reject every update, except one that excludes an order."""
     update = harness.servers.update
 
     def but_exclusion(query: Any, change: Any, *, many: bool) -> int:
@@ -85,7 +85,7 @@ def reject_failing(monkeypatch: pytest.MonkeyPatch, harness: HandlerHarness) -> 
     monkeypatch.setattr(harness.servers, "update", but_exclusion)
 
 
-def test_order_that_cannot_fail_is_excluded_from_reconciliation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_order_that_cannot_become_failed_is_excluded_from_reconciliation(monkeypatch: pytest.MonkeyPatch) -> None:
     harness = HandlerHarness(document("bad"))
     reject_failing(monkeypatch, harness)
 

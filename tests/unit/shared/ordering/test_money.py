@@ -26,7 +26,7 @@ def test_amount_survives_round_trip_through_text(minor: int) -> None:
 
 
 @given(minor_units)
-def test_number_and_string_have_the_same_amount(minor: int) -> None:
+def test_number_and_string_are_parsed_to_the_same_amount(minor: int) -> None:
     text = money.text(minor)
 
     assert Amount.parse(strict_json.loads(text.encode())) == Amount.parse(f"{text}") == minor

@@ -1,4 +1,4 @@
-"""Reconciliation: the event of a PLACED order is lost if the group has passed the ends of the topic."""
+"""Reconciliation requeues a PLACED order without an outbox entry after the group has read all earlier events."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ class ReconcilerHarness:
         return "outbox" in self.handler.servers.view[order_id]
 
 
-def test_order_without_outbox_entry_is_requeued_after_all_ends() -> None:
+def test_lost_order_is_requeued_when_all_partition_ends_are_reached() -> None:
     offsets = FakeOffsets(p0=Offsets(0, 10, 9), p1=Offsets(0, 4, 4))
     harness = ReconcilerHarness(
         HandlerHarness(document("lost"), document("pending", marked=True), document("done", status="PROCESSED")),
@@ -98,7 +98,7 @@ def test_order_processed_during_a_pass_is_unchanged() -> None:
         (Offsets(0, 0, 11), True),
     ],
 )
-def test_partition_is_passed_by_committed_or_expired_offsets(offsets: Offsets, *, passed: bool) -> None:
+def test_partition_counts_as_read_if_events_are_committed_or_expired(offsets: Offsets, *, passed: bool) -> None:
     harness = ReconcilerHarness(HandlerHarness(document("1")), FakeOffsets(p0=offsets))
 
     assert (harness.reconciler.step() is Outcome.REQUEUED) is passed
@@ -127,7 +127,7 @@ def test_missing_partition_restarts_the_pass() -> None:
     assert harness.reconciler.step() is Outcome.RESTARTED
 
 
-def test_stuck_order_is_requeued_every_ten_minutes_only() -> None:
+def test_stuck_order_is_requeued_only_every_ten_minutes() -> None:
     offsets = FakeOffsets(p0=Offsets(0, 0, None))
     harness = ReconcilerHarness(HandlerHarness(document("1", rearmed=5)), offsets)
 
@@ -137,7 +137,7 @@ def test_stuck_order_is_requeued_every_ten_minutes_only() -> None:
             name: value for name, value in order.items() if name != "outbox"
         }
 
-    assert harness.reconciler.step() is Outcome.REQUEUED  # the first step of a new process
+    assert harness.reconciler.step() is Outcome.REQUEUED  # a new process requeues stuck orders in its first step
     lose_again()
     harness.seconds = 590.0
     assert harness.reconciler.step() is Outcome.IDLE
@@ -149,7 +149,7 @@ def test_stuck_order_is_requeued_every_ten_minutes_only() -> None:
     assert harness.handler.status("1") == "PLACED"
 
 
-def test_rejected_order_does_not_stop_the_others() -> None:
+def test_order_with_rejected_update_does_not_stop_the_others() -> None:
     harness = ReconcilerHarness(
         HandlerHarness(*(document(str(n)) for n in range(3))), FakeOffsets(p0=Offsets(0, 0, None))
     )
@@ -160,10 +160,7 @@ def test_rejected_order_does_not_stop_the_others() -> None:
     assert [harness.has_outbox_entry(str(n)) for n in range(3)] == [True, False, True]
     assert harness.reconciler.rejected == 1
     assert harness.reconciler.step() is Outcome.REQUEUED
-    assert (harness.reconciler.requeued, harness.reconciler.rejected) == (
-        0,
-        1,
-    )  # the counts are those of one pass
+    assert (harness.reconciler.requeued, harness.reconciler.rejected) == (0, 1)  # counted in the second pass alone
 
 
 def test_reconcile_pass_continues_after_outage() -> None:

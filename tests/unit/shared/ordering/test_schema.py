@@ -12,7 +12,7 @@ from shared.ordering import schema
 
 
 class Orders:
-    """A collection that records the time limit of each operation in seconds."""
+    """A collection without indexes; `limits` has the time limit in seconds that each operation was called with."""
 
     name = "orders"
 
@@ -83,7 +83,7 @@ def test_earlier_or_unknown_validator_is_replaced(validator: dict[str, Any]) -> 
 
 
 def test_validator_changes_only_with_its_version() -> None:
-    """If this fails, check that the validator only widens, then raise VERSION and write the new digest here."""
+    """If this fails: check that the validator accepts all that it accepted before, raise VERSION, update the digest."""
     digest = hashlib.sha256(json.dumps(schema.VALIDATOR, sort_keys=True).encode()).hexdigest()
 
     assert (schema.VERSION, digest) == (2, "e7e5767a71d33618f40f3469eb14f4721483d0dedc15891da11fc3a9b4c1de8d")

@@ -1,4 +1,4 @@
-"""Today's code reads the orders, events and dead letters that an earlier release wrote."""
+"""The current code reads the orders, events and dead letters that an earlier release wrote."""
 
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -50,7 +50,7 @@ def message_of(event: OrderPlaced, offset: int) -> Message:
 
 
 def as_json(record: Document) -> Document:
-    """Return a produced record in the form of the fixtures."""
+    """Return the record with text instead of bytes, as the fixtures have it."""
     decoded = {part: None if record[part] is None else record[part].decode() for part in ("key", "value")}
     return decoded | {"headers": [[name, value.decode()] for name, value in record["headers"]]}
 
@@ -70,7 +70,7 @@ def test_new_order_has_the_stored_format() -> None:
 
     document = rules.build_document(order, order_id=id_of("new"), now=PLACED_AT, key="key-1", traceparent=TRACEPARENT)
 
-    entry = ORDERS["new"]["outbox"] | {"due": PLACED_AT + rules.GRACE}  # was 2 s in release 0.1.0
+    entry = ORDERS["new"]["outbox"] | {"due": PLACED_AT + rules.GRACE}  # GRACE was 2 s in release 0.1.0
     assert document == ORDERS["new"] | {"outbox": entry, "traceparent": TRACEPARENT}
     assert [*document] == [*ORDERS["new"], "traceparent"]
 

@@ -33,7 +33,7 @@ def url(health: Health) -> Iterator[str]:
     server = AdminServer(("127.0.0.1", 0), registry, live=lambda: health.live, ready=lambda: health.ready)
     yield f"http://127.0.0.1:{server.port}"
     server.close()
-    # Otherwise a request in progress could write its log line during a later test.
+    # A request that is still in progress could write its log line during a later test.
     until(lambda: not any("process_request" in thread.name for thread in threading.enumerate()), "the last request")
 
 
@@ -70,7 +70,7 @@ def test_unknown_path_returns_404(url: str) -> None:
     assert httpx.get(f"{url}/order").status_code == 404
 
 
-def test_other_methods_return_405_without_pythons_version(url: str) -> None:
+def test_post_returns_405_and_no_server_header(url: str) -> None:
     answer = httpx.post(f"{url}/livez")
 
     assert (answer.status_code, answer.text) == (405, "Method Not Allowed. GET or HEAD /livez, /readyz or /metrics")
@@ -98,14 +98,14 @@ def test_silent_client_does_not_block_the_probes(url: str) -> None:
         assert httpx.get(f"{url}/livez", timeout=2).status_code == 200
 
 
-def test_client_errors_are_logged_as_json(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_client_errors_go_to_the_log_and_not_to_stderr(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     host, port = url.removeprefix("http://").split(":")
     with capture_logs() as lines:
         with socket.create_connection((host, int(port))) as client:
             client.sendall(b"POST / HTTP/1.1\r\n\r\n")
             rejection = client.recv(100)
         with socket.create_connection((host, int(port))) as client:
-            # closing it resets the connection
+            # with this option, closing the socket resets the connection
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         until(lambda: {line["event"] for line in lines} == {"admin_bad_request", "admin_request_failed"}, "both")
 

@@ -1,4 +1,4 @@
-"""A gauge that shows no sample instead of an old value, and the metrics of every registry."""
+"""A gauge that shows no sample instead of an old value, and the metrics that every registry has."""
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 

@@ -64,7 +64,7 @@ def test_traceback_is_logged_without_local_variables(lines: list[bytes]) -> None
 
 
 class FullDisk(io.BytesIO):
-    """An output that accepts no more bytes."""
+    """An output that cannot be flushed because the disk is full."""
 
     def flush(self) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -25,7 +25,7 @@ def documented() -> dict[str, set[str]]:
 
 
 def calls() -> list[tuple[str, ast.Call]]:
-    """Return every logging call, with the name of its event."""
+    """Return each logging call in the code, after the name of the event that it logs."""
     found = []
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -38,7 +38,7 @@ def calls() -> list[tuple[str, ast.Call]]:
 
 
 def is_log_call(function: ast.expr) -> bool:
-    if isinstance(function, ast.Attribute) and function.attr == "log":  # of a logger, or of a LogThrottle
+    if isinstance(function, ast.Attribute) and function.attr == "log":  # the method of a logger or of a LogThrottle
         return True
     if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "logger":
         return function.attr in LEVELS
@@ -48,7 +48,7 @@ def is_log_call(function: ast.expr) -> bool:
 
 @cache
 def literal_fields() -> dict[str, set[str]]:
-    """Return for each event the field names that its calls pass."""
+    """Return the names of the fields that the logging calls of each event pass, by event."""
     fields: defaultdict[str, set[str]] = defaultdict(set)
     for event, call in calls():
         names = {keyword.arg for keyword in call.keywords if keyword.arg}

@@ -31,7 +31,7 @@ def record(to: OtlpRecorder, count: int = 1) -> None:
 
 
 def stop_in_time(running: OtlpRecorder) -> bool:
-    """Return whether `close` returns in time while the collector hangs or rejects."""
+    """Close the recorder; return whether that takes less than 20 s."""
     closing = threading.Thread(target=running.close, daemon=True)
     closing.start()
     closing.join(20)

@@ -1,3 +1,5 @@
+"""Which traceparent headers are valid."""
+
 import pytest
 
 from shared.telemetry import trace_context

@@ -21,7 +21,7 @@ def recorder() -> FakeRecorder:
 
 @pytest.mark.parametrize(("trusts_clients", "passed_on"), [(False, UNSAMPLED), (True, SAMPLED)])
 def test_without_recorder_only_a_trusted_client_can_force_recording(trusts_clients: bool, passed_on: str) -> None:
-    """order-processor may record although order-api does not."""
+    """The client's decision is passed on, because order-processor may record although order-api does not."""
     settings = TracingSettings(
         otlp_endpoint="", otlp_headers={}, otlp_ca_file=None, trace_ratio=1.0, tracing_disabled=False
     )
@@ -40,7 +40,9 @@ def test_without_recorder_no_span_is_created() -> None:
 
 
 @pytest.mark.parametrize(("chance", "is_recorded"), [(0.0, True), (0.0999, True), (0.1, False), (0.9, False)])
-def test_ratio_of_new_traces_is_recorded(recorder: FakeRecorder, chance: float, *, is_recorded: bool) -> None:
+def test_configured_share_of_new_traces_is_recorded(
+    recorder: FakeRecorder, chance: float, *, is_recorded: bool
+) -> None:
     tracer = Tracer(recorder, ratio=0.1, chance=lambda: chance)
 
     context, span = tracer.start_request("POST /order", None)
