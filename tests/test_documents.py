@@ -28,7 +28,7 @@ def script(name: str) -> ModuleType:
 
 
 def test_readme_settings_table_is_current() -> None:
-    """`make settings-docs` writes it."""
+    """`make settings-docs` updates the table."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
 
     assert script("tables").filled("settings") == readme
@@ -36,7 +36,7 @@ def test_readme_settings_table_is_current() -> None:
 
 
 def test_table_of_metrics_is_current() -> None:
-    """`make metrics-docs` writes it."""
+    """`make metrics-docs` updates the table."""
     document = (ROOT / "docs/observability.md").read_text(encoding="utf-8")
 
     assert script("tables").filled("metrics") == document
@@ -52,7 +52,7 @@ def test_every_alert_is_in_the_operations_guide() -> None:
     assert [alert for alert in alerts if f"`{alert}`" not in guide] == []
 
 
-def test_an_orders_path_has_at_most_14_existing_modules() -> None:
+def test_documented_order_path_names_10_to_14_existing_modules() -> None:
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| \d+ \| `(.+?)` \|", text, re.MULTILINE)
 
@@ -88,7 +88,7 @@ def test_errors_page_explains_every_problem_type() -> None:
 
 
 def test_every_retail_command_in_a_document_parses() -> None:
-    """Each has existing commands and options; words in capitals stand for values."""
+    """Every command line has existing commands and options; words in capitals stand for values."""
     mentioned = [line for document in DOCUMENTS for line in transcripts.mentions(document)]
     for line, _ in TRANSCRIPTS:
         transcripts.parse(line)
@@ -104,7 +104,7 @@ def test_unknown_option_in_a_transcript_is_rejected() -> None:
         transcripts.parse("retail orders stuck --older 5")
 
 
-def test_tables_in_transcripts_are_those_that_retail_draws() -> None:
+def test_transcripts_show_only_tables_that_retail_draws() -> None:
     drawn = transcripts.drawn()
     shown = [transcripts.layout(output) for _, output in TRANSCRIPTS]
 
@@ -114,7 +114,7 @@ def test_tables_in_transcripts_are_those_that_retail_draws() -> None:
 
 
 def test_every_board_has_an_existing_picture_in_the_guide() -> None:
-    """Each picture that the guide shows exists, and each board is shown."""
+    """The guide shows exactly the pictures that exist, and every board is among them."""
     named = set(re.findall(r"\((pictures/[\w-]+\.svg)\)", (ROOT / "docs/observability.md").read_text(encoding="utf-8")))
     present = {f"pictures/{path.name}" for path in (ROOT / "docs/pictures").iterdir()}
     boards = {f"pictures/{path.stem}.svg" for path in (ROOT / "charts/retail-orders/dashboards").glob("*.json")}

@@ -1,4 +1,4 @@
-"""Each service can be installed and started with only its own lock file's packages."""
+"""Each service and the operator's command can be installed and imported with only the packages of its lock file."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ def run(*command: str | Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("service", SERVICES)
-def test_service_starts_with_only_its_own_lock_file_installed(tmp_path: Path, service: str) -> None:
+def test_service_can_be_imported_with_only_its_lock_file_installed(tmp_path: Path, service: str) -> None:
     package, needed, absent = SERVICES[service]
     python = tmp_path / "venv/bin/python"
     run(UV, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv")

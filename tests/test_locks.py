@@ -42,7 +42,7 @@ def test_service_lock_holds_only_its_own_dependencies(service: str) -> None:
     assert locked & (LOCKS[service]["absent"] | NOT_IN_IMAGES) == set()
 
 
-def test_run_lock_has_dev_versions_and_no_test_tools() -> None:
+def test_run_lock_is_a_part_of_dev_lock_without_test_tools() -> None:
     """One .venv holds all members, and tests use the versions that `make run` uses."""
     run, whole = (
         set(re.findall(r"^([a-z0-9-]+==\S+)", (ROOT / f"locks/{name}.txt").read_text(encoding="utf-8"), re.MULTILINE))

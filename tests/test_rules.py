@@ -190,8 +190,8 @@ def test_modules_and_functions_stay_below_their_line_limits(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_public_functions_take_urls_by_name(path: Path) -> None:
-    """If the meaning of a URL changes, its name changes too, and mypy reports every caller that was not changed."""
+def test_public_functions_take_urls_as_keyword_arguments(path: Path) -> None:
+    """When a URL argument gets another meaning, it is renamed, and mypy reports every caller that was not changed."""
     by_position = {
         f"{function.name}({argument.arg})"
         for function in functions(path)

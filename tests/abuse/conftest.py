@@ -1,7 +1,7 @@
-"""Attacks on two real proxies: the one-machine stack's, and an nginx with the chart's configuration.
+"""Attacks on two real proxies: that of the one-machine stack, and an nginx with the chart's configuration.
 
-Real services are behind both. The tests run only by `make test-abuse`, which sets ABUSE_TESTS. The last lines of the
-output are a table of how each attack affected a normal user; with ABUSE_ROUNDS=5, of the medians of five rounds.
+Real services run behind each proxy. The tests run only by `make test-abuse`, which sets ABUSE_TESTS. The output ends
+with a table of how each attack affected a normal user; with ABUSE_ROUNDS=5, it shows the medians of five rounds.
 """
 
 import os
@@ -32,7 +32,7 @@ MEMORY_SECONDS = 1.0  # the proxy's memory is measured this long before an attac
 
 @dataclass(frozen=True)
 class Measurement:
-    """The quiet user's response times in one round, in ms."""
+    """The quiet user's response times in ms in one round: before the attack (`quiet_...`) and during it."""
 
     quiet_median: float
     median: float
@@ -40,11 +40,11 @@ class Measurement:
     p99: float
 
 
-_measurements: defaultdict[tuple[str, str], list[Measurement]] = defaultdict(list)  # by test and proxy
+_measurements: defaultdict[tuple[str, str], list[Measurement]] = defaultdict(list)  # by names of test and proxy
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Repeat each attack for every round, with a quiet time before it."""
+    """Run each test with the fixture `attack` once per round."""
     if ROUNDS > 1 and "attack" in metafunc.fixturenames:
         metafunc.fixturenames.append("round_")
         metafunc.parametrize("round_", range(ROUNDS))
@@ -73,7 +73,8 @@ def site(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.
 def attack(site: Site, request: pytest.FixtureRequest) -> Callable[..., Outcome]:
     """Return a function that runs an `Attack` with the given options and asserts that a quiet user is still served.
 
-    The quiet user places orders, or sends the request `quiet`, during the attack, and every response must be a success.
+    The quiet user sends the request `quiet`, by default an order, again and again before and during the attack. Every
+    response during the attack must be a success.
     """
 
     def run(
@@ -83,7 +84,8 @@ def attack(site: Site, request: pytest.FixtureRequest) -> Callable[..., Outcome]
         quiet: Callable[[], httpx.Response] = site.quiet.order,
         **options: object,
     ) -> Outcome:
-        quiet_seconds = CALM_SECONDS if ROUNDS == 1 else seconds - MEMORY_SECONDS  # a p99 depends on how many there are
+        # With rounds, measure as long before the attack as during it: a p99 depends on the number of requests.
+        quiet_seconds = CALM_SECONDS if ROUNDS == 1 else seconds - MEMORY_SECONDS
         calm = site.quiet.repeat(quiet, quiet_seconds)
         chosen = Attack(port=port or site.order_port, ca=site.ca, seconds=seconds, **options)  # type: ignore[arg-type]
         with attacking(chosen) as outcome:

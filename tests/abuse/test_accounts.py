@@ -16,9 +16,9 @@ from support.attacker import Outcome
 from support.auth_api import write_key
 from support.quiet_user import QuietUser
 
-GUESSES_PER_USER = 100  # the limit in 5 minutes, over all addresses from which the user never logged in
+GUESSES_PER_USER = 100  # limit of guesses in 5 minutes, summed over all addresses from which the user never logged in
 REGISTRATIONS_PER_ADDRESS = 300
-AUTH_API_LIMIT_BYTES = 250 * 2**20  # it kept 350 MiB and more when every thread computed hashes
+AUTH_API_LIMIT_BYTES = 250 * 2**20  # auth-api kept 350 MiB and more when every thread hashed passwords
 
 
 def resident_bytes(pid: int) -> int:
@@ -72,7 +72,7 @@ def new_key(stack: Stack) -> Iterator[str]:
 def test_tokens_stay_valid_in_a_rotation_despite_forged_tokens(attack: Callable[..., Outcome], site: Site) -> None:
     """Forged tokens with an unknown key id use up the one key fetch that order-api makes in 30 s.
 
-    New tokens stay valid, because auth-api publishes a new key before it signs with it.
+    New tokens stay valid, because auth-api publishes a new key first and signs with it later.
     """
     header = base64.urlsafe_b64encode(b'{"alg":"EdDSA","typ":"at+jwt","kid":"made-up"}').rstrip(b"=").decode()
     forged = (
@@ -81,4 +81,4 @@ def test_tokens_stay_valid_in_a_rotation_despite_forged_tokens(attack: Callable[
 
     outcome = attack(connections=4, then=forged, quiet=site.quiet.log_in_and_order)
 
-    assert outcome.statuses() <= {401, 429, 503}  # 503: the keys are being fetched because of another unknown key id
+    assert outcome.statuses() <= {401, 429, 503}  # 503: another thread of order-api is fetching the keys

@@ -22,7 +22,7 @@ def greedy(site: Site) -> Iterator[Customer]:
 
 
 def order_of(user: Customer) -> str:
-    """Return a request that places an order."""
+    """Return a raw HTTP request that places an order of `user`."""
     body = json.dumps({"userid": user.name, **ORDER})
     return (
         f"POST /order HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {user.token}\r\n"
@@ -47,7 +47,7 @@ def test_one_users_flood_of_reads_is_limited(attack: Callable[..., Outcome], gre
     assert outcome.statuses() == {200, 429}
 
 
-def test_900_connections_of_one_address_are_limited(attack: Callable[..., Outcome], greedy: Customer) -> None:
+def test_flood_on_900_connections_of_one_address_is_limited(attack: Callable[..., Outcome], greedy: Customer) -> None:
     outcome = attack(connections=900, then=order_of(greedy), seconds=7)
 
     assert outcome.statuses() == {200, 429}
@@ -87,11 +87,11 @@ def test_flood_of_logins_is_limited(attack: Callable[..., Outcome], site: Site) 
     outcome = attack(port=site.auth_port, connections=32, then=login)
 
     assert 429 in outcome.statuses()
-    assert outcome.statuses() <= {401, 429, 503}  # 503: more passwords than can be hashed at once
+    assert outcome.statuses() <= {401, 429, 503}  # 503: too many passwords to hash at once
 
 
 def test_client_that_reads_no_responses_is_limited(attack: Callable[..., Outcome]) -> None:
-    """It pipelines requests and reads no response."""
+    """Each of 300 connections sends 20 requests every 0.2 s and reads no response."""
     outcome = attack(connections=300, first=BAD_TOKEN * 20, then=BAD_TOKEN * 20, every=0.2)
 
     assert outcome.statuses() <= {401, 429}

@@ -11,7 +11,7 @@ from support.raw_https import Answer, RawHttpsClient
 
 
 def place(client: RawHttpsClient, site: Site, headers: str, line: str = "POST /order HTTP/1.1") -> Answer:
-    """Place an order with these header lines in addition to the usual ones."""
+    """Place an order with these header lines, and with the usual ones that they do not contain."""
     body = json.dumps({"userid": site.quiet.name, **ORDER}).encode()
     usual = "" if "Authorization" in headers else f"Authorization: {site.quiet.headers['Authorization']}\r\n"
     usual += "" if "Content-Type" in headers else "Content-Type: application/json\r\n"
@@ -57,7 +57,7 @@ def test_header_name_that_http_does_not_allow_returns_400(client: RawHttpsClient
     ("line", "detail"),
     [("post /order HTTP/1.1", "upper case"), ("POST /order?x=\u00e9 HTTP/1.1", "Percent-encode")],
 )
-def test_malformed_request_line_returns_400_with_the_request_id(
+def test_malformed_request_line_returns_400_with_a_request_id(
     client: RawHttpsClient, site: Site, line: str, detail: str
 ) -> None:
     answer = place(client, site, "X-Request-ID: abuse-1\r\n", line)
@@ -66,7 +66,7 @@ def test_malformed_request_line_returns_400_with_the_request_id(
     assert detail in answer.json()["detail"]
 
 
-def test_connection_stays_open_longer_than_announced(client: RawHttpsClient) -> None:
+def test_keepalive_timeout_is_longer_than_announced(client: RawHttpsClient) -> None:
     """The proxy announces 30 s in Keep-Alive and closes after 40 s, so that no client reuses a closed connection."""
     announced = client.raw(b"GET /docs HTTP/1.1\r\nHost: localhost\r\n\r\n")
 

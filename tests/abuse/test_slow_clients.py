@@ -12,19 +12,19 @@ HEAD = (
 )
 POD_CONNECTIONS = 2048  # nginx's worker_connections in a pod
 POD_LIMIT_BYTES = 160 * 2**20
-ALL_BODIES = 1536  # the limit of all slow bodies together, in limits.conf
+ALL_BODIES = 1536  # the limit of slow bodies of all addresses together, in limits.conf
 PER_ADDRESS = 24  # the default of proxy.limits.bodiesPerAddress
-ADDRESSES = 60  # stated in docs/threat-model.md; 64 reach ALL_BODIES
+ADDRESSES = 60  # as in docs/threat-model.md; 64 addresses would reach ALL_BODIES
 
 
-def test_slow_bodies_of_one_address_are_rejected(attack: Callable[..., Outcome]) -> None:
+def test_too_many_slow_bodies_of_one_address_are_rejected(attack: Callable[..., Outcome]) -> None:
     outcome = attack(connections=CONNECTIONS, first=HEAD, then="x", every=1.5, seconds=5)
 
     assert outcome.ends["429"] >= CONNECTIONS - PER_ADDRESS
     assert outcome.statuses() == {429}
 
 
-def test_slow_bodies_are_rejected_after_their_first_60_kb(attack: Callable[..., Outcome]) -> None:
+def test_too_many_bodies_slowing_after_60_kb_are_rejected(attack: Callable[..., Outcome]) -> None:
     outcome = attack(connections=500, first=HEAD + "x" * 60_000, then="x", every=1.5, seconds=4)
 
     assert outcome.ends["429"] >= 500 - PER_ADDRESS
@@ -32,7 +32,10 @@ def test_slow_bodies_are_rejected_after_their_first_60_kb(attack: Callable[..., 
 
 
 def test_orders_succeed_during_slow_bodies_from_60_addresses(attack: Callable[..., Outcome]) -> None:
-    """Each address sends as many slow bodies as it may; on every connection of a pod they would fit into its memory."""
+    """Each address sends as many slow bodies as it may.
+
+    A pod with such a body on each of its connections would stay within its memory limit.
+    """
     count = ADDRESSES * PER_ADDRESS
     outcome = attack(
         connections=count, addresses=ADDRESSES, first=HEAD + "x" * 64_000, then="x", every=1.5, seconds=4.5

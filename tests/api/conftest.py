@@ -1,4 +1,4 @@
-"""A check after every test of an HTTP API."""
+"""After every test of an HTTP API, a check that no unexpected error occurred."""
 
 from collections.abc import Iterator
 

@@ -45,13 +45,13 @@ def both(tmp_path: Path) -> BothApis:
 
 
 def stripped(answer: Any) -> Any:
-    """Return status, body and the headers of a response that spoofed headers must not change."""
+    """Return the status and headers of a response, without the headers that differ between two requests."""
     varying = {"X-Request-ID", "ETag", "Location", "Date"}
     headers = {name: value for name, value in answer.headers if name not in varying}
     return answer.status_code, headers
 
 
-def test_spoofed_headers_do_not_change_responses_or_log_lines(both: BothApis) -> None:
+def test_spoofed_headers_do_not_change_statuses_headers_or_log_lines(both: BothApis) -> None:
     def tour(extra: dict[str, str]) -> tuple[list[Any], list[Any]]:
         client, own = both.orders.client, both.orders.bearer("alice")
         with capture_logs() as lines:
@@ -77,7 +77,7 @@ def test_spoofed_headers_do_not_change_responses_or_log_lines(both: BothApis) ->
     assert claimed[1] == plain[1]
 
 
-def test_spoofed_headers_do_not_change_owner_or_location(both: BothApis) -> None:
+def test_spoofed_headers_do_not_change_an_orders_owner_or_location(both: BothApis) -> None:
     answer = both.orders.place(order(), **CLAIMS)
 
     assert answer.status_code == 200
@@ -117,7 +117,7 @@ def test_valid_request_id_is_kept(both: BothApis) -> None:
     assert answer.headers["X-Request-ID"] == answer.get_json()["request_id"] == "a.B-c_1"
 
 
-def test_path_and_query_are_not_logged(both: BothApis) -> None:
+def test_path_query_and_user_agent_are_not_logged(both: BothApis) -> None:
     with capture_logs() as lines:
         both.orders.client.get("/canary-path?canary-query=1", headers={"User-Agent": "canary-agent"})
 

@@ -115,7 +115,7 @@ def good(target: Target) -> bytes:
 
 
 def test_valid_body_is_accepted(tmp_path: Path, target: Target) -> None:
-    """Otherwise the tests below would prove nothing."""
+    """If valid bodies were rejected, the tests below would prove nothing."""
     assert BothApis(tmp_path).send(target, good(target)).status_code in {200, 201}
 
 

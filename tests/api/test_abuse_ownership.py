@@ -23,7 +23,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> OrderService:
 
 @pytest.fixture(scope="module")
 def placed(service: OrderService) -> dict[str, list[Any]]:
-    """The orders that each user has placed, as the responses show them."""
+    """For each user: the bodies of the responses to the orders that the user placed."""
     return {
         user: [service.place(order(userid=user), user=user, key=f"{user}-{n}").get_json() for n in range(ORDERS_EACH)]
         for user in USERS
@@ -69,7 +69,9 @@ def test_malformed_id_gets_the_response_of_an_unknown_order(service: OrderServic
     assert (answer.status_code, answer.data) == (404, absent.data)
 
 
-def test_list_of_another_user_returns_403(service: OrderService, placed: dict[str, list[Any]]) -> None:
+def test_lists_of_other_and_unknown_users_return_the_same_403(
+    service: OrderService, placed: dict[str, list[Any]]
+) -> None:
     assert placed
     answers = [
         service.read(user="user0", body={"userid": userid}, **SAME_ID) for userid in ("user1", "nobody", "", "USER0")

@@ -103,10 +103,8 @@ class SlowPasswords(Passwords):
                 self.in_hand -= 1
 
 
-def test_login_storm_computes_few_hashes_and_returns_503_otherwise(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """100 parallel logins compute at most as many hashes at a time as there are slots (2), which bounds the memory."""
+def test_logins_beyond_hash_slots_and_waiters_return_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 100 parallel logins, two compute a hash at a time, which bounds the memory, and WAITERS more wait."""
     write_key(tmp_path, "k1")
     passwords = SlowPasswords()
     auth = AuthService(tmp_path, passwords=passwords)

@@ -38,7 +38,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Output:
 
 
 def test_requests_got_responses_and_were_logged(output: Output) -> None:
-    """Otherwise the tests below would prove nothing."""
+    """Without these responses and log lines, the tests below would prove nothing."""
     lines = [json.loads(line) for line in output.log.splitlines()]
     statuses = {line["status"] for line in lines if line["event"] == "request"}
 
@@ -48,7 +48,7 @@ def test_requests_got_responses_and_were_logged(output: Output) -> None:
 
 
 def without_tried_name(line: str) -> str:
-    """Remove the user name that a client sent from a security event, which logs it on purpose."""
+    """Return a log line without the tried user name, which a security event logs on purpose."""
     if '"event": "security_event"' not in line:
         return line
     return json.dumps(json.loads(line) | {"user": None})

@@ -46,7 +46,7 @@ class Server(NamedTuple):
     log: Path
 
     def send(self, request: bytes) -> int:
-        """Send a request; return the status of the problem document, or 0 if the connection closes without one."""
+        """Send a request; return the status of the problem document, or 0 if there is no response."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
             connection.sendall(request)
             answer = b""
@@ -120,7 +120,7 @@ def test_malformed_request_is_rejected_and_the_next_one_served(server: Server, r
         (b"X-Forwarded-For: 203.0.113.9, 192.0.2.4\r\n", "192.0.2.4"),
     ],
 )
-def test_client_address_comes_only_from_the_proxys_header(server: Server, headers: bytes, client: str) -> None:
+def test_last_forwarded_address_is_logged_as_the_client(server: Server, headers: bytes, client: str) -> None:
     before = len(server.requests())
     server.send(ACCEPTED + headers + b"\r\n")
     until(lambda: len(server.requests()) > before, "the request's line in the log")

@@ -78,7 +78,7 @@ def test_no_key_is_used_or_published_when_all_are_revoked(auth: AuthService) -> 
     assert auth.token().status_code == 503
 
 
-def test_revoking_the_only_key_reaches_order_api(tmp_path: Path) -> None:
+def test_order_api_rejects_tokens_after_the_only_key_is_revoked(tmp_path: Path) -> None:
     both = BothApis(tmp_path)
     both.auth.clock.now = datetime.now(UTC)  # flask-jwt-extended checks expiry by the system's clock
     both.auth = both.auth.replica()
@@ -98,8 +98,8 @@ def test_revoking_the_only_key_reaches_order_api(tmp_path: Path) -> None:
     assert readiness_error(Mock(error=None), both.orders.store, both.orders.keys) is None
 
 
-def test_replica_stays_ready_to_publish_the_empty_set(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Kubernetes Service routes only to ready replicas, so order-api must be able to fetch the empty set from one."""
+def test_replica_stays_ready_when_all_keys_are_revoked(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """order-api must be able to fetch the empty set of keys, and a Kubernetes Service routes only to ready replicas."""
     assert auth.key_records is not None
     auth.key_records.revoke("a")
     later(auth, RECORDS_SECONDS)

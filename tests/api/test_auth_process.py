@@ -56,7 +56,7 @@ def get(url: str) -> tuple[int, str]:
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own address
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
-        with error:  # the error object owns the connection
+        with error:  # closes the connection, which the error object owns
             return error.code, error.read().decode()
 
 
@@ -69,7 +69,7 @@ def test_unready_process_is_live_and_names_the_reason(admin: str, tmp_path: Path
 
 
 @pytest.mark.usefixtures("app")
-def test_metrics_show_the_breaker_and_the_certificate(admin: str) -> None:
+def test_metrics_show_breaker_state_and_certificate_expiry(admin: str) -> None:
     expiry = scrape.samples(admin, "retail_certificate_expiry_timestamp_seconds")
 
     assert scrape.breaker_state(admin, "mongodb") == "closed"

@@ -78,7 +78,7 @@ def test_overlong_password_is_rejected_without_hashing(auth: AuthService, monkey
     assert auth.register("alice", "x" * 60_000).status_code == 422
 
 
-def test_only_one_of_several_parallel_registrations_succeeds(auth: AuthService) -> None:
+def test_only_one_parallel_registration_of_a_name_succeeds(auth: AuthService) -> None:
     replicas = [auth, auth.replica()]
 
     def register(number: int) -> int:

@@ -33,7 +33,7 @@ def answer(port: int, request: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """All log lines at level debug of a server that received every request above."""
+    """All log lines, from level debug, of a server that received every request in REQUESTS."""
     server = WorkerServer(tmp_path_factory.mktemp("logs"))
     try:
         until(lambda: answer(server.port, REQUESTS["query of a good request"]), "gunicorn to serve", seconds=60)
@@ -44,11 +44,12 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     finally:
         server.stop()
     written = server.log().splitlines()
-    return [json.loads(line) for line in written if line != "finished"]  # printed by the application when it stops
+    # the application prints "finished" when it stops
+    return [json.loads(line) for line in written if line != "finished"]
 
 
 def test_every_line_from_the_first_is_json(lines: list[dict[str, Any]]) -> None:
-    # only the line with its configuration may come earlier
+    # only the line with gunicorn's configuration may come earlier
     assert any(line["event"].startswith("Starting gunicorn") for line in lines[:2])
     assert {line["service"] for line in lines} == {"support"}
 

@@ -1,4 +1,4 @@
-"""The message when gunicorn cannot start."""
+"""gunicorn prints one error and exits if an environment variable is invalid."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ import pytest
         ("HTTP_BIND", "8080", "HTTP_BIND: must be host:port, not '8080'"),
     ],
 )
-def test_invalid_variable_of_gunicorn_is_named(app: str, name: str, value: str, sentence: str) -> None:
+def test_gunicorn_names_an_invalid_environment_variable(app: str, name: str, value: str, sentence: str) -> None:
     command = [sys.executable, "-m", "gunicorn", "--config", "python:shared.http.gunicorn_conf", app]
     environ = {"PATH": os.environ["PATH"], name: value}
     ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)

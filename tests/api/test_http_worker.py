@@ -71,7 +71,7 @@ def test_idle_connections_occupy_no_thread(server: WorkerServer) -> None:
             assert [client.get("a")[0] for client in clients] == [200] * len(clients)
 
 
-def test_requests_wait_for_a_thread_and_get_responses(server: WorkerServer) -> None:
+def test_requests_that_wait_for_a_thread_get_responses(server: WorkerServer) -> None:
     with ExitStack() as ends:
         clients = [ends.enter_context(server.client()) for _ in range(5 * THREADS)]
         for client in clients:
@@ -121,7 +121,7 @@ def test_client_disconnect_is_not_logged_as_error(server: WorkerServer) -> None:
             client.send(text)
     with server.client() as client:
         client.send("GET /pause HTTP/1.1\r\nHost: api\r\n\r\n")
-        # the close resets the connection
+        # closing the socket now resets the connection
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
     assert server.is_serving()
@@ -191,7 +191,7 @@ def test_idle_connection_is_closed_after_keepalive_timeout(start: Start) -> None
         assert client.is_closed()
 
 
-def test_stop_finishes_requests_in_flight_and_closes(start: Start) -> None:
+def test_stop_finishes_requests_in_flight_and_closes_connections(start: Start) -> None:
     server = start(STOP_LINGER_SECONDS="20")
     with server.client() as waiting, server.client() as idle:
         assert idle.get("a")[0] == 200

@@ -1,4 +1,4 @@
-"""Malformed documents: lists omit them, reading one returns `unavailable`, and logs and metrics show them."""
+"""Malformed orders: lists omit them, a read or a replay returns `unavailable`, and logs and metrics show them."""
 
 from pathlib import Path
 from typing import Any

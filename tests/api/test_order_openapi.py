@@ -162,7 +162,7 @@ def test_document_lists_the_status_of_every_problem(document: Schema) -> None:
     assert statuses <= described
 
 
-def test_document_reflects_the_settings_of_token_and_currencies(tmp_path: Path, document: Schema) -> None:
+def test_document_reflects_token_and_currency_settings(tmp_path: Path, document: Schema) -> None:
     opened = OrderService(tmp_path, environ={"ORDERS_REQUIRE_TOKEN": "false", "ORDERS_CURRENCIES": "EUR,USD"})
     other = opened.client.get("/openapi.json").get_json()
 
@@ -191,7 +191,7 @@ def test_docs_page_runs_the_login_script(service: OrderService) -> None:
     assert b"/api/token" in script.data
 
 
-def test_error_below_docs_has_the_strict_headers(service: OrderService) -> None:
+def test_error_under_docs_has_the_strict_security_headers(service: OrderService) -> None:
     answer = service.client.get("/docs/nothing.js")
 
     assert answer.status_code == 404

@@ -129,7 +129,7 @@ def test_malformed_body_returns_400(service: OrderService, body: bytes) -> None:
 @pytest.mark.parametrize(
     "content_type", [None, "text/plain", "application/json; charset=latin-1", "application/x-json"]
 )
-def test_other_content_type_returns_415(service: OrderService, content_type: str | None) -> None:
+def test_unsupported_content_type_returns_415(service: OrderService, content_type: str | None) -> None:
     answer = service.client.post(
         "/order", data=json.dumps(order()), content_type=content_type, headers=service.bearer()
     )
@@ -227,7 +227,7 @@ def test_place_returns_unavailable_until_indexes_are_ready(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("is_lost", [True, False])
-def test_unknown_outcome_of_insert_is_never_published(service: OrderService, *, is_lost: bool) -> None:
+def test_order_whose_insert_outcome_is_unknown_is_not_enqueued(service: OrderService, *, is_lost: bool) -> None:
     service.fail_next("insert", Failure.LOST if is_lost else Failure.UNANSWERED)
     answer = service.place()
 

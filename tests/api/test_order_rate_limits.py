@@ -1,4 +1,4 @@
-"""Rate limits: 429 per user, and per address for invalid tokens, before MongoDB is used."""
+"""Rate limits per user or address: above a limit, order-api returns 429 without using MongoDB."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from support.order_api import OrderService, order
 
 @pytest.fixture
 def service(tmp_path: Path) -> OrderService:
-    """order-api with a burst of two orders, three reads or two invalid tokens, and one more of each per second."""
+    """order-api that allows bursts of two orders, three reads and two invalid tokens, then one of each per second."""
     rates = {"RATE_LIMIT_ORDERS": "1/2", "RATE_LIMIT_READS": "1/3", "RATE_LIMIT_INVALID_TOKENS": "1/2"}
     return OrderService(tmp_path, environ=rates)
 
@@ -27,7 +27,7 @@ def assert_too_many(answer: Any, policy: str) -> None:
     assert answer.headers["RateLimit"] == f'"{policy}";r=0;t=1'
 
 
-def test_orders_beyond_the_users_rate_are_rejected_and_not_stored(service: OrderService) -> None:
+def test_orders_beyond_the_users_rate_are_rejected_and_not_enqueued(service: OrderService) -> None:
     placed = [service.place() for _ in range(2)]
 
     rejected = service.place()
@@ -52,15 +52,15 @@ def test_reads_have_their_own_rate_limit(service: OrderService) -> None:
     assert [service.read("?userid=alice").status_code for _ in range(4)] == [200, 200, 200, 429]
 
 
-def test_invalid_tokens_of_one_address_are_rejected(service: OrderService) -> None:
+def test_invalid_tokens_of_one_address_are_limited(service: OrderService) -> None:
     assert [ask(service, f"bad.{n}.token").status_code for n in range(2)] == [401, 401]
 
     assert_too_many(ask(service, "bad.3.token"), "invalid-tokens")
     assert ask(service, "bad.4.token", address="192.0.2.2").status_code == 401
 
 
-def test_invalid_tokens_of_one_ipv6_network_are_rejected(service: OrderService) -> None:
-    """One customer usually has a whole /64 network."""
+def test_invalid_tokens_of_one_ipv6_network_are_limited(service: OrderService) -> None:
+    """One customer usually has a whole /64 network, so the limit is per network."""
     for n in range(2):
         ask(service, f"bad.{n}.token", address=f"2001:db8:1:1::{n}")
 
@@ -77,7 +77,7 @@ def test_valid_token_is_served_despite_invalid_tokens_from_its_address(service: 
     assert ask(service, token).status_code == 404
 
 
-def test_unavailable_keys_do_not_count_as_invalid_token(tmp_path: Path) -> None:
+def test_tokens_are_not_counted_as_invalid_while_keys_are_unavailable(tmp_path: Path) -> None:
     service = OrderService(tmp_path, environ={"RATE_LIMIT_INVALID_TOKENS": "1/1"})
     service.server.is_up = False
     service.keys._keys = {}

@@ -33,7 +33,7 @@ def test_order_is_readable_at_its_location_with_history(service: OrderService) -
     assert answer.headers["ETag"] == f'"{placed.json["orderid"]}.2"'
 
 
-def test_upper_case_id_is_found(service: OrderService) -> None:
+def test_upper_case_id_finds_the_order(service: OrderService) -> None:
     placed = service.place()
     upper = placed.json["orderid"].upper()
     in_query, in_body = service.read(f"?orderid={upper}"), service.read(body={"orderid": upper})
@@ -112,7 +112,7 @@ def test_invalid_query_or_body_is_rejected(service: OrderService, status: int, q
     assert answer.content_type == "application/problem+json"
 
 
-def test_invalid_body_of_a_read_is_rejected(service: OrderService) -> None:
+def test_unreadable_body_of_a_read_is_rejected(service: OrderService) -> None:
     def get(body: bytes, content_type: str) -> int:
         answer = service.client.get("/orderdetails", data=body, content_type=content_type, headers=service.bearer())
         return answer.status_code

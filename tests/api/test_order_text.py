@@ -8,7 +8,7 @@ import pytest
 
 from support.order_api import OrderService, order
 
-# Fingerprints that version 0.1.0 stored for alice's order of this one item with cost 12.50.
+# For each item: the fingerprint that version 0.1.0 stored for alice's order of only this item, with cost 12.50.
 OLD_FINGERPRINTS = {
     " apple ": "7ed354f5cc39f43d593285e045efe02a2240f9dde27f2e0a78596c5c21fc9681",
     "Cafe\u0301": "344b5bee4a2044c879fcb038a0a6631e93f6994c76ebc617a67dc3de2419b747",

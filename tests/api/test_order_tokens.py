@@ -1,4 +1,4 @@
-"""Which access tokens are accepted, and the responses to the others."""
+"""Which access tokens order-api accepts, and how it responds to missing and invalid ones."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -121,7 +121,7 @@ def test_keys_are_kept_while_auth_api_is_down(service: OrderService) -> None:
     assert ask(service, f"Bearer {service.server.token('alice')}").status_code == 200
 
 
-def test_unfetchable_new_key_returns_503_instead_of_401(service: OrderService) -> None:
+def test_token_of_an_unfetchable_new_key_returns_503(service: OrderService) -> None:
     service.server.rotate("k2")
     service.server.is_up = False
     answer = ask(service, f"Bearer {service.server.token('alice', 'k2')}")
@@ -141,7 +141,7 @@ def test_new_key_is_fetched_at_most_every_30_seconds(service: OrderService) -> N
     later = ask(service, f"Bearer {token}")
 
     assert [met.status_code, too_soon.status_code, later.status_code] == [200, 401, 200]
-    assert fetches == 2  # one fetch at startup and one for the unknown key
+    assert fetches == 2  # one fetch at startup and one for the new key k2
 
 
 def test_verified_token_is_cached_until_its_key_is_withdrawn(
@@ -171,7 +171,9 @@ def test_cached_token_expires(service: OrderService, monkeypatch: pytest.MonkeyP
     assert ask(service, header).status_code == 401
 
 
-def test_token_cache_is_bounded(service: OrderService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_beyond_the_cache_limit_are_still_accepted(
+    service: OrderService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tokens, "CACHE_LIMIT", 2)
     headers = [f"Bearer {service.server.token('alice', jti=str(n))}" for n in range(4)]
 

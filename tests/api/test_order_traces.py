@@ -24,7 +24,7 @@ def traced(folder: Path, recorder: FakeRecorder, *, ratio: float = 1.0, trusts_c
     return OrderService(folder, tracer=Tracer(recorder, ratio=ratio, trusts_clients=trusts_clients))
 
 
-def test_document_keeps_the_context_of_the_span_around_its_insert(tmp_path: Path, recorder: FakeRecorder) -> None:
+def test_order_document_stores_the_trace_context_of_its_insert(tmp_path: Path, recorder: FakeRecorder) -> None:
     service = traced(tmp_path, recorder)
     order_id = service.place(traceparent=CLIENT).get_json()["orderid"]
 
@@ -44,7 +44,7 @@ def test_document_keeps_the_context_of_the_span_around_its_insert(tmp_path: Path
     assert create.attributes == {"retail.order.id": order_id}
 
 
-def test_trusted_client_continues_its_trace(tmp_path: Path, recorder: FakeRecorder) -> None:
+def test_trace_of_a_trusted_client_is_continued(tmp_path: Path, recorder: FakeRecorder) -> None:
     service = traced(tmp_path, recorder, trusts_clients=True)
     order_id = service.place(traceparent=CLIENT).get_json()["orderid"]
 
@@ -82,7 +82,7 @@ def test_span_of_a_replayed_request_has_no_error(tmp_path: Path, recorder: FakeR
 
 
 @pytest.mark.parametrize("ratio", [0.0, 1.0])
-def test_every_line_of_a_request_has_its_trace_id(tmp_path: Path, recorder: FakeRecorder, ratio: float) -> None:
+def test_every_log_line_of_a_request_has_its_trace_id(tmp_path: Path, recorder: FakeRecorder, ratio: float) -> None:
     service = traced(tmp_path, recorder, ratio=ratio)
     service.fail_next("insert", Failure.UNANSWERED)
     with capture_logs(processors=[merge_contextvars]) as lines:
@@ -94,7 +94,7 @@ def test_every_line_of_a_request_has_its_trace_id(tmp_path: Path, recorder: Fake
     assert ids[0] == ids[1] != ids[2] == trace_id(service.documents[order_id]["traceparent"])
 
 
-def test_line_without_trace_context_has_no_trace_id(tmp_path: Path) -> None:
+def test_log_line_without_trace_context_has_no_trace_id(tmp_path: Path) -> None:
     service = OrderService(tmp_path)
     with capture_logs(processors=[merge_contextvars]) as lines:
         service.place()

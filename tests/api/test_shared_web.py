@@ -47,7 +47,7 @@ def client(registry: CollectorRegistry) -> FlaskClient:
     return app.test_client()
 
 
-def test_requests_in_progress_occupy_threads(client: FlaskClient, registry: CollectorRegistry) -> None:
+def test_request_in_progress_is_counted_as_a_busy_thread(client: FlaskClient, registry: CollectorRegistry) -> None:
     during: list[float | None] = []
 
     def busy_threads() -> float | None:
@@ -122,7 +122,7 @@ def test_405_has_the_allowed_methods(client: FlaskClient) -> None:
     assert "header Allow" in answer.get_json()["detail"]
 
 
-def test_unknown_path_is_answered_in_a_sentence_for_programs(client: FlaskClient) -> None:
+def test_detail_for_an_unknown_path_refers_to_the_docs(client: FlaskClient) -> None:
     assert client.get("/nowhere").get_json()["detail"] == "Nothing is served at this path. /docs lists every path."
 
 
@@ -175,7 +175,7 @@ def test_every_response_has_the_security_headers(client: FlaskClient) -> None:
 
 
 def test_truncated_body_returns_400(client: FlaskClient) -> None:
-    """A body that is too short is not reported by gunicorn; the service compares its length with Content-Length."""
+    """If a body is too short, gunicorn does not report it; the service compares its length with Content-Length."""
     cut = {"CONTENT_LENGTH": "50", "wsgi.input_terminated": True}
 
     answer = client.post("/things", data=b'{"name": "a"}', content_type="application/json", environ_overrides=cut)

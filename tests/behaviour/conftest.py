@@ -38,7 +38,7 @@ def in_memory() -> StoreHarness:
 
 @pytest.fixture
 def admin(servers: Stack) -> Iterator[Database[Document]]:
-    """A connection as administrator to the database of the tests, whose collection of orders is empty."""
+    """An administrator's connection to the test database; the orders are deleted before and after the test."""
     database = connect(servers, "admin")
     database.drop_collection(schema.COLLECTION)
     yield database

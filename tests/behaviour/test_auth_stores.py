@@ -29,12 +29,12 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 @dataclass
 class Stores:
-    """The stores of two replicas of auth-api, and a function that moves their clocks."""
+    """The stores of two replicas of auth-api, and a function that lets time pass for their attempts."""
 
     users: list[UserStore]
     failures: list[Failures]
     pass_time: Callable[[timedelta], None]
-    name: str = field(default_factory=lambda: f"u{secrets.token_hex(8)}")  # all tests share one database
+    name: str = field(default_factory=lambda: f"u{secrets.token_hex(8)}")  # unique: all tests share one database
 
     def limit(self, most: int) -> Limit:
         return Limit(secrets.token_hex(8), most)
@@ -95,7 +95,7 @@ def test_taken_name_is_rejected_and_keeps_its_hash(stores: Stores) -> None:
     assert stores.users[1].password_hash(stores.name) == "first"
 
 
-def test_one_of_parallel_registrations_succeeds(stores: Stores) -> None:
+def test_only_one_of_parallel_registrations_succeeds(stores: Stores) -> None:
     def add(number: int) -> bool:
         try:
             stores.users[number % 2].add(stores.name, str(number), NOW)
@@ -213,7 +213,7 @@ def test_remembered_login_is_known_to_all_replicas(stores: Stores) -> None:
     assert (before, stores.failures[1].is_known(key)) == (False, True)
 
 
-def test_expired_attempts_are_deleted_by_ttl(real: Stores, databases: list[Database[mongo.Document]]) -> None:
+def test_ttl_index_keeps_attempts_for_the_whole_window(real: Stores, databases: list[Database[mongo.Document]]) -> None:
     (store, other) = real.failures
     assert isinstance(store, MongoFailures)
     assert isinstance(other, MongoFailures)
@@ -241,7 +241,7 @@ def test_expired_attempts_are_deleted_by_ttl(real: Stores, databases: list[Datab
         lambda db: db.client["admin"]["system.users"].find_one(),
     ],
 )
-def test_auth_api_is_denied_all_other_operations(
+def test_auth_api_is_denied_operations_that_it_does_not_need(
     databases: list[Database[mongo.Document]], verb: Callable[[Database[mongo.Document]], object]
 ) -> None:
     with pytest.raises(OperationFailure, match="not authorized"):

@@ -34,7 +34,7 @@ def test_placed_orders_with_past_or_implausible_due_time_are_due(harness: StoreH
     assert harness.due_in(fresh) > 0
 
 
-def test_claim_repairs_outbox_entries_whose_due_is_not_a_date(harness: StoreHarness) -> None:
+def test_claim_repairs_outbox_entries_with_an_invalid_due_time(harness: StoreHarness) -> None:
     shapes: list[Any] = [0, 1.5, True, {}, {"$date": 0}, [], [7]]
     malformed = [harness.place(age=0) for _ in shapes]
     for order_id, shape in zip(malformed, shapes, strict=True):
@@ -90,7 +90,7 @@ def test_order_processed_after_its_claim_is_not_published(harness: StoreHarness)
 @pytest.mark.parametrize(
     ("attempts", "jitter", "seconds"), [(1, 0.0, 1), (3, 0.0, 4), (9, 0.0, 20), (1000, 0.0, 20), (3, 1.0, 2)]
 )
-def test_released_claim_is_due_after_a_growing_back_off(
+def test_released_outbox_entry_is_due_after_a_growing_back_off(
     harness: StoreHarness, attempts: int, jitter: float, seconds: float
 ) -> None:
     order_id, other = harness.place(), harness.place()

@@ -48,7 +48,7 @@ def test_order_id_is_unique(harness: StoreHarness) -> None:
     assert harness.store.find_existing(record) == record
 
 
-def test_find_existing_returns_none_without_such_an_order(harness: StoreHarness) -> None:
+def test_find_existing_returns_none_if_no_earlier_order_exists(harness: StoreHarness) -> None:
     assert harness.store.find_existing(harness.make()) is None
     assert harness.store.find_existing(harness.make(key="k")) is None
 
@@ -68,7 +68,7 @@ def test_parallel_inserts_with_one_key_return_the_same_order(harness: StoreHarne
         assert len(set(pool.map(place, records))) == 1
 
 
-def test_list_is_newest_first_by_owner_and_status(harness: StoreHarness) -> None:
+def test_list_of_an_owner_and_status_is_newest_first(harness: StoreHarness) -> None:
     ids = [harness.place(age=age) for age in (50, 40, 30, 20)]
     harness.place(user="bob")
     harness.change(ids[1], {"status": "PROCESSED"})

@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests; without Chromium they are skipped, and the last lines of the output say so."""
+"""Fixtures of the browser tests. Without Chromium the tests are skipped, and the last lines of the output say so."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -29,14 +29,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip before the system is started."""
+    """Without Chromium, skip a browser test before its fixtures start the system."""
     if "playwright" in getattr(item, "fixturenames", ()) and not chromium.program():
         pytest.skip(chromium.MISSING)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
-    """Stop the browser after the last test of this folder: while it runs, the thread has no event loop for others."""
+    """Stop the browser after the last test of this folder: until then, other code cannot run an event loop here."""
     yield
     if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
         _shared.close()
@@ -57,7 +57,7 @@ def playwright() -> Playwright:
 
 @pytest.fixture
 def browser(playwright: Playwright) -> Browser:  # noqa: ARG001 - started together
-    """The browser that the tests of this folder share; each opens windows of its own."""
+    """The browser that the tests of this folder share; each test opens its own windows."""
     return _start()[1]
 
 

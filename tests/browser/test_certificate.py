@@ -34,7 +34,7 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def address(authority: Authority) -> Iterator[str]:
-    """The address of an HTTPS server whose certificate the authority issued."""
+    """The address of an HTTPS server whose certificate `authority` has issued."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.issue("proxy"))
     with HTTPServer(("127.0.0.1", 0), _Page) as server:
@@ -73,7 +73,7 @@ def test_printed_commands_make_chromium_trust_and_distrust_the_ca(
     assert seen == [refused, "trusted", refused]
 
 
-def test_browsers_page_documents_the_printed_commands() -> None:
+def test_docs_show_the_printed_trust_commands() -> None:
     text = (Path(__file__).parents[2] / "docs/browsers.md").read_text(encoding="utf-8")
     trust, distrust = report.trust_commands(".local/certificates/ca.pem")
 

@@ -25,7 +25,7 @@ def test_redriven_order_becomes_processed(console_url: str, visit: Open, orders:
     expect(page.locator(".panel.failed h2")).to_have_text("FAILED orders")
     failed, other = orders.insert_failed("anvils are sold out"), orders.insert_failed("no such item")
 
-    page.get_by_label(f"Choose {failed}").check()  # the page refreshes itself
+    page.get_by_label(f"Choose {failed}").check()  # it appears because the panel refreshes itself
     page.get_by_role("button", name="Redrive the chosen").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Redrive: dry run")
     assert console.serious_problems() == []

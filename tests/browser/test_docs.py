@@ -1,4 +1,4 @@
-"""The docs pages as a newcomer uses them: every operation is tried as it is filled in, after one login."""
+"""The docs pages as a newcomer uses them: every operation is sent with the values that the page fills in."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ Open = Callable[..., Visit]
 
 
 def try_it_out(page: Page, operation: str) -> str:
-    """Send the request as it is filled in; return the status of its response."""
+    """Send an operation's request with the values that the page fills in; return the status of the response."""
     block = page.locator(f"#operations-{operation}")
     block.locator(".opblock-summary-control").click()
     block.get_by_role("button", name="Try it out").click()
@@ -20,10 +20,10 @@ def try_it_out(page: Page, operation: str) -> str:
     return block.locator(".live-responses-table tbody .response-col_status").first.inner_text().split()[0]
 
 
-def test_one_login_authorizes_every_operation_as_filled_in(stack: Stack, visit: Open) -> None:
+def test_one_login_is_enough_to_send_every_prefilled_request(stack: Stack, visit: Open) -> None:
     visitor = visit(f"{stack.base_url}/api/docs/")
     page = visitor.page
-    visitor.refusals.add(409)  # a registration that an earlier run has made
+    visitor.refusals.add(409)  # the example's user may exist from an earlier run
     assert try_it_out(page, "users-register") in {"201", "409"}
     example = page.locator("#operations-users-register .body-param textarea").input_value()
     page.get_by_role("button", name="Authorize").first.click()

@@ -84,7 +84,7 @@ def login(page: Page) -> None:
     expect(page.locator("#account")).to_be_visible()
 
 
-def test_order_keeps_its_key_after_503_and_401(browser: Browser, address: str) -> None:
+def test_retried_order_keeps_its_idempotency_key_after_503_and_401(browser: Browser, address: str) -> None:
     answers = ChosenAnswers(order=[503, 401])
     page = opened(browser, address, answers)
     page.get_by_text("Use a name of your own").click()
@@ -100,7 +100,7 @@ def test_order_keeps_its_key_after_503_and_401(browser: Browser, address: str) -
     assert len(set(answers.keys)) == 1
 
 
-def test_next_click_sends_the_unanswered_order_with_its_key(browser: Browser, address: str) -> None:
+def test_click_after_401_resends_the_order_with_its_idempotency_key(browser: Browser, address: str) -> None:
     answers = ChosenAnswers(order=[503, 401])
     page = opened(browser, address, answers)
     page.get_by_text("Use a name of your own").click()

@@ -85,7 +85,7 @@ def test_my_orders_are_listed_page_by_page(stack: Stack, visit: Open) -> None:
     page.get_by_role("button", name="Older").click()
     expect(page.locator("#orders-list tbody tr")).to_have_count(2)
     expect(page.locator("#orders-page")).to_have_text("Page 2, the last")
-    expect(page.get_by_role("button", name="Newer")).to_be_focused()  # "Older" is disabled
+    expect(page.get_by_role("button", name="Newer")).to_be_focused()  # because "Older" is disabled on the last page
     page.locator("#orders-list a").first.click()
     expect(page.locator("#detail-title")).to_be_focused()
     expect(page.locator("#orders-page")).to_have_text("Page 2, the last")
@@ -93,7 +93,7 @@ def test_my_orders_are_listed_page_by_page(stack: Stack, visit: Open) -> None:
     expect(page.locator("#orders-list tbody tr")).to_have_count(8)
 
 
-def test_each_error_example_shows_its_problem(stack: Stack, visit: Open) -> None:
+def test_each_example_of_the_errors_page_shows_its_response(stack: Stack, visit: Open) -> None:
     visitor = visit(stack.base_url)
     page = visitor.page
     become_visitor(page)

@@ -1,4 +1,4 @@
-"""A service for the proxy of the chart to forward requests to."""
+"""A service to which the chart's proxy forwards requests."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Every alert fires in its situation, with the right values in its text, and in no other."""
+"""Each alert fires in its situation, with the right values in its description, and is quiet otherwise."""
 
 from pathlib import Path
 
@@ -92,14 +92,14 @@ CASES: dict[str, list[Case]] = {
             {20: Firing(STALLED, {"pod": "shop-order-processor-a"})},
             (9, 14, 32),
         ),
-        Case(  # a working processor does not hide a stalled one
+        Case(  # fires for a stalled replica although another one works
             lag("3x30") | consumed("0x30") | consumed("0+10x30", PROCESSOR.replace("-a", "-b")),
             {20: Firing(STALLED, {"pod": "shop-order-processor-a"})},
             (2,),
         ),
         Case(lag("50x60") | consumed("0+6000x60"), {}, (20, 59)),
         Case(lag("0+10x60") | consumed("0+6000x60"), {}, (20, 59)),
-        Case(  # an event every few minutes, each handled at once
+        Case(  # quiet: an event arrives every few minutes, and is handled within a minute
             lag("0 0 0 1 0 0 0 0 0 1 0 0 0 0 0 1 0 0 0 0 0 0 0 1 0 0 0 0 0 0") | consumed("0x3 1x6 2x6 3x8 4x7"),
             {},
             (5, 8, 11, 14, 17, 20, 23, 26),
@@ -138,9 +138,9 @@ CASES: dict[str, list[Case]] = {
     "OrdersStuck": waiting("retail_orders_stuck", "2 orders have been requeued five times or more.", PROCESSOR),
     "CircuitBreakerOpen": [
         Case(breaker("1x9 0x20", "0x9 1+1x20"), {12: OPEN, 25: OPEN}, (9,)),
-        Case(breaker("1x9 0x40", "0x9 1+1x10 11x30"), {15: OPEN}, (30,)),  # no further calls are rejected
-        Case(breaker("1x30", "0+1x30", "failed"), {}, (10, 20)),  # calls fail while the breaker stays closed
-        Case(  # failures of another replica
+        Case(breaker("1x9 0x40", "0x9 1+1x10 11x30"), {15: OPEN}, (30,)),  # quiet once no calls are rejected
+        Case(breaker("1x30", "0+1x30", "failed"), {}, (10, 20)),  # quiet: calls fail, the breaker stays closed
+        Case(  # quiet: replica a is open but gets no calls; calls fail in replica b, which is closed
             breaker("0x30", "5x30") | breaker("1x30", "0+1x30", "failed", PROCESSOR.replace("-a", "-b")), {}, (10, 20)
         ),
     ],
@@ -227,7 +227,7 @@ CASES: dict[str, list[Case]] = {
             {25: Firing("99% of the logins are refused or throttled: an attack, or the users' records are lost.")},
             (3,),
         ),
-        Case(logins("0x60", "refused", "0+1x60"), {}, (25,)),  # few logins, all with a wrong password, as at night
+        Case(logins("0x60", "refused", "0+1x60"), {}, (25,)),  # quiet: few logins, all with wrong passwords (night)
     ],
 }
 

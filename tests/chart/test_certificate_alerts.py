@@ -1,4 +1,4 @@
-"""The alerts of certificates watch those that the chart requests."""
+"""The certificate alerts watch every certificate that the chart requests from cert-manager."""
 
 import re
 

@@ -37,7 +37,7 @@ SETTINGS = {
 
 @pytest.mark.parametrize("service", SETTINGS)
 @pytest.mark.parametrize("values", [KIND, EVERYTHING], ids=lambda path: path.stem)
-def test_pod_sets_only_known_variables_and_every_required_one(service: str, values: Path) -> None:
+def test_pod_sets_every_required_variable_and_no_unknown_one(service: str, values: Path) -> None:
     """A pod sets each mandatory variable of its service, no unknown one, and secrets only as files."""
     known = {variable.name: variable for variable in variables(SETTINGS[service])}
     pod = next(p for p in manifests.pods(helm.rendered(values)) if p.owner.endswith(service))
@@ -50,7 +50,7 @@ def test_pod_sets_only_known_variables_and_every_required_one(service: str, valu
 
 @pytest.mark.parametrize("service", SETTINGS)
 def test_files_named_by_variables_are_mounted(service: str) -> None:
-    """Each variable that holds a path has a volume mounted at that path."""
+    """The paths in a pod's variables are exactly the files that its volume of secrets contains."""
     pod = next(p for p in manifests.pods(helm.rendered(KIND)) if p.owner.endswith(service))
     secrets = next(v for v in pod.spec["volumes"] if v["name"] == "secrets")["projected"]["sources"]
     files = {f"/etc/retail/{item['path']}" for source in secrets for item in source["secret"]["items"]}
@@ -59,8 +59,8 @@ def test_files_named_by_variables_are_mounted(service: str) -> None:
     assert named == files
 
 
-def test_both_kafka_network_policies_admit_the_same_pods() -> None:
-    """The kind and the production resources each list the pods that may use Kafka."""
+def test_kind_and_production_admit_the_same_pods_to_kafka() -> None:
+    """k8s/kind and k8s/production both list the pods that may use Kafka, and the lists are equal."""
     peers = []
     for folder in ("kind", "production"):
         (kafka,) = of_kind(helm.kustomized(helm.ROOT / "k8s" / folder), "Kafka")
@@ -69,8 +69,8 @@ def test_both_kafka_network_policies_admit_the_same_pods() -> None:
     assert peers[0] == peers[1]
 
 
-def test_kafka_admits_pods_of_releases_without_its_label() -> None:
-    """Pods of earlier releases lack the label, and still need Kafka during an upgrade or a rollback."""
+def test_kafka_admits_pods_without_the_uses_kafka_label() -> None:
+    """Pods of earlier releases lack this label, and still need Kafka during an upgrade or a rollback."""
     (kafka,) = of_kind(helm.kustomized(helm.ROOT / "k8s/kind"), "Kafka")
     selectors = [peer["podSelector"] for peer in kafka["spec"]["kafka"]["listeners"][0]["networkPolicyPeers"]]
     (earlier,) = [s for s in selectors if "retail-orders/uses-kafka" not in s["matchLabels"]]
@@ -90,7 +90,7 @@ def test_topics_match_the_code() -> None:
 
 
 def test_kafka_users_match_the_services() -> None:
-    """Each user in the chart's values has a KafkaUser, a Secret, and rights on the code's topics and group."""
+    """Each Kafka user in the chart's values has a KafkaUser and a Secret; rights are on the code's topics and group."""
     users = {u["metadata"]["name"]: u["spec"] for u in of_kind(helm.kustomized(helm.ROOT / "k8s/kind"), "KafkaUser")}
     values = yaml.safe_load(KIND.read_text())
     defaults = yaml.safe_load((helm.CHART / "values.yaml").read_text())
@@ -165,7 +165,7 @@ def metrics_in_code() -> set[str]:
 
 
 def expressions() -> list[str]:
-    """Every PromQL expression of the alerts and the dashboards."""
+    """Return every PromQL expression of the rules and the dashboards."""
     resources: list[dict[str, Any]] = helm.rendered(EVERYTHING)
     found = [
         rule["expr"]
@@ -180,7 +180,7 @@ def expressions() -> list[str]:
 
 
 def test_alerts_and_dashboards_use_existing_metrics() -> None:
-    """Otherwise an alert on a renamed metric could never fire."""
+    """Each metric in a query comes from the code, a recording rule, cert-manager, Prometheus or Strimzi."""
     used = {name for text in expressions() for name in re.findall(r"[a-zA-Z_:][a-zA-Z0-9_:]*(?=\{)", text)}
     for names in re.findall(r'__name__=~"([^"]+)"', " ".join(expressions())):
         used |= {*names.split("|")}
@@ -192,7 +192,7 @@ def test_alerts_and_dashboards_use_existing_metrics() -> None:
 
 
 def test_every_service_has_an_alert_for_its_absence() -> None:
-    """Each service has an alert for its absence, and each API one for its certificate, issued by cert-manager."""
+    """Each service has an alert for its absence, and CertificateExpired watches the certificate of each API."""
     rules = alerts.alerts()
     certificate = rules["CertificateExpired"]["expr"]
     absent = {name: rule["expr"] for name, rule in rules.items() if name.endswith("Absent")}

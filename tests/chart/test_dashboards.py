@@ -88,7 +88,7 @@ def test_counters_are_queried_as_rates_over_grafanas_interval(board: Board) -> N
             before = query[: counter.start()]
             assert before.endswith(("rate(", "increase(")), query
     fixed = {length for query in queries(board) for length in DURATION.findall(query)} - {"$__rate_interval"}
-    assert fixed <= {"1m", "5m", "30d"}  # intervals that the panel's title names
+    assert fixed <= {"1m", "5m", "30d"}  # fixed intervals, only where the panel's title names them
 
 
 @BOARD
@@ -125,7 +125,7 @@ def test_first_row_of_the_orders_board_has_only_stats() -> None:
     assert all(panel.limits for panel in first)
 
 
-def test_every_runbook_that_a_panel_links_exists() -> None:
+def test_every_runbook_linked_by_a_panel_exists() -> None:
     named = {panel.runbook for board in BOARDS for panel in board.panels if panel.runbook}
 
     assert len(named) >= 5
@@ -145,7 +145,7 @@ def test_chart_sets_the_runbook_address_in_the_boards() -> None:
     assert contents[0]["links"][1]["url"].endswith("operations.md")
 
 
-def test_every_metric_of_the_brokers_is_exported_by_strimzis_reporter() -> None:
+def test_strimzis_reporter_exports_every_broker_metric_of_the_boards() -> None:
     external = [
         query for board in BOARDS for panel in board.panels if panel.external for query in panel.queries.values()
     ]
@@ -159,7 +159,7 @@ def test_every_metric_of_the_brokers_is_exported_by_strimzis_reporter() -> None:
 
     assert len(used) >= 3
     assert used <= METRICS
-    assert clusters == [{"type": "strimziMetricsReporter"}] * 2  # Strimzi's other exporter has other names
+    assert clusters == [{"type": "strimziMetricsReporter"}] * 2  # Strimzi's JMX exporter gives the metrics other names
 
 
 def test_kafka_monitor_is_valid() -> None:

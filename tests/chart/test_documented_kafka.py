@@ -1,4 +1,4 @@
-"""The documentation's commands for a Kafka without Strimzi make the topics and rights of k8s/kafka."""
+"""The commands in docs/kubernetes.md for a Kafka without Strimzi create the topics and rights of k8s/kafka."""
 
 import itertools
 import shlex
@@ -10,14 +10,14 @@ from support import helm
 
 
 def commands(verb: str) -> list[tuple[str, list[str]]]:
-    """Return the name and the options of each line of docs/kubernetes.md that calls `topic` or `allow`."""
+    """Return name and options of each call of `verb` in docs/kubernetes.md; the verbs are `topic` and `allow`."""
     lines = (helm.ROOT / "docs/kubernetes.md").read_text(encoding="utf-8").splitlines()
     words = [shlex.split(line) for line in lines if line.startswith(f"{verb} ") and " --" in line]
     return [(name, options) for _, name, *options in words]
 
 
 def resources(file: str) -> dict[str, Any]:
-    """Return the spec of each resource of a file by name."""
+    """Return the specs of the resources in a file of k8s/kafka, by resource name."""
     text = (helm.ROOT / "k8s/kafka" / file).read_text(encoding="utf-8")
     return {resource["metadata"]["name"]: resource["spec"] for resource in yaml.safe_load_all(text)}
 
@@ -27,7 +27,7 @@ def values(options: list[str], wanted: str) -> list[str]:
 
 
 def right(options: list[str]) -> dict[str, Any]:
-    """Return the rule of k8s/kafka/users.yaml that an `allow` gives."""
+    """Convert the options of an `allow` to the form of a rule in k8s/kafka/users.yaml."""
     resource = {"type": options[0].removeprefix("--")}
     if resource["type"] != "cluster":
         kind = "prefix" if "prefixed" in options else "literal"

@@ -21,7 +21,7 @@ def images(resources: list[Resource]) -> dict[str, str]:
 
 
 def run(folder: Path, *values: Path, client: str | None = None, answer: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the script; a fake registry `client` runs the shell code `answer`, in which $image is the image."""
+    """Run the script; the registry client `client` is faked by the shell code `answer`, where $image is the image."""
     (folder / "helm").symlink_to(helm.programs() / "helm/helm")
     if client:
         program = folder / client
@@ -60,7 +60,7 @@ def test_skopeo_and_docker_are_called_with_their_own_arguments(tmp_path: Path) -
         assert yaml.safe_load(printed.stdout)["proxy"] == {"image": {"digest": DIGEST}}
 
 
-def test_errors_name_the_image_and_the_fix(tmp_path: Path) -> None:
+def test_missing_client_failed_lookup_and_invalid_digest_are_reported(tmp_path: Path) -> None:
     cases = {
         "none": (None, "", "install crane, skopeo or docker"),
         "failing": ("crane", "echo denied >&2; exit 1", "cannot find retail-orders/auth-api:0.1.0; is it pushed"),

@@ -13,7 +13,7 @@ KEYS = {name: helm.key(name) for name in (*helm.SERVICES, "operator")}
 
 
 def images(*settings: str) -> dict[str, str]:
-    """Return the image of each container, by container name; the test pod's runs order-api's image."""
+    """Return the image of each container, by container name; `test` is the container of the test pod."""
     options = [part for text in (*OPERATOR, *settings) for part in ("--set", text)]
     pods = manifests.pods(helm.parse(helm.template("--values", str(MINIMAL), *options)))
     return {container["name"]: container["image"] for pod in pods for container in pod.containers}
@@ -55,7 +55,7 @@ def test_digest_in_both_digest_and_tag_is_rejected() -> None:
     assert "values don't meet the specifications of the schema" in result.stderr
 
 
-def test_pull_secrets_accept_names_and_objects_without_duplicates() -> None:
+def test_pull_secrets_given_as_names_or_objects_are_listed_once() -> None:
     options = ("imagePullSecrets[0]=a", "imagePullSecrets[1].name=b", "orderApi.image.pullSecrets={b,c}",
                "proxy.image.pullSecrets[0].name=d")  # fmt: skip
     sets = [part for text in options for part in ("--set", text)]

@@ -1,4 +1,4 @@
-"""A pod serves requests on IPv4 and IPv6, tested in a network namespace whose only address is IPv6."""
+"""A pod that has only an IPv6 address serves requests; tested in a separate network namespace."""
 
 import json
 import os

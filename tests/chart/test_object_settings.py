@@ -28,7 +28,10 @@ def test_name_override_changes_names_and_selectors() -> None:
 
 
 def test_common_labels_reach_every_object_once() -> None:
-    """Common labels replace descriptive ones, never selectors; the text is searched because YAML hides duplicates."""
+    """Common labels replace the chart's own labels, but not those of `monitoring.labels`.
+
+    The printed text is searched as well, because parsing YAML hides duplicates.
+    """
     labels = 'commonLabels={"team":"orders","app.kubernetes.io/part-of":"shop","release":"mine"}'
     annotations = 'commonAnnotations={"example.com/owner":"x"}'
     options = [part for setting in (labels, annotations, "extraObjects=[]") for part in ("--set-json", setting)]

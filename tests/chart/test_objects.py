@@ -50,7 +50,7 @@ def test_every_selector_matches_a_pod(resources: list[dict[str, Any]], pods: lis
 
 
 def test_services_point_to_existing_ports(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
-    """A Service targets a named port of its pods, and a route targets a port of a Service."""
+    """A Service targets named ports of its pods; an HTTPRoute or Ingress targets ports of Services."""
     services = of_kind(resources, "Service")
     for service in services:
         target = next(p for p in pods if selects(service["spec"]["selector"], p.labels))
@@ -69,7 +69,7 @@ def test_services_point_to_existing_ports(resources: list[dict[str, Any]], pods:
 
 
 def test_monitors_scrape_an_existing_port(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
-    """A ServiceMonitor names a port of a Service it selects; a PodMonitor one of its pods."""
+    """A ServiceMonitor names a port of the Service that it selects, a PodMonitor a port of the pods that it selects."""
     for monitor in of_kind(resources, "ServiceMonitor"):
         service = next(
             s for s in of_kind(resources, "Service") if selects(monitor["spec"]["selector"], s["metadata"]["labels"])
@@ -121,8 +121,8 @@ def lets_in(policies: list[dict[str, Any]], sender: Pod, receiver: Pod, port: st
     return False
 
 
-def test_replicas_are_rendered_only_on_request() -> None:
-    """The autoscaler or an operator sets the number; Helm 4 could not apply a manifest with another number."""
+def test_replicas_are_rendered_only_if_fixed() -> None:
+    """If the values fix no number, the autoscaler or a person sets it; Helm 4 could not apply a different number."""
     deployments = {d["metadata"]["name"]: d["spec"] for v in EXAMPLES for d in of_kind(helm.rendered(v), "Deployment")}
 
     assert {name: spec["replicas"] for name, spec in deployments.items() if "replicas" in spec} == {
@@ -131,7 +131,7 @@ def test_replicas_are_rendered_only_on_request() -> None:
 
 
 def test_scaled_deployment_has_autoscaler_and_budget(resources: list[dict[str, Any]]) -> None:
-    """Each Deployment without a fixed number of replicas has a budget and an autoscaler."""
+    """In the examples a service has an autoscaler and a budget, unless its number of replicas is fixed."""
     scaled = {
         hpa["spec"]["scaleTargetRef"]["name"]: hpa["spec"] for hpa in of_kind(resources, "HorizontalPodAutoscaler")
     }
@@ -148,7 +148,7 @@ def test_scaled_deployment_has_autoscaler_and_budget(resources: list[dict[str, A
 
 
 def test_deployments_have_a_budget_unless_fixed_below_two_replicas() -> None:
-    """Only a Deployment with a fixed number below two has no budget."""
+    """Only a Deployment with a fixed number of replicas below two has no budget."""
     sets = ["autoscaling.enabled=false", "replicas=2"]
     fixed = [part for text in sets for part in ("--set", f"orderApi.{text}")]
     by_hand = ["--set", "authApi.autoscaling.enabled=false"]
@@ -171,7 +171,7 @@ def test_scaling_behavior_is_merged_over_the_default() -> None:
 
 
 def test_everything_values_render_every_kind() -> None:
-    """The example everything-values.yaml must render every template of the chart."""
+    """With the example everything-values.yaml, the chart renders every kind of object that it can render."""
     kinds = {r["kind"] for r in helm.rendered(helm.CHART / "ci/everything-values.yaml")}
 
     assert kinds == {
@@ -197,7 +197,7 @@ def test_config_maps_used_by_pods_exist(resources: list[dict[str, Any]], pods: l
 
 
 def test_certificates_match_their_host_names(resources: list[dict[str, Any]]) -> None:
-    """An API mounts a Certificate's Secret or one named after it; a Certificate has the name the gateway checks."""
+    """An API mounts a Certificate's Secret or one from the values; a Certificate has the host the gateway checks."""
     certificates = {r["spec"]["secretName"]: r["spec"] for r in of_kind(resources, "Certificate")}
     for policy in of_kind(resources, "BackendTLSPolicy"):
         secret = policy["spec"]["validation"]["caCertificateRefs"][0]["name"]

@@ -32,8 +32,8 @@ def pod(request: pytest.FixtureRequest) -> Pod:
     return PODS[request.param]
 
 
-def test_chart_renders_pods() -> None:
-    """Each example has a pod per service and a test pod; two have the operator; kind has MongoDB and its Job."""
+def test_examples_and_kind_render_the_expected_pods() -> None:
+    """Each example has a pod per service and a test pod, two an operator pod; k8s/kind has MongoDB and a Job."""
     services = [name for name in PODS if SERVICE.search(name)]
 
     assert len(services) == len(helm.SERVICES) * len(EXAMPLES)
@@ -80,7 +80,7 @@ def test_images_have_a_fixed_tag(pod: Pod) -> None:
 
 
 def test_manifest_contains_no_secret(pod: Pod) -> None:
-    """A variable with a secret's name holds a file name or a reference; no variable occurs twice."""
+    """A variable named like a secret names a file or refers to a Secret; no variable occurs twice."""
     for container in pod.containers:
         env = container.get("env", [])
         for variable in env:
@@ -101,7 +101,7 @@ def test_mounts_have_a_volume(pod: Pod) -> None:
 
 @services_pods
 def test_services_have_probes(pod: Pod) -> None:
-    """Every container has startup, liveness and readiness probes; a service's ask its admin port."""
+    """Every container has startup, liveness and readiness probes; a service's probes use its admin port."""
     for container in pod.containers:
         assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(container)
     service = pod.spec["containers"][0]
@@ -113,7 +113,7 @@ def test_services_have_probes(pod: Pod) -> None:
 
 @services_pods
 def test_services_stop_without_dropping_a_request(pod: Pod) -> None:
-    """On stop, each container first waits until no gateway uses the pod, the proxy shortest; then requests get 30 s."""
+    """A container waits at least 5 s before it stops, the service longer than the proxy; 30 s remain for requests."""
     pauses = [container["lifecycle"]["preStop"]["sleep"]["seconds"] for container in pod.spec["containers"]]
 
     assert min(pauses) >= 5

@@ -1,4 +1,4 @@
-"""`make preflight` names in one sentence each what a cluster lacks; a fake kubectl reads it from files."""
+"""`make preflight` prints a sentence for each thing that a cluster lacks; here a fake kubectl reads it from files."""
 
 import json
 import os
@@ -31,7 +31,7 @@ exit 1
 
 
 def complete(values: Path) -> Cluster:
-    """Return a cluster with all that the chart (with `values`) and k8s/production need: content by API path."""
+    """Return the response to each API path of a cluster that lacks nothing for k8s/production and for these values."""
     chart = helm.rendered(values)
     kinds: dict[str, list[dict[str, str]]] = {}
     for resource in chart + helm.kustomized(helm.ROOT / "k8s/production"):
@@ -75,7 +75,7 @@ def operator(watched: str, provider: str | None) -> dict[str, Any]:
 
 
 def preflight(folder: Path, cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the preflight script against this cluster."""
+    """Run the preflight script. `cluster` gives each API path a response, an error text, or None: not found."""
     (folder / "cluster").mkdir()
     for path, answer in cluster.items():
         file = folder / "cluster" / (path.replace("/", "_") + (".error" if isinstance(answer, str) else ""))
@@ -97,7 +97,7 @@ def test_complete_cluster_passes(values: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "nothing is missing\n", "")
 
 
-def test_every_path_of_the_cluster_is_read_once(tmp_path: Path) -> None:
+def test_no_api_path_is_read_twice(tmp_path: Path) -> None:
     preflight(tmp_path, complete(EVERYTHING), str(EVERYTHING))
     asked = (tmp_path / "asked").read_text(encoding="utf-8").splitlines()
 
@@ -109,7 +109,7 @@ ISSUER = "/apis/cert-manager.io/v1/clusterissuers/internal"
 GATEWAY = "/apis/gateway.networking.k8s.io/v1/namespaces/gateways/gateways/public"
 SECRETS = "/api/v1/namespaces/retail/secrets"
 STORAGE = "/apis/storage.k8s.io/v1/storageclasses"
-# path, response, part of the sentence; all entries of one list can be missing together
+# (path, response, part of the expected sentence); a test applies all entries of one list together
 ABSENT: list[tuple[str, Any, str]] = [
     ("/version", {"major": "1", "minor": "33", "gitVersion": "v1.33.1"}, "Kubernetes is v1.33.1, and the chart needs"),
     ("/api/v1/namespaces/retail", None, "namespace retail does not exist: kubectl create namespace retail"),
@@ -169,7 +169,7 @@ def test_missing_ingress_class_is_reported(tmp_path: Path) -> None:
     )
 
 
-def test_unrestricted_namespace_needs_no_provider(tmp_path: Path) -> None:
+def test_unrestricted_namespace_needs_no_pod_security_provider(tmp_path: Path) -> None:
     changes = {OPERATOR: {"items": [operator("*", None)]}, "/api/v1/namespaces/retail": {"metadata": {}}}
 
     assert preflight(tmp_path, complete(PRODUCTION) | changes, str(PRODUCTION)).returncode == 0

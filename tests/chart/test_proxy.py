@@ -40,12 +40,12 @@ def test_nginx_accepts_its_configuration(values: Path, tmp_path: Path) -> None:
 
 
 def statuses(client: RawHttpsClient, address: str, times: int) -> list[int]:
-    """Send requests with `address` in X-Forwarded-For, as the gateway does, and return their statuses."""
+    """Send `times` requests with `address` in X-Forwarded-For, as the gateway does; return the response statuses."""
     return [client.ask("GET /x HTTP/1.1", f"X-Forwarded-For: {address}\r\n").status for _ in range(times)]
 
 
 def share_a_limit(client: RawHttpsClient, one: str, other: str) -> bool:
-    """Return whether two addresses share a limit; tried twice, since one request per second is allowed again."""
+    """Return whether two addresses share a rate limit; try twice, because each second allows one more request."""
     return any(statuses(client, one, 6)[-1:] + statuses(client, other, 1) == [429, 429] for _ in range(2))
 
 
@@ -66,7 +66,7 @@ def test_limit_is_per_client_address_behind_the_gateway(tmp_path: Path, service:
         assert statuses(client, "2001:db8:0:1::1", 1) == [200]
 
 
-def test_forwarded_address_from_another_peer_is_ignored(tmp_path: Path, service: int) -> None:
+def test_forwarded_address_from_an_untrusted_peer_is_ignored(tmp_path: Path, service: int) -> None:
     authority = Authority(tmp_path / "authority")
     with chart_proxy.running(tmp_path, authority, service, *proxy_options("10.0.0.0/8")) as proxy:
         client = RawHttpsClient(proxy.port, authority.certificate)
@@ -108,8 +108,8 @@ def test_proxy_logs_only_its_own_responses(tmp_path: Path, service: int) -> None
     ]
 
 
-def test_pods_proxy_sends_its_own_statuses_to_its_api(tmp_path: Path, service: int) -> None:
-    """The API has the address from the same chart; here the port is another, because that one may be in use."""
+def test_proxy_reports_its_own_statuses_to_the_api(tmp_path: Path, service: int) -> None:
+    """The chart's API receives them on port 9091; here it is a free port, because 9091 may be in use."""
     address = "127.0.0.1:9091"
     deployments = [r for r in helm.rendered(helm.CHART / "ci/minimal-values.yaml") if r["kind"] == "Deployment"]
     variables = [
@@ -145,7 +145,7 @@ def test_pods_proxy_sends_its_own_statuses_to_its_api(tmp_path: Path, service: i
     ],
 )
 def test_hsts_is_sent_as_configured(tmp_path: Path, service: int, options: tuple[str, ...], value: str | None) -> None:
-    """The header is the same in responses of the service, of the proxy, and to a line that is not HTTP."""
+    """The header is the same in responses of the service, of the proxy, and of the proxy to a line that is not HTTP."""
     authority = Authority(tmp_path / "authority")
     with chart_proxy.running(tmp_path, authority, service, *options) as proxy:
         client = RawHttpsClient(proxy.port, authority.certificate)

@@ -42,7 +42,7 @@ MINIMAL = str(helm.CHART / "ci/minimal-values.yaml")
     ],
 )
 def test_invalid_values_are_rejected_by_the_schema(setting: str) -> None:
-    """The schema of the values names a misspelt key, or a value out of bounds."""
+    """The schema rejects a misspelt key, and a value with a wrong type or form, or out of range."""
     result = helm.template("--values", MINIMAL, "--set", setting)
 
     assert result.returncode != 0
@@ -88,8 +88,8 @@ def test_invalid_values_are_rejected_by_the_schema(setting: str) -> None:
         ),
     ],
 )
-def test_contradictory_values_fail_with_a_clear_error(settings: str, sentence: str) -> None:
-    """The chart's templates check what a schema cannot express, before they render anything."""
+def test_missing_or_contradictory_values_fail_with_a_clear_error(settings: str, sentence: str) -> None:
+    """The chart's templates check what the schema cannot express."""
     result = helm.template("--values", MINIMAL, "--set", settings)
 
     assert result.returncode != 0

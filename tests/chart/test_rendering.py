@@ -41,8 +41,8 @@ def test_kubernetes_manifests_match_their_schemas(folder: Path) -> None:
     assert {"Kafka", "KafkaTopic", "KafkaUser"} <= {resource["kind"] for resource in resources}
 
 
-def test_schemas_reject_an_unknown_field() -> None:
-    """Otherwise the tests above would prove nothing."""
+def test_schemas_reject_unknown_fields_and_wrong_types() -> None:
+    """If the schemas accepted these, the tests above would prove nothing."""
     kafka = next(r for r in helm.kustomized(OVERLAYS[0]) if r["kind"] == "Kafka")
     deployment = next(r for r in helm.rendered(EXAMPLES[0]) if r["kind"] == "Deployment")
 
@@ -53,7 +53,7 @@ def test_schemas_reject_an_unknown_field() -> None:
 
 @pytest.mark.parametrize("values", EXAMPLES, ids=by_name)
 def test_names_are_unique_and_in_the_namespace(values: Path) -> None:
-    """No two objects of one kind share a name, and none sets a namespace."""
+    """No two objects of one kind share a name, and none is in another namespace."""
     resources = helm.rendered(values)
     names = [(r["kind"], r["metadata"]["name"]) for r in resources]
 

@@ -73,7 +73,7 @@ def shown(pod: tuple[Resource, Resource]) -> dict[str, Any]:
 
 
 def has(pod: tuple[Resource, Resource], key: str) -> bool:
-    """Return whether a pod has the value of a setting, possibly among others."""
+    """Return whether a pod has the value of `SETTINGS[key]`, alone or among other entries."""
     value, found = SETTINGS[key], shown(pod)[key]
     if isinstance(value, dict):
         return bool(found is not None and value.items() <= found.items())

@@ -61,10 +61,10 @@ def test_unchanged_file_returns_304(client: RawHttpsClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/shop/nothing.js", "/shop/../nginx.conf", "/shop/..%2frules.conf"])
-def test_other_files_are_not_served(client: RawHttpsClient, path: str) -> None:
+def test_missing_files_and_files_outside_the_shop_are_not_served(client: RawHttpsClient, path: str) -> None:
     answer = client.ask(f"GET {path} HTTP/1.1")
 
-    if answer.status == 200:  # the service, which returns the path of each request
+    if answer.status == 200:  # a response of the service, which returns each request's path
         assert answer.json()["path"] == path
     else:
         assert_problem(answer, 404)

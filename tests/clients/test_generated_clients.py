@@ -17,8 +17,8 @@ PYTHON = Path(sys.prefix) / "clients/bin/python"
 GENERATOR = ("org.openapitools", "openapi-generator-cli", "7.25.0")
 GENERATOR_SHA256 = "41ce4f6b07f196676439d710759fa1ced7a08066d06ff1bf314681470289efae"
 TYPESCRIPT = "typescript@5.9.3"
-# The generator's own notices about OpenAPI 3.1: that its support is new, and one that it prints even for the smallest
-# document of that version, with one response that refers to a schema {"type": "string"}.
+# Notices that say nothing about our documents: openapi-generator prints the first for every OpenAPI 3.1 document, and
+# the second even for a minimal one in which a response refers to the schema {"type": "string"}.
 OWN_NOTICES = ("OpenAPI 3.1 support is still in beta", "Failed to get the schema name: null")
 
 

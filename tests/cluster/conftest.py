@@ -1,4 +1,7 @@
-"""Tests of the system in the kind cluster that `make kind-up` creates. They run only by `make kind-test[-short]`."""
+"""Tests of the system in the kind cluster that `make kind-up` creates.
+
+Only `make kind-test` and `make kind-test-short` run them.
+"""
 
 import os
 from collections.abc import Iterator

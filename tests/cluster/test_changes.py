@@ -22,7 +22,7 @@ def test_rolling_restart_fails_no_request(component: str) -> None:
 
 
 def test_upgrade_and_rollback_fail_no_request() -> None:
-    """New image tags and changed values by `helm upgrade`, then back by `helm rollback`, at 50 orders/s."""
+    """`helm upgrade` sets new image tags and values, and `helm rollback` reverts them, at 50 orders/s."""
     tags = [
         f"{key}.image.tag={kind.retag(service).rpartition(':')[2]}"
         for key, service in (("orderApi", "order-api"), ("authApi", "auth-api"), ("orderProcessor", "order-processor"))
@@ -37,7 +37,7 @@ def test_upgrade_and_rollback_fail_no_request() -> None:
 
 
 def test_deleting_each_pod_in_turn_fails_no_request() -> None:
-    """`kubectl delete pod` for every pod of the release, one after the other, at 50 orders/s."""
+    """`kubectl delete pod` deletes every pod of the services, one after the other, at 50 orders/s."""
     deleted = []
     with kind_load.running() as load:
         for component in kind.COMPONENTS:
@@ -69,7 +69,7 @@ def test_draining_a_worker_fails_no_request() -> None:
 
 
 def test_deleting_the_mongodb_pod_loses_nothing() -> None:
-    """While MongoDB's only pod restarts, some requests get 503, and it comes from the services themselves."""
+    """While MongoDB's only pod restarts, requests get 200 or 503, and some of these 503 come from the services."""
     with kind_load.running(30, verify_seconds=180) as load:
         kind.kubectl("delete", "pod", "mongodb-0", "--wait=true", timeout=120)
         kind.kubectl("rollout", "status", "statefulset/mongodb", "--timeout", "120s", timeout=130)

@@ -41,8 +41,8 @@ def edit_annotations() -> None:
 def test_upgrade_and_rollback_work_after_a_manual_change(change: Callable[[], None], *, force: bool) -> None:
     """Upgrade and rollback reach all components, no Deployment falls to one replica, and no request fails.
 
-    A changed number of replicas is kept. After a change to a field that the chart sets, both need `--force-conflicts`,
-    and the chart's value wins.
+    A changed number of replicas is kept. After a change to a field that the chart sets, upgrade and rollback run with
+    `--force-conflicts`, and the chart's value wins.
     """
     with kind_release.restored(), kind_load.running(20) as load, kind_release.replicas_observed() as seen:
         images = kind_release.images()
@@ -61,8 +61,8 @@ def test_upgrade_and_rollback_work_after_a_manual_change(change: Callable[[], No
     load.assert_nothing_failed()
 
 
-def test_autoscaler_is_switched_without_falling_to_one_replica() -> None:
-    """Each switch is followed by an upgrade and a rollback; two replicas or more always run, and no request fails."""
+def test_switching_the_autoscaler_keeps_at_least_two_replicas() -> None:
+    """Each switch is followed by an upgrade and a rollback; at least two replicas always run, and no request fails."""
     with kind_release.restored(), kind_load.running(20) as load, kind_release.replicas_observed() as seen:
         for enabled in ("false", "true"):
             kind_release.upgrade(f"orderApi.autoscaling.enabled={enabled}")

@@ -1,4 +1,4 @@
-"""Prometheus in the cluster, as `make kind-up OBSERVE=1` adds it. It stays there when the tests are over."""
+"""Prometheus in the cluster, as `make kind-up OBSERVE=1` installs it. The tests do not remove it."""
 
 import subprocess
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def test_every_alert_of_the_chart_is_evaluated(prometheus: Prometheus) -> None:
     wait.until(lambda: alerts <= healthy(), f"evaluation of {sorted(alerts)}", seconds=120, every=1)
 
 
-def test_every_query_of_the_orders_board_works(prometheus: Prometheus, customer: Customer) -> None:
+def test_every_query_of_the_orders_board_returns_data(prometheus: Prometheus, customer: Customer) -> None:
     queries = {
         f"{panel.title}: {legend}": query.replace("OURS", OURS)
         for panel in ORDERS.panels
@@ -67,8 +67,8 @@ def test_every_query_of_the_orders_board_works(prometheus: Prometheus, customer:
 
 
 @pytest.mark.usefixtures("prometheus")
-def test_boards_are_where_grafana_looks() -> None:
-    """Grafana's sidecar reads the ConfigMaps with this label, in every namespace."""
+def test_config_maps_that_grafana_reads_contain_every_board() -> None:
+    """Grafana's sidecar reads every ConfigMap with the label `grafana_dashboard`, in all namespaces."""
     found: list[dict[str, Any]] = [
         item for item in kind.list_of("configmaps") if item["metadata"].get("labels", {}).get("grafana_dashboard")
     ]

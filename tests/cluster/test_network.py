@@ -51,8 +51,8 @@ def test_foreign_pod_in_the_namespace_reaches_nothing() -> None:
 
 
 @pytest.mark.parametrize("component", ALLOWED)
-def test_service_reaches_only_what_it_needs(component: str) -> None:
-    """Each component connects only to its servers, keys and admin ports; not to other proxies or the API server."""
+def test_component_reaches_only_what_it_needs(component: str) -> None:
+    """Each component reaches the servers, proxy and admin ports that it needs, no others, and not the API server."""
     addresses = {*SERVERS, *DOORS, *ADMIN, API_SERVER}
     answers = reach(f"deployment/retail-{component}", addresses, container=component)
 

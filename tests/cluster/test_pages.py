@@ -41,7 +41,7 @@ def console(port: int, *admins: str) -> Iterator[str]:
 
 @pytest.mark.short
 def test_console_in_the_pod_is_reached_by_port_forward(customer: Customer) -> None:
-    """It shows an order's story and the breakers of a replica, and only to who has its address."""
+    """The console shows an order's history and a replica's breakers; an address with another secret gets 404."""
     order = customer.place()
     customer.processed(order)
     admin = f"http://{kind.pods('order-api')[0]['status']['podIP']}:9090"
@@ -59,7 +59,7 @@ def test_console_in_the_pod_is_reached_by_port_forward(customer: Customer) -> No
     assert foreign.status_code == 404
 
 
-def test_shop_is_served_by_the_pods_on_request(https_client: httpx.Client) -> None:
+def test_shop_is_served_only_if_the_chart_enables_it(https_client: httpx.Client) -> None:
     assert https_client.get("/").status_code == 404
     with kind_release.restored():
         kind_release.upgrade("proxy.shop=true", force=True)

@@ -1,4 +1,4 @@
-"""Each connection rejects plain text, foreign certificates, missing passwords and missing rights."""
+"""No connection works with plain text, another CA or a wrong password, and no operation without a right."""
 
 import httpx
 import pytest
@@ -137,7 +137,7 @@ def test_mongodb_denies_operations_outside_a_services_rights(component: str, att
 
 
 def test_kafka_requires_tls_its_ca_and_a_password() -> None:
-    """Kafka rejects plain text, a client that trusts another CA, a wrong password and no password."""
+    """No client connects to Kafka in plain text, with another CA, with a wrong password or without a password."""
     transport = {"_TRANSPORT", "_TIMED_OUT", "_ALL_BROKERS_DOWN"}
     attempts = {
         "metadata(security_protocol='SASL_PLAINTEXT')": transport,
@@ -154,7 +154,7 @@ def test_kafka_requires_tls_its_ca_and_a_password() -> None:
 
 
 def test_mongodb_requires_tls_its_ca_and_a_password() -> None:
-    """MongoDB rejects plain text, a client that trusts another CA, a wrong password and no password."""
+    """No client reads from MongoDB in plain text, with another CA, with a wrong password or without a password."""
     unreachable = {"AutoReconnect", "ServerSelectionTimeoutError"}
     without_login = "mongodb://mongodb-0.mongodb.retail.svc/?directConnection=true"
     find = "lambda db: db.orders.find_one()"

@@ -30,13 +30,13 @@ def digest(certificate: str) -> str:
 
 
 def mongodb_serves(fresh: str, code: str) -> bool:
-    """Make mongod reload its certificate, and return whether it serves the new one; the pod's files update late."""
+    """Make mongod reload its certificate, which reaches the pod late; return whether its digest is `fresh`."""
     kind_servers.set_up_mongodb_again()
     return kind.python("deployment/retail-order-api", code, container="order-api") == fresh
 
 
 def test_renewed_certificates_are_served_without_a_failed_request() -> None:
-    """The certificates of gateway, both APIs and MongoDB are renewed at 30 orders/s; each serves its new one."""
+    """Certificates are renewed at 30 orders/s; the gateway, auth-api and MongoDB then serve their new ones."""
     with kind_load.running(30) as load:
         before = in_secret("gateway-tls")
         kind_servers.renew_certificates("gateway", "mongodb", "retail-order-api", "retail-auth-api")
@@ -58,8 +58,8 @@ def test_renewed_certificates_are_served_without_a_failed_request() -> None:
     load.assert_nothing_failed()
 
 
-def test_new_kafka_passwords_lose_nothing() -> None:
-    """Deleted Secrets of Kafka users get new passwords by Strimzi; a rolling restart brings them to the pods."""
+def test_new_kafka_passwords_fail_no_request() -> None:
+    """Strimzi creates deleted Secrets of Kafka users with new passwords; a rolling restart gives these to the pods."""
     users = ("order-api", "order-processor")
     before = {user: kube.secret_data(user) for user in users}
     with kind_load.running(30) as load:
@@ -89,19 +89,19 @@ def test_key_rotation_rejects_no_valid_token(https_client: httpx.Client) -> None
     with kind_release.restored(), kind_load.running(20) as load:
         kind_release.upgrade(
             f"auth.signingKid={old}"
-        )  # so that the new key, which verifiers may not know yet, does not sign
+        )  # the old key still signs, because verifiers may not know the new one yet
         patch = {"stringData": {f"{old}-next.pem": made}}
         kind.kubectl("patch", "secret", "signing-keys", "--patch-file", "/dev/stdin", stdin=json.dumps(patch))
         kind.kubectl(
             "rollout", "restart", "deployment/retail-auth-api"
         )  # faster than waiting for the Secret to reach the pods
         kind.rollout("auth-api")
-        # A pod that is being replaced still serves requests for a few seconds.
+        # A pod that is being replaced still serves requests for a few seconds, perhaps without the new key.
         expected = {*(name.removesuffix(".pem") for name in keys), f"{old}-next"}
         wait.until(lambda: published(https_client) == expected, "both keys to be published", seconds=60, every=1)
         first = Customer(https_client)
         kind_release.upgrade(f"auth.signingKid={old}-next")
-        for _ in range(10):  # both replicas, and both of order-api
+        for _ in range(10):  # to reach both replicas of auth-api and of order-api
             Customer(https_client).place()
         first.place()
 

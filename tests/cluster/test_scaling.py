@@ -11,7 +11,7 @@ def replicas() -> int:
     return int(deployment["status"].get("readyReplicas", 0))
 
 
-def test_load_scales_up_and_scales_down_afterwards() -> None:
+def test_order_api_scales_up_under_load_and_down_afterwards() -> None:
     """Two replicas become three at 50 orders/s, and two again at 1 order/s; no request fails."""
     with kind_release.restored():
         kind_release.upgrade(

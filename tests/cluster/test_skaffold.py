@@ -49,7 +49,7 @@ def test_run_deploys_the_checkout(checkout: Path, https_client: httpx.Client) ->
 
 @pytest.mark.timeout(900)
 def test_dev_serves_a_changed_file(checkout: Path, https_client: httpx.Client) -> None:
-    """After a change to a Python file, the running API serves it without a new image."""
+    """A change to a Python file is served by the running API without a new image."""
     file = checkout / "services/order-api/src/order_api/openapi.py"
     before = https_client.get("/openapi.json").json()["info"]["title"]
     assert before in file.read_text()

@@ -30,8 +30,8 @@ def test_proxy_serves_both_apis_and_hides_everything_else(https_client: httpx.Cl
         assert answer.headers["Content-Type"].startswith("application/problem+json")
 
 
-def test_proxies_return_their_own_errors_as_problems(https_client: httpx.Client, customer: Customer) -> None:
-    """Responses of the proxies themselves are problem documents, too."""
+def test_proxies_reject_large_bodies_and_headers_themselves(https_client: httpx.Client, customer: Customer) -> None:
+    """A large body gets 413 with a problem document, and large headers get 431."""
     large = customer.post({"orderitems": ["x" * 200] * 100, "note": "x" * 70_000})
     headers = https_client.get("/orderdetails", headers={"X-Filler": "x" * 40_000})
 
@@ -88,7 +88,7 @@ def test_namespace_enforces_the_restricted_standard() -> None:
 
 
 def test_custom_resources_match_the_operator_definitions() -> None:
-    """The API server has accepted every kind of custom resource by its own schemas."""
+    """A resource of every custom kind exists, so the API server has accepted it by the operator's schema."""
     for kind_of in ("kafka", "kafkanodepool", "kafkatopic", "kafkauser", "certificate", "issuer", "httproute",
                     "backendtlspolicy", "gateway", "clienttrafficpolicy", "backendtrafficpolicy"):  # fmt: skip
         assert kind.list_of(kind_of), kind_of

@@ -1,4 +1,4 @@
-"""An upgrade from an earlier version of chart and services, and the rollback, under load."""
+"""An upgrade from an earlier version of the chart and the services, and its rollback, under load."""
 
 import subprocess
 import tarfile
@@ -33,7 +33,7 @@ def earlier(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.timeout(1500)
 def test_upgrade_from_an_earlier_version_and_rollback_fail_no_request(earlier: Path) -> None:
-    """The documented steps: `kubectl scale`, then `helm upgrade`; the rollback with `--force-conflicts`."""
+    """The documented steps are `kubectl scale` and `helm upgrade`; the rollback needs `--force-conflicts`."""
     chart = earlier / "charts/retail-orders"
     values = chart / "ci/kind-values.yaml"
     tags = [f"{key}.image.tag={EARLIER}" for key in ("orderApi", "authApi", "orderProcessor")]

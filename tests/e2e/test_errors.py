@@ -43,7 +43,7 @@ def test_unknown_path_returns_404(https_client: httpx.Client, path: str) -> None
         ("PUT", "/api/token", "GET"),
     ],
 )
-def test_unknown_method_returns_405_with_allow(
+def test_unsupported_method_returns_405_with_allow(
     https_client: httpx.Client, method: str, path: str, allowed: str
 ) -> None:
     answer = https_client.request(method, path)
@@ -92,7 +92,7 @@ def test_body_above_64_kib_returns_413(customer: Customer) -> None:
     problem(customer.post({"orderitems": ["x" * 200] * 400}), 413)
 
 
-def test_other_media_type_returns_415(customer: Customer) -> None:
+def test_unsupported_media_type_returns_415(customer: Customer) -> None:
     headers = customer.headers | {"Content-Type": "text/plain"}
 
     problem(customer.http.post("/order", content=json.dumps(ORDER), headers=headers), 415)
@@ -134,7 +134,7 @@ def test_missing_or_invalid_token_returns_401_with_challenge(https_client: httpx
     [(b"NONSENSE\r\n\r\n", 400), (b"GET / HTTP/1.1\r\n\r\n", 400), (b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", 505)],
     ids=["no-http", "no-host", "version"],
 )
-def test_malformed_request_line_returns_a_problem(https_client: httpx.Client, request_line: bytes, status: int) -> None:
+def test_malformed_request_returns_a_problem(https_client: httpx.Client, request_line: bytes, status: int) -> None:
     head, body = _raw(https_client, request_line)
 
     assert head.startswith(f"HTTP/1.1 {status} ".encode())

@@ -9,7 +9,7 @@ from support.customer import ORDER, Customer
 
 
 def test_registered_user_places_an_order_that_is_processed(https_client: httpx.Client) -> None:
-    """Register, get a token, place an order, read it PLACED or PROCESSED, then PROCESSED with its history."""
+    """Register, get a token, place an order, and read it with its history once it is PROCESSED."""
     registered = https_client.post("/api/users", json={"username": "flow.user", "password": "correct horse"})
     token = https_client.get("/api/token", auth=("flow.user", "correct horse"))
     bearer = {"Authorization": f"Bearer {token.json()['access_token']}"}
@@ -31,7 +31,7 @@ def test_registered_user_places_an_order_that_is_processed(https_client: httpx.C
 
 
 @pytest.mark.parametrize("field", ["orderid", "userid"])
-def test_order_id_is_accepted_in_query_or_json_body(customer: Customer, field: str) -> None:
+def test_order_and_user_id_are_accepted_in_query_or_body(customer: Customer, field: str) -> None:
     reference = customer.place()
     customer.processed(reference)
     wanted = {"orderid": reference, "userid": customer.name}[field]
@@ -58,7 +58,7 @@ def test_list_pages_through_all_orders_newest_first(customer: Customer) -> None:
     assert all("history" not in item for item in items)
 
 
-def test_orders_of_others_return_the_same_404(customer: Customer, https_client: httpx.Client) -> None:
+def test_foreign_absent_and_malformed_ids_return_the_same_404(customer: Customer, https_client: httpx.Client) -> None:
     reference = customer.place()
     stranger = Customer(https_client)
 

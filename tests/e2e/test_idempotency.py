@@ -50,7 +50,7 @@ def test_rejected_request_does_not_use_up_its_key(customer: Customer) -> None:
 
 
 def _settled(customer: Customer, key: str) -> httpx.Response:
-    """Retry on 503, because the insert of a parallel request may not be committed yet."""
+    """Place an order with this key; retry on 503, because a parallel request's insert may not be committed yet."""
     for _ in range(20):
         answer = customer.post(key=key)
         if answer.status_code != 503:

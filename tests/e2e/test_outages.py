@@ -71,7 +71,7 @@ def test_mongodb_outage_returns_503_immediately(stack: Stack, customer: Customer
 
 
 def test_service_started_without_mongodb_waits_for_it(stack: Stack, customer: Customer) -> None:
-    """Without MongoDB, started replicas are unready and return 503; once it runs, they serve without a restart."""
+    """Replicas that start without MongoDB are unready and return 503; when MongoDB runs, they serve without restart."""
     stack.stop("mongodb-0")
     for part in ("order-api-0", "order-api-1"):
         stack.stop(part)

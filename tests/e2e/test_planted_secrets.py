@@ -1,4 +1,4 @@
-"""Secrets that a run of the whole system gets appear nowhere in what it leaves, except where they belong."""
+"""The whole system runs with planted secrets; nothing that the run leaves contains them, except where they belong."""
 
 import pytest
 
@@ -24,13 +24,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> PlantedRun:
         ("process lists", ()),
     ],
 )
-def test_no_planted_secret_appears_in(run: PlantedRun, place: str, but: tuple[str, ...]) -> None:
+def test_no_planted_secret_appears_where_it_does_not_belong(run: PlantedRun, place: str, but: tuple[str, ...]) -> None:
     assert len(run.planted) >= 18
     assert run.leaks(place, but=but) == []
 
 
 def test_search_finds_values_in_their_expected_places(run: PlantedRun) -> None:
-    """The search finds the values that must be there; otherwise it could search in the wrong place."""
+    """The search finds the values that must be there, which proves that it looks in the right places."""
     events = b"".join(run.left["events"])
     assert run.planted["item"].encode() in events
     assert run.planted["poison"].encode() in events

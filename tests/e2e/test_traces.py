@@ -45,12 +45,12 @@ class Traced:
             return until(lambda: orders.orders.find_one(query), f"the order {query}")
 
     def published(self, order_id: str) -> Document:
-        """Return the order once its outbox entry is gone, so its event is published."""
+        """Wait until the order has no outbox entry, so its event was published; return the order."""
         self.document(_id=order_id, outbox=None)
         return self.document(_id=order_id)
 
     def sends(self, order_id: str, count: int) -> list[tuple[str, int, bool]]:
-        """Wait for `count` send spans; return path, attempt, and whether it failed, for each."""
+        """Wait for `count` send spans of the order; return path, attempt and whether the send failed, for each span."""
         spans = sorted(self.collector.wait_for(SEND, order_id, count=count), key=lambda span: span.start)
         return [
             (s.attributes["retail.outbox.path"], s.attributes["retail.outbox.attempt"], s.has_failed) for s in spans
@@ -84,7 +84,10 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
 
 
 def assert_one_trace(traced: Traced, order_id: str, *, sends: int) -> list[ReceivedSpan]:
-    """Assert that all spans of the order are in one trace, and that sends and processing are below its insert."""
+    """Wait until the order is processed and its event was sent `sends` times; return the spans of the order.
+
+    Assert that the spans are in one trace, and that those of sending and processing are children of the insert's span.
+    """
     traced.customer.processed(order_id)
     processed = traced.collector.wait_for(PROCESS, order_id)
     traced.collector.wait_for(SEND, order_id, count=sends)
@@ -185,7 +188,7 @@ def test_trace_continues_after_a_redrive(traced: Traced) -> None:
 
 @contextmanager
 def crashing_api(stack: Stack, log: Path, **environ: str) -> Iterator[str]:
-    """Run another order-api and yield its address; it is expected to crash, and stopped at the end otherwise."""
+    """Run another order-api and yield its address. It should crash in the context; if not, it is stopped at the end."""
     address, admin = (f"127.0.0.1:{port}" for port in free_ports(2))
     part = stack._wiring.part(Replica("order-api", 0), stack._options.extra_env["order-api"])
     own = {"HTTP_BIND": address, "ADMIN_BIND": admin, **environ}

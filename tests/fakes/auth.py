@@ -41,7 +41,7 @@ class FakeUsers:
 
 
 class FakeFailures:
-    """Login attempts by limit key, with the times of `clock`. While `error` is set, every call raises it."""
+    """Login attempts by limit key, and known keys, timed by `clock`. While `error` is set, every call raises it."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.error: Exception | None = None
@@ -88,7 +88,7 @@ class FakeFailures:
 
 
 class FakeKeyRecords:
-    """Records when each key was first published, by `clock`. While `error` is set, `publish` raises it."""
+    """When each key was first published, by `clock`, and which are revoked. If `error` is set, `publish` raises it."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.error: Exception | None = None

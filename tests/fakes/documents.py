@@ -14,7 +14,7 @@ Update = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class NotApplicable(ValueError):  # noqa: N818
-    """An update is not possible on this document; `code` is MongoDB's error code."""
+    """Raised when an update does not fit the document; `code` is MongoDB's error code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"the update does not fit the document: code {code}")
@@ -50,7 +50,10 @@ def updated(document: Document, update: Update, now: datetime) -> Document:
 
 
 def projected(document: Document, projection: Mapping[str, Any] | None) -> Document:
-    """Apply a projection: included fields, all but excluded ones, or with `{"$slice": -1}` an array's last element."""
+    """Return a copy with only the included fields, or without the excluded ones.
+
+    `{"$slice": -1}` includes only the last element of an array.
+    """
     if not projection:
         return copied(document)
     if not any(projection.values()):
@@ -91,7 +94,7 @@ def _holds(values: list[Any], condition: Any) -> bool:
 
 
 def _operator_holds(value: Any, name: str, argument: Any) -> bool:
-    if name in ORDERINGS:  # like MongoDB, an ordering matches only values of the same type
+    if name in ORDERINGS:  # compares only values of the same type; MongoDB also compares int with double
         return type(value) is type(argument) and bool(ORDERINGS[name](value, argument))
     match name:
         case "$eq":

@@ -70,7 +70,7 @@ def _date_difference(parts: Mapping[str, Any]) -> int:
 
 
 def _ordered(name: str, values: Sequence[Any]) -> bool:
-    """Compare two values of an expression; null is below everything else."""
+    """Return the result of the comparison `name` for two values; null is less than any other value."""
     first, second = ((value is not None, value) for value in values)
     if first[0] and second[0]:
         return bool(ORDERINGS[name](first[1], second[1]))

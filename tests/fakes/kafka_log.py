@@ -84,8 +84,8 @@ class FakeTopic:
         self.was_recreated = False
         self.members: list[FakeConsumer] = []
         self.all_keys: set[str] = set()  # keys of all messages that were ever appended
-        self.on_call: Callable[[str], None] = lambda _: None  # called before an operation; it may raise
-        self.error: KafkaError | None = None  # the error of commits and offset reads, if any
+        self.on_call: Callable[[str], None] = lambda _: None  # gets each operation's name before it runs; may raise
+        self.error: KafkaError | None = None  # if set, commits and offset reads fail with it
 
     def append(self, key: bytes | None, value: bytes | None, headers: Headers) -> FakeMessage:
         """Append an event to its key's partition, and return it."""
@@ -96,7 +96,7 @@ class FakeTopic:
         return event
 
     def recreate(self, *, keep_committed: bool) -> None:
-        """Delete the topic and create it again, empty: every member loses its partitions and is assigned new ones."""
+        """Delete the topic and create it again, empty: every member loses its partitions, and gets them again."""
         self.partitions = [[] for _ in self.partitions]
         self.returned.clear()
         self.was_recreated = True
@@ -133,7 +133,7 @@ class FakeTopic:
 
 
 class FakeConsumer:
-    """A member of the consumer group with the client's interface, with incremental assignment.
+    """A member of the consumer group, with the interface of confluent_kafka.Consumer and incremental assignment.
 
     The reply to a commit arrives with the next `consume`.
     """

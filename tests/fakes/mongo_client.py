@@ -25,14 +25,14 @@ from fakes.replica_set import Failure, ReplicaSet
 
 
 class FakeSession:
-    """A causally consistent session: a majority read waits until the writes it saw are committed or rolled back."""
+    """A causally consistent session: after its first read, majority reads wait until no write is uncommitted."""
 
     def __init__(self) -> None:
         self.has_read = False
 
 
 class FakeDatabase:
-    """A database handle that is also its client and admin database. Defaults: majority writes, local reads."""
+    """Stands for a database, its client and the admin database. Defaults: majority writes, local reads."""
 
     def __init__(self, servers: ReplicaSet) -> None:
         self._servers = servers
@@ -204,7 +204,7 @@ class FakeCollection:
 
 
 class FakeCursor:
-    """The result of a find."""
+    """The result of a find or an aggregation."""
 
     def __init__(self, found: list[Document]) -> None:
         self._found = found

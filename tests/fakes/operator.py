@@ -104,7 +104,7 @@ class FakeSession:
         self.closed = False
 
     def order(self, order_id: str) -> Document:
-        """Return an order's document."""
+        """Return an order as the primary has it."""
         return self.servers.primary[order_id]
 
     def close(self) -> None:

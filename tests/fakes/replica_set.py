@@ -40,8 +40,9 @@ class Write(NamedTuple):
 class ReplicaSet:
     """A replica set, seen as the state of its primary and its majority view.
 
-    `primary` is what a local read returns, `view` what a majority read returns. `before_operation` returns the failure
-    of an operation, if any; a test can change the state in `on_majority_wait`, while a write waits for a majority.
+    `primary` is what a local read returns, `view` what a majority read returns. A test can set two hooks:
+    `before_operation` gets an operation's name and returns how it fails, or None; `on_majority_wait` is called while a
+    write waits for a majority, and may change the state.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -80,7 +81,7 @@ class ReplicaSet:
         self._unseen.clear()
 
     def fail_over(self, *, kept: int = 0, trailing: int = 0) -> None:
-        """Change the primary: only `kept` uncommitted writes survive; the majority view lags by `trailing` writes."""
+        """Change the primary: the oldest `kept` uncommitted writes survive; the majority view lags by `trailing`."""
         self._term += 1
         for write in reversed(self._uncommitted[kept:]):
             _restore(self.primary, write)
@@ -152,7 +153,7 @@ class ReplicaSet:
 
 
 def _matching(state: dict[str, Document], query: Mapping[str, Any]) -> list[Document]:
-    """Return the documents of `state` that match; a query by ids looks up only those, in the order of ids."""
+    """Return the documents of `state` that match; a query for ids looks up only these, in ascending order."""
     match query.get("_id"):
         case str(order_id):
             ids = [order_id]

@@ -11,7 +11,7 @@ _numbers = count(1)
 
 @dataclass
 class FakeSpan(Span):
-    """A recorded span, with what it was started and ended with."""
+    """A recorded span, with the arguments of its start and its end."""
 
     name: str
     kind: Kind
@@ -62,4 +62,4 @@ class FakeRecorder:
         return found
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing: there is nothing to release."""

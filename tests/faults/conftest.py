@@ -1,8 +1,8 @@
 """Fault tests are numbered rows. They run only on request: `FAULTS=short` or `FAULTS=full`.
 
-`make test-faults-short` and `make test-faults` set it. `ROW=n` selects one row, `SEED=n` its randomness; an interrupted
-full run continues where it stopped. Row 28, which expects broken promises, runs only if it is selected (make
-test-mutants).
+`make test-faults-short` and `make test-faults` set FAULTS. `ROW=n` selects one row, `SEED=n` its randomness; an
+interrupted full run continues where it stopped. Row 28, which expects broken promises, runs only with ROW=28
+(`make test-mutants`).
 """
 
 import os
@@ -107,7 +107,7 @@ def systems(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def small(systems: Any) -> Iterator[Any]:
-    """A system with one broker, one MongoDB member, two order-api and three order-processors, healthy at each start."""
+    """A system with one broker, one MongoDB member, two order-api and three order-processors, healed after each row."""
     system = systems.get("small")
     yield system
     system.heal()

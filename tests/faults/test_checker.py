@@ -122,7 +122,7 @@ def test_unsettled_order_fails_the_check(tmp_path: Path) -> None:
     assert (verdict.unsettled, verdict.ok) == (1, False)
 
 
-def test_heal_time_counts_until_the_last_earlier_order(tmp_path: Path) -> None:
+def test_heal_time_ignores_orders_placed_after_the_fault(tmp_path: Path) -> None:
     late = document("1", "a") | {"processed_at": datetime(2026, 1, 1, 0, 0, 9, tzinfo=UTC)}
     after = document("2", "b") | dict.fromkeys(("placed_at", "processed_at"), datetime(2026, 1, 1, 1, tzinfo=UTC))
 

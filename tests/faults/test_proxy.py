@@ -94,7 +94,7 @@ def test_reset_closes_all_connections_and_accepts_new_ones(proxy: Proxy) -> None
         round_trip(line, b"x")
 
 
-def test_slicer_delivers_small_pieces_one_by_one(proxy: Proxy) -> None:
+def test_sliced_data_arrives_in_small_pieces(proxy: Proxy) -> None:
     proxy.toxics.slice_bytes = 3
     with connect(proxy) as line:
         round_trip(line, b"x" * 3000)

@@ -101,7 +101,7 @@ def test_row_21_connections_exhausted(proxied: System, figures: dict[str, Any]) 
 
 
 def _disturb(proxy: Proxy, toxic: str, seconds: float) -> None:
-    """Apply one toxic to the proxy for this time."""
+    """Apply one toxic to the proxy for `seconds`."""
     if toxic == "latency":
         proxy.toxics.latency, proxy.toxics.jitter = 1.0, 0.5  # in each direction
     elif toxic == "black-hole":

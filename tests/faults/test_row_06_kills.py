@@ -14,14 +14,14 @@ from faults.harness.scale import name, pick
 from faults.harness.system import System
 from support import wait
 
-# Pairs of crash points: one for each replica of order-api.
+# Pairs of crash points: the first point is for replica 0 of order-api, the second for replica 1.
 API_POINTS = [
     ("before-insert", "after-insert"),
     ("before-answer", "before-produce"),
     ("after-produce", "before-removal"),
     ("after-removal", "after-claim"),
 ]
-# passed once per batch or second instead of once per order
+# The passage at which a process is killed; these points are passed once per batch or second, the others once per order.
 PASSAGES = {"before-removal": 3, "after-removal": 3, "after-claim": 1}
 Points = tuple[str, str]
 PROCESSOR_POINTS = ["before-update", "before-commit"]
@@ -88,7 +88,7 @@ def test_row_07_without_processors_events_are_not_repeated(small: System, figure
         for part in processors:
             small.stack.stop(part)
         figures["seconds"] = seconds
-        time.sleep(seconds)  # three times as long as an outbox entry needs to fall due
+        time.sleep(seconds)  # at least three times as long as an outbox entry needs to fall due
         for part in processors:
             small.stack.start(part)
         small.await_ready()
@@ -139,7 +139,7 @@ def _deaths(system: System, processors: list[str]) -> int:
 
 @contextmanager
 def _kafka_down(system: System) -> Iterator[None]:
-    """Stop Kafka, so that outbox entries stay for the sweep; otherwise the fast path publishes at once."""
+    """Stop Kafka while the context lasts, so that the fast path cannot publish and leaves entries to the sweep."""
     system.stack.stop("kafka-0")
     yield
     system.stack.start("kafka-0")

@@ -12,8 +12,8 @@ from faults.harness.system import System
 from support import scrape, wait
 from support.customer import https
 
-TIMEOUT_MS = 2_000  # the timeout of an operation
-SLACK_MS = pick(600, 1_000)  # more in the short form, whose machine runs other programs, too
+TIMEOUT_MS = 2_000  # the timeout of a MongoDB operation
+SLACK_MS = pick(600, 1_000)  # more in the short form, whose machine also runs other programs
 
 
 def test_row_15_primary_killed_and_stepped_down(cluster: System, figures: dict[str, Any]) -> None:

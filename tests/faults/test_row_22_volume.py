@@ -52,7 +52,7 @@ def test_row_22_disk_full(tight: System, figures: dict[str, Any]) -> None:
             return sum(t.outcome != "ok" for t in run.account().tries(filled_at))
 
         def is_full() -> bool:
-            _fill(disk / "filler")  # a checkpoint frees disk space, because MongoDB then deletes old journals
+            _fill(disk / "filler")  # again, because a checkpoint deletes old journals and so frees disk space
             _checkpoint(tight)
             return not_accepted() > 0
 

@@ -81,7 +81,7 @@ def test_row_28_with_offsets_before_the_write(small: System, figures: dict[str, 
         small.stack.stop("mongodb-0")
         small.resume(*processors)
         wait.until(lambda: any(OUTAGE_LOGGED in small.log(part) for part in processors), "events in flight", seconds=60)
-        time.sleep(3)  # until the other processors have events in flight, and commits have replies
+        time.sleep(3)  # until the other processors have events in flight, and Kafka has acknowledged the commits
         small.kill(*processors)
         small.stack.start("mongodb-0")
         small.await_ready()

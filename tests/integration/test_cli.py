@@ -23,7 +23,7 @@ from support.servers import connection, database
 pytestmark = pytest.mark.usefixtures("quiet_command")
 
 
-def test_unknown_order_is_rejected(servers: Stack) -> None:
+def test_commands_exit_with_1_for_an_unknown_order(servers: Stack) -> None:
     assert retail(servers, "orders", "show", "unknown").exit_code == 1
     assert retail(servers, "dead-letters", "redrive", "unknown").exit_code == 1
 
@@ -43,7 +43,7 @@ def test_show_finds_every_copy_of_the_event(servers: Stack, seeder: OrderSeeder)
     assert [copy["handled"] for copy in report["events"]] == [False, False]
 
 
-def test_age_of_stuck_orders_is_by_the_database_clock(servers: Stack, seeder: OrderSeeder) -> None:
+def test_stuck_orders_are_listed_with_what_they_wait_for(servers: Stack, seeder: OrderSeeder) -> None:
     before = printed_json(retail(servers, "outbox", "status", "--json"))
     waiting = seeder.insert(age=400)
     lost = seeder.insert_without_outbox_entry(age=1, rearmed=5)

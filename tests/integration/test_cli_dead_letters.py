@@ -1,4 +1,4 @@
-"""`retail dead-letters` on real MongoDB and Kafka: dead letters and FAILED orders, redriven or acknowledged."""
+"""`retail dead-letters` on real MongoDB and Kafka: list dead letters and FAILED orders, redrive and acknowledge."""
 
 from datetime import UTC, datetime
 

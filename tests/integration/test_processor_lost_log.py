@@ -1,4 +1,4 @@
-"""Reconciliation requeues orders whose events were lost with the topic, and they are processed."""
+"""Reconciliation requeues orders whose events were lost with the topic; the orders are then processed."""
 
 from prometheus_client import CollectorRegistry
 
@@ -33,20 +33,20 @@ def test_deleting_a_topic_with_events_loses_no_order(seeded: SeededOrders) -> No
         assert processor.count("retail_outbox_requeued_total") >= 300
         marked = [d["_id"] for d in seeded.as_api.orders.find({"status": "PLACED", "userid": seeded.user})]
         seeded.as_api.orders.update_many({"_id": {"$in": marked}}, {"$unset": {"outbox": ""}})
-        seeded.publish(marked)  # in place of order-api's sweep
+        seeded.publish(marked)  # as order-api's sweep would
         assert set(seeded.await_settled().values()) == {"PROCESSED"}
         assert processor.stop() == 0
 
     seeded.assert_one_effect_each()
 
 
-def test_running_processor_survives_its_recreated_topic(seeded: SeededOrders) -> None:
+def test_running_processor_continues_after_its_topic_is_recreated(seeded: SeededOrders) -> None:
     with seeded.processor() as processor:
         seeded.publish(seeded.store(200))
         seeded.await_settled()
 
         recreate(seeded.stack, TOPIC)
-        seeded.publish(seeded.store(20))  # fewer than before, so that the old offsets are beyond the end
+        seeded.publish(seeded.store(20))  # fewer events, so that the committed offsets are beyond the end
 
         assert set(seeded.await_settled(seconds=90).values()) == {"PROCESSED"}
         assert processor.stop() == 0

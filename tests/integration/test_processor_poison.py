@@ -17,7 +17,7 @@ def _reject(seeded: SeededOrders, *cases: Document) -> None:
     seeded.as_admin.command("collMod", schema.COLLECTION, validator=validator)
 
 
-def test_only_broken_messages_are_dead_lettered(seeded: SeededOrders) -> None:
+def test_only_unprocessable_messages_are_dead_lettered(seeded: SeededOrders) -> None:
     good = seeded.store(496)
     (rejected,) = seeded.store(1, item="plum")
     (unprocessable,) = seeded.store(1)

@@ -43,11 +43,11 @@ class Request:
     is_rejected: bool = False  # its key was already used for another order
     tried: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
-    unavailable: set[str] = field(default_factory=set)  # ids of orders without a key whose request got `unavailable`
+    unavailable: set[str] = field(default_factory=set)  # ids answered as unavailable, if `key` is None
 
     @property
     def is_settled(self) -> bool:
-        """Return whether the client does not retry any more."""
+        """Return whether the client stops retrying."""
         return self.key is None or bool(self.answered) or self.is_rejected
 
 
@@ -71,7 +71,7 @@ class HistoryHarness:
         self.produce_error: Exception | None = None
         self.plan: deque[Callable[[], Failure | None]] = deque()
         self.requests: list[Request] = []
-        self.rejected_orders: set[str] = set()  # ids of orders that the validator ever rejected
+        self.rejected_orders: set[str] = set()  # ids of orders whose changes were ever rejected
         self._is_mongodb_down = False
         self._active: list[str] = []
         self._placing: dict[str, Request] = {}  # the request that each actor is sending
@@ -127,15 +127,15 @@ class HistoryHarness:
         self._run(actor, work)
 
     def publish(self, number: int) -> None:
-        """Run one round of a relay."""
+        """Run one round of the relay of order-api `number`."""
         self._run(f"publisher {number}", self.apis[number].publish)
 
     def consume(self, number: int) -> None:
-        """Run one poll of a consumer."""
+        """Run one poll of the consumer of order-processor `number`."""
         self._run(f"consumer {number}", self.processors[number].consumer.poll_once)
 
     def reconcile(self, number: int) -> None:
-        """Run one step of a reconciler; like its thread, it continues after an outage."""
+        """Run one step of a reconciler; an outage raises no error, as the reconciler's thread survives it."""
 
         def work() -> None:
             try:
@@ -154,11 +154,11 @@ class HistoryHarness:
         self._run("operator", self._operator.include)
 
     def kill_api(self, number: int) -> None:
-        """Kill a replica of order-api and start a new one; its pending events are lost."""
+        """Kill a replica of order-api, so that its pending events are lost, and start a new replica."""
         self.apis[number] = Api(self.environment)
 
     def kill_processor(self, number: int) -> None:
-        """Kill an order-processor and start a new one; the group reassigns its partitions."""
+        """Kill an order-processor, so that the group reassigns its partitions, and start a new one."""
         self.topic.leave(self.processors[number].client)
         self.processors[number] = Processor(self.environment)
 
@@ -176,14 +176,14 @@ class HistoryHarness:
 
     @contextmanager
     def brokers_down(self) -> Iterator[None]:
-        """While the context lasts, every `produce` fails at once, as for a deleted topic, and every commit fails."""
+        """While the context lasts, `produce` fails at once, as for a deleted topic; so do commits and offset reads."""
         self.topic.error = KafkaError(KafkaError._TRANSPORT)
         self.produce_error = KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
         yield
         self.topic.error = self.produce_error = None
 
     def toggle_rejection(self, which: int, *, is_excludable: bool = False) -> None:
-        """Toggle whether the validator rejects every change of an order, or every change except its exclusion."""
+        """Toggle whether MongoDB rejects changes of order `which` (0: the newest): all, or all but its exclusion."""
         rejected = self.servers.excludable_ids if is_excludable else self.servers.rejected_ids
         ids = [*self.servers.primary]
         if ids:

@@ -22,7 +22,7 @@ def trigger(harness: HistoryHarness, name: str) -> Failure | None:
 
 
 def plan(harness: HistoryHarness, number: int) -> None:
-    """Plan incidents for the next three calls of a dependency; each digit of `number` selects one."""
+    """Plan an incident for each of the next three calls of dependencies: `number` encodes three places in INCIDENTS."""
     for _ in range(MAX_INCIDENTS):
         number, digit = divmod(number, len(INCIDENTS))
         harness.plan.append(partial(trigger, harness, INCIDENTS[digit]))
@@ -69,7 +69,7 @@ BACKGROUND: dict[str, Callable[[HistoryHarness], object]] = {
     "the topic recreated": lambda harness: harness.topic.recreate(keep_committed=False),
     "the topic recreated, offsets kept": lambda harness: harness.topic.recreate(keep_committed=True),
 }
-# Only between steps: during a step, these would kill the step itself or change nothing.
+# These happen only between steps: during a step they would kill the running process, or change nothing.
 STANDALONE: dict[str, Callable[[HistoryHarness], object]] = {
     "1 second": lambda harness: _wait(harness, 1.0),
     "6 seconds": lambda harness: _wait(harness, 6.0),

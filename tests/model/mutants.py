@@ -1,7 +1,7 @@
 """Safeguards of the real code, each with the change that switches it off.
 
-A mutant replaces a few words in the source of a function. Words that are not in the source exactly once mean that the
-mutant is outdated; that raises LookupError.
+A mutant replaces a few words in the source of a function. If the source does not contain them exactly once, the
+mutant is outdated, and LookupError is raised.
 """
 
 import inspect
@@ -47,7 +47,7 @@ class Mutant:
 
 
 def change(function: Any, *replacements: tuple[str, str]) -> Patch:
-    """Return a function that creates a context in which words in a function's source are replaced."""
+    """Return a patch: within `with patch():`, `function` runs with each `old` text of its source replaced by `new`."""
 
     @contextmanager
     def patch() -> Iterator[None]:
@@ -55,7 +55,7 @@ def change(function: Any, *replacements: tuple[str, str]) -> Patch:
         source = textwrap.dedent(inspect.getsource(target))
         for old, new in replacements:
             if source.count(old) != 1:
-                raise LookupError(f"{target.__qualname__} has {source.count(old)} times: {old}")
+                raise LookupError(f"{target.__qualname__} contains {source.count(old)} times, not once: {old}")
             source = source.replace(old, new)
         source = source[source.index("def ") :]
         namespace: dict[str, Any] = {}
@@ -209,7 +209,7 @@ MUTANTS = [
     ),
 ]
 
-# No history can show this one, because it only makes requests wait while MongoDB is down (tests/faults, row 28).
+# This mutant breaks no promise: it only makes requests wait while MongoDB is down (tests/faults, row 28).
 NEVER_OPEN = change(Breaker._record, ("permit.epoch != self._epoch", "True"))
 ON_SERVERS = {mutant.safeguard: mutant for mutant in MUTANTS} | {
     "a breaker opens": Mutant("a breaker opens", NEVER_OPEN, lambda _: None)

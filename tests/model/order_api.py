@@ -11,7 +11,7 @@ IDS = "AB"
 
 
 def place(state: State, guards: Safeguards) -> Iterator[Step]:
-    """POST /order: `store.insert`, its response, and the client's retry without one."""
+    """POST /order: `store.insert`, the response, and the client's retry if no response arrives."""
     for replica in REPLICAS:
         attempt = state.tries[replica]
         actor = f"order-api {replica}"
@@ -66,7 +66,7 @@ def _done(state: State, replica: int, order_id: str) -> State:
 
 
 def _repeat(state: State, replica: int) -> State:
-    """Without a response the client retries with the same key: at the other replica, then once more there."""
+    """After a failed request the client retries with the same key at replica 1, if necessary several times."""
     if replica == 0:
         return state._replace(tries=("unknown", "new"))
     return _try(state, replica, "new")
@@ -150,7 +150,7 @@ def _is_pending(order: Order) -> bool:
 
 
 def _in_flight(state: State, order_id: str) -> bool:
-    """Return whether a replica still works on the order; until `due`, the sweep must not claim it."""
+    """Return whether a replica still works on the order; then the sweep claims it only as the fault `overtaken`."""
     inserting = state.tries[IDS.index(order_id)] == "inserting"
     waits = order_id in state.queues or order_id in state.left_entries
     return inserting or waits or any(relay.id == order_id for relay in state.relays)
@@ -159,7 +159,7 @@ def _in_flight(state: State, order_id: str) -> bool:
 def deliver(state: State, _: Safeguards) -> Iterator[Step]:
     """The topic appends an event or the delivery fails; a delivery report may come at any time.
 
-    It removes the outbox entry if a sweep sent the event. After the fast path, the entry is left to order-processor.
+    The report of an event that a sweep sent removes the outbox entry; after the fast path the entry is left.
     """
     for replica, relay in enumerate(state.relays):
         if relay.doing == "produced":

@@ -1,4 +1,4 @@
-"""The model of order-processor: the handler that owns the partition, and two processes' reconcilers."""
+"""The model of order-processor: the consumer that owns the partition, with its handler, and the reconcilers."""
 
 from collections.abc import Iterator
 
@@ -60,7 +60,7 @@ def _fetch(state: State, guards: Safeguards) -> Iterator[Step]:
 
 
 def _update(state: State, guards: Safeguards) -> Iterator[Step]:
-    """The conditional update, and the read that explains why it matched nothing."""
+    """The conditional update; if it matches nothing, a read that explains why."""
     consumer, order = state.consumer, state.newest
     mine = order is not None and order.id == consumer.id
     if order is not None and mine and (order.status == PLACED or not guards.conditional_update):

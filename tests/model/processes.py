@@ -1,4 +1,4 @@
-"""The processes of order-api and order-processor on fakes, wired like in their main functions."""
+"""The processes of order-api and order-processor on fakes, wired as in their main functions."""
 
 import random
 from collections.abc import Callable

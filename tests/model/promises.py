@@ -40,7 +40,10 @@ def check(harness: HistoryHarness) -> None:
 
 
 def check_end(harness: HistoryHarness, seconds: float) -> None:
-    """Raise PromiseBroken if an order is unfinished 180 s after the last fault."""
+    """Raise PromiseBroken if a promise is broken when all faults are over.
+
+    The last order must be finished at most 180 `seconds` after the last fault, unless an order is stuck.
+    """
     check(harness)
     check_dead_letters(harness)
     for order_id, order in harness.servers.primary.items():
@@ -59,7 +62,7 @@ def check_end(harness: HistoryHarness, seconds: float) -> None:
 
 
 def check_dead_letters(harness: HistoryHarness) -> None:
-    """Raise PromiseBroken if an event was dead-lettered for no reason, or skipped without a dead letter."""
+    """Raise PromiseBroken if an order's event was dead-lettered as unknown, or a broken event has no dead letter."""
     letters = [dict(letter.headers()) for letter in harness.topics[DEAD_LETTER_TOPIC].partitions[0]]
     for letter in letters:
         unknown = letter["dead_letter_error_class"] == b"UnknownOrder"

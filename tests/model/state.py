@@ -19,8 +19,8 @@ UNASSIGNED = -1
 class Order(NamedTuple):
     """The order's document.
 
-    `effects` counts the PROCESSED entries in its history. `entry` is its outbox entry: due, claimed by a replica ("0"
-    or "1"), excluded, or empty for none.
+    `effects` counts the PROCESSED entries in its history. `entry` is its outbox entry: new, due, claimed by a
+    replica ("0" or "1"), excluded, or empty for none.
     """
 
     id: str
@@ -66,29 +66,30 @@ class Faults(NamedTuple):
     crashes: int = 0  # a process is killed, or paused for so long that its partition is reassigned
     failovers: int = 0  # the MongoDB primary changes
     timeouts: int = 0  # the client or order-api stops waiting for an insert that may still succeed
-    overtaken: int = 0  # a claim expires while its replica still works on the order
+    overtaken: int = 0  # an outbox entry falls due while a replica still works on the order
     losses: int = 0  # the topic is deleted and created again, empty
     rejections: int = 0  # a business rule or the validator rejects the order
     poisons: int = 0  # the event cannot be decoded
-    exclusions: int = 0  # until it is repaired, no change to the order except to its outbox entry is accepted
+    exclusions: int = 0  # MongoDB accepts no change of the order except to its outbox entry
 
     def __str__(self) -> str:
         return ",".join(f"{name}={count}" for name, count in self._asdict().items() if count) or "none"
 
 
 class State(NamedTuple):
-    """A state. Hashable, and small enough to keep a million of them.
+    """A state of the model: hashable, and small enough to keep a million of them.
 
-    - `orders`: on the primary; the first is committed by a majority, the last is the newest.
-    - `view`: what readConcern majority shows; after a failover it may lag, as far as `past`.
-    - `tries`: of the request, at replica 0 and 1: new, inserting, answered, late (still on its way to the primary),
-      unknown; the second starts when the first got no response.
+    - `left`: the faults that may still occur.
+    - `orders`: the versions of the order on the primary; the first is committed by a majority, the last is the newest.
+    - `view`: what readConcern majority shows; after a failover it may fall back to `past`.
+    - `tries`: the client's try at replica 0, and the retry at replica 1 after a try without a response: new, inserting,
+      answered, late (still on its way to the primary) or unknown.
     - `answered`: the ids answered with 200.
     - `queues`: each replica's in-process queue.
-    - `left_entries`: of each replica, the id whose event was delivered by the fast path, and whose entry is left to
+    - `left_entries`: for each replica, the order whose event the fast path delivered, and whose entry is left to
       order-processor.
     - `log`: the ids of the events in the partition, in their order; `offset`: the group's committed offset.
-    - `zombie`: the batch of a process that was paused and lost its partition meanwhile.
+    - `zombie`: the order in the batch of a process that was paused and lost its partition meanwhile.
     """
 
     left: Faults

@@ -22,7 +22,7 @@ plans = st.integers(0, len(incidents.INCIDENTS) ** incidents.MAX_INCIDENTS - 1)
 
 
 class Histories(RuleBasedStateMachine):
-    """Each rule is a possible next step; its plan says what happens during it, at each call of a dependency."""
+    """Each rule is a possible step; `plan` selects what happens at the calls of dependencies during the step."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(who=st.sampled_from(["publish", "consume"]), number=numbers)
     def exclude(self, who: str, number: int) -> None:
-        """Let every process try to change an order that MongoDB rejects, until the order is excluded."""
+        """Toggle whether MongoDB rejects changes of the newest order, and run a process often enough to exclude it."""
         self.harness.toggle_rejection(0, is_excludable=True)
         for _ in range(6):
             getattr(self.harness, who)(number)

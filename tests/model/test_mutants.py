@@ -1,4 +1,4 @@
-"""For each safeguard, a short history keeps all promises; with the safeguard switched off, one breaks."""
+"""For each safeguard: a short history that keeps all promises, but breaks one if the safeguard is switched off."""
 
 from collections.abc import Callable
 from contextlib import nullcontext

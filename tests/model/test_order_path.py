@@ -139,7 +139,7 @@ def test_reconciliation_repairs_the_damage_of_one_missing_safeguard(guards: Safe
 
 
 def test_design_relies_on_kafka_dropping_positions_of_deleted_topics() -> None:
-    """Otherwise a consumer's position could equal the end of the new topic, and it would never read its events."""
+    """Otherwise a consumer whose old position is the end of the new topic would never read the events before it."""
     outcome = explore(Faults(losses=1, poisons=1), replace(ALL, partition_revoked_with_topic=False))
 
     assert outcome.violation is not None

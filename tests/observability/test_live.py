@@ -65,14 +65,14 @@ def test_every_query_of_every_panel_returns_data(watched: Prometheus, board: Any
         raise AssertionError(f"no data: {empty()}") from None
 
 
-def test_response_of_the_proxy_itself_is_counted(stack: Stack, watched: Prometheus) -> None:
+def test_response_made_by_the_proxy_itself_is_counted(stack: Stack, watched: Prometheus) -> None:
     with https(stack.base_url, stack.ca) as http:
         assert http.request("TRACE", "/order").status_code == 405
 
     wait.until(lambda: watched.value('sum(retail_proxy_responses_total{status="405"})') == 1, "the counted response")
 
 
-def test_dead_letter_alert_lasts_until_it_is_acknowledged(stack: Stack, watched: Prometheus) -> None:
+def test_dead_letter_alert_fires_until_the_dead_letter_is_acknowledged(stack: Stack, watched: Prometheus) -> None:
     with Watch(watched) as watch:
         publish(stack, (b"nobody", b"not an order", []))
         watched.await_firing("DeadLetters")
@@ -111,7 +111,7 @@ def test_alert_names_the_killed_replica(stack: Stack, watched: Prometheus) -> No
     assert watch.fired == {"TargetDown"}
 
 
-def test_alerts_fire_while_kafka_hangs_without_a_known_lag(stack: Stack, watched: Prometheus) -> None:
+def test_alerts_fire_and_lag_is_unknown_while_kafka_hangs(stack: Stack, watched: Prometheus) -> None:
     with Watch(watched) as watch:
         stack.signal("kafka-0", signal.SIGSTOP)
         try:
@@ -130,7 +130,7 @@ def test_alerts_fire_while_kafka_hangs_without_a_known_lag(stack: Stack, watched
 
 
 def test_alerts_and_breaker_states_are_right_while_mongodb_hangs(stack: Stack, watched: Prometheus) -> None:
-    """Prometheus shows the breaker states that each replica reports, through 20 state changes."""
+    """Through 20 state changes, Prometheus shows the breaker states that each replica reports."""
     with Watch(watched) as watch:
         began = breakers_agree(stack, watched)
         stack.signal("mongodb-0", signal.SIGSTOP)

@@ -12,7 +12,7 @@ from support.raw_https import HOST, FaultyService, RawHttpsClient, assert_proble
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawHttpsClient]:
-    """A proxy for auth-api, which is down, and for two replicas of order-api, of which only one runs."""
+    """A client of the proxy; auth-api behind it is down, and only one of its two order-api replicas runs."""
     with running(tmp_path_factory.mktemp("proxy"), {}) as client:
         yield client
 
@@ -147,7 +147,7 @@ def test_problem_omits_a_path_that_needs_json_escapes(client: RawHttpsClient) ->
     assert answer.json()["instance"] == "/"
 
 
-def test_connection_with_slow_headers_is_closed_after_5_seconds(client: RawHttpsClient) -> None:
+def test_connection_with_incomplete_headers_is_closed_within_8_seconds(client: RawHttpsClient) -> None:
     assert client.raw(b"GET / HT", seconds=8) is None
 
 

@@ -1,4 +1,4 @@
-"""The local proxy's limits per client, its keep-alive time, and its log."""
+"""The local proxy's limits, its keep-alive time, its log, and the count of its own responses."""
 
 import http.client
 import ssl
@@ -37,7 +37,7 @@ def test_requests_above_a_replicas_capacity_return_503_immediately(tmp_path: Pat
         assert client.ask("GET /api/x HTTP/1.1").status == 200
 
 
-def test_token_above_its_limit_gets_429_and_another_is_served(tmp_path: Path) -> None:
+def test_token_above_its_limit_gets_429_and_another_token_200(tmp_path: Path) -> None:
     FaultyService.released.clear()
     FaultyService.slow = 0
     one, other = (f"Authorization: Bearer {'h' * 300}.e30.{last * 86}\r\n" for last in "st")
@@ -67,7 +67,7 @@ def test_address_above_its_request_limit_gets_429_and_is_disconnected(tmp_path: 
         assert client.ask("GET /x HTTP/1.1", "Authorization: Bearer a.b.c\r\n").status == 200
 
 
-def test_only_own_responses_of_the_proxy_are_counted(tmp_path: Path) -> None:
+def test_proxy_counts_only_its_own_responses(tmp_path: Path) -> None:
     registry, port = CollectorRegistry(), free_port()
     stop = count_proxy_statuses(("127.0.0.1", port), registry)
 
@@ -78,7 +78,7 @@ def test_only_own_responses_of_the_proxy_are_counted(tmp_path: Path) -> None:
 
     with running(tmp_path, {}, status_port=port) as client:
         wait.until(lambda: client.ask("TRACE / HTTP/1.1").status and counted(), "a counted response", seconds=20)
-        for _ in range(4):  # one of the two replicas refuses connections, and the other answers
+        for _ in range(4):  # not counted: one of the two replicas refuses connections, but the other one responds
             assert client.ask("GET /order?userid=ada HTTP/1.1").status == 200
         client.ask("POST /order HTTP/1.1", "Content-Length: 65537\r\n")
         client.ask(f"GET /{'a' * 9000} HTTP/1.1")

@@ -70,7 +70,7 @@ def test_mongodb_denies_wrong_password_and_unknown_user(servers: Stack) -> None:
         assert rejection.value.code == AUTHENTICATION_FAILED
 
 
-def test_mongodb_agrees_to_no_zlib_compression(servers: Stack) -> None:
+def test_mongodb_does_not_negotiate_zlib_compression(servers: Stack) -> None:
     """With zlib, a client without a login could read MongoDB's memory (CVE-2025-14847)."""
     db = database(servers, "order-api")
     with db.client:
@@ -145,7 +145,7 @@ def test_request_for_an_unknown_topic_does_not_create_it(servers: Stack) -> None
     assert "no.such.topic" not in admin.list_topics(timeout=15).topics
 
 
-def test_prepare_can_be_repeated_safely(servers: Stack) -> None:
+def test_second_prepare_succeeds_and_users_can_still_log_in(servers: Stack) -> None:
     servers.prepare()
 
     db = database(servers, "order-api")

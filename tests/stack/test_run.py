@@ -108,7 +108,7 @@ def test_client_settings_have_the_servers_and_the_user(run: StackRun) -> None:
     assert values["MONGODB_URI"].startswith("mongodb://operator:")
 
 
-def test_second_start_and_clean_are_refused_while_it_runs(run: StackRun) -> None:
+def test_second_start_and_clean_are_refused_while_the_stack_runs(run: StackRun) -> None:
     for command in ("run", "clean"):
         rejected = call(command, "--root", run.root)
 
@@ -119,7 +119,7 @@ def test_second_start_and_clean_are_refused_while_it_runs(run: StackRun) -> None
         )
 
 
-def test_port_in_use_is_reported_with_its_program(tmp_path: Path) -> None:
+def test_error_for_a_port_in_use_names_the_program(tmp_path: Path) -> None:
     offset = free_offset()
     with socket.create_server(("127.0.0.1", 8443 + offset)):
         rejected = call("run", "--root", tmp_path / "stack", "--port-offset", str(offset))
@@ -150,7 +150,7 @@ def test_killed_part_is_restarted_and_orders_are_processed(
 
 
 def place(customer: Customer) -> str | None:
-    """Place an order; return its id, or None for 503 with Retry-After, the only rejection that is allowed."""
+    """Place an order; return its reference, or None for 503 with Retry-After, the only rejection that is allowed."""
     answer = customer.post()
     if answer.status_code == 503:
         assert answer.headers["Retry-After"]

@@ -73,7 +73,7 @@ def test_secret_is_created_once_and_private(tmp_path: Path) -> None:
     assert (folder / "one").stat().st_mode & 0o777 == 0o600
 
 
-def test_jars_with_another_hash_are_rejected_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jar_with_a_wrong_hash_is_rejected_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     forged = jars.Jar("org.slf4j", "slf4j-api", "1.7.36", "0" * 64)
     monkeypatch.setattr(jars, "_locked", lambda: [forged])
@@ -86,7 +86,7 @@ def test_jars_with_another_hash_are_rejected_and_removed(tmp_path: Path, monkeyp
 
 
 def write_something(_resolver: Any, artifact: Any) -> Path:
-    """Replace the download by one that stores a different file."""
+    """Stands in for the download, and stores a file with a different content."""
     path: Path = artifact.cached_path
     path.parent.mkdir(parents=True)
     path.write_bytes(b"another file")
@@ -127,7 +127,8 @@ def test_changed_jar_lock_file_uses_a_new_cache_folder(tmp_path: Path, monkeypat
     assert first.is_dir()
 
 
-def test_jackson_version_has_no_known_vulnerabilities() -> None:
+def test_jackson_version_is_at_least_2_21_5() -> None:
+    """Earlier versions have known vulnerabilities."""
     version = next(jar.version for jar in jars._locked() if jar.artifact == "jackson-databind")
 
     assert tuple(map(int, version.split("."))) >= (2, 21, 5)

@@ -18,10 +18,10 @@ def test_consumers_start_before_prometheus_is_downloaded(tmp_path: Path, monkeyp
 
     def download(*_: Any, **__: Any) -> None:
         started.extend(stack.parts)
-        raise StackError("the download")
+        raise StackError("the download failed")
 
     monkeypatch.setattr(prometheus, "parts", download)
-    with pytest.raises(StackError, match="the download"):
+    with pytest.raises(StackError, match="the download failed"):
         stack.__enter__()
 
     assert started == ["order-processor-0"]

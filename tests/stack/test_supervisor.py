@@ -24,7 +24,7 @@ Add = Callable[..., Part]
 
 
 class Reports:
-    """Records the messages that the supervisor reports."""
+    """Records the supervisor's messages and counts its changes; `changed` raises `trouble` if it is set."""
 
     def __init__(self) -> None:
         self.sentences: list[str] = []
@@ -109,7 +109,7 @@ def test_part_that_cannot_start_is_retried_and_others_keep_running(
 ) -> None:
     add(SLEEP)
     bad = add(SLEEP, "bad")
-    bad.log.mkdir()  # it cannot be opened for writing
+    bad.log.mkdir()  # so that the log cannot be opened for writing
     supervisor.start("part", "bad")
     pids = supervisor.pids()
     bad.log.rmdir()

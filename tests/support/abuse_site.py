@@ -9,7 +9,7 @@ from support.quiet_user import QuietUser
 
 @dataclass(frozen=True)
 class Site:
-    """One of the two proxy setups: the ports of both APIs, and a quiet user who must not be affected.
+    """A setup with the local proxy or the chart's: both APIs' ports, and a quiet user whom attacks must not affect.
 
     `proxy_pid` is the master process of the nginx in front of order-api.
     """

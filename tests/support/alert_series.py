@@ -28,7 +28,10 @@ def requests(ok: str, unavailable: str) -> dict[str, str]:
 
 
 def proxied(unavailable: str) -> dict[str, str]:
-    """The service answers 50 requests a minute; the proxy rejects 500 a minute in the first ten, and has own 503."""
+    """Return series of a service that answers 50 requests a minute with 200, and of the proxy's own responses.
+
+    The proxy answers 500 requests a minute with 429 during ten minutes; `unavailable` counts its 503.
+    """
     return requests("0+50x200", "0x200") | {
         f'retail_proxy_responses_total{{{API}, status="429"}}': "0+500x10 5000x190",
         f'retail_proxy_responses_total{{{API}, status="503"}}': unavailable,
@@ -61,5 +64,5 @@ def gauge(name: str, values: str, where: str = API) -> dict[str, str]:
 
 
 def waiting(name: str, text: str, where: str = API) -> list[Case]:
-    """A case of work that waits for an operator: the alert keeps firing until 5 minutes after the last item."""
+    """Return a case with items that wait for an operator: the alert fires while they wait, not before or later."""
     return [Case(gauge(name, "0x5 2x600 0x60", where), {8: Firing(text), 600: Firing(text)}, (4, 630))]

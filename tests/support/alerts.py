@@ -26,7 +26,7 @@ class Firing:
 
 @dataclass(frozen=True)
 class Case:
-    """A case for an alert: series with a sample every `step` minutes, and the minutes when it fires or is quiet."""
+    """Series with a sample every `step` minutes, and the minutes at which the alert fires or is quiet."""
 
     series: dict[str, str]
     fires: dict[int, Firing]

@@ -28,10 +28,10 @@ READY = "all connections are open"
 class Attack:
     """Connections to 127.0.0.1:`port` from `addresses` source addresses: 127.0.0.2, 127.0.0.3 and so on.
 
-    The attack floods by default: each connection sends the request `then`, again after each response. With `every`, it
-    sends `first` and then `then` each `every` seconds, without waiting for a response; any response stops the
-    connection. With `hang_up`, it sends `first` and disconnects after `hang_up` seconds. A closed connection is opened
-    again until the attack stops. Without `tls` nothing is encrypted.
+    The attack floods by default: each connection sends the request `then`, again after each response. With `every`, a
+    connection sends `first`, and then `then` each `every` seconds without waiting for a response; any response stops
+    the connection. With `hang_up`, a connection sends `first` and disconnects after `hang_up` seconds. A closed
+    connection is opened again until the attack stops. Without `tls` nothing is encrypted.
     """
 
     port: int

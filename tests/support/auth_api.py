@@ -1,4 +1,4 @@
-"""auth-api on fakes, as tests talk to it."""
+"""auth-api on fakes, for tests that send requests to it."""
 
 import base64
 from dataclasses import dataclass, field
@@ -121,6 +121,6 @@ def kids(keys: SigningKeys) -> list[str]:
 
 
 def refreshed(keys: SigningKeys) -> SigningKeys:
-    """Return the keys after a refresh."""
+    """Refresh the keys and return them."""
     keys.refresh()
     return keys

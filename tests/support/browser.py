@@ -28,15 +28,15 @@ def program() -> str | None:
 
 @contextmanager
 def running() -> Iterator[Browser]:
-    """Run the browser. Until the context is left, the thread has no event loop for others."""
+    """Run the browser. Until the context ends, nothing else can run an event loop in this thread."""
     with sync_playwright() as playwright, launched(playwright) as browser:
         yield browser
 
 
 @contextmanager
 def launched(playwright: Playwright, **environ: str | float | bool) -> Iterator[Browser]:
-    """Run a browser of the driver, with these environment variables besides the process's own."""
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses to run as root with it
+    """Run a browser with these environment variables in addition to those of this process."""
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # as root, Chromium does not start with its sandbox
     browser = playwright.chromium.launch(
         executable_path=program(), args=[*sandbox, "--disable-dev-shm-usage"], env={**os.environ, **environ}
     )
@@ -45,7 +45,7 @@ def launched(playwright: Playwright, **environ: str | float | bool) -> Iterator[
 
 
 class Visit:
-    """A page with its own cookies and storage. `close` fails if the console has an error that is not expected.
+    """A page with its own cookies and storage. `close` fails after an unexpected error or warning.
 
     `refusals` are the error statuses that the test causes: the browser reports each of them in the console.
     """
@@ -83,7 +83,7 @@ class Visit:
         ]
 
     def overflow(self) -> int:
-        """Return how many pixels wider than the window the page is; 0 if it fits."""
+        """Return by how many pixels the page is wider than the window; 0 if it fits."""
         return int(self.page.evaluate("document.scrollingElement.scrollWidth - innerWidth"))
 
 

@@ -66,7 +66,7 @@ def tour(both: BothApis) -> list[Any]:
 
 
 def broken(both: BothApis) -> list[Any]:
-    """Send requests while the stores fail: first with an error of MongoDB, then with a RuntimeError."""
+    """Send requests while auth-api's store fails, with each of two errors, and while order-api's store fails."""
     answers = []
     for error in (AutoReconnect("gone"), RuntimeError("internal error")):
         both.auth.users.error = error

@@ -51,7 +51,7 @@ def write(folder: Path, authority: Authority, *options: str) -> None:
 @contextmanager
 def nginx(folder: Path, listening: Callable[[], bool]) -> Iterator[int]:
     """Run nginx with the configuration in a folder until the context ends; yield the id of its master process."""
-    # otherwise nginx's workers run as nobody
+    # started by root, nginx would run its workers as nobody
     user = "user root; " if os.getuid() == 0 else ""
     directives = f"daemon off; {user}"
     command = [nginx_binary(), "-p", folder, "-c", folder / "nginx.conf", "-e", "stderr", "-g", directives]
@@ -70,7 +70,7 @@ def nginx(folder: Path, listening: Callable[[], bool]) -> Iterator[int]:
 def running(
     folder: Path, authority: Authority, service_port: int, *options: str, status_address: str = "127.0.0.1:9"
 ) -> Iterator[ChartProxy]:
-    """Run the proxy in front of `service_port`; only paths and ports differ from those in a pod."""
+    """Run the proxy in front of `service_port`. Unlike in a pod, IPv6 is off, and paths and addresses are local."""
     port = free_port()
     write(folder, authority, *options, "--set", "proxy.ipv6=false")
     text = (folder / "nginx.conf").read_text().replace("listen 8443 ssl", f"listen 127.0.0.1:{port} ssl")

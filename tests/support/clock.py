@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """A clock that moves only by `advance`, in whole milliseconds."""
+    """A clock that moves only by `advance`."""
 
     def __init__(self) -> None:
         self.now = datetime(2030, 1, 1, 12, 0, 0, 123000, tzinfo=UTC)

@@ -14,5 +14,5 @@ def retail(session: FakeSession, *arguments: str) -> Result:
 
 
 def printed_json(result: Result) -> Any:
-    """Return what the command printed, whatever its exit code."""
+    """Return the JSON value that the command printed, whatever its exit code."""
     return json.loads(result.stdout)

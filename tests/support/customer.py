@@ -32,12 +32,12 @@ class Customer:
         self.headers = {"Authorization": f"Bearer {self.token}"}
 
     def post(self, order: dict[str, Any] | None = None, key: str | None = None, **more: Any) -> httpx.Response:
-        """Place an order, by default a valid one of this customer."""
+        """Send POST /order, by default with a valid order of this customer."""
         headers = self.headers | ({"Idempotency-Key": key} if key else {})
         return self.http.post("/order", json={"userid": self.name, **ORDER, **(order or {})} | more, headers=headers)
 
     def get(self, **query: Any) -> httpx.Response:
-        """Read order details."""
+        """Send GET /orderdetails."""
         return self.http.get("/orderdetails", params=query, headers=self.headers)
 
     def place(self, **more: Any) -> str:

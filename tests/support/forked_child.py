@@ -9,7 +9,7 @@ from support.wait import until
 
 
 def in_forked_child(work: Callable[[], int], *, seconds: float = 10.0) -> int:
-    """Return the result of `work` in a child, a small number; 99 if it raises. A child is killed after `seconds`."""
+    """Return the exit code that `work` returns in a child; 99 if it raises. Kill the child and fail after `seconds`."""
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", DeprecationWarning

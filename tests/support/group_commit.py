@@ -30,7 +30,7 @@ class SlowCollection:
         self._write([document["_id"]])
 
     def insert_many(self, documents: Sequence[dict[str, Any]], *, ordered: bool) -> None:
-        assert not ordered  # one error must not stop the others
+        assert not ordered  # one failed document must not stop the others
         self._write([document["_id"] for document in documents])
 
     def let_through(self, writes: int = 1) -> None:

@@ -37,7 +37,7 @@ def event(order_id: str, *items: str) -> OrderPlaced:
 def message(
     order_id: str, *items: str, offset: int = 0, partition: int = 0, traceparent: str | None = None, **changes: Any
 ) -> Message:
-    """Return the message of an order's event as a consumer receives it, with `changes`."""
+    """Return the message of an order's event; `changes` replaces its key, value or headers."""
     key, value, headers = events.encode(event(order_id, *items), traceparent)
     taken: dict[str, Any] = {"key": key, "value": value, "headers": headers} | changes
     return Message(TOPIC, partition, offset, **taken)

@@ -33,7 +33,7 @@ def programs() -> Path:
             _unpack(partial)
             partial.rename(folder)
         except OSError:
-            if not folder.exists():  # otherwise another process has unpacked it meanwhile
+            if not folder.exists():  # if it exists, another process has unpacked it meanwhile
                 raise
         finally:
             shutil.rmtree(partial, ignore_errors=True)

@@ -1,6 +1,6 @@
 """Run by tests/chart/test_ipv6.py in a new network namespace, to serve a pod's ports on an IPv6 address only.
 
-Arguments: the folder of the proxy's configuration, and ADMIN_BIND. Prints the statuses of proxy and admin port as JSON.
+Arguments: the folder of the proxy's configuration, and ADMIN_BIND. Prints three response statuses as JSON.
 As in an IPv6-only pod, 127.0.0.1 exists, and fd00::1 is the pod's address.
 """
 
@@ -22,7 +22,7 @@ POD = "fd00::1"
 
 
 def main() -> None:
-    """Serve both ports, and print the statuses of requests to them."""
+    """Serve both ports, and print the statuses of one request to the proxy and two to the admin port."""
     folder, admin_bind = Path(sys.argv[1]), sys.argv[2]
     for command in ("link set lo up", f"addr add {POD}/128 dev lo"):
         subprocess.run(["ip", *command.split()], check=True, timeout=10)

@@ -45,14 +45,14 @@ def ready_pods(component: str) -> int:
 
 
 def image(service: str = "order-processor") -> str:
-    """Return the image of a service that kind-up built."""
+    """Return the image that kind-up built for a service."""
     lines = (ROOT / ".kind/images").read_text().splitlines()
     tags = dict(line.split() for line in lines)
     return f"retail-orders/{service}:{tags[service]}"
 
 
 def retag(service: str) -> str:
-    """Give the service's image a second tag, load it on the worker nodes, and return the new name."""
+    """Give the service's image a second tag, load it onto the worker nodes, and return the new name."""
     name = f"{image(service)}-again"
     subprocess.run(["docker", "tag", image(service), name], check=True, timeout=30)
     load_images(name)
@@ -60,7 +60,7 @@ def retag(service: str) -> str:
 
 
 def load_images(*names: str) -> None:
-    """Load images from Docker on the worker nodes."""
+    """Load images from Docker onto the worker nodes."""
     cluster = CONTEXT.removeprefix("kind-")
     nodes = f"{cluster}-worker,{cluster}-worker2"
     load = ["kind", "load", "docker-image", "--quiet", "--name", cluster, "--nodes", nodes, *names]
@@ -75,7 +75,7 @@ def python(pod: str, code: str, *, container: str | None = None, seconds: float 
 
 
 def evaluate(pod: str, prelude: str, expressions: Sequence[str], *, container: str | None = None) -> dict[str, str]:
-    """Evaluate Python expressions in a pod in parallel, and return each result as text."""
+    """Evaluate Python expressions in a pod in parallel; return the result of each expression as text."""
     code = f"""{prelude}
 import concurrent.futures, json
 expressions = {list(expressions)!r}
@@ -88,7 +88,7 @@ with concurrent.futures.ThreadPoolExecutor(len(expressions)) as pool:
 
 @contextmanager
 def forwarded(target: str, port: int, *, local: int | None = None, namespace: str = NAMESPACE) -> Iterator[int]:
-    """Lead a port of this machine to a port of a pod, as `kubectl port-forward` does, and yield its number."""
+    """Forward a local port to a port of a pod with `kubectl port-forward`; yield the local port."""
     command = ["kubectl", "--context", CONTEXT, "--namespace", namespace, "port-forward", target]
     local = local or free_port()
     with subprocess.Popen([*command, f"{local}:{port}"], stdout=subprocess.PIPE, text=True) as process:

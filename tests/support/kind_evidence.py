@@ -28,12 +28,12 @@ class PodLogs:
     _known: set[str] = field(default_factory=set)
 
     def start(self) -> None:
-        """Start to follow the logs."""
+        """Start following the logs."""
         columns = "jsonpath={.metadata.name} {.status.phase}{'\\n'}"
         self._follow(["get", "pods", "--watch", "--selector", OURS, "--output", columns], self._pod)
 
     def stop(self) -> None:
-        """Stop to follow the logs; the collected lines stay."""
+        """Stop following the logs; the collected lines stay."""
         for process in self._processes:
             process.terminate()
         for process, thread in zip(self._processes, self._threads, strict=True):
@@ -72,7 +72,7 @@ class Machine:
     uptime: float
     waited: float  # seconds in which at least one task waited for a CPU
     stolen: float  # CPU seconds that the hypervisor gave to other machines
-    restarts: dict[str, int]  # of Kubernetes' own pods: controllers restart when they lose their leases
+    restarts: dict[str, int]  # by pod outside our namespace; controllers restart when they lose their leases
 
     @classmethod
     def now(cls) -> "Machine":
@@ -114,7 +114,7 @@ class Evidence:
     after: Machine | None = None
 
     def explain(self, ledger: Path) -> str:
-        """Return the failed responses in a load's ledger, with their causes."""
+        """Return a text with the failed responses in a load's ledger, and what the pods logged about them."""
         assert self.after is not None
         failed = failed_answers(ledger)
         shown = [text for entry in failed[:SHOWN] for text in (json.dumps(entry), *self._log_of(entry))]

@@ -21,7 +21,7 @@ USERS = 8  # several, because a proxy limits the requests in progress of each us
 
 @dataclass
 class Load:
-    """A load generator in a thread; `summary` is set when the context has ended."""
+    """A load generator in a thread, started by `running`; `summary` is set when the context of `running` has ended."""
 
     summary: Summary | None = None
     error: BaseException | None = None

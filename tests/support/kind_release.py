@@ -65,7 +65,7 @@ def revision() -> int:
 
 @contextmanager
 def restored() -> Iterator[None]:
-    """When the context ends, roll the release back and undo manual changes."""
+    """When the context ends, roll the release back to the revision at its start, and undo manual changes."""
     before = revision()
     try:
         yield
@@ -116,7 +116,7 @@ class Observed:
     lowest: dict[str, int] = field(default_factory=dict)
 
     def read(self, lines: Iterable[str]) -> None:
-        """Read the events of the watch, NAME,REPLICAS."""
+        """Read the lines of the watch, each NAME,REPLICAS."""
         for line in lines:
             name, replicas = line.strip().split(",")
             self.lowest[name] = min(int(replicas), self.lowest.get(name, int(replicas)))

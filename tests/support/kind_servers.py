@@ -51,7 +51,7 @@ def delete_broker() -> None:
 
 @contextmanager
 def kafka_stopped() -> Iterator[None]:
-    """Stop Kafka until the context ends: no pod may start on the nodes that it is limited to."""
+    """Stop Kafka until the context ends: delete its pod, and let no pod start on the nodes where Kafka may run."""
     nodes = [n["metadata"]["name"] for n in kind.list_of("nodes") if DATA_NODES in n["metadata"]["labels"]]
     kubectl("cordon", *nodes)
     try:

@@ -130,7 +130,7 @@ def _shop(customer: Customer, turn: int) -> None:
 
 
 def _log_in(customer: Customer, turn: int) -> None:
-    if turn % 3 == 0:  # a hash costs much CPU time
+    if turn % 3 == 0:  # each login hashes the password, which costs much CPU time
         customer.http.get("/api/token", auth=(customer.name, customer.password))
 
 

@@ -53,7 +53,7 @@ def send_dead_letter(stack: Stack, key: bytes | None, value: bytes) -> None:
 
 
 class OrderSeeder:
-    """Inserts orders like order-api, and changes them to the state that a test needs."""
+    """Inserts orders as order-api does, and changes them to the state that a test needs."""
 
     def __init__(self, orders: Any) -> None:
         self.orders = orders

@@ -1,4 +1,4 @@
-"""order-api over MongoDB in memory, as tests talk to it."""
+"""order-api over MongoDB in memory, for tests that send requests to it."""
 
 import json
 from dataclasses import dataclass, field
@@ -146,7 +146,7 @@ class OrderService:
         self.servers.replicate()
 
     def fail_next(self, operation: str, failure: Failure) -> None:
-        """Let the next operation of this name meet a failure."""
+        """Let the next MongoDB operation of this name fail in this way."""
 
         def meet(name: str) -> Failure | None:
             if name != operation:
@@ -157,7 +157,7 @@ class OrderService:
         self.servers.before_operation = meet
 
     def stop_mongodb(self) -> None:
-        """Let every operation find no primary, and keep both breakers open for another 3.2 seconds."""
+        """Let every operation find no primary, and open both breakers; they stay open for another 3.2 seconds."""
         self.servers.before_operation = lambda _: Failure.NO_PRIMARY
         for _ in range(CONSECUTIVE_FAILURES):
             self.read("?orderid=a")

@@ -33,7 +33,7 @@ class ReceivedSpan:
 
 @dataclass
 class OtlpReceiver:
-    """Serves `POST /v1/traces`. While `released` is clear, requests wait; they are answered with `status`."""
+    """Serves `POST /v1/traces`: a request waits for `released` and gets `status`; with 200 its spans are kept."""
 
     spans: list[ReceivedSpan] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -44,7 +44,7 @@ class OtlpReceiver:
     endpoint: str = ""
 
     def of_order(self, order_id: str) -> list[ReceivedSpan]:
-        """Return the spans that name an order."""
+        """Return the spans that have the id of this order."""
         return [span for span in [*self.spans] if span.attributes.get("retail.order.id") == order_id]
 
     def wait_for(self, name: str, order_id: str, *, count: int = 1, seconds: float = 30) -> list[ReceivedSpan]:

@@ -1,4 +1,8 @@
-"""`make pictures`: a trace, and a stack under load: every board while healthy, two while Kafka and MongoDB hang."""
+"""`make pictures` draws a trace and the boards of a stack under load.
+
+Every board is drawn while the stack is healthy. The board Orders is drawn again while Kafka hangs, and the board
+Breakers again after MongoDB hung.
+"""
 
 import signal
 import tempfile
@@ -18,7 +22,7 @@ CALM_SECONDS, OUTAGE_SECONDS, AFTER_SECONDS = 90, 45, 40
 
 
 def main() -> None:
-    """Run the stacks and draw."""
+    """Run the stacks and draw the pictures."""
     print(trace_picture.draw())
     with tempfile.TemporaryDirectory() as folder:
         options = StackOptions(

@@ -42,7 +42,7 @@ class PlantedRun:
     export_headers: list[dict[str, str]] = field(default_factory=list)
 
     def leaks(self, place: str, *, but: tuple[str, ...] = ()) -> list[str]:
-        """Return each secret found in a place, with its text; secrets named in `but` are expected there."""
+        """Return each secret found in a place, with the text around it; secrets named in `but` are expected there."""
         texts = self.left[place]
         assert texts, f"nothing was left in {place}"
         searched = [(name, secret.encode()) for name, secret in self.planted.items() if name not in but]
@@ -74,7 +74,7 @@ def run(root: Path) -> PlantedRun:
 
 
 def _credentials(root: Path) -> dict[str, str]:
-    """Return the passwords of MongoDB and Kafka, and a line of each private key."""
+    """Return by file name the passwords of MongoDB and Kafka, and a line of each private key."""
     texts = {file.name: file.read_text().strip() for file in (root / "secrets").iterdir()}
     found = {name: urlsplit(text).password or text if "://" in text else text for name, text in texts.items()}
     found |= {file.name: file.read_text().splitlines()[1] for file in (root / "keys").iterdir()}
@@ -94,7 +94,7 @@ def _attack(stack: Stack, client: httpx.Client, planted: dict[str, str]) -> list
     _poison(stack, planted["poison"])
     bodies.append(_duplicate(stack, client, customer, order))
     _rejected_update(stack, customer, order)
-    stack.stop("order-api-0")  # the proxy answers by itself, and has errors of its own
+    stack.stop("order-api-0")  # so that the proxy responds itself, with its own problem documents
     bodies.append(_unavailable(client.get("/orderdetails", params={"cursor": planted["query"]}, headers=keyed)))
     bodies.append(
         _unavailable(client.post(f"/order?{planted['query']}", json=order | {"x": "x" * 20_000}, headers=keyed))
@@ -109,7 +109,7 @@ def _attack(stack: Stack, client: httpx.Client, planted: dict[str, str]) -> list
 
 
 def _duplicate(stack: Stack, client: httpx.Client, customer: Customer, order: dict[str, Any]) -> bytes:
-    """Cause MongoDB's error of a duplicate key, whose text quotes the item, by one more index; return the response."""
+    """Add a unique index, so that MongoDB's error for a duplicate key quotes the item; return the response."""
     with database(stack, "admin") as admin:
         orders = admin[schema.COLLECTION]
         index = orders.create_index("orderitems.item", unique=True, partialFilterExpression={"userid": customer.name})
@@ -209,6 +209,6 @@ def _parts(message: kafka.Message) -> list[bytes]:
 
 
 def _own_headers(stack: Stack) -> list[bytes]:
-    """Return the headers that order-processor added to dead letters; the rest is the original event."""
+    """Return the values of the headers that order-processor added to dead letters; the rest is the original event."""
     headers = [pair for message in topic.messages(stack, DEAD_LETTER_TOPIC) for pair in topic.headers(message)]
     return [value or b"" for name, value in headers if name.startswith(PREFIX)]

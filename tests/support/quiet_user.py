@@ -52,7 +52,7 @@ class QuietUser:
             return http.get("/orderdetails", params={"userid": self.name, "limit": 1}, headers=self.headers)
 
     def poll(self, order_id: str, seconds: int) -> httpx.Response:
-        """Wait up to `seconds` until the order is no longer PLACED."""
+        """Read the order with a long poll: wait up to `seconds` until it is no longer PLACED."""
         with https(self._order_url, self._ca, timeout=seconds + 10) as http:
             return http.get("/orderdetails", params={"orderid": order_id, "wait": seconds}, headers=self.headers)
 
@@ -74,7 +74,7 @@ class QuietUser:
             return http.post("/api/users", json=friend)
 
     def repeat(self, request: Callable[[], httpx.Response], seconds: float) -> QuietTime:
-        """Send `request` again and again for this many seconds."""
+        """Send `request` again and again for this many seconds, and return the counted responses."""
         quiet = QuietTime()
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -95,7 +95,7 @@ class RawHttpsClient:
                 return Answer(response.status, headers, response.read())
 
     def ask(self, line: str, headers: str = "", body: bytes = b"") -> Answer:
-        """Send a request with Host and Connection: close, and return the response."""
+        """Send a request with the headers `Host: localhost` and `Connection: close`, and return the response."""
         answer = self.raw(f"{line}\r\n{HOST}{headers}\r\n".encode() + body)
         assert answer
         return answer

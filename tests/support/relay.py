@@ -99,12 +99,12 @@ class RelayHarness:
         return [d["outbox"] for d in self.servers.primary.values() if "outbox" in d]
 
     def published(self) -> list[str]:
-        """Return the order ids of all events in the topic, in their order."""
+        """Return the order ids of all events, in the order of the topic."""
         found = (events.decode(e.key(), e.value(), e.headers()) for e in self.topic.partitions[0])
         return [event.orderid for event in found]
 
     def traceparents(self) -> list[list[bytes | None]]:
-        """Return the headers `traceparent` of each event in the topic, in their order."""
+        """Return the `traceparent` headers of each event, in the order of the topic."""
         headers = [event.headers() or [] for event in self.topic.partitions[0]]
         return [[value for name, value in pairs if name == "traceparent"] for pairs in headers]
 
@@ -119,7 +119,7 @@ class RelayHarness:
         return self.registry.get_sample_value(name, labels) or 0.0
 
     def backlog(self) -> Backlog:
-        """Return what the metrics would show."""
+        """Read the backlog from MongoDB, as it is read for the metrics."""
         return BacklogReader(self._database(), self._mongodb_breaker()).read()
 
     def _database(self) -> Any:

@@ -56,7 +56,7 @@ def _custom() -> dict[tuple[str, str], Draft202012Validator]:
 
 
 def _strict(schema: Any, *, names: bool = False) -> Any:
-    """Reject fields that the API server would silently drop."""
+    """Return the schema without room for unknown fields. With `names`, the keys of `schema` are property names."""
     if isinstance(schema, list):
         return [_strict(item) for item in schema]
     if not isinstance(schema, dict):

@@ -16,7 +16,7 @@ def samples(admin_url: str, name: str) -> dict[tuple[str, ...], float]:
 
 
 def breaker_state(admin_url: str, breaker: str) -> str:
-    """Return the state of the breaker that the metrics show; they must show exactly one."""
+    """Return the state that the metrics show for this breaker; fail unless they show exactly one."""
     shown = [
         state
         for (name, state), value in samples(admin_url, "retail_circuit_breaker_state").items()

@@ -66,12 +66,12 @@ class ProcessorProcess:
             self._process.wait(10)
 
     def await_assignment(self) -> Self:
-        """Wait until partitions are assigned to it."""
+        """Wait until partitions are assigned to the process."""
         until(lambda: "partitions_assigned" in self.log.read_text() or None, "an assignment", seconds=60)
         return self
 
     def is_ready(self) -> bool:
-        """Return whether its readiness probe succeeds."""
+        """Return whether the readiness probe of the process succeeds."""
         return scrape.ready(self.admin_url)
 
     def count(self, name: str, *labels: str) -> float:
@@ -79,7 +79,7 @@ class ProcessorProcess:
         return scrape.samples(self.admin_url, name).get(labels, 0.0)
 
     def kill(self) -> None:
-        """Kill it with SIGKILL."""
+        """Kill the process with SIGKILL."""
         self._process.kill()
         self._process.wait(10)
 
@@ -89,5 +89,5 @@ class ProcessorProcess:
         return self._process.wait(seconds)
 
     def await_exit(self, *, seconds: float = 60) -> int:
-        """Wait until it exits by itself; return the exit code."""
+        """Wait until the process exits by itself; return the exit code."""
         return self._process.wait(seconds)

@@ -30,7 +30,7 @@ class StackRun:
         self.output = root.with_suffix(f".{offset}.out")
         command = [str(COMMAND), "run", "--root", str(root), "--port-offset", str(offset), *arguments]
         with self.output.open("wb") as output:
-            # without a second command, the shell would replace itself by the first
+            # without a second command, the shell would exec the first one instead of running it as a child
             script = f"{shlex.join(command)}; exit $?"
             self.shell = subprocess.Popen(["/bin/sh", "-c", script], stdout=output, stderr=output, process_group=0)
         self.pid = wait.until(psutil.Process(self.shell.pid).children, "the command")[0].pid
@@ -54,7 +54,7 @@ class StackRun:
         return services | {kind: stack[kind]["pid"] for kind in ("mongodb", "kafka", "proxy", "console")}
 
     def healed(self, part: str) -> bool:
-        """Return whether the part responds again, on its admin port or else its main port."""
+        """Return whether a service is ready again, or whether another part listens on its port again."""
         stack = self.file
         addresses = {
             "proxy": stack["base_url"],

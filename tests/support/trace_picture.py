@@ -1,4 +1,4 @@
-"""The picture of a trace that went by the sweep: Kafka hangs while the order is placed, and goes on after a while."""
+"""The picture of the trace of an order whose event the sweep published, because Kafka hung when it was placed."""
 
 import signal
 import tempfile
@@ -27,7 +27,7 @@ SHOWN = {
 
 
 def draw() -> Path:
-    """Place an order that goes by the sweep, wait until it is PROCESSED, and draw its trace."""
+    """Place an order whose event the sweep publishes, wait until it is PROCESSED, and draw its trace."""
     with tempfile.TemporaryDirectory() as folder, receiver() as collector:
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_TRACES_SAMPLER_ARG": "1"}
         options = StackOptions(

@@ -31,7 +31,7 @@ class Layout(NamedTuple):
 
 
 def commands(file: Path) -> Iterator[tuple[str, str]]:
-    """Yield each `$ retail …` of the code blocks, without its comment, and the output under it."""
+    """Yield each command line `$ retail …` of the code blocks, without the `$`, and the output under it."""
     for block in re.findall(r"^```.*?\n(.*?)^```$", file.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
         for part in re.split(r"^(?=\$ )", block, flags=re.MULTILINE):
             line, _, output = part.partition("\n")
@@ -40,7 +40,7 @@ def commands(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def mentions(file: Path) -> list[str]:
-    """Return each `retail …` in the text that has no optional parts, with 1 for single capitals such as N."""
+    """Return each `retail …` in the text that has no optional parts, with capitals such as N replaced by 1."""
     found = re.findall(r"`(retail [^`]*)`", file.read_text(encoding="utf-8"))
     return [
         re.sub(r"\b[A-Z]\b", "1", line) for line in found if not re.search(r"\[|…|-completion|--version|--help", line)
@@ -48,7 +48,7 @@ def mentions(file: Path) -> list[str]:
 
 
 def parse(line: str, *, complete: bool = True) -> None:
-    """Parse a command line as `retail` does, without running it; raise click's UsageError.
+    """Parse a command line as `retail` does, without running it; raise click's UsageError if it is wrong.
 
     With `complete` false, arguments may be missing.
     """
@@ -93,7 +93,7 @@ def drawn() -> Layout:
 
 
 def _sample(kind: Any, *, dry_run: bool) -> Any:
-    """Return a value of the type with every optional part present."""
+    """Return a value of the type with every optional part, except `trouble`."""
     if get_origin(kind) in {Union, types.UnionType}:
         return _sample(get_args(kind)[0], dry_run=dry_run)
     if get_origin(kind) in {list, tuple}:

@@ -56,7 +56,7 @@ class RawClient:
             return 0, "", b""
 
     def is_closed(self) -> bool:
-        """Wait for the end of the connection."""
+        """Wait for a response or the end of the connection; return whether it ended."""
         return self.read()[0] == 0
 
 

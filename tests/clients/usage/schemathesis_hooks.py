@@ -1,4 +1,4 @@
-"""Changes generated requests where no schema expresses the rule: the user id is the token's, and prices add up."""
+"""Changes generated requests to meet rules that no schema expresses: the token's user, and prices that add up."""
 
 import os
 from typing import Any
@@ -10,7 +10,10 @@ NAME = os.environ["CUSTOMER"]
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, **_kwargs: Any) -> None:
-    """Set the user id to the token's user, and remove prices, since their sum would have to equal the cost."""
+    """Set the user id to the token's user, and remove prices, since their sum would have to equal the cost.
+
+    Of a query, only the user id, `limit` and `status` remain.
+    """
     if context.operation.path == "/orderdetails":
         kept = {k: v for k, v in (case.query or {}).items() if k in {"limit", "status"}}
         case.query = kept | {"userid": NAME}

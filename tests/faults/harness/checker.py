@@ -12,7 +12,7 @@ SHOWN = 20
 
 
 class Event(NamedTuple):
-    """An event in the topic, as far as the checker needs it."""
+    """The fields of an event in the topic that the checker needs."""
 
     order: str
     user: str
@@ -22,7 +22,7 @@ class Event(NamedTuple):
 
 @dataclass
 class Verdict:
-    """The result of a check: for each promise, the orders that break it with the reason. All empty means passed."""
+    """The result of a check: the counts and, for each promise, the orders that break it with the reason."""
 
     seed: int
     orders: int
@@ -40,7 +40,7 @@ class Verdict:
 
     @property
     def broken(self) -> dict[str, str]:
-        """Each order that breaks a promise, with the reason; a missing order is identified by its key."""
+        """Each order that breaks a promise, with the reason; a request that got several orders is named by its key."""
         return self.lost | self.invented | self.doubled
 
     @property
@@ -177,7 +177,7 @@ def _was_done_after_all(entry: Entry) -> bool:
 
 
 def _heal_seconds(documents: Iterable[Mapping[str, Any]], healed_at: float) -> float:
-    """Return the seconds after `healed_at` until the last order placed before it was processed."""
+    """Return the seconds from `healed_at` until all orders placed earlier were processed."""
     healed = datetime.fromtimestamp(healed_at, UTC)
     waits = [
         (document["processed_at"] - healed).total_seconds()

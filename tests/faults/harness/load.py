@@ -38,15 +38,15 @@ class LoadRun:
         return {"userid": {"$in": [*self.account().users]}}
 
     def p99(self, begin: float, end: float) -> float:
-        """Return the 99th percentile in ms of successful requests that began between two Unix times."""
+        """Return the 99th percentile in ms of the times of successful requests that began between two Unix times."""
         return percentile(self._times(begin, end), 0.99)
 
     def median(self, begin: float, end: float) -> float:
-        """Return the median in ms of successful requests that began between two Unix times."""
+        """Return the median in ms of the times of successful requests that began between two Unix times."""
         return percentile(self._times(begin, end), 0.5)
 
     def widest_gap(self) -> float:
-        """Return the longest time in seconds between two accepted orders."""
+        """Return the longest time in seconds between two consecutive accepted orders."""
         ends = sorted(t.at + t.ms / 1000 for t in self.account().tries() if t.outcome == "ok")
         return round(max((b - a for a, b in pairwise(ends)), default=0.0), 2)
 

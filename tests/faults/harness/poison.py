@@ -24,7 +24,7 @@ class Record(NamedTuple):
 
 
 def poison(number: int, random_: random.Random) -> Record:
-    """Return poison message `number`; the kinds alternate, such as undecodable, unknown order, 1 MB or no key."""
+    """Return poison message `number`, which determines its kind: undecodable, unknown order, 1 MB, without key, ..."""
     order = events.OrderPlaced(str(uuid.UUID(int=random_.getrandbits(128))), "poison", "1.00", "USD", [], _now())
     key, value, headers = events.encode(order)
     marked = [*headers, (MARK, str(number).encode())]

@@ -1,7 +1,7 @@
 """Writes docs/guarantees.md from the result files: `make guarantees`.
 
 The full run takes hours, so its results may come from several machines and days; docs/guarantees.json stores the last
-result of each part. First, the results of this checkout are merged into it.
+result of each part. The results of this checkout are merged into it before the page is written.
 """
 
 import json
@@ -96,7 +96,7 @@ def latest(results: Iterable[Result]) -> list[Result]:
 
 
 def _is_covered(row: int, part: str, full: Iterable[tuple[int, str]]) -> bool:
-    """Return whether full results of all variants replace this short part, which combines the variants."""
+    """Return whether this short part combines several variants and a full result of one of them exists."""
     stem = part.removesuffix(ALL)
     return stem != part and any(row == other and name.startswith(stem) for other, name in full)
 

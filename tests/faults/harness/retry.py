@@ -13,7 +13,7 @@ BROKEN = ("lost", "invented", "doubled", "contract_violations", "unsettled")
 
 
 def only_slow(results: Iterable[Result]) -> bool:
-    """Return whether rows failed, and in each of them only a time limit and no promise."""
+    """Return whether at least one row failed, and each failed row has a verdict without a broken promise."""
     failed = [r.figures for r in results if r.outcome == "failed"]
     return bool(failed) and all(figures.get(name) == 0 for figures in failed for name in BROKEN)
 

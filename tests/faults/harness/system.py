@@ -69,12 +69,12 @@ class System:
 
     @property
     def mongodb_proxies(self) -> list[Proxy]:
-        """The proxies between the services and MongoDB's members, in a proxied system."""
+        """The proxies between the services and MongoDB's members; none in a system without proxies."""
         return getattr(self.stack._mongodb, "proxies", [])
 
     @property
     def kafka_proxies(self) -> list[Proxy]:
-        """The proxies between the services and the brokers, in a proxied system."""
+        """The proxies between the services and the brokers; none in a system without proxies."""
         return getattr(self.stack._kafka, "proxies", [])
 
     # Load
@@ -113,13 +113,13 @@ class System:
         seen_after = round(max(0.0, time.time() - healed_at), 2)
         events = [e for e in topic.events(self.stack) if e.user in account.users]
         verdict = check(account, list(self.orders.find(mine)), events, healed_at=healed_at, may_fail=may_fail)
-        verdict.heal_seconds = min(verdict.heal_seconds, seen_after)  # a processor's clock may be wrong
+        verdict.heal_seconds = min(verdict.heal_seconds, seen_after)  # processed_at is by a clock that may be wrong
         return verdict
 
     def prove(
         self, run_: LoadRun, *, figures: Document, healed_at: float, within: float, may_fail: bool = False
     ) -> Verdict:
-        """Verify the run and store the figures; if a promise is broken, fail the test with the orders' full history."""
+        """Verify the run and store the figures; fail if a promise is broken or recovery took over `within` seconds."""
         verdict = self.verify(run_, healed_at=healed_at, within=within, may_fail=may_fail)
         figures.update(verdict.figures)
         assert verdict.ok, self.explain(verdict, run_)
@@ -179,7 +179,7 @@ class System:
             self.stack.signal(part, signal.SIGCONT)
 
     def log(self, part: str) -> str:
-        """Return the part's log since its last `configure`, or all of it."""
+        """Return the part's log since its last `configure`, or the whole log if there was none."""
         with (self.folder / "log" / f"{part}.log").open("rb") as file:
             file.seek(self._configured_at.get(part, 0))
             return file.read().decode(errors="replace")
@@ -189,7 +189,7 @@ class System:
         return sorted(part for part in self.stack.parts if part.startswith(prefix))
 
     def admin_urls(self, service: str | None = None) -> list[str]:
-        """Return the admin addresses of all replicas of a service, or of all."""
+        """Return the admin addresses of all replicas of a service, or of every service."""
         return [s["admin_url"] for s in self.stack.file["services"] if service in {None, s["name"]}]
 
     def total(self, service: str, metric: str) -> float:

@@ -73,7 +73,7 @@ def _read(consumer: kafka.Consumer, ends: dict[int, int]) -> list[kafka.Message]
             if offset + 1 >= ends.get(partition, 0):
                 ends.pop(partition, None)
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the topic could not be read to its ends: {ends} are missing")
+            raise TimeoutError(f"the topic was not read to these end offsets of its partitions in time: {ends}")
     return found
 
 

@@ -26,7 +26,7 @@ def _read_faults() -> dict[str, Any]:
 
 
 def _shift_clock(offsets: list[float]) -> None:
-    """Shift the wall clock of this process, as when a clock is set; the monotonic clock is unchanged."""
+    """Shift the wall clock of this process by one offset, or by each in turn; the monotonic clock is unchanged."""
     import time_machine  # noqa: PLC0415 - only where it is needed
 
     sleep, real = time.sleep, time.time

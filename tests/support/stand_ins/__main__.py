@@ -9,7 +9,7 @@ DEFINITIONS = Path(__file__).resolve().parents[2] / "chart/schemas"
 
 
 def install_definitions() -> None:
-    """Install the definitions of the missing operators; the gateway brings its own."""
+    """Install the CustomResourceDefinitions of the operators that are replaced; the gateway brings its own."""
     for file in sorted(DEFINITIONS.glob("*.json")):
         if not file.name.endswith(("gateway.networking.k8s.io.json", "gateway.envoyproxy.io.json")):
             kube.kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(file))

@@ -24,9 +24,9 @@ def properties(cluster: Resource, pool: Resource) -> str:
     host = f"{name}-{pool['metadata']['name']}-0.{name}-kafka-brokers.{NAMESPACE}.svc"
     (listener,) = kafka["listeners"]
     if not (listener["tls"] and listener["authentication"]["type"] == "scram-sha-512"):
-        raise RuntimeError("the stand-in for Strimzi knows one listener, with TLS and SCRAM-SHA-512")
+        raise RuntimeError("the stand-in for Strimzi supports only one listener, with TLS and SCRAM-SHA-512")
     if kafka["authorization"] != {"type": "simple"}:
-        raise RuntimeError("the stand-in for Strimzi knows simple authorization")
+        raise RuntimeError("the stand-in for Strimzi supports only simple authorization")
     port = listener["port"]
     client = f"{listener['name'].upper()}-{port}"
     prefix = f"listener.name.{client.lower()}"
@@ -45,7 +45,7 @@ def properties(cluster: Resource, pool: Resource) -> str:
         f"{prefix}.ssl.keystore.location": f"/etc/kafka-tls/{FOLDER}",
         f"{prefix}.ssl.client.auth": "none",
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        # Only the loopback of the pod has listeners without a user.
+        # Listeners without authentication exist only on the pod's loopback.
         "super.users": "User:ANONYMOUS",
         "log.dirs": "/var/lib/kafka/data-0/kafka-log0",
         **kafka.get("config", {}),

@@ -6,7 +6,7 @@ LABELS = {"controller.cert-manager.io/fao": "true"}
 
 
 def reconcile(renew: frozenset[str] = frozenset()) -> list[str]:
-    """Issue missing and changed Certificates, and those named in `renew`; return the issued ones."""
+    """Issue missing and changed Certificates, and those named in `renew`; return the names of the issued ones."""
     issuers = {issuer["metadata"]["name"]: issuer["spec"] for issuer in kube.list_of("issuers.cert-manager.io")}
     certificates = kube.list_of("certificates.cert-manager.io")
     issued = []
@@ -35,7 +35,7 @@ def _issue(name: str, spec: kube.Resource, issuers: dict[str, kube.Resource]) ->
         return pair, pair.certificate
     data = kube.secret_data(issuer["ca"]["secretName"])
     if data is None:
-        raise RuntimeError(f"Certificate {name}: its issuer has no Secret {issuer['ca']['secretName']}")
+        raise RuntimeError(f"Certificate {name}: the issuer's Secret {issuer['ca']['secretName']} does not exist")
     parent = pki.Pair(data["tls.crt"], data["tls.key"])
     return pki.leaf(_names(spec)[0], parent, names=_names(spec)), parent.certificate
 

@@ -1,4 +1,4 @@
-"""Runs beside Prometheus in the cluster and keeps the files of its targets current: Debian's cannot ask Kubernetes.
+"""Runs beside Prometheus and keeps its target files current, because Debian's Prometheus cannot ask Kubernetes.
 
 Started as `python discovery.py JOBS FOLDER`. JOBS is a JSON file with one entry per scrape job: kind, name, namespace,
 labels and port of the monitor. The targets of job N are FOLDER/N.json. Uses only the standard library.
@@ -38,7 +38,7 @@ def targets(job: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _of_services(job: dict[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
-    for found in listed("endpoints", job["namespace"], job["labels"]):  # they have their Service's labels
+    for found in listed("endpoints", job["namespace"], job["labels"]):  # Endpoints have the labels of their Service
         service = found["metadata"]["name"]
         for subset in found.get("subsets", []):
             for port in (p["port"] for p in subset.get("ports", []) if p.get("name") == job["port"]):

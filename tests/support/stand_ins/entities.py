@@ -59,7 +59,7 @@ def make_users(admin: AdminClient, users: list[dict[str, Any]]) -> None:
 def make_rights(admin: AdminClient, users: list[dict[str, Any]]) -> None:
     """Create missing rights and delete unwanted ones."""
     wanted = {binding for user in users for binding in rights(user)}
-    anything: Any = None  # the type stubs do not allow None for any
+    anything: Any = None  # None stands for any name, but the type stubs do not allow it
     everything = AclBindingFilter(
         ResourceType.ANY,
         anything,

@@ -22,7 +22,7 @@ def reconcile(image: str, own_image: str) -> None:
     name = cluster["metadata"]["name"]
     (pool,) = _of(name, "kafkanodepools.kafka.strimzi.io")
     if pool["spec"]["replicas"] != 1 or set(pool["spec"]["roles"]) != {"broker", "controller"}:
-        raise RuntimeError("the stand-in for Strimzi brings up one node that is broker and controller")
+        raise RuntimeError("the stand-in for Strimzi supports only one node that is broker and controller")
     pair = _certificates(name)
     config = properties(cluster, pool)
     digest = hashlib.sha256((config + pair.certificate).encode()).hexdigest()[:16]
@@ -47,7 +47,7 @@ def reconcile_entities(cluster: str = "retail", pod: str = "retail-broker-0") ->
     users = []
     for user in _of(cluster, "kafkausers.kafka.strimzi.io"):
         if user["spec"]["authentication"]["type"] != "scram-sha-512":
-            raise RuntimeError(f"KafkaUser {user['metadata']['name']}: the stand-in knows scram-sha-512 only")
+            raise RuntimeError(f"KafkaUser {user['metadata']['name']}: the stand-in supports only scram-sha-512")
         password = _password(cluster, user["metadata"]["name"])
         users.append(
             {"name": user["metadata"]["name"], "password": password, "acls": user["spec"]["authorization"]["acls"]}

@@ -63,7 +63,7 @@ def secret_data(name: str) -> dict[str, str] | None:
 
 
 def set_ready(kind: str, name: str, **status: Any) -> None:
-    """Set the status that `kubectl wait` waits for: the operator's work is done."""
+    """Set the condition Ready, for which `kubectl wait` waits: the operator's work is done."""
     status["conditions"] = [{"type": "Ready", "status": "True", "reason": "StandIn", "message": "made by the stand-in"}]
     kubectl(
         "patch", kind, name, "--subresource", "status", "--type", "merge", "--patch", json.dumps({"status": status})

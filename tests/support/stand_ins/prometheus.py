@@ -42,7 +42,7 @@ def reconcile(image: str, own_image: str) -> None:
 
 
 def _jobs() -> list[tuple[Resource, Resource]]:
-    """Return for each endpoint of each monitor what to discover, and the scrape job, as far as ours use both."""
+    """Return (what to discover, scrape job) for each endpoint of each monitor, with the fields that ours use."""
     endpoints = [
         (monitor, endpoint)
         for kind, field in (("servicemonitors", "endpoints"), ("podmonitors", "podMetricsEndpoints"))
@@ -70,7 +70,7 @@ def _jobs() -> list[tuple[Resource, Resource]]:
 
 
 def _rights() -> list[Resource]:
-    """Return the right to find pods and endpoints in the namespace."""
+    """Return a Role and RoleBinding that let Prometheus list the namespace's pods and endpoints."""
     meta = {"name": "prometheus"}
     reads = {"apiGroups": [""], "resources": ["pods", "endpoints"], "verbs": ["list"]}
     return [
