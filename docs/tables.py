@@ -63,7 +63,8 @@ def _rows(registry: CollectorRegistry, owner: str) -> list[str]:
     ]
 
 
-# For each name: the function that returns the table, and the document in which markers of that name surround it.
+# By the name in the markers `<!-- name -->` and `<!-- /name -->`: the function that returns the table between them, and
+# the document.
 TABLES = {
     "settings": (settings_table, ROOT / "README.md"),
     "metrics": (metrics_table, ROOT / "docs/observability.md"),

@@ -144,7 +144,7 @@ def test_registration_succeeds_even_if_its_address_cannot_be_recorded(
     assert auth.register("bob").status_code == 201
 
 
-def test_address_gets_429_above_half_of_the_registration_slots(auth: AuthService) -> None:
+def test_address_that_occupies_half_of_the_registration_slots_gets_429(auth: AuthService) -> None:
     """One address can occupy at most half of the slots, so a registration from another address still succeeds."""
     release = threading.Event()
     hash_password = auth.passwords.hash

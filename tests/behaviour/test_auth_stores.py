@@ -29,7 +29,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 @dataclass
 class Stores:
-    """The stores of two replicas of auth-api, and a function that lets time pass for their attempts."""
+    """The stores of two replicas of auth-api, and a function that makes recorded attempts older."""
 
     users: list[UserStore]
     failures: list[Failures]

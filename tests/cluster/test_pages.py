@@ -1,4 +1,4 @@
-"""The pages for people, as the documentation opens them: the operator's console and the shop."""
+"""The pages for people, opened as the documentation describes: the operator's console and the shop."""
 
 import os
 import pty

@@ -95,7 +95,7 @@ def test_custom_resources_match_the_operator_definitions() -> None:
 
 
 def test_gateway_api_accepts_routes_and_policies() -> None:
-    """No condition of a route, policy or gateway is false, except Conflicted."""
+    """Every condition of a route, policy or gateway is True; only Conflicted need not be."""
     for kind_of in ("httproute", "backendtlspolicy", "gateway", "clienttrafficpolicy", "backendtrafficpolicy"):
         for resource in kind.list_of(kind_of):
             status = resource["status"]

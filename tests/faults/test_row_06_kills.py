@@ -53,7 +53,7 @@ def test_row_07_order_api_killed_before_outbox_removal(small: System, figures: d
     kills = pick(200, 5)
     processors = small.parts("order-processor")
     with small.load(pick(10_000, 500), rate=40, at_most=1800) as run:
-        for part in processors:  # processors also remove outbox entries, before the sweep could publish again
+        for part in processors:  # a processor removes outbox entries: the sweep would have none to publish
             small.stack.stop(part)
         for replica in (0, 1):
             small.configure(f"order-api-{replica}", crash_point=f"before-removal:{3 + 2 * replica}")

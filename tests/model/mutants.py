@@ -37,7 +37,8 @@ Patch = Callable[[], Any]
 class Mutant:
     """A safeguard, the change that switches it off, and a history that needs it.
 
-    With `alone`, reconciliation is off in both runs, because it would repair the damage.
+    With `alone`, reconciliation is off in the run with the safeguard and in the run without it, because it would repair
+    the damage.
     """
 
     safeguard: str

@@ -157,9 +157,10 @@ def _in_flight(state: State, order_id: str) -> bool:
 
 
 def deliver(state: State, _: Safeguards) -> Iterator[Step]:
-    """The topic appends an event or the delivery fails; a delivery report may come at any time.
+    """Kafka appends an event, or its delivery fails; the delivery report may come at any time.
 
-    The report of an event that a sweep sent removes the outbox entry; after the fast path the entry is left.
+    The report removes the outbox entry of an event that a sweep published; that of the fast path is left for the
+    processor, and for a later removal.
     """
     for replica, relay in enumerate(state.relays):
         if relay.doing == "produced":

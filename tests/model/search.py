@@ -36,7 +36,7 @@ class Outcome:
 
     @property
     def longest_log(self) -> int:
-        """The largest number of events in a topic; if it is below LONGEST_LOG, that limit has excluded no state."""
+        """The most events in the topic over all reached states; below LONGEST_LOG, that limit has cut off no state."""
         return max(len(state.log) for state in self.states)
 
     def __str__(self) -> str:

@@ -66,7 +66,7 @@ class Faults(NamedTuple):
     crashes: int = 0  # a process is killed, or paused for so long that its partition is reassigned
     failovers: int = 0  # the MongoDB primary changes
     timeouts: int = 0  # the client or order-api stops waiting for an insert that may still succeed
-    overtaken: int = 0  # an outbox entry falls due while a replica still works on the order
+    overtaken: int = 0  # a sweep claims an entry while a replica still works on the order
     losses: int = 0  # the topic is deleted and created again, empty
     rejections: int = 0  # a business rule or the validator rejects the order
     poisons: int = 0  # the event cannot be decoded

@@ -48,7 +48,7 @@ def test_failed_command_inside_a_function_fails_its_step() -> None:
     assert table(done.stdout) == [("FAILED", "several")]
 
 
-def test_step_cluster_tools_comes_first_and_step_cluster_last() -> None:
+def test_cluster_tools_is_the_first_step_and_cluster_the_last() -> None:
     steps = re.findall(r"^step .* (\S+)$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
 
     assert (steps[0], steps[-1]) == ("cluster_tools", "cluster")

@@ -186,7 +186,7 @@ class DeadLetters(Struct, frozen=True):
     trouble: str | None
 
 
-EVENT_QUEUED = "PLACED, event queued"  # detail of a redriven or included order
+EVENT_QUEUED = "PLACED, event queued"  # the detail of an order after `redrive` or `include`
 
 
 class OrderOutcome(Struct, frozen=True):

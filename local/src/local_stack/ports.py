@@ -44,7 +44,10 @@ def fixed(offset: int = 0) -> Ports:
 
 
 def free(counts: Mapping[str, int]) -> Ports:
-    """Return the first of the unused ports for each kind of part. `counts` has the number of parts of each kind."""
+    """Choose an unused port for every part, consecutive for each kind; return the first port of each kind.
+
+    `counts` has the number of parts of each kind.
+    """
     total = sum(counts.values())
     for _ in range(100):
         base = random.SystemRandom().randrange(FREE_LOW, FREE_HIGH - total)

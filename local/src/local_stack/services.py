@@ -45,7 +45,10 @@ class Wiring:
 
     @property
     def proxy_status_port(self) -> int:
-        """The UDP port on which one replica counts the proxy's own responses; its admin port has the same number."""
+        """The UDP port on which one replica receives the statuses of the proxy's own responses, to count them.
+
+        The replica's admin port (TCP) has the same number.
+        """
         return self.ports[f"{PROXY_COUNTER.rpartition('-')[0]}-admin"]
 
     def links(self, replicas: Iterable[Replica]) -> dict[str, str]:

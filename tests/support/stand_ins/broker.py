@@ -1,4 +1,4 @@
-"""The objects of the single broker, with Strimzi's names."""
+"""The Kubernetes objects of the stand-in's single Kafka broker, named as Strimzi names them."""
 
 from typing import Any
 

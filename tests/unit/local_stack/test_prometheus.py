@@ -96,7 +96,7 @@ def test_machine_without_apt_gets_no_prometheus(tmp_path: Path, monkeypatch: pyt
     assert [*tmp_path.iterdir()] == []
 
 
-def test_grafana_on_path_gets_the_boards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installed_grafana_gets_the_boards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
     monkeypatch.setattr(prometheus, "GRAFANA_HOMES", (tmp_path,))
     said: list[str] = []

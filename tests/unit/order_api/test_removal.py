@@ -1,4 +1,7 @@
-"""The relay leaves the outbox entry of a delivered event to order-processor, and removes it before it falls due."""
+"""After the delivery of an event, the relay leaves the outbox entry to order-processor.
+
+If the order is still PLACED shortly before its entry falls due, the relay removes the entry.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -134,7 +137,7 @@ def test_oldest_entries_beyond_the_limit_are_removed_at_once(
     assert harness.entries() == [record["outbox"] for record in placed[3:]]
 
 
-def test_drain_removes_entries_that_were_left_to_the_processor(harness: RelayHarness, removed: list[int]) -> None:
+def test_drain_removes_entries_that_the_processor_has_not_removed(harness: RelayHarness, removed: list[int]) -> None:
     harness.place()
     harness.step()
     before = len(harness.entries())

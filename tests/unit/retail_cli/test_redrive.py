@@ -138,7 +138,7 @@ def test_outage_during_bisection_leaves_remaining_orders_unknown() -> None:
     assert outcomes(result) == {"o1": "redriven", "o2": "refused", "o3": "unknown", "o4": "unknown"}
 
 
-def test_redrive_all_reports_failed_orders_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redrive_all_warns_if_more_orders_than_the_limit_are_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dead_letter_commands, "REDRIVE_LIMIT", 2)
     session = FakeSession(failed("o1"), failed("o2"), failed("o3"))
 

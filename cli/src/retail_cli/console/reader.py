@@ -23,7 +23,10 @@ class Reader:
 
     @contextmanager
     def with_topics(self) -> Iterator[Session]:
-        """Lock the topics and yield the session; raise KafkaUnavailable if other threads keep the lock for too long."""
+        """Yield the session to one thread at a time, as the Kafka consumer requires.
+
+        Raise KafkaUnavailable if other threads use it for too long.
+        """
         if not self._topics.acquire(timeout=WAIT_SECONDS):
             raise KafkaUnavailable(f"other requests have been reading the topics for {WAIT_SECONDS:g} s")
         try:

@@ -86,9 +86,10 @@ class SigningKeys:
         return jwks
 
     def refresh(self) -> None:
-        """Read the keys if the folder has changed; record and read their publications then, and every 3 s.
+        """Read the keys if the folder has changed.
 
-        An error is logged, and the previous keys stay in use.
+        After a change, and otherwise every 3 s, record in MongoDB that new keys are published, and read the records of
+        all keys. An error is logged, and the previous keys stay in use.
         """
         with self._lock:
             try:

@@ -81,8 +81,8 @@ class Record:
 class Batch:
     """Messages that are handled together. Offsets may be committed up to `done` and no further.
 
-    `attempt_times` are the times of all attempts, in whole milliseconds: an order whose status began at one of them was
-    changed by this batch, even if MongoDB's reply was lost.
+    `attempt_times` are the times of all attempts, in whole milliseconds. An order that got its status at one of them
+    was changed by this batch, even if MongoDB's reply was lost.
     """
 
     pending: list[Record] = field(default_factory=list)

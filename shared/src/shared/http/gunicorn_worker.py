@@ -25,7 +25,9 @@ from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 # response. A request must also arrive completely within this time.
 TRANSFER_SECONDS = 10.0
 STOP_LINGER_SECONDS = 2.0  # how long a stopping worker still serves idle connections: a request may be on its way
-CLOSE_SECONDS = 1.0  # how long a client may still send after the last response, so that it can read the response
+# How long input is still read after the last response. Closing with unread input would reset the connection, and the
+# client could lose the response.
+CLOSE_SECONDS = 1.0
 LOOP_SECONDS = 1.0
 STOP_POLL_SECONDS = 0.05
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}  # no descriptor or memory for one more connection

@@ -98,7 +98,7 @@ def test_order_processed_during_a_pass_is_unchanged() -> None:
         (Offsets(0, 0, 11), True),
     ],
 )
-def test_partition_counts_as_read_if_events_are_committed_or_expired(offsets: Offsets, *, passed: bool) -> None:
+def test_partition_is_read_if_its_end_is_committed_or_events_expired(offsets: Offsets, *, passed: bool) -> None:
     harness = ReconcilerHarness(HandlerHarness(document("1")), FakeOffsets(p0=offsets))
 
     assert (harness.reconciler.step() is Outcome.REQUEUED) is passed
