@@ -16,6 +16,10 @@ from support.order_stores import StoreHarness
 from support.wait import until
 
 
+def remove_entry(harness: StoreHarness, order_id: str) -> None:
+    harness.outbox.remove_unclaimed({order_id: harness.raw(order_id)["outbox"]["due"]})
+
+
 def test_placed_orders_with_past_or_implausible_due_time_are_due(harness: StoreHarness) -> None:
     now = harness.outbox.now()
     passed, far, soon, processed, published = (harness.place() for _ in range(5))
@@ -23,7 +27,7 @@ def test_placed_orders_with_past_or_implausible_due_time_are_due(harness: StoreH
     harness.change(far, {"outbox.due": now + timedelta(minutes=3)})
     harness.change(soon, {"outbox.due": now + timedelta(minutes=1)})
     harness.change(processed, {"status": "PROCESSED"})
-    harness.outbox.remove([published])
+    remove_entry(harness, published)
 
     def due(limit: int) -> list[str]:
         return harness.outbox.find_due(harness.outbox.now(), limit)
@@ -105,20 +109,34 @@ def test_released_outbox_entry_is_due_after_a_growing_back_off(
 
 def test_removing_an_outbox_entry_twice_is_harmless(harness: StoreHarness) -> None:
     first, second = harness.place(), harness.place()
-    harness.outbox.remove([first, "absent"])
-    harness.outbox.remove([first])
+    harness.outbox.claim([first, second], "c", harness.outbox.now())
+    harness.outbox.remove_claimed({first: "c", "absent": "c"})
+    harness.outbox.remove_claimed({first: "c"})
 
     assert "outbox" not in harness.raw(first)
     assert "outbox" in harness.raw(second)
 
 
+def test_only_entries_under_the_claim_of_their_sender_are_removed(harness: StoreHarness) -> None:
+    unchanged, claimed_again, restored = (harness.place() for _ in range(3))
+    harness.outbox.claim([unchanged, claimed_again, restored], "first", harness.outbox.now())
+    harness.change(claimed_again, {"outbox.claim": "second"})
+    harness.change(restored, {"outbox.claim": None})
+    other = harness.place()
+    harness.outbox.claim([other], "second", harness.outbox.now())
+    harness.outbox.remove_claimed(dict.fromkeys((unchanged, claimed_again, restored), "first") | {other: "second"})
+
+    removed = [i for i in (unchanged, claimed_again, restored, other) if "outbox" not in harness.raw(i)]
+    assert removed == [unchanged, other]
+
+
 def test_only_entries_that_are_unchanged_since_the_insert_are_removed(harness: StoreHarness) -> None:
-    unchanged, claimed, restored, processed = (harness.place() for _ in range(4))
-    excluded = harness.place()
+    unchanged, claimed, processed, excluded = (harness.place() for _ in range(4))
+    restored = harness.place(age=1)
     dues = {order_id: harness.raw(order_id)["outbox"]["due"] for order_id in (unchanged, claimed, restored, processed)}
     dues[excluded] = dues[unchanged]
     harness.outbox.claim([claimed], "c", harness.outbox.now())
-    harness.change(restored, {"outbox.due": harness.outbox.now()})
+    harness.change(restored, {"outbox.due": dues[unchanged]})
     harness.change(processed, {"status": "PROCESSED"})
     harness.change(excluded, {"outbox.due": "excluded"})
     harness.outbox.remove_unclaimed(dues)
@@ -131,7 +149,7 @@ def test_backlog_counts_placed_orders_with_an_outbox_entry(harness: StoreHarness
     oldest, processed, removed = harness.place(age=100), harness.place(age=200), harness.place(age=300)
     harness.place()
     harness.change(processed, {"status": "PROCESSED"})
-    harness.outbox.remove([removed])
+    remove_entry(harness, removed)
     backlog = harness.backlog.read()
 
     assert set(empty) == {0}
@@ -162,7 +180,7 @@ def test_rejected_update_does_not_block_the_other_orders(harness: StoreHarness) 
     ids = [harness.place() for _ in range(5)]
     harness.reject_changes(ids[2])
     swept = harness.outbox.sweep(claim="c", limit=10)
-    harness.outbox.remove(ids)
+    harness.outbox.remove_claimed(dict.fromkeys(ids, "c"))
 
     assert {record["_id"] for record in swept} == {*ids} - {ids[2]}
     assert [order_id for order_id in ids if "outbox" in harness.raw(order_id)] == [ids[2]]

@@ -122,9 +122,12 @@ class Outbox:
         query = {"status": "PLACED", "outbox.claim": {"$in": [*claims]}}
         self._update(self._fast, ids, query, [{"$set": {"outbox.due": due}}])
 
-    def remove(self, ids: Sequence[str]) -> None:
-        """Remove the outbox entries of `ids`: their events are published."""
-        self._update(self._fast, ids, {}, outbox_entry.remove())
+    def remove_claimed(self, claims: Mapping[str, str]) -> None:
+        """Remove the entries of delivered events; `claims` maps each order id to the claim of the sweep that sent it.
+
+        An entry that was claimed or restored since then stays: it stands for an event that is still to be published.
+        """
+        self._remove({order_id: {"outbox.claim": claim} for order_id, claim in claims.items()})
 
     def remove_unclaimed(self, dues: Mapping[str, datetime]) -> None:
         """Remove the entries of delivered events that no sweep has claimed, if their orders are still PLACED.
@@ -132,8 +135,21 @@ class Outbox:
         `dues` maps each order id to the `due` of the entry when its event was sent. An entry that was claimed or
         restored since then stays: it stands for an event that is still to be published.
         """
-        unchanged = {"status": "PLACED", "outbox.claim": None, "outbox.due": {"$in": [*{*dues.values()}]}}
-        self._update(self._fast, [*dues], unchanged, outbox_entry.remove())
+        self._remove(
+            {order_id: {"status": "PLACED", "outbox.claim": None, "outbox.due": due} for order_id, due in dues.items()}
+        )
+
+    def _remove(self, unchanged: Mapping[str, Document]) -> None:
+        """Remove those entries that are unchanged; each is compared only with the fields of its own order.
+
+        Most orders are PROCESSED and have no entry any more. They are left out first, because MongoDB compares each
+        order with all of `unchanged`: that takes twenty times as long.
+        """
+        query = {"_id": {"$in": [*unchanged]}, "outbox": {"$exists": True}}
+        found = run_guarded(self._breaker, lambda: [*self._fast.find(query, {"_id": 1})])
+        if ids := [record["_id"] for record in found]:
+            same = [{"_id": order_id} | unchanged[order_id] for order_id in ids]
+            self._update(self._fast, ids, {"$or": same}, outbox_entry.remove())
 
     def _update(self, orders: Collection[Document], ids: Sequence[str], query: Document, change: Change) -> list[str]:
         """Change those of `ids` that match `query`; return the ids whose own update MongoDB rejects."""

@@ -66,8 +66,8 @@ class EntryRemoval:
         try:
             while self._ready:
                 batch = self._ready[:BATCH]
-                if claimed := [sent.order_id for sent in batch if sent.claim]:
-                    self._outbox.remove(claimed)
+                if claimed := {sent.order_id: sent.claim for sent in batch if sent.claim}:
+                    self._outbox.remove_claimed(claimed)
                 if unclaimed := {sent.order_id: sent.due for sent in batch if not sent.claim}:
                     self._outbox.remove_unclaimed(unclaimed)
                 crash.point("after-removal")
