@@ -1,7 +1,7 @@
 ##@ Measure it
 
 .PHONY: bench
-bench: .venv/.ready-bench ## Measure POST /order beside six peers, at 1 to 128 connections (20 minutes; needs wrk).
+bench: .venv/.ready-bench ## Measure POST /order beside eight peers, at 1 to 128 connections (20 minutes; needs wrk).
 	@exec $(BIN)/python -m bench.run full $(ARGS)
 
 .PHONY: bench-quick

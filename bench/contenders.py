@@ -1,6 +1,6 @@
 """The programs that Retail Orders is compared with, and their command lines.
 
-Each has one worker process; all use the same MongoDB and Kafka.
+Each has one worker process. Those that store orders use the same MongoDB and Kafka as Retail Orders.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-THREADS = "32"  # as many threads as order-api has
+THREADS = "32"  # the default number of threads of order-api
 
 
 @dataclass(frozen=True, slots=True)

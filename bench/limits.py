@@ -1,6 +1,6 @@
 """Measures single steps of placing an order, without HTTP: `python -m bench.limits insert_one SECONDS`.
 
-It prints one line for bench.measure: RESULT, and JSON with the count and the seconds.
+It prints one line, which bench.measure reads: RESULT, then JSON with the number of orders or events and the seconds.
 """
 
 import json
@@ -26,7 +26,7 @@ def insert_one(seconds: float) -> int:
 
 
 def insert_many(seconds: float) -> int:
-    """Insert batches in one thread; return how many documents were inserted."""
+    """Insert batches of BATCH documents in one thread; return how many documents were inserted."""
     orders = MongoClient(**common.MONGO).bench.limit_orders
     return _repeat(lambda: _insert(orders, BATCH), time.monotonic() + seconds)
 

@@ -50,8 +50,8 @@ def load(
 ) -> Sample:
     """Send `body` to `url` over keep-alive connections for `seconds`; measure the CPU time of the `watched` processes.
 
-    Responses with a status from 400 on and failed connections count as failed; the latencies include every response.
-    Raise LoadFailedError if nothing succeeded.
+    Responses with a status from 400 on, failed connections and timeouts count as failed. The latencies include every
+    response. Raise LoadFailedError if wrk printed no result, or if no request succeeded.
     """
     before = {group: cpu_seconds(pids) for group, pids in watched.items()}
     spent_by_wrk = os.times().children_user + os.times().children_system
@@ -66,7 +66,10 @@ def load(
 
 
 def limit(name: str, *, seconds: int, environment: Mapping[str, str], watched: Mapping[str, Iterable[int]]) -> Sample:
-    """Run the step `name` of bench.limits in a process that counts as the group `app`; latency is not measured."""
+    """Run the step `name` of bench.limits in a new process, whose CPU time is that of the group `app`.
+
+    Latency is not measured. Raise LoadFailedError if the process printed no result.
+    """
     before = {group: cpu_seconds(pids) for group, pids in watched.items()}
     spent = os.times().children_user + os.times().children_system
     command = [sys.executable, "-m", "bench.limits", name, str(seconds)]

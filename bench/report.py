@@ -1,4 +1,4 @@
-"""Medians, spreads and ratios of all rounds, as a table for people and as JSON."""
+"""Reports of all rounds: medians, spreads and ratios as Markdown tables, and every sample as JSON."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median

@@ -17,7 +17,7 @@ from bench.system import USER, System, machine, running
 
 ORDER = {"userid": USER, "cost": "12.50", "orderitems": [{"item": "tea", "quantity": 2}, "a biscuit"]}
 BASELINE = Path(__file__).with_name("baseline.json")
-LOUD = 1.2  # warn about a ratio above this multiple of the committed one
+LOUD = 1.2  # warn about a ratio above this multiple of the one in baseline.json
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def _print(results: report.Results, plan: Plan) -> None:
 def _compare_with_baseline(results: report.Results) -> None:
     """Print the CPU time of an order, and its ratio to that of the naive peer.
 
-    Warn if the ratio is more than a fifth above the committed one.
+    Warn if the ratio is more than a fifth above the one in baseline.json.
     """
     speed, cpu = report.ratio(results, 32, NAIVE.name)
     committed = float(json.loads(BASELINE.read_text(encoding="utf-8"))["cpu_of_naive"])

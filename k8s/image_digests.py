@@ -22,7 +22,7 @@ CLIENTS = {
 
 
 def main() -> None:
-    """Write the values to standard output; exit with a sentence when an image cannot be pinned."""
+    """Write the values to standard output; exit with a sentence if helm fails or an image cannot be pinned."""
     client = next((name for name in CLIENTS if shutil.which(name)), None)
     if client is None:
         sys.exit("image-digests: install crane, skopeo or docker: one of them asks the registry")
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def images(resources: list[Resource]) -> Iterator[tuple[str, str]]:
-    """Yield the component's key in the values, and the image without its digest, for each container of a Deployment.
+    """For each container of a Deployment, yield its component's key in the values, and its image without the digest.
 
     Exit with a sentence if an image has a digest and no tag.
     """
@@ -45,7 +45,7 @@ def images(resources: list[Resource]) -> Iterator[tuple[str, str]]:
         for container in deployment["spec"]["template"]["spec"]["containers"]:
             component = key if container["name"] != "proxy" else "proxy"
             name, _, pinned = container["image"].partition("@")
-            if pinned and ":" not in name.rpartition("/")[2]:  # without a tag it would be the digest of `latest`
+            if pinned and ":" not in name.rpartition("/")[2]:  # the registry would return the digest of `latest`
                 sys.exit(
                     f"image-digests: {container['image']} has no tag: set {component}.image.tag, or its digest to ''"
                 )

@@ -29,11 +29,11 @@ ZONE = "topology.kubernetes.io/zone"
 
 
 class Cluster:
-    """The API server that kubectl's context names."""
+    """Reads from the API server of a kubectl context, by default the current one."""
 
     def __init__(self, context: str | None) -> None:
         self._command = ["kubectl", *(["--context", context] if context else []), "get", "--raw"]
-        self.get = cache(self._get)  # asks for each path only once
+        self.get = cache(self._get)  # each path is requested only once
 
     def _get(self, path: str) -> Resource | None:
         """Return what the API serves at a path, None if the path does not exist; exit with code 2 if kubectl fails."""
@@ -51,7 +51,7 @@ class Cluster:
         return items
 
     def serves(self, resource: Resource) -> bool:
-        """Return whether the API server has the kind of `resource`."""
+        """Return whether the API server serves the kind of `resource`."""
         version = resource["apiVersion"]
         found = self.get(f"/apis/{version}" if "/" in version else f"/api/{version}")
         return resource["kind"] in {known["kind"] for known in (found or {"resources": []})["resources"]}
@@ -115,7 +115,7 @@ def of_chart(cluster: Cluster, chart: list[Resource], namespace: str) -> Iterato
 
 
 def unserved(cluster: Cluster, resources: list[Resource]) -> Iterator[str]:
-    """Yield one sentence for each kind of the resources that the API server does not have."""
+    """Yield one sentence for each kind in `resources` that the API server does not serve."""
     kinds = {(r["apiVersion"], r["kind"]): r for r in resources}
     for (version, kind), resource in sorted(kinds.items()):
         if not cluster.serves(resource):
@@ -195,7 +195,7 @@ def of_strimzi(cluster: Cluster, namespace: str) -> Iterator[str]:
 
 
 def environment(deployment: Resource) -> dict[str, str | None]:
-    """Return the variables of a Deployment's containers; the value of one that is set by a reference is None."""
+    """Return the variables of a Deployment's containers; the value is None if it comes from a reference."""
     containers = deployment["spec"]["template"]["spec"]["containers"]
     return {variable["name"]: variable.get("value") for c in containers for variable in c.get("env", [])}
 

@@ -17,10 +17,10 @@ GREEN, YELLOW, RED = "green", "yellow", "red"
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One panel. `queries` are PromQL by legend, in which OURS stands for the selector of our series.
+    """One panel. `queries` maps legends to PromQL; in a query, OURS stands for the selector of our series.
 
-    `limits` are the values from which the panel is yellow and red; if the second is lower, lower values are worse. With
-    `external`, the series come from exporters that are not part of this system.
+    `limits` are the values from which the panel is yellow and red. If the second is lower, the panel is yellow below
+    the first and red below the second. With `external`, the series come from exporters outside this system.
     """
 
     title: str

@@ -6,7 +6,7 @@ from html import escape
 
 from observability.builder import GREEN, RED, WIDTH, YELLOW, Board, Panel
 
-Points = Sequence[tuple[float, float]]  # time and value
+Points = Sequence[tuple[float, float]]  # pairs of Unix time and value
 Box = tuple[float, float, float, float]  # left, top, width and height
 COLUMN, LINE, GAP, TITLE = 48, 30, 6, 22  # pixels
 COLORS = {GREEN: "#56a64b", YELLOW: "#e0b400", RED: "#e02f44"}
@@ -29,7 +29,7 @@ class Series:
 
 
 def formatted(value: float, unit: str) -> str:
-    """Write a value in its unit."""
+    """Return a value as text, with its unit."""
     if unit == "percentunit":
         return f"{value * 100:.3g} %"
     for size, name in _SCALES.get(unit, ()):
@@ -159,7 +159,7 @@ def _graph(panel: Panel, series: Sequence[Series], box: Box, start: float, end: 
 
 
 def _runs(points: Points, gap: float) -> Iterator[Points]:
-    """Split points where some are missing, so that no line is drawn across the gap."""
+    """Split the points where two are more than `gap` seconds apart, so that no line connects them."""
     first = 0
     for place in range(1, len(points) + 1):
         if place == len(points) or points[place][0] - points[place - 1][0] > gap:

@@ -19,7 +19,7 @@ POINTS = 120
 
 
 def draw(board: Board, prometheus: str, seconds: float, name: str) -> Path:
-    """Draw a board of the last `seconds` into docs/pictures."""
+    """Draw a board with the data of the last `seconds` into docs/pictures; return the file."""
     end = time.time()
     data = {panel.title: fetch(panel, prometheus, end - seconds, end) for panel in board.panels}
     file = FOLDER / f"{name}.svg"
@@ -28,7 +28,7 @@ def draw(board: Board, prometheus: str, seconds: float, name: str) -> Path:
 
 
 def fetch(panel: Panel, prometheus: str, start: float, end: float) -> Sequence[Series]:
-    """Return the series of a panel; one with `external` series has none on one machine."""
+    """Return the series of a panel. There are none for an `external` panel: its exporters do not run on one machine."""
     step = max(1, round((end - start) / POINTS))
     found = []
     for legend, query in panel.queries.items():

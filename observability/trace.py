@@ -12,7 +12,7 @@ LEAST = 3.0  # pixels: the least width of a bar
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """A span: `start` and `end` are Unix times in seconds, `depth` is the number of spans above it."""
+    """A span: `start` and `end` are Unix times in seconds, `depth` is the number of its ancestors."""
 
     label: str
     note: str

@@ -1,1 +1,1 @@
-"""Common implementations of POST /order for comparison: validate, insert, produce, respond."""
+"""Other implementations of POST /order, for comparison with Retail Orders."""

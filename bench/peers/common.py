@@ -1,4 +1,4 @@
-"""Code that all peers share: settings from the environment, the document of an order, and a producer."""
+"""What the peers that store orders share: settings from the environment, the document of an order, and a producer."""
 
 import os
 import threading
@@ -37,7 +37,10 @@ class BadOrderError(ValueError):
 
 
 def order(body: Any) -> dict[str, Any]:
-    """Return the document to insert; raise BadOrderError if a field is missing, empty or of a wrong type."""
+    """Return the document to insert.
+
+    Raise BadOrderError if a field is missing or of a wrong type, or if the user or the list of items is empty.
+    """
     match body:
         case {"userid": str(userid), "cost": str(cost), "orderitems": list(items)} if userid and items:
             now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Falcon: insert, then produce without waiting. The event can be lost between the two."""
+"""Falcon: insert, then produce without waiting. No outbox: the event can be lost."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Falcon with the guarantee of Retail Orders: the order's document contains its event until Kafka has confirmed it."""
+"""Falcon with the guarantee of Retail Orders: an order has an outbox entry until Kafka has confirmed its event."""
 
 import json
 import threading
@@ -58,7 +58,7 @@ class Order:
     """POST /order."""
 
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
-        """Store the order with its event, and enqueue the event."""
+        """Store the order with its outbox entry, and enqueue its event."""
         try:
             document = common.order(request.get_media())
         except common.BadOrderError as error:

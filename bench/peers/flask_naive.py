@@ -1,4 +1,4 @@
-"""Flask as tutorials write it: each request inserts, produces and flushes, through breakers. No outbox."""
+"""Flask as tutorials write it: each request inserts, produces and flushes, through circuit breakers. No outbox."""
 
 import json
 

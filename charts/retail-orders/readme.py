@@ -1,4 +1,4 @@
-"""Print the chart's README: README.md.head, then a table of every value with its default and its comment.
+"""Write the chart's README.md: README.md.head, then a table of every value with its default and its comment.
 
 A comment that begins with `# --` belongs to the next key. A key without such a comment is an error,
 unless the key has no value of its own, or is below a key that has such a comment.
@@ -20,7 +20,7 @@ def rows(text: str) -> Iterator[tuple[str, str, str]]:
     defaults = yaml.safe_load(text)
     path: list[str] = []
     comment: str | None = None
-    inside: int | None = None  # the depth of a documented map, whose own keys need no comment
+    inside: int | None = None  # the depth of the last key with a comment: keys below it need none
     for line in text.splitlines():
         if line.strip().startswith("# -- "):
             comment = line.strip().removeprefix("# -- ")

@@ -22,7 +22,7 @@ WAIT_SECONDS = 60
 
 
 def initiate(admin: Database[dict[str, Any]]) -> None:
-    """Make the only member the primary, under the host name that clients use."""
+    """Initiate the replica set if it is new, with HOST as its only member; wait until that member is primary."""
     try:
         admin.command("replSetGetStatus")
     except OperationFailure as error:
@@ -59,7 +59,7 @@ def main() -> None:
         timeoutMS=30_000,
     )
     initiate(client.admin)
-    client.admin.command("rotateCertificates")  # mongod reads its certificate again: it may be a renewed one
+    client.admin.command("rotateCertificates")  # mongod reads its certificate again: it may have been renewed
     database = client["retail"]
     for name, privileges in json.loads(ROLES.read_text()).items():
         create_or_update(database, "Role", name, privileges=privileges, roles=[])

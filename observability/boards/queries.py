@@ -2,7 +2,10 @@
 
 
 def quantiles(metric: str, by: str = "", more: str = "") -> dict[str, str]:
-    """Return queries by legend: the median, 95th and 99th percentile of a histogram, grouped by the label `by`."""
+    """Return queries by legend: the median, 95th and 99th percentile of a histogram, grouped by the label `by`.
+
+    `more` are further label matchers.
+    """
     group = f"le, {by}" if by else "le"
     legend = f" {{{{{by}}}}}" if by else ""
     query = "histogram_quantile({q}, sum by ({group}) (rate({metric}_bucket{{OURS{more}}}[$__rate_interval])))"

@@ -1,4 +1,4 @@
-"""Run by `helm test`: register a user, place an order and wait until it is PROCESSED; exit 1 on any failure."""
+"""Run by `helm test`: register a user, place an order and wait 30 s at most for PROCESSED; exit 1 on any failure."""
 
 import base64
 import json

@@ -41,7 +41,8 @@ def console(
 ) -> None:
     """Serve the operator's page on 127.0.0.1 until Ctrl-C, and print its address, which is a secret.
 
-    It shows what the other commands show, refreshes itself, and redrives and reconciles after a dry run.
+    It shows orders, dead letters, the outbox, the lag and the circuit breakers, and refreshes itself. It redrives and
+    reconciles after a dry run.
     """
     from retail_cli.console import app, server  # noqa: PLC0415 - Flask would slow down every other command
 
@@ -51,7 +52,7 @@ def console(
     application = app.create_app(session, lambda: _replicas(admin, stack), token=token, by=actor(by))
     try:
         listening = server.listen(application, port)
-    except (OSError, SystemExit):  # werkzeug exits when the port is in use
+    except (OSError, SystemExit):  # werkzeug raises SystemExit if it cannot bind the port
         raise Refused(f"port {port} of 127.0.0.1 cannot be used: choose another with --port") from None
     stop = threading.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):

@@ -110,7 +110,10 @@ def acknowledge(
 
 
 def _order_id(session: Session, target: str) -> str:
-    """Return the id of an order; `target` is this id, or the PARTITION:OFFSET of one of the order's dead letters."""
+    """Return the id of an order; `target` is this id, or the PARTITION:OFFSET of one of the order's dead letters.
+
+    Raise Refused if there is no such dead letter, or if its key is not an id.
+    """
     if not POSITION.fullmatch(target):
         return target
     order_id = presenters.order_id(queries.record(session, *_position(target)))

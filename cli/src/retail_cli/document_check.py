@@ -1,5 +1,6 @@
-"""Finds what is wrong with an order's document: what the collection's validator rejects, and contradictions. Pure.
+"""Finds what is wrong with an order's document. Pure: no I/O.
 
+It finds what the collection's validator rejects, dates that Python cannot represent, and contradictions between fields.
 The validator guards inserts and updates, so a document that it rejects has bypassed it: the document was restored, or
 another application wrote it.
 """
@@ -37,7 +38,7 @@ TYPES: list[tuple[type[Any], tuple[str, ...]]] = [
 def find_problems(document: Document) -> list[str]:
     """Return every error in a document, each with its place: `cost: is double 12.5, must be int or long`.
 
-    Contradictions between fields are looked for only in a document that the validator accepts.
+    Contradictions between fields are looked for only in a document without other errors.
     """
     problems = list(_problems(document, VALIDATOR["$jsonSchema"], ""))
     return problems or list(_contradictions(document))
@@ -87,7 +88,7 @@ def _contradictions(document: Document) -> Iterator[str]:
 
 
 def bson_types(value: Any) -> tuple[str, ...]:
-    """Return the names of the BSON types that a value of this Python type can have in MongoDB."""
+    """Return the BSON types that `value` can have in MongoDB; for an unknown Python type, the name of that type."""
     return next((names for kind, names in TYPES if isinstance(value, kind)), (type(value).__name__,))
 
 

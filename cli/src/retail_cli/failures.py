@@ -1,4 +1,4 @@
-"""Describes every failure that is not a bug of the command by one sentence and an exit code."""
+"""The sentence and the exit code for every failure that is not a bug of the command."""
 
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -35,6 +35,6 @@ def describe(error: Exception) -> tuple[ExitCode, str]:
 
 
 def explain(error: PyMongoError) -> str:
-    """Return one line that says what a MongoDB error means."""
+    """Return what a MongoDB error means, as the rest of a sentence that begins with `MongoDB`."""
     text = str(error).split(", Timeout:")[0].split(", full error:")[0].split(" (configured timeouts")[0]
     return f"rejects the request: {text}" if isinstance(error, OperationFailure) else f"is unavailable: {text}"

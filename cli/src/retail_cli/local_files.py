@@ -45,7 +45,10 @@ def find_local(file: Path, folder: Path | None = None) -> Path | None:
 
 
 def read_stack(path: Path | None, part: type[Part], *, instead: str) -> Part:
-    """Read a part of a stack.json. If the file is missing or damaged, raise SettingsError that suggests `instead`."""
+    """Read a part of the stack.json at `path`, which is None if no such file was found.
+
+    If the file is missing, unreadable or damaged, raise SettingsError that suggests `instead`.
+    """
     advice = f"start the local stack with `make run` and call this inside its checkout, or use {instead}"
     if path is None:
         raise SettingsError(f"there is no {LOCAL_STACK} here or in a folder above: {advice}")

@@ -146,7 +146,8 @@ def include_(
     """Include excluded orders: their event is published again. Repair their documents first.
 
     An order is excluded when MongoDB rejects every change of it. An order that is not excluded is left as it is, and
-    reported. An order that does not exist, or is still malformed, is refused (exit code 1).
+    reported. An order is refused (exit code 1) if it does not exist or is still malformed, or if MongoDB rejects the
+    change.
     """
     session: Session = context.obj
     outcomes = include(session.orders, session.transitions, list(dict.fromkeys(orderids)), dry_run=dry_run)
@@ -174,7 +175,7 @@ def _check(session: Session, limit: int, seconds: float) -> CheckReport:
 
 
 def _moment(session: Session, text: str | None) -> datetime | None:
-    """Parse a time, or an age, which counts back from the database's current time."""
+    """Parse a time, or an age, which counts back from the database's current time; raise BadParameter."""
     if text is None:
         return None
     if age := AGE.fullmatch(text):

@@ -10,7 +10,7 @@ from retail_cli.session import Refused
 
 
 def print_outcomes(title: str, outcomes: Iterable[OrderOutcome], *, dry_run: bool, as_json: bool) -> None:
-    """Print all outcomes, even if MongoDB fails in between; raise that error, or Refused if an order was refused."""
+    """Print the outcomes, also those before an error; then raise this error, or Refused if an order was refused."""
     done: list[OrderOutcome] = []
     try:
         done.extend(outcomes)

@@ -19,7 +19,10 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 
 def print_report(report: R, draw: Callable[[R], Lines], *, as_json: bool) -> None:
-    """Write a report to standard output: as JSON, or as the tables that `draw` makes of it. Raise OSError."""
+    """Write a report to standard output: as JSON, or as the tables that `draw` makes of it.
+
+    Raise OSError if it cannot be written.
+    """
     if as_json:
         print_json(msgspec.json.encode(report))
         return
@@ -33,7 +36,7 @@ def print_report(report: R, draw: Callable[[R], Lines], *, as_json: bool) -> Non
 
 
 def print_json(document: bytes) -> None:
-    """Write a JSON document to standard output, indented, always in UTF-8. Raise OSError."""
+    """Write a JSON document to standard output, indented, always in UTF-8. Raise OSError if it cannot be written."""
     out = _stdout()
     out.flush()
     out.buffer.write(msgspec.json.format(document, indent=2) + b"\n")
@@ -46,7 +49,7 @@ def print_warning(sentence: str) -> None:
 
 
 def accept_any_locale() -> None:
-    """Write characters that the terminal's encoding does not have as escapes instead of failing."""
+    """Make standard output and error write characters that their encoding lacks as escapes, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -95,7 +95,7 @@ def outbox(counts: Document) -> reports.OutboxReport:
 
 
 def order_id(record: Record) -> str | None:
-    """Return the order id of a dead letter: the key of the record, or None if it is not text."""
+    """Return the order id of a dead letter: the key of the record, or None if there is no key or it is not UTF-8."""
     try:
         return record.message.key.decode() if record.message.key else None
     except UnicodeDecodeError:

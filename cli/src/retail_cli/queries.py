@@ -24,7 +24,7 @@ TOO_LONG = "the topics are too long to be searched completely within this comman
 
 
 class BrokenEvents(NamedTuple):
-    """The newest dead letters. `complete`: no older ones were left out; `trouble` says why Kafka did not respond."""
+    """The newest dead letters. `complete` is false if older ones were left out; `trouble` is the error of Kafka."""
 
     items: list[DeadLetter]
     complete: bool
@@ -32,7 +32,10 @@ class BrokenEvents(NamedTuple):
 
 
 def order(session: Session, order_id: str) -> tuple[OrderReport, bool]:
-    """Return an order with its events and dead letters, and whether Kafka responded; raise Refused if unknown."""
+    """Return an order with its events and dead letters, and whether Kafka responded.
+
+    Raise Refused if there is no such order.
+    """
     document = session.orders.find(order_id)
     if document is None:
         raise Refused(f"there is no order {order_id}")
@@ -49,7 +52,10 @@ def order(session: Session, order_id: str) -> tuple[OrderReport, bool]:
 
 
 def stuck(session: Session, *, older_than: float, limit: int) -> StuckReport:
-    """Return the orders that have been PLACED for `older_than` seconds, or cannot be processed; oldest first."""
+    """Return the PLACED orders that need attention, oldest first: `store.OrderReader.stuck` says which.
+
+    An order is late if it became PLACED more than `older_than` seconds ago.
+    """
     now = session.orders.now()
     found = session.orders.stuck(now - timedelta(seconds=older_than), limit + 1)
     return StuckReport([presenters.stuck(document, now) for document in found[:limit]], more=len(found) > limit)
@@ -76,7 +82,7 @@ def broken_events(session: Session, limit: int) -> BrokenEvents:
 
 
 def record(session: Session, partition: int, offset: int) -> Record:
-    """Return a dead letter as it is in the topic; raise Refused if there is none."""
+    """Return a dead letter as it is in the topic; raise Refused if there is no such dead letter."""
     found = session.topics.dead_letter(partition, offset)
     if found is None:
         raise Refused(f"there is no dead letter {partition}:{offset}")
@@ -84,7 +90,10 @@ def record(session: Session, partition: int, offset: int) -> Record:
 
 
 def dead_letter(session: Session, partition: int, offset: int) -> DeadLetterDetail:
-    """Return a dead letter with its headers and value, and its order's status; raise Refused for an unknown one."""
+    """Return a dead letter with its headers and value, and the status of its order.
+
+    Raise Refused if there is no such dead letter.
+    """
     found = record(session, partition, offset)
     order_id = presenters.order_id(found)
     return presenters.dead_letter_detail(found, session.orders.statuses([order_id] if order_id else []))

@@ -28,7 +28,7 @@ class _CountingOrders:
 
     def without_outbox_entry(self, *, limit: int, stuck: bool) -> list[str]:
         ids = self._orders.without_outbox_entry(limit=limit, stuck=stuck)
-        self.found = len(ids) + (self.found if stuck else 0)  # a pass reads its stuck orders last
+        self.found = len(ids) + (self.found if stuck else 0)  # a pass first reads the orders that are not stuck
         return ids
 
     def requeue(self, ids: Sequence[str]) -> int:

@@ -26,7 +26,7 @@ class Transitions(Protocol):
     """The part of `shared.ordering.transitions.OrderTransitions` that a redrive needs."""
 
     def states(self, ids: Sequence[str]) -> dict[str, State]:
-        """Return the state of each of `ids` that exists."""
+        """Return the state of each of these orders that exists, by its id."""
 
     def redrive(self, ids: Sequence[str], *, at: datetime, by: str, reason: str | None = None) -> int:
         """Change those of `ids` that are FAILED back to PLACED; return how many."""
@@ -66,7 +66,7 @@ def redrive(
 def _redrive_page(
     at: datetime, transitions: Transitions, failed: Sequence[str], by: str, reason: str
 ) -> Iterator[OrderOutcome]:
-    """Redrive orders; one that MongoDB rejects stays FAILED, and does not stop the others."""
+    """Redrive FAILED orders and yield the outcome for each; one that MongoDB rejects does not stop the others."""
     outcomes: dict[str, OrderOutcome] = {}
 
     def apply(ids: Sequence[str]) -> None:

@@ -178,7 +178,7 @@ def breakers(report: reports.BreakersReport) -> Lines:
 
 
 def when(moment: datetime | None) -> str | None:
-    """Write a moment in UTC to the millisecond."""
+    """Return a moment as text, in UTC to the millisecond; None for None."""
     return moment.astimezone(UTC).isoformat(" ", "milliseconds").replace("+00:00", "Z") if moment else None
 
 

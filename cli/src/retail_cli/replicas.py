@@ -24,7 +24,7 @@ def from_stack(path: Path | None) -> list[tuple[str, str]]:
 
 
 def read_breakers(replicas: Sequence[tuple[str, str]]) -> BreakersReport:
-    """Read the breakers of replicas, given as (name, admin URL), several at a time and for 3 s each.
+    """Read the breakers of `replicas`, which are pairs of name and admin URL, 16 at a time and with a timeout of 3 s.
 
     A replica that cannot be read is in the report with its error.
     """
@@ -40,7 +40,7 @@ def _read_replica(name: str, admin_url: str) -> Replica:
 
 
 def _get(url: str) -> str:
-    """GET a page without a proxy; raise OSError, HTTPException or ValueError."""
+    """Return the text of a page, fetched without a proxy; raise OSError, HTTPException or ValueError."""
     if not url.startswith(("http://", "https://")):
         raise ValueError(f"{url} is not an HTTP address")
     request = urllib.request.Request(url, headers={"Accept": "text/plain"})  # noqa: S310 - checked above

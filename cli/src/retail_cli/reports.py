@@ -74,7 +74,7 @@ class MalformedOrder(Struct, frozen=True):
 
 
 class CheckReport(Struct, frozen=True):
-    """`retail orders check`. `complete` is false if the time or the limit ended it; `more` is true if the limit did."""
+    """`retail orders check`. `complete` is false if the time or the limit ended it; `more`: it was the limit."""
 
     orders: list[MalformedOrder]
     examined: int
@@ -130,7 +130,7 @@ class OrderReport(Struct, frozen=True):
 
 
 class StuckOrder(Struct, frozen=True):
-    """A PLACED order that is late or cannot be processed, and what it waits for.
+    """A PLACED order that needs attention, and what it waits for.
 
     `age_seconds` counts from when it last became PLACED: when it was placed, or redriven.
     """
@@ -178,7 +178,7 @@ class FailedOrder(Struct, frozen=True):
 
 
 class DeadLetters(Struct, frozen=True):
-    """`retail dead-letters list`: broken events from the topic, and FAILED orders, each newest first."""
+    """`retail dead-letters list`: the dead letters and the FAILED orders, each newest first."""
 
     events: list[DeadLetter]
     failed_orders: list[FailedOrder]

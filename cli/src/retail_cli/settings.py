@@ -21,7 +21,10 @@ class OperatorSettings(KafkaSettings, MongoSettings):
 
 
 def load(env_file: Path | None, environ: Mapping[str, str], folder: Path) -> OperatorSettings:
-    """Load the settings from the source that `choose` selects; raise SettingsError if one is missing or invalid."""
+    """Load the settings from the source that `choose` selects.
+
+    Raise SettingsError if a setting is missing or invalid, or if the file cannot be read.
+    """
     values = choose(env_file, environ, folder)
     try:
         return load_settings(OperatorSettings, values)
@@ -43,7 +46,10 @@ def choose(env_file: Path | None, environ: Mapping[str, str], folder: Path) -> M
 
 
 def parse(path: Path) -> dict[str, str]:
-    """Read a file of NAME=value lines; empty lines and those that begin with # are skipped. Raise SettingsError."""
+    """Read a file of NAME=value lines; empty lines and those that begin with # are skipped.
+
+    Raise SettingsError if the file cannot be read, or if another line has no `=`.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

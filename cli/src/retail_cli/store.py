@@ -105,7 +105,7 @@ class OrderReader:
         return sorted((order for orders in found for order in orders), key=_sort_key, reverse=True)[:limit]
 
     def statuses(self, order_ids: Iterable[str]) -> dict[str, str]:
-        """Return the status of each of these orders that exists."""
+        """Return the status of each of these orders that exists, by its id."""
         found = self._orders.find({"_id": {"$in": [*order_ids]}}, {"status": True})
         return {document["_id"]: str(document.get("status")) for document in found}
 

@@ -1,7 +1,7 @@
 """The operator's reads from Kafka: the event of an order, dead letters, and the group's offsets.
 
 The consumer joins no group and commits nothing; only `acknowledge` commits, through another client. Every call is
-bounded: KafkaUnavailable is raised within seconds if no broker responds, and a search that would take longer returns
+bounded: KafkaUnavailable is raised within seconds if no broker responds, and a search ends after SEARCH_SECONDS with
 what it has found so far.
 """
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class KafkaUnavailable(Exception):  # noqa: N818 - a state of Kafka
-    """Kafka does not respond, or rejects this user; the message says which."""
+    """Kafka does not respond in time, or reports an error; the message has the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class SearchResult(Generic[T]):
 
 
 class Topics:
-    """Reads both topics through one consumer, made at the first call. Not thread-safe."""
+    """Reads the event topic and the dead-letter topic through one consumer, made at the first call. Not thread-safe."""
 
     def __init__(self, connection: kafka.Connection) -> None:
         self._connection = connection
@@ -114,7 +114,7 @@ class Topics:
         return True
 
     def _commit(self, position: kafka.TopicPartition) -> None:
-        """Commit an offset of DEAD_LETTER_GROUP, and wait until a broker confirms it."""
+        """Commit an offset of DEAD_LETTER_GROUP, and wait until a broker confirms it; raise KafkaUnavailable."""
         replies: list[kafka.KafkaError | None] = []
         options = {"group.protocol": "classic", "on_commit": lambda error, _offsets: replies.append(error)}
         client = kafka.consumer(
@@ -208,7 +208,7 @@ class _Scan(Iterable[Record]):
         return not self._open
 
     def keep_only(self, partition: int) -> None:
-        """Drop all other partitions."""
+        """Read on only in `partition`: drop all others."""
         self._open &= {partition}
 
     def __iter__(self) -> Iterator[Record]:

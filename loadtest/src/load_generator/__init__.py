@@ -1,4 +1,4 @@
-"""Places orders at a rate, records every request and response in a ledger, and checks each order's outcome."""
+"""Places orders at a rate, records each attempt and its response in a ledger, and checks each outcome."""
 
 from load_generator.options import Options
 from load_generator.run import Summary, run

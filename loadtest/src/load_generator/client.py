@@ -93,9 +93,10 @@ class LoadClient:
         return reply
 
     async def register(self, buyer: Buyer, password: str) -> None:
-        """Register `buyer` and get the first token.
+        """Register `buyer` and get the first token; retry every second.
 
-        Raise SystemUnavailable if nothing responds for `start_seconds`, or every response for a minute is a refusal.
+        Raise SystemUnavailable if a try fails and the time is up: a minute if POST /api/users was refused, otherwise
+        (no response, no token) `start_seconds`.
         """
         started = time.monotonic()
         while True:

@@ -1,9 +1,10 @@
-"""The ledger: an append-only file of JSON lines with every request, every response, and their times.
+"""The ledger: an append-only file of JSON lines with every attempt to place an order, its response, and its time.
 
 Lines: `{"run", "seed", "users"}` first; `{"sent": key, "user", "body"}` before an order's first byte is sent;
 `{"key", "at", "ms", "outcome", "status", "ref", "replayed", "dishonest", "problem"}` for each request that sends an
-order, when its response arrives or the request fails; `{"read": ref, "at", "ms", "status", "dishonest"}` for each GET
-of an accepted order. `at` is the Unix time of the request; `dishonest` is the contract violation or null.
+order, when its response arrives or the request fails; `{"read": ref, "at", "ms", "status", "dishonest"}` for each order
+that is read back just after it was accepted. `at` is the Unix time of the request; `dishonest` is the contract
+violation or null.
 """
 
 import json
@@ -33,7 +34,7 @@ class Ledger:
         self._write(sent=key, user=user, body=body)
 
     def answered(self, *, key: str, at: float, ms: float, answer: Answer) -> None:
-        """Record the outcome of one request."""
+        """Record one request that sent an order, and its outcome."""
         self._write(
             key=key,
             at=round(at, 4),
@@ -47,7 +48,7 @@ class Ledger:
         )
 
     def read(self, *, reference: str, at: float, ms: float, status: int | None, contract_violation: str | None) -> None:
-        """Record a GET of an accepted order."""
+        """Record the GET of an order that was just accepted."""
         self._write(read=reference, at=round(at, 4), ms=round(ms, 2), status=status, dishonest=contract_violation)
 
     def __enter__(self) -> Self:
@@ -62,7 +63,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One request and its response."""
+    """One request that sent an order, and its response."""
 
     at: float
     ms: float
@@ -75,7 +76,7 @@ class Try:
 
 @dataclass(slots=True)
 class Entry:
-    """One order as the buyer sees it."""
+    """One order, and every attempt to place it."""
 
     key: str
     user: str
@@ -109,7 +110,7 @@ class Account:
         return {ref for entry in self.entries.values() for ref in entry.references}
 
     def counts(self) -> Counter[str]:
-        """How many orders have each outcome."""
+        """The number of orders by outcome."""
         return Counter(entry.outcome for entry in self.entries.values())
 
     def tries(self, begin: float = 0.0, end: float = float("inf")) -> Iterator[Try]:

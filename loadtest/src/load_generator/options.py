@@ -19,7 +19,7 @@ class Options:
 
     `rate` is orders per second, 0 for as fast as `in_flight` requests at a time allow. `seed` decides every order's
     content and every back-off; `run` is part of the user names, so that one database can hold many runs.
-    `start_seconds` is how long registrations may get no response before the run stops.
+    The run stops if a registration gets no response or no token for `start_seconds`.
     """
 
     base_url: str

@@ -36,7 +36,8 @@ def generate_order(random_: random.Random, items: int) -> dict[str, Any]:
 class OrderPlacer:
     """Places orders, each with an Idempotency-Key.
 
-    `on_answer` is called with each response, its time in milliseconds, and whether it was the order's first.
+    `on_answer` is called after each request that sends an order, with its result, its time in milliseconds, and whether
+    it was the order's first attempt.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class OrderPlacer:
             )
             answer = classify_response(reply.status, reply.headers, reply.body)
         except aiohttp.ClientConnectorError as error:
-            answer = Answer("unavailable", problem=_described(error))  # no connection, so no order
+            answer = Answer("unavailable", problem=_described(error))  # no connection, so no order was sent
         except FAILURES as error:
             answer = Answer("unknown", problem=_described(error))
         ms = (time.perf_counter() - started) * 1000

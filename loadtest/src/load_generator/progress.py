@@ -18,12 +18,12 @@ RECENT_SECONDS = 5.0
 
 
 def percentile(sorted_ms: "array[float] | list[float]", share: float) -> float:
-    """Return the value below which `share` of the values lie (nearest rank); 0 for none."""
+    """Return the percentile for `share`, which is from 0 to 1, by the nearest rank; 0 if there are no values."""
     return sorted_ms[max(0, math.ceil(share * len(sorted_ms)) - 1)] if sorted_ms else 0.0
 
 
 class LoadProgress:
-    """Counts responses. `ms` holds the time of each first response that accepted an order."""
+    """Counts responses. `ms` holds the response times of the orders that were accepted at the first attempt."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
@@ -46,7 +46,7 @@ class LoadProgress:
             self._recent.append((time.monotonic(), ms))
 
     def recent(self) -> tuple[float, list[float]]:
-        """Return accepted orders per second and their sorted times in ms, both of the last five seconds."""
+        """Return the rate of the orders accepted at the first attempt in the last 5 s, and their sorted times in ms."""
         now = time.monotonic()
         while self._recent and self._recent[0][0] < now - RECENT_SECONDS:
             self._recent.popleft()
@@ -68,7 +68,7 @@ class LoadProgress:
 
 
 def counted(counter: Counter[str]) -> str:
-    """Write a counter in one line, the most frequent first."""
+    """Format a counter on one line, the most frequent name first."""
     return "  ".join(f"{name} {count}" for name, count in counter.most_common())
 
 

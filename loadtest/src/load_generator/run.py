@@ -24,10 +24,10 @@ JSON_NAMES = {"contract_violations": "dishonest", "failures": "wrong"}
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """The result of a load. `p50` to `worst` are the times in ms of first responses that accepted an order.
+    """The result of a load. `p50` to `worst` are response times in ms, of orders accepted at the first attempt.
 
-    `contract_violations` counts responses by the rule that they broke; `failures` says for each order that is not
-    PROCESSED exactly once what is wrong with it.
+    `contract_violations` counts responses by the rule that they broke; `failures` says for each accepted order that is
+    not PROCESSED exactly once what is wrong with it.
     """
 
     run: str

@@ -166,6 +166,6 @@ class Kafka:
 
 
 def _escaped(value: str) -> str:
-    """Write a value for Java's properties format, which is ASCII with escapes."""
+    """Return the value as Java's properties format needs it: in ASCII, with escapes."""
     units = memoryview(value.replace("\\", "\\\\").encode("utf-16-le")).cast("H")
     return "".join(chr(unit) if unit < ASCII else f"\\u{unit:04x}" for unit in units)

@@ -48,7 +48,7 @@ def users() -> list[str]:
 
 
 def connect(bootstrap: str, *, ca: Path, certificate: Path) -> AdminClient:
-    """Return the administrator's client, authenticated by its certificate (a file with the key first)."""
+    """Return the administrator's client; the file `certificate` contains its key, followed by its certificate."""
     return AdminClient(
         {
             "bootstrap.servers": bootstrap,

@@ -15,7 +15,7 @@ WAIT_SECONDS = 15.0
 def acquire(root: Path) -> int:
     """Lock the stack's folder and return the lock's file descriptor. StackError if a stack runs there.
 
-    The reaper of a killed stack holds the lock until the last process is gone; this waits for it, at most 15 s.
+    The reaper of a killed stack holds the lock until the last process is gone; this call waits up to 15 s for it.
     """
     descriptor = os.open(root / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + WAIT_SECONDS

@@ -23,7 +23,7 @@ from local_stack.ports import HIGHEST_OFFSET, REPLICAS
 from local_stack.stack import Stack
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# The caller's variables that are passed to the services; those of the proxy are in proxy_limits.
+# The caller's variables that are passed to the services; those for the proxy are listed in proxy_limits.
 PASSED_ON = (
     "AUTH_JWKS_CACHE_SECONDS",
     "AUTH_REGISTRATIONS_PER_ADDRESS",

@@ -35,7 +35,7 @@ ALREADY_INITIALIZED = 23
 
 
 class MongoDB:
-    """A replica set of `members` on the ports from `port` on."""
+    """A replica set of `members` processes, on consecutive ports from `port` on."""
 
     def __init__(self, folders: Folders, authority: Authority, *, port: int, members: int) -> None:
         self._folders = folders
@@ -102,7 +102,7 @@ class MongoDB:
     def prepare(self, seconds: float = 120) -> None:
         """Create the replica set, or correct its members' addresses; then create or update the roles and users.
 
-        The members must listen.
+        Every member must already accept connections.
         """
         deadline = time.monotonic() + seconds
         _retry(self._set_up_replica_set, deadline)
@@ -161,7 +161,7 @@ class MongoDB:
 
 
 def _roles() -> Mapping[str, list[dict[str, Any]]]:
-    """Return the privileges of each role by the role's name; the user that has the role is named the same."""
+    """Return each role's privileges by the role's name. Each role has one user, whose name is the same."""
     roles: Mapping[str, list[dict[str, Any]]] = json.loads(ROLES.read_text(encoding="utf-8"))
     return roles
 

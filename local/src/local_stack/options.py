@@ -17,7 +17,7 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", 
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """Options of Prometheus: it scrapes every `seconds`. Tests divide the alerts' durations by `divisor`."""
+    """Options of Prometheus: it scrapes every `seconds`. For tests, the alerts' durations are divided by `divisor`."""
 
     seconds: int = 5
     divisor: float = 1
@@ -27,10 +27,10 @@ class Observation:
 class StackOptions:
     """`root` holds data, secrets and logs, and is kept. `ports` is an offset to the default ports, or "free".
 
-    `counts` has the number of replicas of services that differ from the default (`{"order-processor": 3}`).
+    `counts` maps a service to its number of replicas, if that is not the default (`{"order-processor": 3}`).
     `extra_env` has more variables for each service and the proxy (`{"order-api": {"LOG_LEVEL": "debug"}}`).
-    `brokers` and `mongo_members` are 1 or 3, always the same for the same root. `observe` adds Prometheus and Grafana,
-    `console` the operator's page.
+    `brokers` and `mongo_members` are 1 or 3 (0 for none), always the same for the same root. `observe` adds Prometheus
+    and Grafana, `console` the operator's page.
     """
 
     root: Path
@@ -51,7 +51,7 @@ class StackOptions:
         return [Replica(service, number) for service in services for number in range(self.count(service))]
 
     def choose_ports(self) -> Ports:
-        """Return the ports to use."""
+        """Return the first port of each kind of part: the default one plus the offset, or a free one."""
         if self.ports != "free":
             return ports.fixed(self.ports)
         return ports.free(self._part_counts())
@@ -98,7 +98,7 @@ class Folders:
 
     @property
     def secrets(self) -> Path:
-        """The folder of passwords, one file for each."""
+        """The folder of passwords and other secrets, one file for each."""
         return secret_files.folder(self.root / "secrets")
 
     @property

@@ -75,7 +75,7 @@ def in_use(port: int) -> bool:
 
 
 def user_of(port: int) -> str:
-    """Return the name and pid of the program that listens on the port, or `another program` if they are hidden."""
+    """Return the name and pid of the program that listens on the port; `another program` if they cannot be read."""
     with suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:

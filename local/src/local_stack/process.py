@@ -58,9 +58,9 @@ class Process:
             os.killpg(self.pid, signum)
 
     def reap(self) -> int:
-        """Kill what the dead process left running, and return its exit code (negative: the signal that killed it).
+        """Kill the rest of the dead process's group, and return its exit code (negative: the signal that killed it).
 
-        The group is killed before the process is reaped, while the system cannot reuse its number.
+        The group is killed before the process is reaped: until then, the system cannot reuse the group's number.
         """
         os.waitid(os.P_PIDFD, self.descriptor, os.WEXITED | os.WNOWAIT)
         self.send_all(signal.SIGKILL)

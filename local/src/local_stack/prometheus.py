@@ -88,7 +88,7 @@ def _divided(text: str, divisor: float) -> str:
 def part(
     folders: Folders, program: Path, *, port: int, admins: Mapping[str, str], observe: Observation = DEFAULT
 ) -> Part:
-    """Return Prometheus as a part; `admins` has the address of the admin port of each replica by its name."""
+    """Return Prometheus as a part; `admins` maps each replica's name to the address of its admin port."""
     folder = folders.config("prometheus")
     interval = f"{observe.seconds}s"
     scrapes = [_scrape(service, admins) for service in sorted({name.rpartition("-")[0] for name in admins})]

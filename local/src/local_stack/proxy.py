@@ -62,8 +62,8 @@ LOCATION = """\
         location {path} {{
             proxy_pass http://{name};
         }}"""
-# max_conns is about a second of work: a replica with that many requests is skipped; if all replicas are full, the proxy
-# returns 503 at once.
+# max_conns is about a second of work: a replica that already serves so many requests is skipped; if all replicas do,
+# the proxy returns 503 at once.
 # max_fails=0: after a refused connection the request goes to the next replica, and no replica is marked as down: it may
 # be the only one.
 UPSTREAM = """\
@@ -85,7 +85,7 @@ def part(
     environ: Mapping[str, str],
     links: Mapping[str, str],
 ) -> Part:
-    """Return the proxy as a part that listens on `port`; `upstreams` has the ports of the replicas by service.
+    """Return the proxy as a part that listens on `port`; `upstreams` maps each API to its replicas' ports.
 
     The proxy sends the status of each response that does not come from a replica to the UDP port `status_port`.
     `environ` may change the limits; see `proxy_limits.VARIABLES`. The shop page shows `links`, addresses by title.
@@ -129,7 +129,7 @@ def _own_answers(folder: Path, port: int) -> Path:
 
 
 def _quoted(value: Path | str) -> str:
-    """Write a path or text for nginx's configuration, where blanks and semicolons have a meaning."""
+    """Return a path or text in quotes: in nginx's configuration, blanks and semicolons have a meaning."""
     text = str(value).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
 

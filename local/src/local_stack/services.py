@@ -15,7 +15,7 @@ from local_stack.options import Folders, environment
 from local_stack.ports import HOST, Ports
 from local_stack.process import Part
 
-# The replica that counts the proxy's own responses: the first of the service with the path prefix /.
+# The replica that counts the proxy's own responses: the first replica of the API that serves the prefix /.
 PROXY_COUNTER = next(f"{name}-0" for name, service in SERVICES.items() if "/" in service.paths)
 PYTHON = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
 

@@ -38,8 +38,9 @@ STOP_ORDER = (
 class Stack:
     """Starts all parts on entering and stops them on leaving; data and secrets stay in `options.root`.
 
-    Parts are named mongodb-0, kafka-0, order-api-0, auth-api-0, order-processor-0 and so on, and proxy. Every method
-    may be called from any thread while the stack is up. `say` is called with a sentence when something happens.
+    Parts are named mongodb-0, kafka-0, order-api-0, auth-api-0, order-processor-0 and so on, and proxy, console,
+    prometheus and grafana. Every method may be called from any thread while the stack is up. `say` is called with a
+    sentence when something happens.
     """
 
     def __init__(self, options: StackOptions, *, say: Callable[[str], None] = lambda _sentence: None) -> None:
@@ -111,13 +112,13 @@ class Stack:
     # -- control of single parts, for tests and tools --
 
     def start(self, part: str, *, wait: bool = True) -> None:
-        """Start a part that is not running, for whatever reason. With `wait`, wait until it is ready."""
+        """Start a part that was stopped or has died. With `wait`, wait until it is ready."""
         self._supervisor.start(part)
         if wait:
             self.await_ready(part)
 
     def stop(self, part: str, *, seconds: float = 30) -> None:
-        """Stop a part with its own stop signal, kill it after `seconds`, and do not restart it."""
+        """Send the part its stop signal, kill it if it still runs after `seconds`, and do not restart it."""
         self._supervisor.stop(part, seconds=seconds)
 
     def kill(self, part: str) -> None:
@@ -168,7 +169,7 @@ class Stack:
         self._supervisor = Supervisor(lock=self._lock, file=self._file, on_change=self._write_file, say=self._say)
 
     def _start(self) -> None:
-        """Start MongoDB and Kafka together. A part that needs only one of them does not wait for the other."""
+        """Start MongoDB and Kafka together, the APIs once MongoDB is ready, and the other services once both are."""
         mongodb = self._launch(self._mongodb.parts())
         kafka = self._launch(self._kafka.parts())
         if mongodb:

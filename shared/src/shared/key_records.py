@@ -28,7 +28,7 @@ class KeyRecord:
 
 
 class KeyRecords:
-    """The `signing_keys` collection; `_id` is the key id. Thread-safe. Every method raises StoreUnavailable."""
+    """The `signing_keys` collection; `_id` is the key id. Thread-safe. Every method may raise StoreUnavailable."""
 
     def __init__(self, database: Database[Document], breaker: Breaker) -> None:
         self._breaker = breaker

@@ -61,7 +61,8 @@ def _client(uri: str, *, ca_file: Path, app_name: str, pool: int) -> MongoClient
         timeoutMS=int(OPERATION_SECONDS * 1000),
         serverSelectionTimeoutMS=int(OPERATION_SECONDS * 1000),  # otherwise close() waits for a server for up to 30 s
         maxPoolSize=pool,
-        minPoolSize=pool,  # a handshake that a request gives up after its 2 s would close all other connections too
+        # opened in the background: a handshake that a request gives up after its 2 s would close all other connections
+        minPoolSize=pool,
         maxConnecting=4,
         heartbeatFrequencyMS=1000,
         connect=False,

@@ -23,7 +23,7 @@ _throttle = log.LogThrottle(seconds=1.0)  # in an outage every thread of a repli
 
 
 class StoreUnavailable(Exception):  # noqa: N818 - a state, not a defect
-    """MongoDB is unavailable and nothing was stored; a retry makes sense after `retry_after` seconds."""
+    """A call to MongoDB failed or was not attempted. A retry is safe, and makes sense after `retry_after` seconds."""
 
     def __init__(self, retry_after: float = RETRY_SECONDS) -> None:
         super().__init__("MongoDB is unavailable")
@@ -44,7 +44,7 @@ def operation_deadline() -> AbstractContextManager[Any]:
 
 
 def run_guarded(breaker: Breaker, operation: Callable[[], T]) -> T:
-    """Run an idempotent operation through the breaker; raise StoreUnavailable for any error of MongoDB."""
+    """Run an idempotent operation through the breaker; raise StoreUnavailable for an open breaker or a failure."""
     with errors_as_unavailable(), breaker.guard():
         return operation()
 

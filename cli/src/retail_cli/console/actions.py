@@ -9,7 +9,7 @@ from retail_cli.reconciling import run_pass
 from retail_cli.reports import OrderOutcome
 from retail_cli.session import Refused
 
-REDRIVE_LIMIT = 10_000  # orders; the page of the dry run lists each of them
+REDRIVE_LIMIT = 10_000  # orders: the page of the dry run lists them all
 RECONCILE_SECONDS = 20.0
 MAX_REASON = 200
 USED = "this confirmation was used before or is older than ten minutes: begin with the dry run again"
@@ -68,9 +68,9 @@ def reconcile() -> str:
 
 
 def _redrive(order_ids: tuple[str, ...], *, reason: str, dry_run: bool) -> list[OrderOutcome]:
-    """Return the outcome for each order.
+    """Redrive the orders, or find out which would be redriven; return the outcome for each order.
 
-    If MongoDB fails after the first outcomes, the other orders are `unknown`; if it fails before, raise its error.
+    If MongoDB fails after some outcomes are known, the other orders are `unknown`. If it fails before, raise its error.
     """
     session, by = reader().session, current_app.extensions["by"]
     done: list[OrderOutcome] = []

@@ -23,7 +23,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # no other site may learn the secret address; with `no-referrer`, a form would be sent with the Origin null
+    # hides the secret address from other sites; with `no-referrer`, forms would send `Origin: null` and be refused
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
@@ -63,7 +63,7 @@ def _give_token(_endpoint: str, values: dict[str, Any]) -> None:
 
 
 def _admit(token: str) -> None:
-    """Refuse a request without the token, or one that a page of another site has sent."""
+    """Refuse a request without the token (404), or one that a page of another site may have sent (403)."""
     if not hmac.compare_digest(g.get("token", "").encode(), token.encode()):
         abort(404)
     if request.headers.get("Sec-Fetch-Site") not in SAFE_SITES:

@@ -21,7 +21,7 @@ def overview() -> str:
 
 @blueprint.get("/static/<name>")
 def asset(name: str) -> Response:
-    """A style sheet or script of the console."""
+    """A static file of the console: its style sheet, script or icon."""
     return send_from_directory(f"{blueprint.root_path}/static", name)
 
 

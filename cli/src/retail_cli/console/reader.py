@@ -23,9 +23,9 @@ class Reader:
 
     @contextmanager
     def with_topics(self) -> Iterator[Session]:
-        """Yield the session to one thread at a time, as the Kafka consumer requires.
+        """Wait until no other thread uses the Kafka consumer, and yield the session to this thread alone.
 
-        Raise KafkaUnavailable if other threads use it for too long.
+        Raise KafkaUnavailable after WAIT_SECONDS.
         """
         if not self._topics.acquire(timeout=WAIT_SECONDS):
             raise KafkaUnavailable(f"other requests have been reading the topics for {WAIT_SECONDS:g} s")

@@ -24,7 +24,10 @@ class _Handler(WSGIRequestHandler):
 
 
 def listen(app: Flask, port: int) -> BaseWSGIServer:
-    """Return a server that listens on `port` of 127.0.0.1; 0 chooses a free port. Raise OSError."""
+    """Return a server that listens on `port` of 127.0.0.1; 0 chooses a free port.
+
+    Raise OSError or SystemExit if the port cannot be used.
+    """
     return make_server(HOST, port, app, threaded=True, request_handler=_Handler)
 
 

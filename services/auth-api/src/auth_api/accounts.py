@@ -11,8 +11,8 @@ from shared.usernames import RULE, is_username
 
 MAX_PASSWORD_BYTES = 2048  # before normalization; 128 characters need fewer bytes in every Unicode normal form
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 8, 128
-# The 10,000 most common passwords of 8 to 128 characters, one per line, in lower case, from zxcvbn 4.5.0 (MIT). As one
-# string it needs 94 KiB, as a set of strings 1.1 MiB.
+# The 10,000 most common passwords of 8 to 128 characters, one per line, in lower case, from zxcvbn 4.5.0 (MIT). One
+# string of them all needs 94 KiB; a set of strings would need 1.1 MiB.
 COMMON_PASSWORDS = "\n" + files("auth_api").joinpath("common_passwords.txt").read_text(encoding="utf-8")
 
 

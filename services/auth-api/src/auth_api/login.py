@@ -41,11 +41,11 @@ class Login:
     addresses: AddressWatch
 
     def check(self, name: str, password: str, address: str) -> None:
-        """Return if the password is correct.
+        """Check the password: return normally if it is correct and the login is allowed.
 
         Otherwise raise WrongCredentials, TooManyFailures, Busy or StoreUnavailable. An attempt is counted as failed
-        after it gets a slot and before its password is checked. So at any time at most one correct login per slot is
-        counted as failed.
+        after it gets a slot and before its password is checked. A correct login is removed from the counts before its
+        slot is free. So, unless MongoDB fails, at most one correct login per slot is counted as failed at any time.
         """
         normalized = normalize_password(password)
         if normalized is None:

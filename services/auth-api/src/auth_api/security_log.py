@@ -13,7 +13,8 @@ logger = log.get(__name__)
 def security_event(action: str, name: str, address: str | None) -> Iterator[None]:
     """Log the outcome of the block: `ok`, or the type of the exception that it raises.
 
-    The first 64 characters of the name are logged, in ASCII with escapes, so that they cannot imitate or break a line.
+    The first 64 characters of the name are logged, in ASCII with escapes, so that a name cannot break or imitate a log
+    line.
     """
     outcome = "ok"
     try:

@@ -141,7 +141,7 @@ class SigningKeys:
 def choose_signer(
     kids: Collection[str], records: Mapping[str, KeyRecord], *, preferred: str, cache_seconds: float
 ) -> str:
-    """Return the id of the key that signs: `preferred` if all verifiers know it, otherwise the last by name they know.
+    """Return the id of the key that signs: of the keys that all verifiers know, `preferred` or else the last by name.
 
     Verifiers know a key that was published at least `cache_seconds` ago. If they know none, the key that was published
     first signs.

@@ -55,7 +55,7 @@ class MongoUsers:
 
 
 class MongoFailures:
-    """Attempts to log in or register, one document per key, and the addresses from which users logged in.
+    """Attempts to log in or register, one document per key, and the addresses that are known for a user.
 
     The database's clock decides which attempts are in the window. Writes wait for one member only: a failover may
     lose a count, which allows a guess or two more. Every method raises StoreUnavailable.

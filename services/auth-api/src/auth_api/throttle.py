@@ -31,7 +31,7 @@ class TooManyFailures(Exception):  # noqa: N818 - a state of the client
 
 
 class TooManyRegistrations(Exception):  # noqa: N818 - a state of the client
-    """An address has registered too many users; a retry makes sense after `retry_after` seconds."""
+    """An address has tried to register too many users; a retry makes sense after `retry_after` seconds."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__("too many registrations")
@@ -59,10 +59,10 @@ class Failures(Protocol):
     """The store of attempts. A count covers the last 5 minutes; a key without attempts may have no count."""
 
     def read(self, keys: Sequence[str]) -> list[AttemptCount]:
-        """Return one count for each key."""
+        """Return the count of each key that has one."""
 
     def add(self, limits: Sequence[Limit], attempt: str) -> list[AttemptCount]:
-        """Add the attempt, atomically per key, under each key that is below its limit; return all counts afterwards."""
+        """Add the attempt, atomically per key, under each key that is below its limit; return the new counts."""
 
     def remove(self, keys: Sequence[str], attempt: str) -> None:
         """Remove the attempt from the count of each key."""
@@ -127,7 +127,7 @@ class Throttle:
 
 
 class RegistrationLimit:
-    """Limits how many users an address may register in 5 minutes, across all replicas."""
+    """Limits how often an address may try to register a user in 5 minutes, across all replicas."""
 
     def __init__(self, failures: Failures, max_registrations: int) -> None:
         self._failures = failures

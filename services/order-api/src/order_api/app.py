@@ -126,7 +126,7 @@ def wsgi() -> Flask:
     list_breaker = Breaker("mongodb-lists", breaker_metrics, is_failure=mongo.is_failure)
     store = OrderStore(database, mongodb_breaker, list_breaker)
     publisher = EventPublisher(
-        partial(kafka.producer, settings.kafka, **kafka.WITH_CLIENT_LOG),  # the relay polls it in every run
+        partial(kafka.producer, settings.kafka, **kafka.WITH_CLIENT_LOG),  # the relay polls this producer in every run
         breaker=Breaker("kafka", breaker_metrics, bursts_open=True),
         metrics=metrics,
         tracer=tracer,

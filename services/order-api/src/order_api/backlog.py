@@ -18,7 +18,7 @@ from shared.resilience.worker import Worker
 from shared.store import StoreUnavailable, run_guarded
 from shared.telemetry import log
 
-LIMIT = 10_000  # counting 100,000 orders took MongoDB up to 3.8 s; an operation may take 2 s
+LIMIT = 10_000  # counting 100,000 orders took MongoDB up to 3.8 s, but an operation is stopped after 2 s
 FAILED_LIMIT = 1_000
 PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60.0
@@ -95,7 +95,7 @@ class BacklogReader:
         return float(max(0, sum(found["age"] for found in self._orders.aggregate(steps, hint=dict(BY_AGE)))) / 1000)
 
     def _failed(self) -> int:
-        """Count the orders that are FAILED for a technical reason: they wait for a person."""
+        """Return how many orders are FAILED for a technical reason, FAILED_LIMIT at most: they wait for a person."""
         query = {"status": Status.FAILED, "history.reason": {"$regex": f"^{TECHNICAL_FAILURE}"}}
         found = self._orders.find(query, {"_id": 1, "history": {"$slice": -1}}, hint=BY_REASON).limit(FAILED_LIMIT)
         return sum(str(order["history"][-1].get("reason")).startswith(TECHNICAL_FAILURE) for order in found)

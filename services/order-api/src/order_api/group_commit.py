@@ -25,7 +25,7 @@ from pymongo.errors import (
 
 from shared.mongo import DUPLICATE_KEY, OPERATION_SECONDS, Document, is_document_error
 
-BATCH = 64  # orders in one write, which has at most 6 MiB, because a request's body is bounded: one command suffices
+BATCH = 64  # orders in one write; as the bodies of requests are bounded, it has at most 6 MiB and fits in one command
 
 
 class InsertNotSent(ServerSelectionTimeoutError):  # noqa: N818 - a state of the order
@@ -132,7 +132,7 @@ class GroupCommit:
 def _outcome(orders: Collection[Document], document: Document) -> Exception | None:
     try:
         orders.insert_one(document)
-    except Exception as error:  # noqa: BLE001 - the same
+    except Exception as error:  # noqa: BLE001 - whatever it is, the request raises it
         return error
     return None
 

@@ -3,7 +3,7 @@
 import unicodedata
 
 MAX_LENGTH = 200
-# Control characters, line and paragraph separators, surrogates: they break the logs and files of other consumers.
+# Control characters, line and paragraph separators, surrogates: they break the logs and files of the events' consumers.
 _FORBIDDEN = frozenset({"Cc", "Zl", "Zp", "Cs"})
 # Format characters, spaces and combining marks: a name that contains nothing else is invisible.
 _INVISIBLE = frozenset({"Cf", "Zs", "Mn", "Me"})

@@ -53,7 +53,7 @@ class Outbox:
     def sweep(self, *, claim: str, limit: int) -> list[Document]:
         """Claim up to `limit` due orders under the unique name `claim`, and return them to be published.
 
-        A lost claim costs a delay of 30 s or a duplicate event, never an order.
+        If the process ends after a claim, that costs a delay of 30 s or a duplicate event, never an order.
         """
         now = self.now()
         ids = self.find_due(now, limit)
@@ -90,7 +90,7 @@ class Outbox:
             self.record_failure(order_id)
 
     def record_failure(self, order_id: str) -> None:
-        """Count a failure of this order alone. After 5 it becomes FAILED or, if MongoDB rejects that, is excluded."""
+        """Count a failure of this order only. After 5 it becomes FAILED or, if MongoDB rejects that, is excluded."""
         failures = self._failures.pop(order_id, 0) + 1
         if failures < MAX_FAILURES:
             if len(self._failures) < REJECTED_LIMIT:

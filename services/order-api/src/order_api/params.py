@@ -38,7 +38,10 @@ def reject_unless_with(required: str, params: Mapping[str, str], *names: str) ->
 
 
 def parse_number(params: Mapping[str, str], name: str, low: int, high: int, *, default: int) -> int:
-    """Return the whole number `name`, or `default` if it is absent; raise InvalidParameter."""
+    """Return the parameter `name` as a whole number from `low` to `high`; `default` if absent.
+
+    Raise InvalidParameter.
+    """
     text = params.get(name)
     if text is None:
         return default

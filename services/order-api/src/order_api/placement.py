@@ -37,9 +37,9 @@ class OrderPlacement:
     ) -> tuple[Document, bool]:
         """Return the order's document, and whether an earlier request placed it.
 
-        `sent` is the order before its text was normalized, if that differs. `traceparent` is the request's trace
-        context; the document stores the context of the span around the insert, which is the parent of every span that
-        sends the event.
+        `sent` is the order before its text was normalized: a replay may match either form. `traceparent` is the
+        request's trace context; the document stores the context of the span around the insert, which is the parent of
+        every span that sends the event.
 
         Raise StoreUnavailable (nothing was stored), OutcomeUnknown, or IdempotencyKeyReused.
         """
@@ -73,7 +73,11 @@ class OrderPlacement:
         return existing
 
     def _resolve_duplicate(self, record: Document, forms: Sequence[Order]) -> tuple[Document, bool]:
-        """Return the order that exists already: from an earlier request, or from the first attempt of this insert."""
+        """Return the order that exists already, and whether an earlier request placed it.
+
+        Otherwise the first attempt of this insert has stored it. Raise StoreUnavailable, OutcomeUnknown or
+        IdempotencyKeyReused.
+        """
         existing, unavailable = None, StoreUnavailable()
         try:
             existing = self.store.find_existing(record)

@@ -76,7 +76,7 @@ class EventPublisher:
         return len(self._producer)
 
     def publish(self, record: Document, claim: str | None = None) -> None:
-        """Pass the event of an order to the producer. On failure, the outbox entry stays and the outcome is kept."""
+        """Pass the event of an order to the producer; `pop_failed` or `pop_unpublishable` returns what fails."""
         sent = Sent(record["_id"], claim, None if claim else record["outbox"]["due"])
         try:
             traceparent = orders.traceparent_of(record)

@@ -123,7 +123,7 @@ class OutboxRelay:
             return
 
     def _process_delivery_reports(self, *, is_last: bool = False) -> None:
-        """Remove the outbox entries of delivered events, and release the claims of failed ones."""
+        """Pass delivered events to the removal and run it; release the claims of events that failed."""
         self._removal.add(self._publisher.pop_delivered())
         self._release([sent for sent in self._publisher.pop_failed() if sent.claim])
         self._removal.run(is_last=is_last)

@@ -1,8 +1,8 @@
 """Removes the outbox entries of delivered events.
 
 order-processor's update removes the entry too, usually a moment after the delivery. So an entry of the fast path is
-left to it. Only if the order is still PLACED shortly before the entry falls due, the entry is removed here. An entry
-that a sweep has claimed is removed at once.
+left to it, and removed here only if the order is still PLACED shortly before the entry falls due. An entry that a
+sweep has claimed is removed at once.
 """
 
 import time

@@ -15,7 +15,7 @@ PAGE_BYTES = 256 * 1024  # a page ends before the order that would make it large
 
 
 def to_placed(record: Document) -> PlacedOrder:
-    """Return the response to the POST that stored `record`, regardless of the order's current status."""
+    """Return the response to the POST that stored `record`, whatever the status is now; raise MalformedOrder."""
     return PlacedOrder(**_fields(record) | {"status": "PLACED"})
 
 
@@ -27,7 +27,7 @@ def to_details(record: Document) -> OrderDetails:
 
 
 def to_summary(record: Document) -> OrderSummary:
-    """Return the order as a list shows it, without its history."""
+    """Return the order as a list shows it, without its history; raise MalformedOrder."""
     return OrderSummary(**_fields(record), processed_at=record.get("processed_at"))
 
 

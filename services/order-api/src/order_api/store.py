@@ -116,8 +116,8 @@ class OrderStore:
     ) -> T:
         """Call `read` with an iterator over up to `limit` of a user's orders, newest first, after the order `after`.
 
-        Return what `read` returns. The orders have no history and come from a majority read, in small batches while
-        `read` iterates: orders that it does not consume are not fetched. Raise StoreUnavailable.
+        Return what `read` returns. The orders have no history and come from a majority read, in batches of
+        LIST_BATCH: each is fetched only when `read` needs it. Raise StoreUnavailable.
         """
         query: Document = {"userid": userid}
         if status is not None:

@@ -70,7 +70,7 @@ class DeadLetters:
                 errors[index] = error
 
         for index, record in records.items():
-            errors[index] = KafkaError(KafkaError._MSG_TIMED_OUT)  # replaced when the delivery report arrives
+            errors[index] = KafkaError(KafkaError._MSG_TIMED_OUT)  # stays if no delivery report arrives
             try:
                 producer.produce(DEAD_LETTER_TOPIC, on_delivery=partial(report, index), **record)
             except KafkaException as error:

@@ -117,7 +117,7 @@ class Handler:
                 record.disposition, record.result = Disposition.DONE, "duplicate"
             if state in ours:
                 self._count(transition, group[0])
-                if transition is FAIL and group[0].error:  # a technical failure; only the dead letter tells the cause
+                if transition is FAIL and group[0].error:  # a technical failure: a dead letter records the cause
                     group[0].disposition = Disposition.DEAD_LETTER
             self._metrics.consumed.labels("duplicate").inc(sum(record.result == "duplicate" for record in group))
 

@@ -1,4 +1,4 @@
-"""The settings of traces; they have the names from OpenTelemetry's specification, if it has such a setting."""
+"""The settings of traces; each has the name from OpenTelemetry's specification, if there is one."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,7 +43,7 @@ def ratio(text: str) -> float:
 
 @settings
 class TracingSettings:
-    """The collector of the spans, and the share of traces to record. Without an endpoint no spans are recorded."""
+    """The collector that gets the spans, and the share of traces to record. Without an endpoint no span is recorded."""
 
     otlp_endpoint: str = env(
         "OTEL_EXPORTER_OTLP_ENDPOINT",

@@ -12,7 +12,7 @@ from shared.http.app import HEADERS
 from shared.http.problem import CONTENT_TYPE, Problem, internal_error
 from shared.telemetry import log
 
-# by gunicorn's status, the status to send: 500 is gunicorn's internal error, 501 an unknown transfer coding
+# gunicorn's status → the status to send: 500 is gunicorn's internal error, 501 an unknown transfer coding
 STATUSES = {500: 503, 501: 400}
 _QUOTED = re.compile(r"""[:\s]*b?['"].*""", re.DOTALL)  # the part of a message in which gunicorn quotes the request
 _ADVICE = {

@@ -15,7 +15,7 @@ class JsonLogger(glogging.Logger):  # type: ignore[misc]
     """Replaces gunicorn's logger (`logger_class`)."""
 
     def setup(self, cfg: Any) -> None:
-        """Configure the log of the whole process: gunicorn calls this before its first line."""
+        """Configure the log of the whole process; gunicorn calls this before it logs anything."""
         super().setup(cfg)
         package: str = cfg.default_proc_name.partition(".")[0]  # the name is, for example, order_api.app:wsgi()
         log.configure(package.replace("_", "-"), cfg.loglevel)

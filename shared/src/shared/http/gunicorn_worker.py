@@ -49,7 +49,7 @@ class Connection:
         self._read_until = 0.0
 
     def recv(self, size: int) -> bytes:
-        """Return the next part of the request, for gunicorn's parser; raise TimeoutError."""
+        """Return the next part of the request, for gunicorn's parser; raise TimeoutError if it is late."""
         if time.monotonic() > self._read_until:
             raise TimeoutError("the request took too long to arrive")
         with _timeouts():

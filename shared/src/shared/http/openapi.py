@@ -61,11 +61,11 @@ MALFORMED_JSON = Cause("malformed-json", "Expecting value: line 1 column 1")
 MALFORMED_REQUEST = Cause("malformed-request", "Request body shorter than its Content-Length")
 CONTENT_TOO_LARGE = Cause("content-too-large", "The body is limited to 64 KiB.")
 NOT_JSON = Cause("unsupported-media-type", "Send the body as UTF-8 JSON with Content-Type: application/json")
-Errors = Mapping[int, tuple[str, Sequence[Cause]]]  # by status: the description and the causes
+Errors = Mapping[int, tuple[str, Sequence[Cause]]]  # status → description and causes
 
 
 def problem_responses(errors: Errors) -> dict[str, Any]:
-    """Return the `components.responses` for `refer_to`; the document must define PROBLEM_SCHEMA as `Problem`."""
+    """Return the `components.responses` that `refer_to` names; the document must define PROBLEM_SCHEMA as `Problem`."""
     return {f"Problem{status}": _problem_response(status, *error) for status, error in errors.items()}
 
 
@@ -129,7 +129,7 @@ def serve_document(app: Flask, document: dict[str, Any], *, prefix: str = "") ->
             "urls.primaryName": next(name for name, url in DOCUMENTS.items() if url == f"{prefix}/openapi.json"),
             "persistAuthorization": True,  # keep the token after a reload, and for the other document
             "validatorUrl": None,
-            "oauth2RedirectUrl": "",  # without a URL here, the page's script would contain the request's Host header
+            "oauth2RedirectUrl": "",  # by default the page's script would contain the request's Host header
         },
     )
 
@@ -149,7 +149,7 @@ def serve_document(app: Flask, document: dict[str, Any], *, prefix: str = "") ->
 
 
 def _finish(response: Response, inline_scripts: Sequence[str] = ()) -> Response:
-    """Let caches keep the response, and let the browser run only our script files and these inline scripts."""
+    """Let caches keep the response, and let the browser run only our script files and `inline_scripts`."""
     digests = (hashlib.sha256(script.encode()).digest() for script in inline_scripts)
     allowed = "".join(f" 'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     response.headers["Cache-Control"] = "public, max-age=300"

@@ -33,7 +33,7 @@ logger = log.get(__name__)
 class ProxyStatuses(Worker):
     """One thread that counts the responses of the proxy in front of this process.
 
-    Other datagrams are ignored. Datagrams that nginx sends while this process is down are not counted.
+    Datagrams in any other form are ignored. Datagrams that nginx sends while this process is down are not counted.
     """
 
     def __init__(self, address: tuple[str, int], registry: CollectorRegistry) -> None:

@@ -53,7 +53,7 @@ class WholeNumber(int):
 
     @classmethod
     def read(cls, digits: str) -> Self:
-        """Return the whole number that `digits`, such as `2.0`, stand for; it keeps this text."""
+        """Return the whole number that `digits`, such as `2.0`, stand for; the number keeps this text for printing."""
         number = cls(Decimal(digits))
         number._text = digits
         return number

@@ -1,1 +1,1 @@
-"""The order's document, its events and its changes of status; no other package knows the document's fields."""
+"""The order's document, its events and its changes of status. No other package of `shared` knows the document."""

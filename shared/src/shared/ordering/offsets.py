@@ -20,8 +20,8 @@ class Offsets:
     def position(self) -> int:
         """The offset before which the group has certainly handled everything.
 
-        It is the beginning if there is no committed offset, or one beyond the current end, which is left over from a
-        topic that was deleted.
+        It is `beginning` if no offset is committed, or if the committed one is beyond the current end: such an offset
+        is left over from a topic that was deleted.
         """
         committed = self.committed if self.committed is not None and self.committed <= self.end else 0
         return max(committed, self.beginning)
@@ -32,7 +32,7 @@ class Offsets:
         return self.end - self.position
 
 
-Reading = dict[int, Offsets]  # by partition
+Reading = dict[int, Offsets]  # partition → its offsets
 
 
 class GroupOffsets:

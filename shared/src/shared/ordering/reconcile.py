@@ -51,10 +51,10 @@ class _Pass:
 class Reconciler:
     """Runs one pass after the other, step by step. For one thread.
 
-    An order without outbox entry was published, so its event is in the topic, before the ends that are read after the
-    order. When the group has passed these ends in all partitions and the order is still PLACED without outbox entry,
-    its event is lost. `on_requeued` is called with the number of orders after each update, `on_stuck` with the number
-    of stuck orders at each pass.
+    The event of an order without outbox entry was published, so it is in the topic, before the ends that are read
+    after the order. When the group has passed these ends in all partitions and the order is still PLACED without outbox
+    entry, its event is lost. `on_requeued` is called with the number of orders after each update, `on_stuck` with the
+    number of stuck orders at the start of a pass, unless PASS_LIMIT other orders were read.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Reconciler:
         self._clock = clock
         self._pass: _Pass | None = None
         self._stuck_due = clock()
-        self.requeued = self.rejected = 0  # orders that the last complete pass requeued, or could not requeue
+        self.requeued = self.rejected = 0  # how many orders the last pass requeued, and how many it could not
 
     def step(self) -> Outcome:
         """Start a pass, or finish the current one if possible; after an error of MongoDB or Kafka call it again."""
@@ -95,7 +95,7 @@ class Reconciler:
         return Outcome.REQUEUED
 
     def _begin(self) -> _Pass:
-        """Read the orders. Stuck orders, requeued 5 times or more, are included only every 10 minutes."""
+        """Read the orders. Stuck orders, requeued 5 times or more, are added every 10 minutes at most."""
         ids = self._orders.without_outbox_entry(limit=PASS_LIMIT, stuck=False)
         if len(ids) < PASS_LIMIT:
             stuck = self._orders.without_outbox_entry(limit=PASS_LIMIT, stuck=True)

@@ -37,7 +37,7 @@ class State:
 class OrderTransitions:
     """Changes the collection `orders`: writes wait for the journals of a majority, and reads return only such writes.
 
-    Only `states` also returns orders without such a write. Every operation raises CircuitOpen or PyMongoError;
+    Only `states` also returns orders without such a write. Every operation may raise CircuitOpen or PyMongoError;
     `shared.mongo.is_document_error` recognizes the error of one document. Thread-safe.
     """
 
@@ -57,7 +57,7 @@ class OrderTransitions:
 
         A malformed document, which the usual update cannot change, must be passed alone: a second update, which also
         replaces fields of a wrong type, then changes it. If MongoDB rejects that update as well, the order is excluded
-        (see `outbox_entry`) and the error is raised.
+        if possible (see `outbox_entry`), and the error is raised.
         """
         try:
             return self._move(FAIL, ids, at=at, by=by, reason=reason, extra=outbox_entry.remove())
@@ -87,9 +87,9 @@ class OrderTransitions:
         return states
 
     def without_outbox_entry(self, *, limit: int, stuck: bool) -> list[str]:
-        """Return up to `limit` orders that are PLACED without outbox entry.
+        """Return the ids of up to `limit` orders that are PLACED without outbox entry.
 
-        With `stuck`, only orders that were requeued 5 times or more are returned; without, only the others.
+        With `stuck`, only orders that were requeued 5 times or more are returned; otherwise only the rest.
         """
         requeue_count: dict[str, Any] = {"$gte": STUCK_AFTER} if stuck else {"$not": {"$gte": STUCK_AFTER}}
         query = outbox_entry.PUBLISHED | {"rearmed": requeue_count}
@@ -121,7 +121,7 @@ class OrderTransitions:
             return self._orders.update_many(query, outbox_entry.restore() | extra).modified_count
 
     def _change_any_shape(self, order_id: str, condition: Document, update: list[Document]) -> int:
-        """Change one order by an aggregation pipeline; if MongoDB rejects that, exclude it and raise the error."""
+        """Change one order by an aggregation pipeline; if MongoDB rejects it, exclude the order and raise the error."""
         query = {"_id": order_id} | condition
         try:
             with self._breaker.guard():

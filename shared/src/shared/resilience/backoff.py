@@ -1,4 +1,4 @@
-"""Exponential back-off with jitter: the only place where the pause between two attempts is calculated."""
+"""Exponential back-off with jitter: the pause between two attempts. Only the outbox calculates it in MongoDB."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -58,8 +58,8 @@ class Breaker(CircuitBreakerListener):
     """The circuit breaker of one dependency. Thread-safe; processes share nothing.
 
     It opens after 5 failures in a row, or when at least half of 20 or more calls in 10 s failed. It stays open for 5 s,
-    then admits at most 3 concurrent probes, and closes on the first success. A probe without a result after 60 s is
-    dropped; otherwise a lost result would block the breaker forever.
+    then admits at most 3 concurrent probes, and closes on the first success. If all 3 probes are still without a result
+    60 s after the last one began, they are dropped: lost results must not block the breaker forever.
 
     One slow moment can make all calls in flight fail. So 5 failures in a row open the breaker only if the last of these
     calls began after the first of them had failed.
@@ -140,7 +140,7 @@ class Breaker(CircuitBreakerListener):
 
     @property
     def available(self) -> int:
-        """How many calls would be admitted now: unlimited while closed, 0 while open, then the free probes."""
+        """How many calls would be admitted now: unlimited while closed, 0 while open, otherwise the free probes."""
         with self._lock:
             self._drop_lost_probes()
             if self._machine.current_state == STATE_CLOSED:

@@ -14,7 +14,7 @@ logger = log.get(__name__)
 
 
 def watch(metrics: CertificateMetrics, files: Mapping[str, Path]) -> None:
-    """Export, for each name, the earliest expiry of a certificate in its PEM file, as Unix time.
+    """Export, for each name, the earliest expiry of a CA certificate in its PEM file, as Unix time.
 
     The file is read at each scrape, so a renewed one shows without a restart. A file that cannot be read, or contains
     no CA certificate, shows as 0, so that every expiry alert fires. The operating system's CA store is left out: at any

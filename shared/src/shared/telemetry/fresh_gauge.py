@@ -40,7 +40,7 @@ class FreshGauge(Collector):
         self.replace({(): value})
 
     def replace(self, values: Mapping[tuple[str, ...], float]) -> None:
-        """Replace all samples; `values` are keyed by the values of the labels."""
+        """Replace all samples; `values` maps the labels' values to the value of the sample."""
         with self._lock:
             self._values, self._read_at = dict(values), self._clock()
 

@@ -97,7 +97,7 @@ class LogThrottle:
         self._lock = threading.Lock()
 
     def log(self, write: Callable[..., object], event: str, kind: Hashable = None, /, **fields: object) -> None:
-        """Call `write(event, **fields)` with the field `suppressed`: how many lines were suppressed before this one.
+        """Call `write(event, **fields)` with the field `suppressed`: how many lines were suppressed since the last one.
 
         Lines with the same event and kind are throttled together; a suppressed line is only counted.
         """
@@ -106,7 +106,7 @@ class LogThrottle:
             write(event, **fields, suppressed=suppressed)
 
     def _allow(self, kind: Hashable) -> int | None:
-        """Return how many lines of `kind` were suppressed before this one, or None if this one is suppressed too."""
+        """Return how many lines of `kind` were suppressed since the last one, or None if this one is suppressed too."""
         with self._lock:
             now = self._clock()
             if now < self._next.get(kind, now):

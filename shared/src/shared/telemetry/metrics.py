@@ -47,7 +47,7 @@ class ProxyMetrics:
 
 
 class ResourceMetrics:
-    """How full the bounded resources of this process are: threads, places and queues."""
+    """How full the bounded resources of this process are: threads, slots for hashes and long polls, and queues."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._in_use = Gauge(

@@ -103,7 +103,7 @@ class OtlpRecorder:
 
 
 class QuietExporter(SpanExporter):
-    """Exports, and logs failures as one warning in 30 s. For the one thread of the batch processor."""
+    """Exports spans, and logs failures: at most one warning in 30 s. For the one thread of the batch processor."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter

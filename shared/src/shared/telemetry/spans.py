@@ -25,7 +25,7 @@ class Span(Protocol):
 
 
 class Recorder(Protocol):
-    """Records spans and exports them in the background; `otlp.OtlpRecorder` is the one in production."""
+    """Records spans and exports them in the background; the services use `otlp.OtlpRecorder`."""
 
     def start(
         self,

@@ -77,7 +77,7 @@ class Tracer:
     def span(
         self, name: str, kind: Kind, parent: str | None, attributes: Attributes | None = None
     ) -> AbstractContextManager[str | None]:
-        """Return a context manager: a span in the trace `parent`; it yields the context to pass on, recorded or not."""
+        """Return a context manager that yields the context to pass on; it is a span if `parent` is recorded."""
         return self.start(name, kind, parent, attributes) or nullcontext(parent)
 
     def close(self) -> None:
