@@ -68,7 +68,7 @@ def _save(page: Page, name: str, *, full_page: bool = False) -> None:
 
 
 def _place_some_orders(stack: dict[str, Any]) -> None:
-    """Place orders for the console to show; some become FAILED if `make run` has PROCESSOR_REFUSED_ITEMS=anvil."""
+    """Place orders for the console to show; some become FAILED if it runs with PROCESSOR_REFUSED_ITEMS=anvil."""
     name, password = f"ada-{secrets.token_hex(2)}", secrets.token_urlsafe(16)
     context = ssl.create_default_context(cafile=stack["ca"])
     with httpx.Client(base_url=stack["base_url"], verify=context, timeout=30) as client:

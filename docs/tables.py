@@ -35,7 +35,7 @@ def settings_table() -> str:
 
 
 def metrics_table() -> str:
-    """Return the table of metrics: the name, type and help text of each, and which services export it."""
+    """Return the table of metrics: name, type, help text and who exports it: a service, `several` or `all`."""
     lines = ["| metric | type | what | exported by |", "|---|---|---|---|"]
     for owner, module in _metrics_modules().items():
         for group in vars(module).values():
@@ -63,8 +63,8 @@ def _rows(registry: CollectorRegistry, owner: str) -> list[str]:
     ]
 
 
-# By the name in the markers `<!-- name -->` and `<!-- /name -->`: the function that returns the table between them, and
-# the document.
+# By the name in the markers `<!-- name -->` and `<!-- /name -->`: the function that returns the table between the
+# markers, and the document that contains them.
 TABLES = {
     "settings": (settings_table, ROOT / "README.md"),
     "metrics": (metrics_table, ROOT / "docs/observability.md"),

@@ -1,4 +1,7 @@
-"""Fixtures with real servers: each stack has its own folder and ports, starts when first used, and stops at the end."""
+"""Fixtures with real servers.
+
+Each stack has its own folder and ports. It starts when it is first used, and stops after the last test.
+"""
 
 import signal
 from collections.abc import Iterator
@@ -20,7 +23,7 @@ hypothesis.settings.load_profile("patient")
 
 
 def pytest_configure() -> None:
-    """Stop on SIGTERM as on Ctrl-C: the fixtures end what they started, also stacks in a process group of their own."""
+    """Stop on SIGTERM as on Ctrl-C, so that the fixtures end what they started, even in other process groups."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 

@@ -34,7 +34,7 @@ NOT_IN_IMAGES = {*TEST_TOOLS, "aiohttp", "httpx"}
 
 
 @pytest.mark.parametrize("service", LOCKS)
-def test_service_lock_holds_only_its_own_dependencies(service: str) -> None:
+def test_service_lock_has_required_and_no_forbidden_packages(service: str) -> None:
     text = (ROOT / f"locks/{service}.txt").read_text(encoding="utf-8")
     locked = set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
 

@@ -41,7 +41,7 @@ DOMAIN = (
     "shared/usernames.py",
 )
 WIRING = {"wsgi", "create_app", "main", "run"}
-# The only modules that may read environment variables.
+# The services' modules that may read environment variables; READS_ENVIRONMENT adds the other modules.
 ENTRY_POINTS = {
     f"{path.parent.name}/{path.name}"
     for path in ROOT.glob("services/*/src/*/*.py")
@@ -110,7 +110,7 @@ def test_only_one_module_imports_opentelemetry() -> None:
     assert users == {"shared/telemetry/otlp.py"}
 
 
-def test_only_apis_shared_http_and_the_console_import_flask() -> None:
+def test_only_apis_shared_and_the_console_import_flask() -> None:
     users = {name(p) for p in SOURCES if any(m.partition(".")[0] == "flask" for m in imports(p))}
 
     assert {user.partition("/")[0] for user in users} == {"shared", "auth_api", "order_api", "retail_cli"}
@@ -118,7 +118,7 @@ def test_only_apis_shared_http_and_the_console_import_flask() -> None:
 
 
 def test_no_service_imports_another() -> None:
-    """The load generator is an exception, because it is a command of `retail`."""
+    """The one exception: the load generator is a command of `retail`, so it imports `retail_cli`."""
     services = {"auth_api", "order_api", "order_processor", "local_stack", "retail_cli", "load_generator"}
     crossings = {
         (owner, other)
@@ -154,9 +154,9 @@ def test_rest_of_shared_does_not_import_shared_ordering() -> None:
 
 
 def test_modules_have_no_import_cycle() -> None:
-    """There is no import cycle.
+    """Modules that import none of the remaining ones are removed until none is left.
 
-    Modules that import none of the remaining ones are removed repeatedly; what remains is a cycle or leads to one.
+    A cycle would remain, together with the modules that import it.
     """
     modules = {name(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in SOURCES}
     graph = {
@@ -169,7 +169,7 @@ def test_modules_have_no_import_cycle() -> None:
     assert graph == {}
 
 
-def test_only_entry_points_read_the_environment() -> None:
+def test_only_listed_modules_read_the_environment() -> None:
     users = {name(p) for p in SOURCES if "os.environ" in p.read_text() or "getenv" in p.read_text()}
 
     assert {user for user in users if not user.startswith("local_stack/")} == READS_ENVIRONMENT

@@ -1,4 +1,4 @@
-"""Attacks on two real proxies: that of the one-machine stack, and an nginx with the chart's configuration.
+"""Attacks on two real proxies: that of the local stack, and an nginx with the chart's configuration.
 
 Real services run behind each proxy. The tests run only by `make test-abuse`, which sets ABUSE_TESTS. The output ends
 with a table of how each attack affected a normal user; with ABUSE_ROUNDS=5, it shows the medians of five rounds.
@@ -40,7 +40,7 @@ class Measurement:
     p99: float
 
 
-_measurements: defaultdict[tuple[str, str], list[Measurement]] = defaultdict(list)  # by names of test and proxy
+_measurements: defaultdict[tuple[str, str], list[Measurement]] = defaultdict(list)  # by test name and proxy
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -28,10 +28,10 @@ def resident_bytes(pid: int) -> int:
 
 
 @pytest.mark.parametrize("act", [QuietUser.register_friend, QuietUser.log_in], ids=lambda act: act.__name__)
-def test_others_are_served_during_one_clients_flood_of_registrations(
+def test_others_are_served_while_one_client_floods_registrations(
     attack: Callable[..., Outcome], site: Site, act: Callable[[QuietUser], httpx.Response]
 ) -> None:
-    """Eight connections register the same taken name without pause; each request costs a password hash."""
+    """Eight connections register one taken name without pause; up to the limit, each request costs a password hash."""
     body = json.dumps({"username": site.quiet.name, "password": "a long password"})
     register = (
         "POST /api/users HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -69,10 +69,12 @@ def new_key(stack: Stack) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("new_key")
-def test_tokens_stay_valid_in_a_rotation_despite_forged_tokens(attack: Callable[..., Outcome], site: Site) -> None:
+def test_tokens_are_accepted_during_key_rotation_despite_forged_tokens(
+    attack: Callable[..., Outcome], site: Site
+) -> None:
     """Forged tokens with an unknown key id use up the one key fetch that order-api makes in 30 s.
 
-    New tokens stay valid, because auth-api publishes a new key first and signs with it later.
+    New tokens are accepted, because auth-api publishes a new key first and signs with it later.
     """
     header = base64.urlsafe_b64encode(b'{"alg":"EdDSA","typ":"at+jwt","kid":"made-up"}').rstrip(b"=").decode()
     forged = (

@@ -22,7 +22,7 @@ def greedy(site: Site) -> Iterator[Customer]:
 
 
 def order_of(user: Customer) -> str:
-    """Return a raw HTTP request that places an order of `user`."""
+    """Return a raw HTTP request that places an order for `user`."""
     body = json.dumps({"userid": user.name, **ORDER})
     return (
         f"POST /order HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {user.token}\r\n"
@@ -30,13 +30,13 @@ def order_of(user: Customer) -> str:
     )
 
 
-def test_one_users_flood_of_orders_is_limited(attack: Callable[..., Outcome], greedy: Customer) -> None:
+def test_flood_of_orders_by_one_user_is_limited(attack: Callable[..., Outcome], greedy: Customer) -> None:
     outcome = attack(connections=64, then=order_of(greedy))
 
     assert outcome.statuses() == {200, 429}
 
 
-def test_one_users_flood_of_reads_is_limited(attack: Callable[..., Outcome], greedy: Customer) -> None:
+def test_flood_of_reads_by_one_user_is_limited(attack: Callable[..., Outcome], greedy: Customer) -> None:
     read = (
         f"GET /orderdetails?userid={greedy.name} HTTP/1.1\r\nHost: localhost\r\n"
         f"Authorization: Bearer {greedy.token}\r\n\r\n"
@@ -67,7 +67,7 @@ def test_proxy_limits_a_flood_of_requests_without_token(attack: Callable[..., Ou
     assert outcome.ends["401"] <= 100 + 20 * 10  # the default burst, and 20 per second for at most 10 s
 
 
-def test_registrations_with_a_bearer_header_are_limited_too(attack: Callable[..., Outcome], site: Site) -> None:
+def test_registrations_with_a_bearer_header_are_limited(attack: Callable[..., Outcome], site: Site) -> None:
     body = '{"username": "!", "password": "x"}'
     register = (
         "POST /api/users HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\n"
@@ -90,8 +90,8 @@ def test_flood_of_logins_is_limited(attack: Callable[..., Outcome], site: Site) 
     assert outcome.statuses() <= {401, 429, 503}  # 503: too many passwords to hash at once
 
 
-def test_client_that_reads_no_responses_is_limited(attack: Callable[..., Outcome]) -> None:
-    """Each of 300 connections sends 20 requests every 0.2 s and reads no response."""
+def test_clients_that_pipeline_requests_and_disconnect_do_not_block_others(attack: Callable[..., Outcome]) -> None:
+    """Each of 300 connections sends 20 requests every 0.2 s until a response arrives, and is then reopened."""
     outcome = attack(connections=300, first=BAD_TOKEN * 20, then=BAD_TOKEN * 20, every=0.2)
 
     assert outcome.statuses() <= {401, 429}

@@ -24,7 +24,7 @@ def test_too_many_slow_bodies_of_one_address_are_rejected(attack: Callable[..., 
     assert outcome.statuses() == {429}
 
 
-def test_too_many_bodies_slowing_after_60_kb_are_rejected(attack: Callable[..., Outcome]) -> None:
+def test_too_many_bodies_that_slow_down_after_60_kb_are_rejected(attack: Callable[..., Outcome]) -> None:
     outcome = attack(connections=500, first=HEAD + "x" * 60_000, then="x", every=1.5, seconds=4)
 
     assert outcome.ends["429"] >= 500 - PER_ADDRESS

@@ -1,4 +1,4 @@
-"""Spoofed headers change no identity, limit, link or log line."""
+"""Hostile headers change no identity, login limit, Location or log line; unsupported methods return 405."""
 
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def both(tmp_path: Path) -> BothApis:
 
 
 def stripped(answer: Any) -> Any:
-    """Return the status and headers of a response, without the headers that differ between two requests."""
+    """Return the status and headers of a response, without the headers that can differ for identical requests."""
     varying = {"X-Request-ID", "ETag", "Location", "Date"}
     headers = {name: value for name, value in answer.headers if name not in varying}
     return answer.status_code, headers
@@ -87,7 +87,7 @@ def test_spoofed_headers_do_not_change_an_orders_owner_or_location(both: BothApi
 
 @pytest.mark.parametrize("header", ["X-Real-IP", "X-Client-IP", "Forwarded", "True-Client-IP", "X-Forwarded-For"])
 def test_spoofed_address_does_not_bypass_the_login_throttle(both: BothApis, header: str) -> None:
-    """The proxy's own entry in X-Forwarded-For is the last one; entries that the client wrote are ignored."""
+    """Only the last entry of X-Forwarded-For counts, because the proxy adds it; a client can write all the rest."""
     answers = []
     for number in range(12):
         spoofed = f"203.0.113.{number}"
@@ -133,7 +133,7 @@ def test_unsupported_methods_return_405_with_allow(both: BothApis, method: str) 
         assert answer.headers["Allow"] == "POST"
 
 
-def test_no_response_has_cors_headers(both: BothApis) -> None:
+def test_login_responses_have_security_headers_and_no_cors_headers(both: BothApis) -> None:
     headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
     for answer in (both.auth.token("alice"), both.auth.client.get("/api/token", headers=headers | basic("alice", "x"))):
         assert not any(name.startswith("Access-Control-") for name, _ in answer.headers)

@@ -65,7 +65,7 @@ ALL: list[Any] = [*STRUCTURES, *TEXTS]
 class Watched(BothApis):
     """Both services, with an order of alice that mallory tries to read.
 
-    A test fails if a store is called with a value that is not plain, such as an object.
+    A test fails if a lookup or a registration in a store is called with a JSON object or array.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -123,7 +123,7 @@ def test_operator_object_in_an_order_returns_422(both: Watched, field: str) -> N
 
 
 @pytest.mark.parametrize("field", ["userid", "cost", "currency", "quantity", "price"])
-def test_injection_text_in_a_typed_order_field_is_rejected(both: Watched, field: str) -> None:
+def test_injection_text_in_order_field_with_fixed_format_is_rejected(both: Watched, field: str) -> None:
     for payload in TEXTS:
         line: dict[str, Any] = {"item": "apple", "quantity": 1, "price": "12.50"}
         body = order(userid="mallory", orderitems=[line])
@@ -179,7 +179,7 @@ def test_injection_payload_as_wait_parameter_returns_400(both: Watched) -> None:
         assert_rejected(both.as_mallory("GET", f"/orderdetails?orderid={both.order_id}&wait={quote(text)}"), 400)
 
 
-def test_injection_payload_as_idempotency_key_is_a_key_or_rejected(both: Watched) -> None:
+def test_injection_payload_as_idempotency_key_returns_no_foreign_order(both: Watched) -> None:
     for payload in ALL:
         text = payload if isinstance(payload, str) else json.dumps(payload)
         if not text.isascii() or set(text) & set("\r\n"):

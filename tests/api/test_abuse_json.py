@@ -1,4 +1,4 @@
-"""Malformed bodies at every endpoint that accepts one get a clear 4xx response, never an internal error."""
+"""At every endpoint with a JSON body, a malformed body gets a 4xx problem document, never an internal error."""
 
 import gzip
 import json
@@ -134,7 +134,7 @@ def test_valid_body_with_one_flaw_is_rejected(both: BothApis, target: Target, tw
 
 
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
-def test_json_without_its_content_type_returns_415(both: BothApis, target: Target, content_type: str) -> None:
+def test_json_with_wrong_content_type_returns_415(both: BothApis, target: Target, content_type: str) -> None:
     assert_rejected(both.send(target, good(target), content_type), 415)
 
 

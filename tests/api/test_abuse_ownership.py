@@ -1,4 +1,4 @@
-"""For an order of another user, responses are identical to those for an unknown order."""
+"""Users cannot place or read orders of others; a read of one gets the same response as for an unknown order."""
 
 from itertools import product
 from pathlib import Path
@@ -23,7 +23,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> OrderService:
 
 @pytest.fixture(scope="module")
 def placed(service: OrderService) -> dict[str, list[Any]]:
-    """For each user: the bodies of the responses to the orders that the user placed."""
+    """For each user: the response body of each order that the user placed."""
     return {
         user: [service.place(order(userid=user), user=user, key=f"{user}-{n}").get_json() for n in range(ORDERS_EACH)]
         for user in USERS
@@ -82,7 +82,7 @@ def test_lists_of_other_and_unknown_users_return_the_same_403(
     assert len({answer.data for answer in answers}) == 1
 
 
-def test_foreign_cursor_shows_no_foreign_orders(service: OrderService, placed: dict[str, list[Any]]) -> None:
+def test_cursor_of_another_user_shows_none_of_their_orders(service: OrderService, placed: dict[str, list[Any]]) -> None:
     cursor = service.read("?userid=user1&limit=1", user="user1").get_json()["next_cursor"]
     page = service.read(f"?userid=user0&cursor={cursor}", user="user0").get_json()
 

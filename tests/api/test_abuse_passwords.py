@@ -58,7 +58,7 @@ def test_new_password_of_wrong_length_returns_422_without_hashing(
     hashed.assert_not_called()
 
 
-def test_password_of_a_megabyte_returns_413(auth: AuthService) -> None:
+def test_registration_with_password_of_a_megabyte_returns_413(auth: AuthService) -> None:
     assert_rejected(auth.register("alice", "x" * 2**20), 413)
 
 
@@ -82,7 +82,7 @@ def test_password_is_case_sensitive(auth: AuthService) -> None:
 
 
 class SlowPasswords(Passwords):
-    """A hash function that waits until the test releases it; `most` is the highest number of hashes in progress."""
+    """Passwords whose `verify` waits until `go` is set; `most` is the highest number of concurrent calls of it."""
 
     def __init__(self) -> None:
         super().__init__(**CHEAP)
@@ -104,7 +104,7 @@ class SlowPasswords(Passwords):
 
 
 def test_logins_beyond_hash_slots_and_waiters_return_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 100 parallel logins, two compute a hash at a time, which bounds the memory, and WAITERS more wait."""
+    """Of 100 parallel logins, two compute a hash at a time, to bound the memory, and WAITERS more wait for a slot."""
     write_key(tmp_path, "k1")
     passwords = SlowPasswords()
     auth = AuthService(tmp_path, passwords=passwords)

@@ -43,7 +43,7 @@ def part(value: Any) -> str:
 
 
 def signed(server: FakeJwksServer, header: Any, payload: Any, key: Ed25519PrivateKey | None = None) -> str:
-    """Sign any header and payload, also invalid ones that libraries refuse to sign."""
+    """Return a token with any header and payload, even ones that libraries refuse to sign; `key` replaces k1."""
     signing_input = f"{part(header)}.{part(payload)}"
     return f"{signing_input}.{part((key or server.private['k1']).sign(signing_input.encode()))}"
 
@@ -71,7 +71,7 @@ def hmac_with_public_key(encoding: Encoding, form: PublicFormat) -> Forge:
 
 
 def with_attackers_key(**header: Any) -> Forge:
-    """Forge a token signed with the attacker's own key.
+    """Return a function that forges a token signed with the attacker's own key.
 
     `header` adds or replaces fields of the header; the value "jwk" stands for the attacker's public key.
     """
@@ -206,7 +206,7 @@ def test_hostile_token_returns_401_with_challenge(both: BothApis, forge: Forge, 
 
 
 @pytest.mark.parametrize("place", ["query", "body", "cookie", "basic", "x-header"])
-def test_token_outside_the_authorization_header_is_ignored(both: BothApis, place: str) -> None:
+def test_token_not_sent_as_bearer_authorization_is_ignored(both: BothApis, place: str) -> None:
     token = both.orders.server.token("alice")
     client = both.orders.client
     if place == "cookie":

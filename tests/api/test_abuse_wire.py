@@ -1,4 +1,4 @@
-"""Raw requests that no client library sends, to auth-api under gunicorn."""
+"""Raw HTTP requests, most of them malformed, to auth-api under gunicorn."""
 
 import json
 import os
@@ -46,7 +46,7 @@ class Server(NamedTuple):
     log: Path
 
     def send(self, request: bytes) -> int:
-        """Send a request; return the status of the problem document, or 0 if there is no response."""
+        """Send a request; return the status of the response, which must be a problem document, or 0 without one."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
             connection.sendall(request)
             answer = b""
@@ -135,7 +135,7 @@ def test_header_name_with_underscore_returns_400(server: Server, name: bytes) ->
 
 
 @pytest.mark.parametrize("name", ["Idempotency-Key", "authorization", "Content-Type", "Content-Length"])
-def test_repeated_header_line_returns_400(server: Server, name: str) -> None:
+def test_repeated_header_that_must_be_single_returns_400(server: Server, name: str) -> None:
     value = "0" if name == "Content-Length" else "same"
     lines = f"{name}: {value}\r\n".encode()
 
@@ -147,7 +147,7 @@ def test_header_value_with_a_comma_is_accepted(server: Server) -> None:
     assert server.send(ACCEPTED + b"Idempotency-Key: a,b\r\n\r\n") == 404
 
 
-def test_scheme_headers_are_ignored(server: Server) -> None:
+def test_contradictory_scheme_headers_are_ignored(server: Server) -> None:
     claims = b"X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: off\r\nX-Forwarded-Protocol: http\r\n"
 
     assert server.send(ACCEPTED + claims + b"\r\n") == 404

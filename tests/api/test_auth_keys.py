@@ -50,7 +50,7 @@ def test_new_key_is_published_immediately_and_signs_after_cache_expiry(auth: Aut
     assert claims(auth, former)["sub"] == claims(auth, latter)["sub"] == "alice"
 
 
-def test_new_replica_uses_the_recorded_first_publication_of_a_key(auth: AuthService) -> None:
+def test_new_replica_uses_the_recorded_publication_time_of_a_key(auth: AuthService) -> None:
     write_key(auth.folder, "b")
     later(auth, 1)
     auth.clock.advance(seconds=CACHE_SECONDS)
@@ -58,7 +58,7 @@ def test_new_replica_uses_the_recorded_first_publication_of_a_key(auth: AuthServ
     assert kid_of_a_new_token(auth.replica()) == "b"
 
 
-def test_revoked_key_is_withdrawn_and_the_next_signs_immediately(auth: AuthService) -> None:
+def test_revoked_key_is_withdrawn_and_the_next_signs_without_waiting(auth: AuthService) -> None:
     write_key(auth.folder, "b")
     later(auth, 1)
     assert auth.key_records is not None
@@ -80,7 +80,7 @@ def test_no_key_is_used_or_published_when_all_are_revoked(auth: AuthService) -> 
 
 def test_order_api_rejects_tokens_after_the_only_key_is_revoked(tmp_path: Path) -> None:
     both = BothApis(tmp_path)
-    both.auth.clock.now = datetime.now(UTC)  # flask-jwt-extended checks expiry by the system's clock
+    both.auth.clock.now = datetime.now(UTC)  # flask-jwt-extended checks the expiry against the system's clock
     both.auth = both.auth.replica()
     token = {"Authorization": f"Bearer {both.auth.token().get_json()['access_token']}"}
 
@@ -116,7 +116,7 @@ def test_public_keys_are_cacheable(auth: AuthService) -> None:
     assert (again.status_code, again.data) == (304, b"")
 
 
-def test_endpoints_return_503_until_a_key_exists(tmp_path: Path) -> None:
+def test_login_and_public_keys_return_503_until_a_key_exists(tmp_path: Path) -> None:
     auth = AuthService(tmp_path, passwords=Passwords(**CHEAP))
     auth.register()
     answers = [auth.token(), auth.client.get("/.well-known/jwks.json")]

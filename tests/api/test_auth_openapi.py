@@ -52,7 +52,7 @@ def test_every_example_matches_its_schema() -> None:
         openapi.check(DOCUMENT, schema, value)
 
 
-def test_requests_with_the_documented_examples_succeed(auth: AuthService) -> None:
+def test_registration_with_the_documented_example_succeeds(auth: AuthService) -> None:
     body = DOCUMENT["paths"]["/api/users"]["post"]["requestBody"]["content"]["application/json"]["example"]
 
     assert auth.register(body["username"], body["password"]).status_code == 201
@@ -87,7 +87,7 @@ def test_registration_schema_and_rules_accept_the_same_values(name: str, passwor
     assert validator.is_valid({"username": name, "password": password}) is taken
 
 
-def test_document_declares_every_response_to_a_registration(auth: AuthService) -> None:
+def test_document_declares_the_responses_to_a_registration(auth: AuthService) -> None:
     answers = [auth.register(), auth.register(), auth.register("bob", "short"), auth.client.post("/api/users")]
     answers += [
         auth.client.post("/api/users", data=b"{", content_type="application/json"),
@@ -101,7 +101,7 @@ def test_document_declares_every_response_to_a_registration(auth: AuthService) -
         hold(answer, "/api/users", "post")
 
 
-def test_document_declares_every_response_to_a_login(auth: AuthService) -> None:
+def test_document_declares_the_responses_to_a_login(auth: AuthService) -> None:
     auth.register()
     answers = [auth.token(), *(auth.token(password=f"wrong guess {n}") for n in range(11))]
     auth.users.error = StoreUnavailable()
@@ -112,7 +112,7 @@ def test_document_declares_every_response_to_a_login(auth: AuthService) -> None:
         hold(answer, "/api/token", "get")
 
 
-def test_document_declares_every_response_of_the_key_endpoint(auth: AuthService, tmp_path: Path) -> None:
+def test_document_declares_the_responses_of_the_key_endpoint(auth: AuthService, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     answer = auth.client.get("/.well-known/jwks.json")
     answers = [

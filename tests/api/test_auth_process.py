@@ -1,4 +1,4 @@
-"""auth-api under gunicorn, as in production, while MongoDB is down."""
+"""The complete application that gunicorn loads for auth-api, in the test process, while MongoDB is down."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""GET /api/token."""
+"""Logins: GET /api/token."""
 
 import base64
 from datetime import UTC, datetime
@@ -142,7 +142,7 @@ def test_login_limit_is_per_address_and_expires(auth: AuthService) -> None:
     assert auth.token().status_code == 200
 
 
-def test_successful_logins_are_never_limited(auth: AuthService) -> None:
+def test_successful_logins_do_not_count_toward_the_limit(auth: AuthService) -> None:
     assert {auth.token().status_code for _ in range(30)} == {200}
 
 
@@ -177,7 +177,7 @@ def test_login_succeeds_even_if_its_attempt_cannot_be_removed(
     assert auth.token().status_code == 200
 
 
-def test_login_replaces_a_hash_with_old_parameters(auth: AuthService) -> None:
+def test_login_replaces_a_hash_that_has_old_parameters(auth: AuthService) -> None:
     auth.users.hashes["alice"] = Passwords(memory_kib=16, passes=1).hash(PASSWORD)
 
     assert auth.token().status_code == 200
@@ -210,7 +210,7 @@ def test_login_with_an_unusable_stored_hash_costs_one_hash(auth: AuthService, mo
     assert hashed.call_count == 1
 
 
-def test_wrong_password_does_not_replace_the_hash(auth: AuthService) -> None:
+def test_wrong_password_does_not_replace_an_outdated_hash(auth: AuthService) -> None:
     auth.users.hashes["alice"] = former = Passwords(memory_kib=16, passes=1).hash(PASSWORD)
     auth.token(password="another password")
 

@@ -1,4 +1,4 @@
-"""POST /api/users."""
+"""Registrations: POST /api/users."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -144,8 +144,8 @@ def test_registration_succeeds_even_if_its_address_cannot_be_recorded(
     assert auth.register("bob").status_code == 201
 
 
-def test_address_that_occupies_half_of_the_registration_slots_gets_429(auth: AuthService) -> None:
-    """One address can occupy at most half of the slots, so a registration from another address still succeeds."""
+def test_address_that_occupies_half_of_the_registration_places_gets_429(auth: AuthService) -> None:
+    """The places are the slots and the waiting places; the other half remains for other addresses."""
     release = threading.Event()
     hash_password = auth.passwords.hash
 

@@ -22,7 +22,7 @@ REQUESTS = {
 
 
 def answer(port: int, request: str) -> bytes:
-    """Return all bytes that the server sends until it closes the connection; empty if it refuses or resets it."""
+    """Return all bytes until the server closes the connection, or none if the connection is refused or reset."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
             connection.sendall(request.encode())

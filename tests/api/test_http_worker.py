@@ -106,7 +106,7 @@ def test_client_that_sends_a_byte_at_a_time_is_disconnected(server: WorkerServer
     assert server.is_serving()
 
 
-def test_client_that_reads_nothing_does_not_occupy_a_thread(server: WorkerServer) -> None:
+def test_thread_becomes_free_although_its_client_reads_nothing(server: WorkerServer) -> None:
     with ExitStack() as ends:
         for _ in range(THREADS):
             client = ends.enter_context(server.client())

@@ -17,7 +17,7 @@ def service(tmp_path: Path) -> OrderService:
     return OrderService(tmp_path)
 
 
-def test_replay_returns_the_first_response_of_a_processed_order(service: OrderService) -> None:
+def test_replay_of_a_processed_order_returns_the_first_response(service: OrderService) -> None:
     first = service.place(key="k")
     processed = {"$set": {"status": "PROCESSED", "version": 2}, "$unset": {"outbox": ""}}
     service.change(first.json["orderid"], processed)
@@ -138,7 +138,7 @@ def test_uncommitted_duplicate_id_returns_outcome_unknown(service: OrderService)
 
 
 def test_parallel_requests_with_one_key_make_one_order(service: OrderService, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.store.OPERATION_SECONDS", 60.0)  # a slow machine must not exceed the limit
+    monkeypatch.setattr("shared.store.OPERATION_SECONDS", 60.0)  # so that no operation times out on a slow machine
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: service.place(key="k"), range(40)))
 

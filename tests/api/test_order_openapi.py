@@ -62,7 +62,7 @@ def test_requests_with_the_documented_examples_succeed(service: OrderService, do
     assert defaults == []
 
 
-def test_document_declares_the_type_of_every_problem(service: OrderService, document: Schema) -> None:
+def test_document_declares_the_type_of_each_returned_problem(service: OrderService, document: Schema) -> None:
     answers = [
         ("/order", "post", service.place(order(cost=-1))),
         ("/order", "post", service.place(order(currency="XYZ"))),
@@ -172,7 +172,7 @@ def test_document_reflects_token_and_currency_settings(tmp_path: Path, document:
     assert currency["oneOf"][0]["enum"] == ["EUR", "USD"]
 
 
-def test_docs_page_loads_no_foreign_assets(service: OrderService) -> None:
+def test_docs_page_loads_nothing_from_other_hosts(service: OrderService) -> None:
     page = service.client.get("/docs/")
 
     assert page.status_code == 200
@@ -183,7 +183,7 @@ def test_docs_page_loads_no_foreign_assets(service: OrderService) -> None:
     assert page.headers["Cache-Control"] == "public, max-age=300"
 
 
-def test_docs_page_runs_the_login_script(service: OrderService) -> None:
+def test_docs_page_includes_the_login_script(service: OrderService) -> None:
     assert b'<script src="/docs/login.js"></script>' in service.client.get("/docs/").data
     script = service.client.get("/docs/login.js")
 

@@ -1,4 +1,4 @@
-"""POST /order through the Flask client."""
+"""POST /order through Flask's test client."""
 
 import json
 from pathlib import Path
@@ -146,7 +146,7 @@ def test_order_for_another_user_returns_403(service: OrderService) -> None:
     assert not service.documents
 
 
-def test_wrong_sum_of_prices_returns_422_with_both_amounts(service: OrderService) -> None:
+def test_cost_that_differs_from_the_sum_of_prices_returns_422(service: OrderService) -> None:
     items = [{"item": "apple", "quantity": 3, "price": "1.10"}, {"item": "pear", "price": 1}]
     rejected = service.place(order(cost=4, orderitems=items))
     accepted = service.place(order(cost="4.30", orderitems=items))

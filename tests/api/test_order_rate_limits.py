@@ -1,4 +1,4 @@
-"""Rate limits per user or address: above a limit, order-api returns 429 without using MongoDB."""
+"""Rate limits: orders per user (in open mode per address), reads per user, and invalid tokens per address."""
 
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def test_invalid_tokens_of_one_ipv6_network_are_limited(service: OrderService) -
     assert ask(service, "bad.4.token", address="2001:db8:1:2::1").status_code == 401
 
 
-def test_valid_token_is_served_despite_invalid_tokens_from_its_address(service: OrderService) -> None:
+def test_cached_token_is_served_despite_invalid_tokens_from_its_address(service: OrderService) -> None:
     token = service.server.token("alice")
     assert ask(service, token).status_code == 404
     for n in range(4):

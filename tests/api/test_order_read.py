@@ -1,4 +1,4 @@
-"""GET /orderdetails through the Flask client."""
+"""GET /orderdetails through Flask's test client."""
 
 import json
 from pathlib import Path

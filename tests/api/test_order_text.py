@@ -89,7 +89,7 @@ def test_invalid_item_name_returns_422(service: OrderService, item: str, message
     assert not service.documents
 
 
-def test_spellings_of_one_name_are_the_same_order(service: OrderService) -> None:
+def test_different_spelling_of_an_item_name_is_a_replay(service: OrderService) -> None:
     first = service.place(order(orderitems=["Caf\u00e9"]), key="k")
     again = service.place(order(orderitems=[" Cafe\u0301 "]), key="k")
 

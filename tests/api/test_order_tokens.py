@@ -64,7 +64,7 @@ def test_missing_token_returns_401_with_challenge(service: OrderService, authori
         {"typ": "JWT"},
     ],
 )
-def test_token_with_a_wrong_claim_returns_401(service: OrderService, changes: dict[str, Any]) -> None:
+def test_token_with_wrong_or_missing_claim_returns_401(service: OrderService, changes: dict[str, Any]) -> None:
     answer = ask(service, f"Bearer {service.server.token('alice', **changes)}")
 
     assert answer.status_code == 401
@@ -121,7 +121,7 @@ def test_keys_are_kept_while_auth_api_is_down(service: OrderService) -> None:
     assert ask(service, f"Bearer {service.server.token('alice')}").status_code == 200
 
 
-def test_token_of_an_unfetchable_new_key_returns_503(service: OrderService) -> None:
+def test_token_returns_503_while_its_new_key_cannot_be_fetched(service: OrderService) -> None:
     service.server.rotate("k2")
     service.server.is_up = False
     answer = ask(service, f"Bearer {service.server.token('alice', 'k2')}")

@@ -52,7 +52,7 @@ def test_trace_of_a_trusted_client_is_continued(tmp_path: Path, recorder: FakeRe
     assert trace_id(service.documents[order_id]["traceparent"]) == trace_id(CLIENT)
 
 
-def test_unrecorded_order_keeps_a_trace_id_and_creates_no_span(tmp_path: Path, recorder: FakeRecorder) -> None:
+def test_unrecorded_order_has_a_trace_id_and_creates_no_span(tmp_path: Path, recorder: FakeRecorder) -> None:
     service = traced(tmp_path, recorder, ratio=0.0)
     order_id = service.place(traceparent=CLIENT).get_json()["orderid"]
 

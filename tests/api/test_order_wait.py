@@ -1,4 +1,4 @@
-"""GET /orderdetails with `wait`: long polling through the Flask client."""
+"""GET /orderdetails with `wait`: long polling through Flask's test client."""
 
 import socket
 import threading

@@ -151,7 +151,7 @@ def test_gunicorn_error_is_logged_with_the_request_id_it_returns() -> None:
     assert [(line["request_id"], line["status"]) for line in lines] == [(told["request_id"], 400)]
 
 
-def test_only_the_last_forwarded_hop_is_trusted(client: FlaskClient) -> None:
+def test_only_the_last_forwarded_address_is_trusted(client: FlaskClient) -> None:
     answer = client.post("/things", json={"name": "a"}, headers={"X-Forwarded-For": "6.6.6.6, 10.0.0.7"})
 
     assert answer.get_json()["client"] == "10.0.0.7"
@@ -175,7 +175,7 @@ def test_every_response_has_the_security_headers(client: FlaskClient) -> None:
 
 
 def test_truncated_body_returns_400(client: FlaskClient) -> None:
-    """If a body is too short, gunicorn does not report it; the service compares its length with Content-Length."""
+    """A body that is too short is not reported by gunicorn, so the service compares its length with Content-Length."""
     cut = {"CONTENT_LENGTH": "50", "wsgi.input_terminated": True}
 
     answer = client.post("/things", data=b'{"name": "a"}', content_type="application/json", environ_overrides=cut)

@@ -1,4 +1,4 @@
-"""The fakes of auth-api's stores and the real ones, on MongoDB with auth-api's rights, behave the same."""
+"""auth-api's fake stores behave like the real ones, which use MongoDB with auth-api's rights."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -77,7 +77,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
     return stores
 
 
-def test_stored_hash_is_returned(stores: Stores) -> None:
+def test_hash_stored_by_one_replica_is_read_by_another(stores: Stores) -> None:
     stores.users[0].add(stores.name, "hash", NOW)
 
     assert stores.users[1].password_hash(stores.name) == "hash"
@@ -124,7 +124,7 @@ def test_replacing_the_hash_of_an_absent_user_creates_nothing(stores: Stores) ->
     assert stores.users[0].password_hash(stores.name) is None
 
 
-def test_limit_key_without_attempts_has_count_zero(stores: Stores) -> None:
+def test_unused_limit_has_no_attempts(stores: Stores) -> None:
     assert [t.attempts for t in stores.failures[0].read([stores.limit(1).key]) if t.attempts] == []
 
 
@@ -192,7 +192,7 @@ def test_parallel_attempts_across_replicas_never_exceed_the_limit(stores: Stores
     stores.pass_time(WINDOW)
 
 
-def test_reached_limit_returns_the_time_to_wait(stores: Stores) -> None:
+def test_error_at_the_limit_contains_the_time_to_wait(stores: Stores) -> None:
     throttle = Throttle(stores.failures[0])
     for _ in range(10):
         throttle.begin(stores.name, "192.0.2.78", is_known=False)

@@ -1,4 +1,4 @@
-"""In a forked child, the fake producer and the real one accept an event, but never send it or report on it."""
+"""In a forked child, the fake producer and the real one accept an event, but never send it or report its delivery."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ FLUSH_SECONDS = 3.0
 
 
 def reports(producer: Any) -> int:
-    """Send an event and return the number of delivery reports."""
+    """Produce one event, flush, and return the number of delivery reports."""
     came: list[Any] = []
     producer.produce(TOPIC, key=b"k", value=b"{}", headers=[], on_delivery=lambda *report: came.append(report))
     producer.flush(FLUSH_SECONDS)

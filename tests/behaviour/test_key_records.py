@@ -1,4 +1,4 @@
-"""The fake and the real records of signing keys, with the rights of auth-api and operator, behave the same."""
+"""The fake records of signing keys behave like the real ones, used with the rights of auth-api and operator."""
 
 import secrets
 from collections.abc import Iterator

@@ -66,7 +66,7 @@ def test_claim_reserves_due_orders_for_30_seconds(harness: StoreHarness) -> None
     assert harness.raw(first)["outbox"]["attempts"] == 1
 
 
-def test_sweep_returns_all_fields_of_the_event(harness: StoreHarness) -> None:
+def test_sweep_returns_orders_with_all_fields_of_their_events(harness: StoreHarness) -> None:
     placed = {harness.place() for _ in range(3)}
     swept = harness.outbox.sweep(claim="c", limit=10)
 

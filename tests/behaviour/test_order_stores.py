@@ -86,7 +86,7 @@ def test_list_of_an_owner_and_status_is_newest_first(harness: StoreHarness) -> N
     assert newest(status="FAILED") == []
 
 
-def test_list_fetches_one_batch_if_its_reader_stops(real: StoreHarness, admin: Database[Document]) -> None:
+def test_list_fetches_only_one_batch_if_its_reader_stops_early(real: StoreHarness, admin: Database[Document]) -> None:
     for _ in range(5 * LIST_BATCH):
         real.place()
 
@@ -160,7 +160,7 @@ def test_parallel_inserts_each_get_their_own_error(real: StoreHarness) -> None:
     assert all(real.raw(record["_id"]) == record for record in records[::3])
 
 
-def test_every_query_uses_an_index(real: StoreHarness, admin: Database[Document]) -> None:
+def test_queries_of_order_api_use_their_indexes(real: StoreHarness, admin: Database[Document]) -> None:
     collection = admin[schema.COLLECTION]
     for number in range(300):
         real.place(user=f"user-{number % 3}", key=f"k{number}")

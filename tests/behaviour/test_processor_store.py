@@ -28,7 +28,7 @@ AT = PLACED_AT + timedelta(seconds=3)
 
 @dataclass
 class TransitionHarness:
-    """The store under test, with direct access to its documents; `reject` makes changes of an order fail."""
+    """The store under test, with direct access to its documents; `reject` makes it reject changes of an order."""
 
     orders: OrderTransitions
     put: Callable[[Document], None]
@@ -107,7 +107,7 @@ def test_only_placed_orders_are_processed_and_counted(harness: TransitionHarness
 @pytest.mark.parametrize(
     "shape", [{"history": "PLACED"}, {"history": None}, {"version": "1"}, {"version": None}], ids=str
 )
-def test_malformed_order_raises_an_error_and_can_be_marked_failed(harness: TransitionHarness, shape: Document) -> None:
+def test_malformed_order_cannot_be_processed_but_can_be_failed(harness: TransitionHarness, shape: Document) -> None:
     order_id = harness.add(**shape)
 
     with pytest.raises(WriteError) as caught:
@@ -122,7 +122,9 @@ def test_malformed_order_raises_an_error_and_can_be_marked_failed(harness: Trans
 
 
 @pytest.mark.parametrize("shape", [{"outbox": "due"}, {"outbox": 7, "rearmed": "never"}, {"rearmed": "never"}], ids=str)
-def test_order_with_malformed_outbox_entry_or_counter_is_requeued(harness: TransitionHarness, shape: Document) -> None:
+def test_order_with_malformed_outbox_entry_or_requeue_count_is_requeued(
+    harness: TransitionHarness, shape: Document
+) -> None:
     order_id = harness.add(**shape)
 
     assert harness.orders.requeue([order_id]) == 1
@@ -204,7 +206,8 @@ def test_requeue_restores_the_outbox_entry_once_and_is_counted(harness: Transiti
 
 
 def test_change_rejected_by_the_validator_raises_a_document_error(harness: TransitionHarness) -> None:
-    excluded = {"due": "excluded", "attempts": 0}  # a rejected order is excluded, if the validator accepts that change
+    # `fail` and `requeue` exclude an order whose change is rejected, unless the validator rejects that as well
+    excluded = {"due": "excluded", "attempts": 0}
     changes: list[Callable[[str], int]] = [
         lambda order_id: harness.orders.process([order_id], at=AT),
         lambda order_id: harness.orders.fail([order_id], at=AT, reason="x"),

@@ -36,7 +36,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
-    """Stop the browser after the last test of this folder: until then, other code cannot run an event loop here."""
+    """Stop the browser after the last test of this folder: while it runs, this thread cannot run another event loop."""
     yield
     if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
         _shared.close()
@@ -51,7 +51,7 @@ def _start() -> tuple[Playwright, Browser]:
 
 @pytest.fixture
 def playwright() -> Playwright:
-    """The driver that the tests of this folder share."""
+    """The Playwright driver that the tests of this folder share."""
     return _start()[0]
 
 
@@ -63,7 +63,7 @@ def browser(playwright: Playwright) -> Browser:  # noqa: ARG001 - started togeth
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Open]:
-    """Return a function that opens a page; after the test, an unexpected error in a page's console fails it."""
+    """Return a function that opens a page; an unexpected error or warning of such a page fails the test at its end."""
     with ExitStack() as visits:
 
         def open_page(url: str, **options: Any) -> Visit:
@@ -76,7 +76,7 @@ def visit(browser: Browser) -> Iterator[Open]:
 
 @pytest.fixture(scope="module")
 def console_url(stack: Stack) -> Iterator[str]:
-    """The address of the operator's console, which runs in this process on the stack's servers."""
+    """The address of the operator's console, which runs in this process and uses the stack's MongoDB and Kafka."""
     session = Session(lambda: load(settings.OperatorSettings, stack.client("operator")))
     found = [(f"{service['name']}-{service['replica']}", service["admin_url"]) for service in stack.file["services"]]
     listening = server.listen(app.create_app(session, lambda: found, token=TOKEN, by="operator:ada"), 0)

@@ -1,4 +1,4 @@
-"""Chromium rejects the stack's certificate until the command that `make run` prints makes it trust the local CA."""
+"""The commands that `make run` prints make Chromium trust the local CA, and distrust it again."""
 
 import os
 import shutil

@@ -14,7 +14,7 @@ Open = Callable[..., Visit]
 
 @pytest.fixture
 def orders(stack: Stack) -> Iterator[OrderSeeder]:
-    """Inserts orders while the services run; they are deleted after the test."""
+    """A seeder that inserts orders while the services run; these orders are deleted after the test."""
     with seeding(stack) as seeder:
         yield seeder
 
@@ -25,7 +25,7 @@ def test_redriven_order_becomes_processed(console_url: str, visit: Open, orders:
     expect(page.locator(".panel.failed h2")).to_have_text("FAILED orders")
     failed, other = orders.insert_failed("anvils are sold out"), orders.insert_failed("no such item")
 
-    page.get_by_label(f"Choose {failed}").check()  # it appears because the panel refreshes itself
+    page.get_by_label(f"Choose {failed}").check()  # this order appears without a reload
     page.get_by_role("button", name="Redrive the chosen").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Redrive: dry run")
     assert console.serious_problems() == []
@@ -42,7 +42,7 @@ def test_redriven_order_becomes_processed(console_url: str, visit: Open, orders:
 
 
 def reloaded(console: Visit, order_id: str, console_url: str) -> Page:
-    """Reload the order's page until it shows that order-processor has processed it, 60 times at most."""
+    """Load the order's page, at most 60 times, until it shows the order as processed; return the page."""
     for _ in range(60):
         console.page.goto(f"{console_url}order/{order_id}")
         if console.page.locator(".timeline .processed").count():

@@ -1,4 +1,4 @@
-"""How the shop page retries requests: it is served by the chart's proxy, and the test chooses the responses."""
+"""How the shop page retries requests. The chart's proxy serves the page; the test chooses the responses of the APIs."""
 
 import json
 from collections.abc import Iterator
@@ -28,9 +28,10 @@ ORDER: dict[str, Any] = {
 
 @dataclass
 class ChosenAnswers:
-    """Responds to the page's requests: POST /order with the statuses in `order`, lists with those in `orders`.
+    """Responds to POST /order with the next status in `order`, and to a list request with the next one in `orders`.
 
-    Further responses are 200. Every page of a list has `next_cursor`; `keys` are the Idempotency-Keys that were sent.
+    When these are used up, and for every other request, the status is 200. A list of orders has `next_cursor`. `keys`
+    collects the Idempotency-Keys of the POST /order requests.
     """
 
     order: list[int] = field(default_factory=list)
@@ -144,7 +145,7 @@ def test_double_click_on_older_or_newer_turns_one_page(browser: Browser, address
 
 
 def test_order_cannot_be_placed_again_while_it_is_retried(browser: Browser, address: str) -> None:
-    """The button stays disabled while the order is retried: a new key could place it twice."""
+    """The button is disabled during the retries: a click would send a new key, and could place the order twice."""
     answers = ChosenAnswers(order=[503] * 1000)
     page = opened(browser, address, answers)
     page.get_by_text("Use a name of your own").click()

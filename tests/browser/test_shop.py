@@ -28,7 +28,7 @@ def test_visitor_places_an_order_and_sees_it_processed(stack: Stack, visit: Open
     expect(page.locator("#orders-detail")).to_contain_text(re.compile("Darjeeling tea, 2 . Oat biscuits"))
 
 
-def test_each_step_is_shown_as_curl_without_secrets(stack: Stack, visit: Open) -> None:
+def test_each_step_is_shown_as_a_curl_command_without_token(stack: Stack, visit: Open) -> None:
     page = visit(stack.base_url).page
     become_visitor(page)
     place(page, "Apples")
@@ -85,7 +85,7 @@ def test_my_orders_are_listed_page_by_page(stack: Stack, visit: Open) -> None:
     page.get_by_role("button", name="Older").click()
     expect(page.locator("#orders-list tbody tr")).to_have_count(2)
     expect(page.locator("#orders-page")).to_have_text("Page 2, the last")
-    expect(page.get_by_role("button", name="Newer")).to_be_focused()  # because "Older" is disabled on the last page
+    expect(page.get_by_role("button", name="Newer")).to_be_focused()  # "Older" is disabled on the last page
     page.locator("#orders-list a").first.click()
     expect(page.locator("#detail-title")).to_be_focused()
     expect(page.locator("#orders-page")).to_have_text("Page 2, the last")

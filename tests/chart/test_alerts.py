@@ -138,9 +138,9 @@ CASES: dict[str, list[Case]] = {
     "OrdersStuck": waiting("retail_orders_stuck", "2 orders have been requeued five times or more.", PROCESSOR),
     "CircuitBreakerOpen": [
         Case(breaker("1x9 0x20", "0x9 1+1x20"), {12: OPEN, 25: OPEN}, (9,)),
-        Case(breaker("1x9 0x40", "0x9 1+1x10 11x30"), {15: OPEN}, (30,)),  # quiet once no calls are rejected
-        Case(breaker("1x30", "0+1x30", "failed"), {}, (10, 20)),  # quiet: calls fail, the breaker stays closed
-        Case(  # quiet: replica a is open but gets no calls; calls fail in replica b, which is closed
+        Case(breaker("1x9 0x40", "0x9 1+1x10 11x30"), {15: OPEN}, (30,)),  # quiet at minute 30, without rejected calls
+        Case(breaker("1x30", "0+1x30", "failed"), {}, (10, 20)),  # quiet: calls fail, but the breaker stays closed
+        Case(  # quiet: the breaker of replica a is open but rejects no call; that of b is closed while calls fail
             breaker("0x30", "5x30") | breaker("1x30", "0+1x30", "failed", PROCESSOR.replace("-a", "-b")), {}, (10, 20)
         ),
     ],
@@ -227,7 +227,7 @@ CASES: dict[str, list[Case]] = {
             {25: Firing("99% of the logins are refused or throttled: an attack, or the users' records are lost.")},
             (3,),
         ),
-        Case(logins("0x60", "refused", "0+1x60"), {}, (25,)),  # quiet: few logins, all with wrong passwords (night)
+        Case(logins("0x60", "refused", "0+1x60"), {}, (25,)),  # quiet at night: few logins, all refused
     ],
 }
 

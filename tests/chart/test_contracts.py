@@ -24,7 +24,7 @@ from support.strimzi import METRICS as STRIMZI
 KIND = helm.CHART / "ci/kind-values.yaml"
 EVERYTHING = helm.CHART / "ci/everything-values.yaml"
 CERT_MANAGERS = {"certmanager_certificate_expiration_timestamp_seconds"}  # exported by cert-manager
-PROMETHEUS = {"up"}  # created by Prometheus
+PROMETHEUS = {"up"}  # created by Prometheus for each target
 PACKAGES = {service: service.replace("-", "_") for service in helm.SERVICES}
 METRICS = (
     metrics,
@@ -90,7 +90,7 @@ def test_topics_match_the_code() -> None:
 
 
 def test_kafka_users_match_the_services() -> None:
-    """Each Kafka user in the chart's values has a KafkaUser and a Secret; rights are on the code's topics and group."""
+    """The KafkaUsers are those that the chart's values name, also as Secrets; their rights name the code's topics."""
     users = {u["metadata"]["name"]: u["spec"] for u in of_kind(helm.kustomized(helm.ROOT / "k8s/kind"), "KafkaUser")}
     values = yaml.safe_load(KIND.read_text())
     defaults = yaml.safe_load((helm.CHART / "values.yaml").read_text())
@@ -153,7 +153,7 @@ def series(registry: CollectorRegistry) -> set[str]:
 
 
 def metrics_in_code() -> set[str]:
-    """Create every group of metrics, and return the names under which Prometheus sees them."""
+    """Create the metrics of every module of the code, and return the names of their series in Prometheus."""
     names = series(new_registry("order-api"))
     for module in METRICS:
         registry = CollectorRegistry()
@@ -165,7 +165,7 @@ def metrics_in_code() -> set[str]:
 
 
 def expressions() -> list[str]:
-    """Return every PromQL expression of the rules and the dashboards."""
+    """Return every PromQL expression of the rules, and of the panels of the dashboards."""
     resources: list[dict[str, Any]] = helm.rendered(EVERYTHING)
     found = [
         rule["expr"]
@@ -220,7 +220,7 @@ def test_every_alert_has_a_runbook() -> None:
         assert rule["annotations"]["runbook_url"].partition("#")[2] in runbooks, rule["alert"]
 
 
-def test_chart_accepts_the_currencies_of_order_api() -> None:
+def test_chart_accepts_exactly_the_currencies_of_order_api() -> None:
     schema = json.loads((helm.CHART / "values.schema.json").read_text())
     enum = schema["properties"]["orderApi"]["properties"]["currencies"]["items"]["enum"]
 

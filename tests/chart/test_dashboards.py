@@ -72,7 +72,7 @@ def test_every_panel_is_described_and_has_a_unit(board: Board) -> None:
 
 
 @BOARD
-def test_queries_are_restricted_to_the_chosen_release(board: Board) -> None:
+def test_queries_select_the_chosen_namespace_job_and_pod(board: Board) -> None:
     for panel in board.panels:
         for query in panel.queries.values():
             selectors = re.findall(r"\b((?:retail|process)_\w+)(\{[^}]*)?", query)
@@ -82,13 +82,13 @@ def test_queries_are_restricted_to_the_chosen_release(board: Board) -> None:
 
 
 @BOARD
-def test_counters_are_queried_as_rates_over_grafanas_interval(board: Board) -> None:
+def test_counters_are_queried_by_rate_or_increase_over_allowed_intervals(board: Board) -> None:
     for query in queries(board):
         for counter in COUNTERS.finditer(query):
             before = query[: counter.start()]
             assert before.endswith(("rate(", "increase(")), query
     fixed = {length for query in queries(board) for length in DURATION.findall(query)} - {"$__rate_interval"}
-    assert fixed <= {"1m", "5m", "30d"}  # fixed intervals, only where the panel's title names them
+    assert fixed <= {"1m", "5m", "30d"}  # the fixed intervals of some panels and of an annotation
 
 
 @BOARD
@@ -118,7 +118,7 @@ def test_panels_do_not_overlap(board: Board) -> None:
         taken |= cells
 
 
-def test_first_row_of_the_orders_board_has_only_stats() -> None:
+def test_first_row_of_the_orders_board_has_only_stat_panels() -> None:
     _, first = BOARDS[0].rows[0]
 
     assert {panel.kind for panel in first} == {"stat"}
@@ -162,7 +162,7 @@ def test_strimzis_reporter_exports_every_broker_metric_of_the_boards() -> None:
     assert clusters == [{"type": "strimziMetricsReporter"}] * 2  # Strimzi's JMX exporter gives the metrics other names
 
 
-def test_kafka_monitor_is_valid() -> None:
+def test_pod_monitor_of_kafka_matches_its_schema() -> None:
     (monitor,) = yaml.safe_load_all((helm.ROOT / "k8s/monitoring/kafka.yaml").read_text(encoding="utf-8"))
 
     assert schemas.problems(monitor) == []

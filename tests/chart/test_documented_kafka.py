@@ -10,7 +10,7 @@ from support import helm
 
 
 def commands(verb: str) -> list[tuple[str, list[str]]]:
-    """Return name and options of each call of `verb` in docs/kubernetes.md; the verbs are `topic` and `allow`."""
+    """Return name and options of each call of a shell function in docs/kubernetes.md: `verb` is `topic` or `allow`."""
     lines = (helm.ROOT / "docs/kubernetes.md").read_text(encoding="utf-8").splitlines()
     words = [shlex.split(line) for line in lines if line.startswith(f"{verb} ") and " --" in line]
     return [(name, options) for _, name, *options in words]
@@ -27,7 +27,7 @@ def values(options: list[str], wanted: str) -> list[str]:
 
 
 def right(options: list[str]) -> dict[str, Any]:
-    """Convert the options of an `allow` to the form of a rule in k8s/kafka/users.yaml."""
+    """Convert the options of an `allow` call to the form of an ACL in k8s/kafka/users.yaml."""
     resource = {"type": options[0].removeprefix("--")}
     if resource["type"] != "cluster":
         kind = "prefix" if "prefixed" in options else "literal"

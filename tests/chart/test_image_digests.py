@@ -21,7 +21,7 @@ def images(resources: list[Resource]) -> dict[str, str]:
 
 
 def run(folder: Path, *values: Path, client: str | None = None, answer: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the script; the registry client `client` is faked by the shell code `answer`, where $image is the image."""
+    """Run the script with a fake registry client named `client`, which runs the shell code `answer` for each $image."""
     (folder / "helm").symlink_to(helm.programs() / "helm/helm")
     if client:
         program = folder / client
@@ -33,7 +33,7 @@ def run(folder: Path, *values: Path, client: str | None = None, answer: str = ""
 
 
 def test_every_image_is_pinned(tmp_path: Path) -> None:
-    """With these values the chart renders each image with the digest that the registry returned for it."""
+    """With the printed values, the chart renders each image with the digest that the registry returned for it."""
     number = 'echo "sha256:$(printf %064d ${#image})"'
     path = os.environ["PATH"]
     printed = run(tmp_path, client="crane", answer=f"PATH={path}; {number}")

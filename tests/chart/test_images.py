@@ -47,7 +47,7 @@ def test_every_image_accepts_a_digest(name: str) -> None:
     assert re.fullmatch(rf"[a-z/-]+@{DIGEST}", images(f"{key}.image.tag=@{DIGEST}")[name])
 
 
-def test_digest_in_both_digest_and_tag_is_rejected() -> None:
+def test_digest_setting_and_a_tag_with_digest_are_rejected_together() -> None:
     digests = f"orderApi.image.digest={DIGEST},orderApi.image.tag=1@{DIGEST}"
     result = helm.template("--values", str(MINIMAL), "--set", digests)
 

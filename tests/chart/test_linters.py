@@ -1,4 +1,4 @@
-"""The manifest linters find only what docs/kubernetes.md explains, and Helm 3 renders the same as Helm 4.
+"""The manifest linters find exactly what docs/kubernetes.md explains, and Helm 3 renders the same as Helm 4.
 
 `make chart-lint` runs the linters that are on PATH and names the others; docs/kubernetes.md says how to install them.
 """
@@ -24,14 +24,14 @@ def needs(program: str) -> pytest.MarkDecorator:
 
 
 def answered(linter: str) -> set[str]:
-    """Return the checks of a linter that docs/kubernetes.md explains in its table."""
+    """Return the names of a linter's checks that the table in docs/kubernetes.md explains."""
     found = re.findall(rf"^\| {linter} \| `([^`]+)` \| .{{20,}} \|$", DOCS.read_text(), re.MULTILINE)
     assert len(found) == len(set(found))
     return set(found)
 
 
 def manifests(folder: Path) -> list[Path]:
-    """Render the chart with each example of values into a file, and return the files."""
+    """Render the chart once for each example of values, each time into a file of its own; return the files."""
     files = [folder / values.name for values in EXAMPLES]
     for values, file in zip(EXAMPLES, files, strict=True):
         file.write_text(helm.template("--values", str(values)).stdout)
@@ -46,7 +46,7 @@ def findings(*command: str | Path) -> Any:
 
 
 @needs("kube-score")
-def test_kube_score_findings_are_all_in_the_docs(tmp_path: Path) -> None:
+def test_docs_explain_exactly_the_findings_of_kube_score(tmp_path: Path) -> None:
     objects = findings("kube-score", "score", "--output-format", "json", *manifests(tmp_path))
     checks = [check for found in objects for check in found["checks"] or [] if not check["skipped"]]
 
@@ -55,7 +55,7 @@ def test_kube_score_findings_are_all_in_the_docs(tmp_path: Path) -> None:
 
 
 @needs("checkov")
-def test_checkov_findings_are_all_in_the_docs(tmp_path: Path) -> None:
+def test_docs_explain_exactly_the_findings_of_checkov(tmp_path: Path) -> None:
     manifests(tmp_path)
     report = findings("checkov", "--directory", tmp_path, "--framework", "kubernetes", "--output", "json")
 
@@ -66,7 +66,7 @@ def test_checkov_findings_are_all_in_the_docs(tmp_path: Path) -> None:
 @needs("helm3")
 @pytest.mark.parametrize("values", EXAMPLES, ids=lambda path: path.stem)
 def test_helm_3_and_helm_4_render_the_same_text(values: Path) -> None:
-    """The output of both versions is the same, except for empty lines between objects."""
+    """The output of both versions is the same, except for empty lines."""
     options = ("--namespace", helm.NAMESPACE, "--values", str(values), "--kube-version", KUBERNETES)
     command = ["helm3", "template", "retail", str(helm.CHART), *options]
     third = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout

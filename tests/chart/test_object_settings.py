@@ -49,7 +49,7 @@ def test_common_labels_reach_every_object_once() -> None:
 
 
 def test_uninstall_removes_every_object_of_the_helm_test() -> None:
-    """`helm uninstall` does not delete hooks, so only the pod is a hook, with a policy that always deletes it."""
+    """`helm uninstall` does not delete hooks: the pod is the only hook, and its policy deletes it after each test."""
     resources = [r for r in rendered() if r["metadata"]["labels"]["app.kubernetes.io/component"] == "test"]
     hooks = {r["kind"]: r["metadata"]["annotations"] for r in resources if "helm.sh/hook" in str(r["metadata"])}
 
@@ -87,7 +87,7 @@ def test_services_can_be_dual_stack() -> None:
     assert services["retail-auth-api"]["metadata"]["annotations"] == {"a": "b"}
 
 
-def test_monitors_have_timeouts_and_relabelings() -> None:
+def test_monitors_get_the_configured_timeout_and_relabelings() -> None:
     drop = [{"sourceLabels": ["pod"], "action": "labeldrop"}]
     settings = f'{{"monitors":true,"scrapeTimeout":"10s","relabelings":{json.dumps(drop)},"metricRelabelings":[]}}'
     resources = rendered(f"monitoring={settings}", 'networkPolicy.metricsPeers=[{"podSelector":{}}]')

@@ -27,7 +27,7 @@ def component(resource: dict[str, Any]) -> str:
 
 
 def test_each_component_is_complete(resources: list[dict[str, Any]]) -> None:
-    """Each component has Deployment, ServiceAccount and NetworkPolicy, each API also a Service."""
+    """Each component has a Deployment, a ServiceAccount and a NetworkPolicy; only each API has a Service."""
     for kind in ("Deployment", "ServiceAccount", "NetworkPolicy"):
         assert {component(r) for r in of_kind(resources, kind)} >= COMPONENTS
 
@@ -83,7 +83,7 @@ def test_monitors_scrape_an_existing_port(resources: list[dict[str, Any]], pods:
 
 
 def test_policies_deny_by_default_and_cover_every_port(resources: list[dict[str, Any]], pods: list[Pod]) -> None:
-    """All traffic of a pod is denied by default; a policy opens each port it listens on, and no other port."""
+    """All traffic of a pod is denied by default; its policies open exactly the ports on which the pod listens."""
     policies = of_kind(resources, "NetworkPolicy")
     for pod in pods:
         mine = [p["spec"] for p in policies if selects(p["spec"]["podSelector"], pod.labels)]
@@ -122,7 +122,7 @@ def lets_in(policies: list[dict[str, Any]], sender: Pod, receiver: Pod, port: st
 
 
 def test_replicas_are_rendered_only_if_fixed() -> None:
-    """If the values fix no number, the autoscaler or a person sets it; Helm 4 could not apply a different number."""
+    """If the values fix no number, the autoscaler or a person owns it; one set by Helm would conflict with theirs."""
     deployments = {d["metadata"]["name"]: d["spec"] for v in EXAMPLES for d in of_kind(helm.rendered(v), "Deployment")}
 
     assert {name: spec["replicas"] for name, spec in deployments.items() if "replicas" in spec} == {
@@ -197,7 +197,7 @@ def test_config_maps_used_by_pods_exist(resources: list[dict[str, Any]], pods: l
 
 
 def test_certificates_match_their_host_names(resources: list[dict[str, Any]]) -> None:
-    """An API mounts a Certificate's Secret or one from the values; a Certificate has the host the gateway checks."""
+    """An API mounts a Certificate's Secret or one in the values; a Certificate has the host that the gateway checks."""
     certificates = {r["spec"]["secretName"]: r["spec"] for r in of_kind(resources, "Certificate")}
     for policy in of_kind(resources, "BackendTLSPolicy"):
         secret = policy["spec"]["validation"]["caCertificateRefs"][0]["name"]

@@ -33,7 +33,7 @@ def pod(request: pytest.FixtureRequest) -> Pod:
 
 
 def test_examples_and_kind_render_the_expected_pods() -> None:
-    """Each example has a pod per service and a test pod, two an operator pod; k8s/kind has MongoDB and a Job."""
+    """Each example has one pod per service and a test pod; two also have an operator pod; k8s/kind has two pods."""
     services = [name for name in PODS if SERVICE.search(name)]
 
     assert len(services) == len(helm.SERVICES) * len(EXAMPLES)
@@ -113,7 +113,7 @@ def test_services_have_probes(pod: Pod) -> None:
 
 @services_pods
 def test_services_stop_without_dropping_a_request(pod: Pod) -> None:
-    """A container waits at least 5 s before it stops, the service longer than the proxy; 30 s remain for requests."""
+    """A container waits 5 s or more before it stops, the service longer than the proxy; 30 s remain for requests."""
     pauses = [container["lifecycle"]["preStop"]["sleep"]["seconds"] for container in pod.spec["containers"]]
 
     assert min(pauses) >= 5
@@ -123,8 +123,8 @@ def test_services_stop_without_dropping_a_request(pod: Pod) -> None:
 
 
 @services_pods
-def test_services_are_spread_over_nodes(pod: Pod) -> None:
-    """The pods of each revision are spread over hosts and zones as evenly as possible."""
+def test_services_are_spread_over_hosts_and_zones(pod: Pod) -> None:
+    """Each pod has spread constraints for hosts and zones, and their selectors match the pod itself."""
     keys = [constraint["topologyKey"] for constraint in pod.spec["topologySpreadConstraints"]]
 
     assert keys == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]

@@ -1,4 +1,4 @@
-"""`make preflight` prints a sentence for each thing that a cluster lacks; here a fake kubectl reads it from files."""
+"""`make preflight` prints a sentence for each thing that a cluster lacks; here, a fake kubectl responds from files."""
 
 import json
 import os
@@ -31,7 +31,7 @@ exit 1
 
 
 def complete(values: Path) -> Cluster:
-    """Return the response to each API path of a cluster that lacks nothing for k8s/production and for these values."""
+    """Return the responses, by API path, of a cluster that lacks nothing for k8s/production and these values."""
     chart = helm.rendered(values)
     kinds: dict[str, list[dict[str, str]]] = {}
     for resource in chart + helm.kustomized(helm.ROOT / "k8s/production"):
@@ -75,7 +75,7 @@ def operator(watched: str, provider: str | None) -> dict[str, Any]:
 
 
 def preflight(folder: Path, cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the preflight script. `cluster` gives each API path a response, an error text, or None: not found."""
+    """Run the preflight script. `cluster` maps API paths to a response, an error text, or None for a path not found."""
     (folder / "cluster").mkdir()
     for path, answer in cluster.items():
         file = folder / "cluster" / (path.replace("/", "_") + (".error" if isinstance(answer, str) else ""))

@@ -109,7 +109,7 @@ def test_proxy_logs_only_its_own_responses(tmp_path: Path, service: int) -> None
 
 
 def test_proxy_reports_its_own_statuses_to_the_api(tmp_path: Path, service: int) -> None:
-    """The chart's API receives them on port 9091; here it is a free port, because 9091 may be in use."""
+    """In the chart, the API receives them on port 9091; this test uses a free port, because 9091 may be in use."""
     address = "127.0.0.1:9091"
     deployments = [r for r in helm.rendered(helm.CHART / "ci/minimal-values.yaml") if r["kind"] == "Deployment"]
     variables = [

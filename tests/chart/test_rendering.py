@@ -34,7 +34,7 @@ def test_rendered_resources_match_their_schemas(values: Path) -> None:
 
 @pytest.mark.parametrize("folder", OVERLAYS, ids=by_name)
 def test_kubernetes_manifests_match_their_schemas(folder: Path) -> None:
-    """The resources in k8s/ match their schemas; EnvoyProxy's schema is too large to be stored here."""
+    """Each resource in k8s/ matches its schema, except EnvoyProxy: its schema is too large to be stored here."""
     resources = [resource for resource in helm.kustomized(folder) if resource["kind"] != "EnvoyProxy"]
 
     assert [problem for resource in resources for problem in schemas.problems(resource)] == []

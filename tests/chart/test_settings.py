@@ -53,7 +53,7 @@ def pods(resources: list[Resource]) -> dict[str, tuple[Resource, Resource]]:
 
 
 def shown(pod: tuple[Resource, Resource]) -> dict[str, Any]:
-    """Return the value that each setting has in a pod."""
+    """Return the pod's value for each key of `SETTINGS`."""
     metadata, spec = pod
     own = spec["containers"][0]
     spread = [{key: c[key] for key in SPREAD} for c in spec["topologySpreadConstraints"]]

@@ -47,7 +47,7 @@ def test_each_file_has_its_content_type(client: RawHttpsClient) -> None:
         assert answer.body == path.read_bytes()
 
 
-def test_shop_page_has_no_links_without_configured_addresses(client: RawHttpsClient) -> None:
+def test_list_of_links_is_empty_without_configured_addresses(client: RawHttpsClient) -> None:
     answer = client.ask("GET /shop/links.json HTTP/1.1")
 
     assert answer.headers["content-type"].startswith("application/json")
@@ -64,7 +64,7 @@ def test_unchanged_file_returns_304(client: RawHttpsClient) -> None:
 def test_missing_files_and_files_outside_the_shop_are_not_served(client: RawHttpsClient, path: str) -> None:
     answer = client.ask(f"GET {path} HTTP/1.1")
 
-    if answer.status == 200:  # a response of the service, which returns each request's path
+    if answer.status == 200:  # not a file: the proxy asked the service, which returns the path
         assert answer.json()["path"] == path
     else:
         assert_problem(answer, 404)

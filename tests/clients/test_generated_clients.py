@@ -40,7 +40,7 @@ def generate(jar: Path, language: str, document: Path, folder: Path, *options: s
     assert [line for line in warnings if not any(notice in line for notice in OWN_NOTICES)] == []
 
 
-def test_client_by_openapi_python_client_places_and_reads_orders(
+def test_client_from_openapi_python_client_places_and_reads_orders(
     documents: dict[str, Path], environment: dict[str, str], tmp_path: Path
 ) -> None:
     for name, document in documents.items():
@@ -56,7 +56,7 @@ def test_client_by_openapi_python_client_places_and_reads_orders(
     assert run(PYTHON, usage, env=environment | {"PYTHONPATH": str(tmp_path)}) == "ok\n"
 
 
-def test_python_client_by_openapi_generator_places_and_reads_orders(
+def test_python_client_from_openapi_generator_places_and_reads_orders(
     documents: dict[str, Path], environment: dict[str, str], tmp_path: Path, openapi_generator: Path
 ) -> None:
     for name, document in documents.items():
@@ -67,7 +67,7 @@ def test_python_client_by_openapi_generator_places_and_reads_orders(
 
 
 @pytest.mark.skipif(not shutil.which("npm"), reason="the TypeScript compiler needs Node.js with npm")
-def test_typescript_client_by_openapi_generator_places_and_reads_orders(
+def test_typescript_client_from_openapi_generator_places_and_reads_orders(
     documents: dict[str, Path], environment: dict[str, str], tmp_path: Path, openapi_generator: Path
 ) -> None:
     for name, document in documents.items():

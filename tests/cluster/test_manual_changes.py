@@ -39,7 +39,7 @@ def edit_annotations() -> None:
     ("change", "force"), [(scale_up, False), (restart, False), (set_image, True), (edit_annotations, True)]
 )
 def test_upgrade_and_rollback_work_after_a_manual_change(change: Callable[[], None], *, force: bool) -> None:
-    """Upgrade and rollback reach all components, no Deployment falls to one replica, and no request fails.
+    """Upgrade and rollback reach all components, each Deployment requests two replicas or more, and no request fails.
 
     A changed number of replicas is kept. After a change to a field that the chart sets, upgrade and rollback run with
     `--force-conflicts`, and the chart's value wins.
@@ -62,7 +62,7 @@ def test_upgrade_and_rollback_work_after_a_manual_change(change: Callable[[], No
 
 
 def test_switching_the_autoscaler_keeps_at_least_two_replicas() -> None:
-    """Each switch is followed by an upgrade and a rollback; at least two replicas always run, and no request fails."""
+    """Each switch is followed by an upgrade and a rollback; at least two replicas are wanted, and no request fails."""
     with kind_release.restored(), kind_load.running(20) as load, kind_release.replicas_observed() as seen:
         for enabled in ("false", "true"):
             kind_release.upgrade(f"orderApi.autoscaling.enabled={enabled}")

@@ -52,7 +52,7 @@ def test_foreign_pod_in_the_namespace_reaches_nothing() -> None:
 
 @pytest.mark.parametrize("component", ALLOWED)
 def test_component_reaches_only_what_it_needs(component: str) -> None:
-    """Each component reaches the servers, proxy and admin ports that it needs, no others, and not the API server."""
+    """Each component reaches exactly the servers, proxies and admin ports that it needs, and not the Kubernetes API."""
     addresses = {*SERVERS, *DOORS, *ADMIN, API_SERVER}
     answers = reach(f"deployment/retail-{component}", addresses, container=component)
 

@@ -19,7 +19,7 @@ CONSOLE = ["exec", "-it", "deployment/retail-operator", "--", "retail", "console
 
 @contextmanager
 def console(port: int, *admins: str) -> Iterator[str]:
-    """Run the console in the operator's pod at a terminal until Ctrl-C, and yield its address."""
+    """Run the console at a terminal in the operator's pod, yield its address, and stop it with Ctrl-C at the end."""
     ours, theirs = pty.openpty()
     options = [*CONSOLE, "--port", str(port), *(option for url in admins for option in ("--admin", url))]
     command = ["kubectl", "--context", kind.CONTEXT, "--namespace", kind.NAMESPACE, *options]

@@ -1,4 +1,4 @@
-"""No connection works with plain text, another CA or a wrong password, and no operation without a right."""
+"""Connections in plain text, with another CA or with a wrong password fail, and so do operations without the right."""
 
 import httpx
 import pytest
@@ -88,7 +88,7 @@ def in_pod(component: str, prelude: str, expressions: list[str]) -> dict[str, st
     ],
 )
 def test_kafka_denies_operations_outside_a_services_rights(component: str, attempts: list[str], work: str) -> None:
-    """order-api cannot read events and order-processor cannot write them; the operations they need succeed."""
+    """order-api can connect but not read events; order-processor can read events but not write them."""
     answers = in_pod(component, KAFKA, [*attempts, work])
 
     assert answers.pop(work) in {"connected", "read", "nothing"}
@@ -128,7 +128,7 @@ def test_kafka_denies_operations_outside_a_services_rights(component: str, attem
     ],
 )
 def test_mongodb_denies_operations_outside_a_services_rights(component: str, attempts: list[str], work: str) -> None:
-    """Operations outside a service's role return Unauthorized, and the one it needs succeeds."""
+    """Operations outside a service's role return Unauthorized, and a read that it needs succeeds."""
     calls = {f"attempt(lambda db: {text})": text for text in [*attempts, work]}
     answers = {calls[call]: answer for call, answer in in_pod(component, MONGODB, list(calls)).items()}
 
@@ -173,7 +173,7 @@ def test_mongodb_requires_tls_its_ca_and_a_password() -> None:
 
 
 def test_gateway_requires_tls_and_the_right_ca() -> None:
-    """At the gateway, plain HTTP never succeeds, and a client that trusts another CA does not connect."""
+    """At the gateway, plain HTTP fails, and a client that does not trust the cluster's CA does not connect."""
     with pytest.raises(httpx.TransportError):
         httpx.get("http://127.0.0.1:8443/.well-known/jwks.json", timeout=5)
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
@@ -199,7 +199,7 @@ def ask(host, plain=False, ca=None):
 
 
 def test_pod_proxy_requires_tls_and_the_right_ca() -> None:
-    """From order-api to auth-api's proxy: plain HTTP gets 400, and a client must trust the right CA."""
+    """From order-api to auth-api's proxy: plain HTTP gets 400, and a client without the right CA does not connect."""
     host = "'retail-auth-api.retail.svc'"
     expected = {
         f"ask({host}, plain=True)": "400",

@@ -30,7 +30,10 @@ def digest(certificate: str) -> str:
 
 
 def mongodb_serves(fresh: str, code: str) -> bool:
-    """Make mongod reload its certificate, which reaches the pod late; return whether its digest is `fresh`."""
+    """Make mongod reload its certificate; return whether `code` in a pod of order-api then prints the digest `fresh`.
+
+    The renewed certificate reaches mongod's pod after a delay, so the caller repeats this.
+    """
     kind_servers.set_up_mongodb_again()
     return kind.python("deployment/retail-order-api", code, container="order-api") == fresh
 
@@ -79,7 +82,7 @@ def published(https_client: httpx.Client) -> set[str]:
 
 
 def test_key_rotation_rejects_no_valid_token(https_client: httpx.Client) -> None:
-    """After a key is added and signs, every new token is accepted at once, and old tokens stay valid."""
+    """A key is added, and signs later: its tokens are accepted at once, and a token of the old key stays valid."""
     keys = kube.secret_data("signing-keys")
     assert keys is not None
     old = max(keys).removesuffix(".pem")

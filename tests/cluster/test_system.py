@@ -72,7 +72,7 @@ print(len(cached), [name for name, file in cached.items() if file and not os.pat
 
 
 def test_namespace_enforces_the_restricted_standard() -> None:
-    """All pods of the release run in the namespace, and a pod that needs more rights is rejected."""
+    """MongoDB, Kafka and the services run in the restricted namespace; a pod that needs more rights is rejected."""
     namespace = json.loads(kind.kubectl("get", "namespace", kind.NAMESPACE, "--output", "json"))
     running = kind.list_of("pods")
     greedy = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "greedy"},
@@ -95,7 +95,7 @@ def test_custom_resources_match_the_operator_definitions() -> None:
 
 
 def test_gateway_api_accepts_routes_and_policies() -> None:
-    """Every condition of a route, policy or gateway is True; only Conflicted need not be."""
+    """Every condition of a route, policy or gateway is True; only Conflicted may be False."""
     for kind_of in ("httproute", "backendtlspolicy", "gateway", "clienttrafficpolicy", "backendtrafficpolicy"):
         for resource in kind.list_of(kind_of):
             status = resource["status"]

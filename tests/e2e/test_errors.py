@@ -112,11 +112,11 @@ def test_many_small_headers_are_accepted(https_client: httpx.Client) -> None:
     problem(https_client.get("/orderdetails?orderid=x", headers=headers), 401)
 
 
-def test_longest_accepted_request_line_reaches_the_service(https_client: httpx.Client) -> None:
+def test_request_line_of_7_kb_reaches_the_service(https_client: httpx.Client) -> None:
     problem(https_client.get("/nothing?x=" + "x" * 7000), 404)
 
 
-def test_missing_or_invalid_token_returns_401_with_challenge(https_client: httpx.Client) -> None:
+def test_missing_or_invalid_credentials_return_401_with_challenge(https_client: httpx.Client) -> None:
     missing = https_client.get("/orderdetails", params={"orderid": "x"})
     bad = https_client.get("/orderdetails", params={"orderid": "x"}, headers={"Authorization": "Bearer x.y.z"})
     basic = https_client.get("/api/token", auth=("nobody", "wrong password"))
@@ -134,7 +134,9 @@ def test_missing_or_invalid_token_returns_401_with_challenge(https_client: httpx
     [(b"NONSENSE\r\n\r\n", 400), (b"GET / HTTP/1.1\r\n\r\n", 400), (b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", 505)],
     ids=["no-http", "no-host", "version"],
 )
-def test_malformed_request_returns_a_problem(https_client: httpx.Client, request_line: bytes, status: int) -> None:
+def test_malformed_request_returns_a_problem_document(
+    https_client: httpx.Client, request_line: bytes, status: int
+) -> None:
     head, body = _raw(https_client, request_line)
 
     assert head.startswith(f"HTTP/1.1 {status} ".encode())
@@ -163,7 +165,7 @@ def test_proxy_negotiates_http_1_1_only(https_client: httpx.Client) -> None:
 
 
 def _raw(https_client: httpx.Client, request: bytes) -> tuple[bytes, bytes]:
-    """Send bytes over TLS; return head and body of the response."""
+    """Send bytes over TLS; return the head and the body of the response."""
     host, port = str(https_client.base_url.host), https_client.base_url.port or 443
     context = ssl.create_default_context()
     context.check_hostname = False

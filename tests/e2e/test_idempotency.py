@@ -1,4 +1,4 @@
-"""One Idempotency-Key makes one order, however often and in parallel the request is sent."""
+"""One Idempotency-Key of a user makes one order, even if the request is sent many times in parallel."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -37,7 +37,7 @@ def test_equivalent_body_replays_the_same_order(customer: Customer) -> None:
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_key_of_another_user_is_independent(customer: Customer, https_client: httpx.Client) -> None:
+def test_same_key_of_another_user_makes_another_order(customer: Customer, https_client: httpx.Client) -> None:
     other = Customer(https_client)
 
     assert customer.place(key="shared-key") != other.place(key="shared-key")

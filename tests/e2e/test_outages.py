@@ -26,7 +26,7 @@ def healed(stack: Stack) -> Iterator[None]:
 
 
 def test_orders_are_accepted_while_kafka_is_down(stack: Stack, customer: Customer) -> None:
-    """Orders are accepted as fast as before while Kafka is down, and processed after it recovers."""
+    """While Kafka is down, the median response time at most triples; the orders are processed after Kafka recovers."""
     customers = [Customer(customer.http) for _ in range(8)]  # several, to stay below the rate limit per user
     _latencies(customers, 50)
     before = _latencies(customers, 200)
@@ -49,7 +49,7 @@ def test_orders_are_accepted_while_kafka_is_down(stack: Stack, customer: Custome
 
 
 def test_mongodb_outage_returns_503_with_retry_after(stack: Stack, customer: Customer) -> None:
-    """Responses are 503 with Retry-After while the breakers are open; then the system recovers."""
+    """Responses are 503 with Retry-After while the breakers are open; the system recovers when MongoDB runs again."""
     stack.stop("mongodb-0")
     wait.until(lambda: _opened(stack, customer), "the MongoDB breakers of both replicas opening", seconds=60)
     started = time.perf_counter()
@@ -71,7 +71,7 @@ def test_mongodb_outage_returns_503_with_retry_after(stack: Stack, customer: Cus
 
 
 def test_service_started_without_mongodb_waits_for_it(stack: Stack, customer: Customer) -> None:
-    """Replicas that start without MongoDB are unready and return 503; when MongoDB runs, they serve without restart."""
+    """Replicas started without MongoDB are not ready and return 503; when MongoDB runs, they serve without restart."""
     stack.stop("mongodb-0")
     for part in ("order-api-0", "order-api-1"):
         stack.stop(part)
@@ -88,8 +88,8 @@ def test_service_started_without_mongodb_waits_for_it(stack: Stack, customer: Cu
     customer.processed(customer.place())
 
 
-def test_replica_killed_during_a_request_returns_503(stack: Stack, customer: Customer) -> None:
-    """The proxy does not retry; the client gets outcome-unknown, and its retry with the same key returns the order."""
+def test_requests_in_flight_on_killed_replicas_return_503(stack: Stack, customer: Customer) -> None:
+    """The proxy does not retry. The client's retry with the same key succeeds, and each key makes one order."""
     with ThreadPoolExecutor(4) as pool:
         stack.signal("mongodb-0", signal.SIGSTOP)
         in_flight = [pool.submit(customer.post, key=f"killed-{n}") for n in range(4)]
@@ -139,7 +139,7 @@ def _answer(customer: Customer, status: int, key: str | None = None) -> httpx.Re
 
 
 def _latencies(customers: Sequence[Customer], count: int) -> list[float]:
-    """Place `count` orders, one after another and by each customer in turn; return the seconds that each took."""
+    """Place `count` orders, one after another and by each customer in turn; return the seconds that each order took."""
     times = []
     for customer in islice(cycle(customers), count):
         started = time.perf_counter()

@@ -134,7 +134,7 @@ def test_event_has_exactly_one_traceparent(traced: Traced) -> None:
     assert values == [traced.document(_id=order_id)["traceparent"].encode()]
 
 
-def test_batch_has_its_own_trace_with_links_to_orders(traced: Traced) -> None:
+def test_batch_has_its_own_trace_with_links_to_its_orders(traced: Traced) -> None:
     order_id = traced.customer.place()
     (process,) = traced.collector.wait_for(PROCESS, order_id)
 

@@ -41,7 +41,10 @@ class FakeUsers:
 
 
 class FakeFailures:
-    """Login attempts by limit key, and known keys, timed by `clock`. While `error` is set, every call raises it."""
+    """Login attempts by limit key, and the keys that `remember` made known, timed by `clock`.
+
+    While `error` is set, every call raises it.
+    """
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.error: Exception | None = None

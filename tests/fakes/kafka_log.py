@@ -84,7 +84,7 @@ class FakeTopic:
         self.was_recreated = False
         self.members: list[FakeConsumer] = []
         self.all_keys: set[str] = set()  # keys of all messages that were ever appended
-        self.on_call: Callable[[str], None] = lambda _: None  # gets each operation's name before it runs; may raise
+        self.on_call: Callable[[str], None] = lambda _: None  # called before each commit and offset read; may raise
         self.error: KafkaError | None = None  # if set, commits and offset reads fail with it
 
     def append(self, key: bytes | None, value: bytes | None, headers: Headers) -> FakeMessage:
@@ -144,10 +144,10 @@ class FakeConsumer:
         self._on_commit = on_commit
         self._answers: list[Callable[[], None]] = []
         self._topic = topic
-        self._due: set[int] = set()  # partitions that the group assigned; they take effect at the next `consume`
+        self._due: set[int] = set()  # partitions that the group assigned; the next `consume` takes them
         self._lost = False
         self._position: dict[int, int] = {}
-        self._ends: dict[int, int] = {}  # by partition, the offset of the last FakeEnd
+        self._ends: dict[int, int] = {}  # for each partition, the offset of the last FakeEnd
         self._paused: set[int] = set()
         self._callbacks: dict[str, Callable[..., None]] = {}
 

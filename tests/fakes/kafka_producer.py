@@ -73,7 +73,10 @@ class FakeProducer:
             self.pending[0][1].value = BROKEN_VALUE
 
     def fail(self, *, stored: bool, fatal: bool = False, error: KafkaError = TIMED_OUT) -> None:
-        """Report the oldest pending message as failed; `stored` appends it anyway, and `fatal` breaks the producer."""
+        """Report the oldest pending message as failed.
+
+        With `stored`, it is appended nevertheless; with `fatal`, the producer breaks.
+        """
         if self.pending:
             topic, message = self.pending.pop(0)
             if stored:

@@ -25,14 +25,14 @@ from fakes.replica_set import Failure, ReplicaSet
 
 
 class FakeSession:
-    """A causally consistent session: after its first read, majority reads wait until no write is uncommitted."""
+    """A causally consistent session: after its first read, its majority reads wait until no write is uncommitted."""
 
     def __init__(self) -> None:
         self.has_read = False
 
 
 class FakeDatabase:
-    """Stands for a database, its client and the admin database. Defaults: majority writes, local reads."""
+    """A database, its client and the admin database in one. By default, reads are local; writes wait for a majority."""
 
     def __init__(self, servers: ReplicaSet) -> None:
         self._servers = servers
@@ -66,7 +66,7 @@ class FakeDatabase:
         yield FakeSession()
 
     def create_collection(self, _name: str, **_: Any) -> None:
-        """Ignore the validator: the fake rejects only the documents in `ReplicaSet.rejected_ids`."""
+        """Ignore the validator: `rejected_ids` and `excludable_ids` of ReplicaSet say which updates are rejected."""
 
     def get_collection(self, _name: str, **options: Any) -> "FakeCollection":
         return FakeCollection(self._servers, local=True, majority=True).with_options(**options)

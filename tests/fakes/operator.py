@@ -25,7 +25,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def order(order_id: str, status: str = "PLACED", *, age: float = 0.0, **more: Any) -> Document:
-    """Return an order's document, placed `age` seconds before NOW."""
+    """Return the document of an order that was placed `age` seconds before NOW."""
     placed = NOW - timedelta(seconds=age)
     return {
         "_id": order_id,
@@ -43,7 +43,7 @@ def order(order_id: str, status: str = "PLACED", *, age: float = 0.0, **more: An
 
 
 def outbox_entry(attempts: int = 0, claim: str | None = None) -> Document:
-    """Return an outbox entry that is due."""
+    """Return an outbox entry that is due at NOW."""
     return {"due": NOW, "attempts": attempts, "claim": claim, "traceparent": None}
 
 

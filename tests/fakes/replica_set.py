@@ -51,8 +51,8 @@ class ReplicaSet:
         self.view: dict[str, Document] = {}
         self.before_operation: Callable[[str], Failure | None] = lambda _: None
         self.on_majority_wait: Callable[[], None] = lambda: None
-        self.rejected_ids: set[str] = set()  # orders whose every update the validator rejects
-        self.excludable_ids: set[str] = set()  # orders whose every update is rejected, except for their exclusion
+        self.rejected_ids: set[str] = set()  # orders of which the validator rejects every update
+        self.excludable_ids: set[str] = set()  # orders of which the validator accepts only the exclusion
         self._unique: list[tuple[list[str], Document]] = []  # (fields, partial filter) of each unique index
         self.late: list[Callable[[], None]] = []
         self._uncommitted: list[Write] = []
@@ -74,14 +74,14 @@ class ReplicaSet:
             self.catch_up()
 
     def catch_up(self) -> None:
-        """Update the majority view to all committed writes."""
+        """Let the majority view show all committed writes."""
         for write in self._unseen:
             self.view[write.id] = write.after
         self._seen += self._unseen
         self._unseen.clear()
 
     def fail_over(self, *, kept: int = 0, trailing: int = 0) -> None:
-        """Change the primary: the oldest `kept` uncommitted writes survive; the majority view lags by `trailing`."""
+        """Change the primary: the oldest `kept` uncommitted writes survive, and `view` lags by `trailing` writes."""
         self._term += 1
         for write in reversed(self._uncommitted[kept:]):
             _restore(self.primary, write)
@@ -109,7 +109,7 @@ class ReplicaSet:
             self._write(Write(document["_id"], None, copied(document)))
 
     def update(self, query: Mapping[str, Any], update: Update, *, many: bool) -> int:
-        """Update on the primary; return the number of changed documents, or raise WriteError at a rejected one."""
+        """Update on the primary and return how many documents changed; raise WriteError if one cannot be updated."""
         with self._lock:
             found = _matching(self.primary, query)
             is_exclusion = update == outbox_entry.exclude()

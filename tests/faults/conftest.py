@@ -21,7 +21,7 @@ SYSTEMS = ("small", "tight", "proxied", "cluster")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Select the requested rows and sort them by system; skip parts that passed earlier in a full run."""
+    """Select the requested rows and sort them by system; a full run skips parts that passed before on this commit."""
     rows = [item for item in items if _row(item)]
     wanted = os.environ.get("ROW")
     if wanted:
@@ -115,7 +115,7 @@ def small(systems: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def proxied(systems: Any) -> Iterator[Any]:
-    """A system like `small` whose services reach MongoDB and Kafka through fault-injecting proxies."""
+    """A system like `small`, but with two order-processors, and with proxies in front of MongoDB and Kafka."""
     system = systems.get("proxied")
     yield system
     system.heal()

@@ -1,4 +1,4 @@
-"""Each toxic of the proxy has its effect; with toxics that do nothing, every fault row would pass."""
+"""Each toxic of the proxy has its effect; if a toxic did nothing, the rows that use it would prove nothing."""
 
 import socket
 import socketserver
@@ -81,7 +81,7 @@ def test_black_hole_forwards_nothing_until_it_is_removed(proxy: Proxy) -> None:
         assert line.recv(100) == b"during"
 
 
-def test_reset_closes_all_connections_and_accepts_new_ones(proxy: Proxy) -> None:
+def test_reset_closes_all_connections_but_new_ones_are_accepted(proxy: Proxy) -> None:
     with connect(proxy) as line, connect(proxy) as other:
         round_trip(line, b"x")
         round_trip(other, b"x")

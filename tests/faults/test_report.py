@@ -13,7 +13,7 @@ def test_report_shows_the_latest_result_of_a_part() -> None:
     assert latest([new, old, other]) == [other, new]
 
 
-def test_full_variants_replace_the_combined_short_form() -> None:
+def test_full_result_of_one_variant_replaces_the_combined_short_one() -> None:
     together, one, other = _result("2", part="kill-all"), _result("1", "full", "kill-a"), _result("1", part="stop-all")
     assert latest([together, one, other]) == [one, other]
 

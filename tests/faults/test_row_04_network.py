@@ -16,7 +16,7 @@ from support import wait
 TOXICS = ["latency", "black-hole", "reset", "slicer"]
 PLANS = pick([[toxic] for toxic in TOXICS], [TOXICS])
 LATE_MS = 400
-OWN_LIMIT_MS = pick(2_600, 3_000)  # the operation timeout of 2 s, and a tolerance
+OWN_LIMIT_MS = pick(2_600, 3_000)  # the timeout of a MongoDB operation, 2 s, plus a tolerance
 
 
 @pytest.mark.parametrize("toxics", PLANS, ids=name)
@@ -103,7 +103,7 @@ def test_row_21_connections_exhausted(proxied: System, figures: dict[str, Any]) 
 def _disturb(proxy: Proxy, toxic: str, seconds: float) -> None:
     """Apply one toxic to the proxy for `seconds`."""
     if toxic == "latency":
-        proxy.toxics.latency, proxy.toxics.jitter = 1.0, 0.5  # in each direction
+        proxy.toxics.latency, proxy.toxics.jitter = 1.0, 0.5  # seconds, in each direction
     elif toxic == "black-hole":
         proxy.toxics.hole = True
     elif toxic == "slicer":

@@ -21,7 +21,8 @@ API_POINTS = [
     ("after-produce", "before-removal"),
     ("after-removal", "after-claim"),
 ]
-# The passage at which a process is killed; these points are passed once per batch or second, the others once per order.
+# The process is killed when it passes its point for the nth time. Here is n for the points that are passed once per
+# batch or second; for the others, which are passed once per order, n is 15.
 PASSAGES = {"before-removal": 3, "after-removal": 3, "after-claim": 1}
 Points = tuple[str, str]
 PROCESSOR_POINTS = ["before-update", "before-commit"]

@@ -15,7 +15,7 @@ from support import scrape, wait
 
 SERVICES = ("order-api", "auth-api", "order-processor")
 DRAIN_SECONDS = 2.0
-LONGEST_WAIT = pick(20.0, 40.0)  # limit in seconds from PLACED to PROCESSED when a processor is lost
+LONGEST_WAIT = pick(20.0, 40.0)  # seconds that an order may take to be PROCESSED when a processor is lost
 SOAK_SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
 
 

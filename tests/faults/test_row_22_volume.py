@@ -27,7 +27,7 @@ PENDING = int(os.environ.get("PENDING", str(pick(100_000, 5_000))))
 
 @pytest.fixture
 def tight(systems: Systems) -> Iterator[System]:
-    """A system whose MongoDB has a disk of 700 MiB; skipped without the right to mount."""
+    """A system whose MongoDB has a disk of 700 MiB. Without the right to mount one, the row is skipped."""
     disk = systems.folder / "tight" / "data" / "mongodb-0"
     disk.mkdir(parents=True, mode=0o700)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={TMPFS_MIB}m,mode=700", "tmpfs", str(disk)]

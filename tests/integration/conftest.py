@@ -25,7 +25,7 @@ def seeded(servers: Stack, tmp_path: Path) -> Iterator[SeededOrders]:
 
 @pytest.fixture
 def quiet_command() -> Iterator[None]:
-    """Configure logging like the operator's command, which runs in this process, and restore it afterwards."""
+    """Switch logs off during the test, as the operator's command does; here it runs in the process of the tests."""
     disable_logs()
     yield
     structlog.reset_defaults()

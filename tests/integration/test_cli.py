@@ -28,7 +28,7 @@ def test_commands_exit_with_1_for_an_unknown_order(servers: Stack) -> None:
     assert retail(servers, "dead-letters", "redrive", "unknown").exit_code == 1
 
 
-def test_show_finds_every_copy_of_the_event(servers: Stack, seeder: OrderSeeder) -> None:
+def test_show_finds_every_copy_of_an_event(servers: Stack, seeder: OrderSeeder) -> None:
     orderid = seeder.insert()
     event = rules.build_event(seeder.orders.find_one({"_id": orderid}))
     publish(servers, events.encode(event))
@@ -79,7 +79,7 @@ QUERIES = [PENDING, PUBLISHED, UNREADABLE, {"status": "FAILED"}, *(query for one
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=str)
-def test_no_query_scans_the_whole_collection(seeder: OrderSeeder, query: Document) -> None:
+def test_no_query_of_the_command_scans_the_whole_collection(seeder: OrderSeeder, query: Document) -> None:
     seeder.insert()
 
     plan = seeder.orders.find(query).sort("_id", -1).limit(10).explain()["queryPlanner"]["winningPlan"]
@@ -145,7 +145,7 @@ def test_malformed_orders_are_found_and_do_not_hide_others(servers: Stack, seede
     assert retail(servers, "dead-letters", "list").exit_code == 0
 
 
-def test_excluded_order_is_included_once(servers: Stack, seeder: OrderSeeder) -> None:
+def test_include_command_requeues_an_excluded_order_once(servers: Stack, seeder: OrderSeeder) -> None:
     orderid = seeder.insert(outbox={"due": "excluded", "attempts": 0})
 
     first = printed_json(retail(servers, "orders", "include", orderid, "--json"))

@@ -37,7 +37,7 @@ def test_failed_order_is_listed_and_redriven_once(servers: Stack, seeder: OrderS
     assert order["outbox"]["attempts"] == 0
 
 
-def test_thousand_failed_orders_are_redriven_together(servers: Stack, seeder: OrderSeeder) -> None:
+def test_redrive_all_redrives_a_thousand_failed_orders(servers: Stack, seeder: OrderSeeder) -> None:
     orderids = {seeder.insert() for _ in range(1000)}
     entry = {"status": "FAILED", "at": datetime.now(UTC), "by": "order-processor", "reason": "for a test"}
     seeder.orders.update_many(

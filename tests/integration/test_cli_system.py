@@ -39,11 +39,11 @@ def test_load_places_orders_and_sees_each_processed_once(stack: Stack, tmp_path:
     assert len(ledger.read_text(encoding="utf-8").splitlines()) >= 41
 
 
-def test_reconcile_command_requeues_a_lost_event(stack: Stack, customer: Customer) -> None:
+def test_reconcile_command_requeues_an_order_whose_event_is_lost(stack: Stack, customer: Customer) -> None:
     first = customer.place()
     customer.processed(first)
     wait.until(lambda: _handled(stack, first), "the group is at the end of the topic")
-    stack.stop("order-processor-0")  # otherwise order-processor's own reconciliation would requeue the event
+    stack.stop("order-processor-0")  # otherwise order-processor's own reconciliation would requeue the order
     with database(stack, "order-api") as as_service:
         try:
             lost = OrderSeeder(as_service.orders).insert_without_outbox_entry()

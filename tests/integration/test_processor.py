@@ -55,7 +55,7 @@ def test_partitions_that_end_with_control_records_have_no_lag(seeded: SeededOrde
 
 
 @pytest.mark.parametrize("place", ["before-update", "before-commit"])
-def test_processor_killed_during_a_batch_processes_each_order_once(seeded: SeededOrders, place: str) -> None:
+def test_orders_are_processed_once_after_a_kill_during_a_batch(seeded: SeededOrders, place: str) -> None:
     seeded.publish(seeded.store(1_000))
 
     with seeded.processor(CRASH_POINT=f"{place}:2") as dying:
@@ -119,7 +119,7 @@ def test_processor_waits_during_an_outage_and_stops_cleanly(seeded: SeededOrders
 
 
 def _publish_blindly(seeded: SeededOrders, ids: list[str]) -> None:
-    """Publish the events of orders without a connection to MongoDB."""
+    """Publish the events of orders without reading the orders from MongoDB."""
     now = datetime.now(UTC)
     for order_id in ids:
         event = events.OrderPlaced(order_id, seeded.user, "12.50", "USD", [events.Item("apple")], now)

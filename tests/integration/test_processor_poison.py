@@ -1,4 +1,4 @@
-"""Only messages that cannot be processed are dead-lettered, with the cause; all others are processed."""
+"""Only messages that cannot be processed are dead-lettered, with the cause; all others are processed or refused."""
 
 from typing import Any
 

@@ -43,7 +43,7 @@ class Request:
     is_rejected: bool = False  # its key was already used for another order
     tried: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
-    unavailable: set[str] = field(default_factory=set)  # ids answered as unavailable, if `key` is None
+    unavailable: set[str] = field(default_factory=set)  # without `key`: the ids for which the response was unavailable
 
     @property
     def is_settled(self) -> bool:
@@ -57,7 +57,7 @@ def make_order(item: str, cents: int) -> Order:
 
 
 class HistoryHarness:
-    """Two processes of each service, their dependencies, and the clients' requests and responses."""
+    """Two processes each of order-api and order-processor, their dependencies, and requests with their responses."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -135,7 +135,7 @@ class HistoryHarness:
         self._run(f"consumer {number}", self.processors[number].consumer.poll_once)
 
     def reconcile(self, number: int) -> None:
-        """Run one step of a reconciler; an outage raises no error, as the reconciler's thread survives it."""
+        """Run one step of a reconciler; ignore errors of an outage, as the reconciler's thread survives them."""
 
         def work() -> None:
             try:
@@ -176,14 +176,14 @@ class HistoryHarness:
 
     @contextmanager
     def brokers_down(self) -> Iterator[None]:
-        """While the context lasts, `produce` fails at once, as for a deleted topic; so do commits and offset reads."""
+        """While the context lasts, `produce` fails at once, as for a deleted topic; commits and offset reads fail."""
         self.topic.error = KafkaError(KafkaError._TRANSPORT)
         self.produce_error = KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
         yield
         self.topic.error = self.produce_error = None
 
     def toggle_rejection(self, which: int, *, is_excludable: bool = False) -> None:
-        """Toggle whether MongoDB rejects changes of order `which` (0: the newest): all, or all but its exclusion."""
+        """Toggle whether MongoDB rejects every change of order `which` (0: the newest), or all but its exclusion."""
         rejected = self.servers.excludable_ids if is_excludable else self.servers.rejected_ids
         ids = [*self.servers.primary]
         if ids:
@@ -191,7 +191,7 @@ class HistoryHarness:
             self.rejected_orders |= rejected
 
     def heal(self) -> float:
-        """Remove all faults and run every process until no work is left; return the seconds that it took."""
+        """Remove all faults and run every process until no work is left; return the simulated seconds that took."""
         self.plan.clear()
         self.servers.rejected_ids.clear()
         self.servers.excludable_ids.clear()

@@ -13,7 +13,7 @@ FAILURES = {failure.name.lower(): failure for failure in Failure}
 
 
 def trigger(harness: HistoryHarness, name: str) -> Failure | None:
-    """Run an incident; return the failure of the interrupted operation, or None."""
+    """Run an incident; return how the interrupted operation fails, or None. The incident `killed` raises Killed."""
     if name == "killed":
         raise Killed
     if name in BACKGROUND:
@@ -22,7 +22,7 @@ def trigger(harness: HistoryHarness, name: str) -> Failure | None:
 
 
 def plan(harness: HistoryHarness, number: int) -> None:
-    """Plan an incident for each of the next three calls of dependencies: `number` encodes three places in INCIDENTS."""
+    """Plan an incident for each of the next three calls of dependencies; `number` encodes their places in INCIDENTS."""
     for _ in range(MAX_INCIDENTS):
         number, digit = divmod(number, len(INCIDENTS))
         harness.plan.append(partial(trigger, harness, INCIDENTS[digit]))
@@ -69,7 +69,7 @@ BACKGROUND: dict[str, Callable[[HistoryHarness], object]] = {
     "the topic recreated": lambda harness: harness.topic.recreate(keep_committed=False),
     "the topic recreated, offsets kept": lambda harness: harness.topic.recreate(keep_committed=True),
 }
-# These happen only between steps: during a step they would kill the running process, or change nothing.
+# These happen only between steps, because some of them replace a process, which may be the running one.
 STANDALONE: dict[str, Callable[[HistoryHarness], object]] = {
     "1 second": lambda harness: _wait(harness, 1.0),
     "6 seconds": lambda harness: _wait(harness, 6.0),

@@ -56,7 +56,7 @@ def change(function: Any, *replacements: tuple[str, str]) -> Patch:
         source = textwrap.dedent(inspect.getsource(target))
         for old, new in replacements:
             if source.count(old) != 1:
-                raise LookupError(f"{target.__qualname__} contains {source.count(old)} times, not once: {old}")
+                raise LookupError(f"{target.__qualname__} must contain this once, not {source.count(old)} times: {old}")
             source = source.replace(old, new)
         source = source[source.index("def ") :]
         namespace: dict[str, Any] = {}
@@ -210,7 +210,8 @@ MUTANTS = [
     ),
 ]
 
-# This mutant breaks no promise: it only makes requests wait while MongoDB is down (tests/faults, row 28).
+# With this mutant, every history still keeps the promises of tests/model: requests only wait longer while MongoDB is
+# down (tests/faults, row 28).
 NEVER_OPEN = change(Breaker._record, ("permit.epoch != self._epoch", "True"))
 ON_SERVERS = {mutant.safeguard: mutant for mutant in MUTANTS} | {
     "a breaker opens": Mutant("a breaker opens", NEVER_OPEN, lambda _: None)

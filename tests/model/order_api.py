@@ -159,8 +159,8 @@ def _in_flight(state: State, order_id: str) -> bool:
 def deliver(state: State, _: Safeguards) -> Iterator[Step]:
     """Kafka appends an event, or its delivery fails; the delivery report may come at any time.
 
-    The report removes the outbox entry of an event that a sweep published; that of the fast path is left for the
-    processor, and for a later removal.
+    If a sweep published the event, the report removes its outbox entry. If the fast path did, the entry is left to
+    order-processor; `remove_left` removes it later if order-processor has not.
     """
     for replica, relay in enumerate(state.relays):
         if relay.doing == "produced":

@@ -105,7 +105,7 @@ def _commit(state: State, consumer: Consumer) -> State:
 
 
 def crash_processor(state: State, guards: Safeguards) -> Iterator[Step]:
-    """Kill or pause the owner of the partition for so long that the group reassigns the partition.
+    """Kill the owner of the partition, or pause it for so long that the group reassigns the partition.
 
     The new owner starts at the committed offset. A paused process finishes its batch later; only its commit fails.
     """

@@ -65,7 +65,7 @@ class Environment:
 
 
 class Operator:
-    """The operator's commands; each stops at an outage."""
+    """The operator's commands. An outage ends a command early, without an error."""
 
     def __init__(self, environment: Environment) -> None:
         database: Any = FakeDatabase(environment.servers)

@@ -36,7 +36,7 @@ class Outcome:
 
     @property
     def longest_log(self) -> int:
-        """The most events in the topic over all reached states; below LONGEST_LOG, that limit has cut off no state."""
+        """The largest number of events in the topic of a reached state; below LONGEST_LOG, no state was cut off."""
         return max(len(state.log) for state in self.states)
 
     def __str__(self) -> str:

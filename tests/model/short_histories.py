@@ -172,7 +172,7 @@ def _place(harness: HistoryHarness, *incidents: str, key: str | None = None, ite
 
 
 def _publish(harness: HistoryHarness) -> None:
-    """Replica 0 publishes its events and, before they fall due, removes their outbox entries."""
+    """Replica 0 publishes its events, and removes their outbox entries before the entries fall due."""
     _deliver(harness)
     harness.seconds += 2
     harness.publish(0)

@@ -11,7 +11,7 @@ PLACED, PROCESSED, FAILED = "PLACED", "PROCESSED", "FAILED"
 NEW = "new"  # the outbox entry that the insert wrote, not claimed since
 DUE = "due"  # an entry that was restored, not claimed since
 NO_ENTRY = ""
-EXCLUDED = "excluded"  # neither published nor failed until the operator includes the order again
+EXCLUDED = "excluded"  # the order is neither published nor failed until the operator includes it
 NEVER_COMMITTED = -1
 UNASSIGNED = -1
 

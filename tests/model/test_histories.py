@@ -1,7 +1,7 @@
 """Random histories of faults with the real relay, handler and reconciliation on stateful fakes.
 
-`HISTORIES=100000` in the environment runs more of them. A failure prints the shortest history that hypothesis finds,
-and how to reproduce it.
+`HISTORIES=100000` in the environment runs 100,000 of them instead of 1,000. A failure prints the shortest history that
+hypothesis finds, and how to reproduce it.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""During each fault, a real Prometheus shows the alerts that must fire, and no others.
+"""During each fault, a real Prometheus shows the alerts that must fire, and no others except known consequences.
 
 The durations and ages in the alerts are divided by 20 here; tests/chart/test_alerts.py tests the real ones with
 promtool. The tests depend on each other and run in this order.
@@ -130,7 +130,7 @@ def test_alerts_fire_and_lag_is_unknown_while_kafka_hangs(stack: Stack, watched:
 
 
 def test_alerts_and_breaker_states_are_right_while_mongodb_hangs(stack: Stack, watched: Prometheus) -> None:
-    """Through 20 state changes, Prometheus shows the breaker states that each replica reports."""
+    """Through at least 20 state changes, Prometheus shows the breaker states that each replica reports."""
     with Watch(watched) as watch:
         began = breakers_agree(stack, watched)
         stack.signal("mongodb-0", signal.SIGSTOP)

@@ -17,7 +17,7 @@ from support.local_proxy import running
 from support.raw_https import HOST, FaultyService, assert_problem
 
 
-def test_requests_above_a_replicas_capacity_return_503_immediately(tmp_path: Path) -> None:
+def test_request_above_a_replicas_capacity_returns_503(tmp_path: Path) -> None:
     FaultyService.released.clear()
     FaultyService.slow = 0
     with (
@@ -37,7 +37,7 @@ def test_requests_above_a_replicas_capacity_return_503_immediately(tmp_path: Pat
         assert client.ask("GET /api/x HTTP/1.1").status == 200
 
 
-def test_token_above_its_limit_gets_429_and_another_token_200(tmp_path: Path) -> None:
+def test_token_above_its_request_limit_gets_429_and_another_200(tmp_path: Path) -> None:
     FaultyService.released.clear()
     FaultyService.slow = 0
     one, other = (f"Authorization: Bearer {'h' * 300}.e30.{last * 86}\r\n" for last in "st")

@@ -1,4 +1,4 @@
-"""Each user has only the rights at MongoDB and Kafka that its service needs."""
+"""The users of MongoDB and Kafka have only the rights that they need."""
 
 from pathlib import Path
 from typing import Any

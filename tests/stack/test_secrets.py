@@ -1,4 +1,4 @@
-"""The local certificate authority, keys, secrets and Kafka's jars: created once, private, renewed, verified."""
+"""The local stack creates certificates, keys and secrets once and keeps them private; it verifies Kafka's jars."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -86,7 +86,7 @@ def test_jar_with_a_wrong_hash_is_rejected_and_removed(tmp_path: Path, monkeypat
 
 
 def write_something(_resolver: Any, artifact: Any) -> Path:
-    """Stands in for the download, and stores a file with a different content."""
+    """Stand in for the download: store a file that is not the locked one."""
     path: Path = artifact.cached_path
     path.parent.mkdir(parents=True)
     path.write_bytes(b"another file")
@@ -117,7 +117,7 @@ def test_jar_lock_has_kafka_and_a_hash_for_each_jar() -> None:
     assert all(len(jar.sha256) == 64 for jar in locked)
 
 
-def test_changed_jar_lock_file_uses_a_new_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_jar_lock_file_leads_to_a_new_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(jars, "_download", lambda _jars, _folder: None)
     first = jars.kafka_jars()

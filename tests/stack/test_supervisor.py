@@ -24,7 +24,7 @@ Add = Callable[..., Part]
 
 
 class Reports:
-    """Records the supervisor's messages and counts its changes; `changed` raises `trouble` if it is set."""
+    """Records the supervisor's messages and counts the calls of `changed`, which raises `trouble` if that is set."""
 
     def __init__(self) -> None:
         self.sentences: list[str] = []
@@ -171,7 +171,7 @@ def test_part_that_ignores_its_stop_signal_is_killed(supervisor: Supervisor, add
     assert time.monotonic() - began < 5
 
 
-def test_part_without_restarts_stays_down_until_it_is_started(
+def test_killed_part_without_restarts_stays_down_until_it_is_started(
     supervisor: Supervisor, add: Add, reports: Reports
 ) -> None:
     add(SLEEP)

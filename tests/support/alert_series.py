@@ -30,7 +30,7 @@ def requests(ok: str, unavailable: str) -> dict[str, str]:
 def proxied(unavailable: str) -> dict[str, str]:
     """Return series of a service that answers 50 requests a minute with 200, and of the proxy's own responses.
 
-    The proxy answers 500 requests a minute with 429 during ten minutes; `unavailable` counts its 503.
+    The proxy answers 500 requests a minute with 429 for ten minutes; `unavailable` is the series of its 503 responses.
     """
     return requests("0+50x200", "0x200") | {
         f'retail_proxy_responses_total{{{API}, status="429"}}': "0+500x10 5000x190",
@@ -64,5 +64,5 @@ def gauge(name: str, values: str, where: str = API) -> dict[str, str]:
 
 
 def waiting(name: str, text: str, where: str = API) -> list[Case]:
-    """Return a case with items that wait for an operator: the alert fires while they wait, not before or later."""
+    """Return a list of one case: items wait for an operator for ten hours; the alert fires only during that time."""
     return [Case(gauge(name, "0x5 2x600 0x60", where), {8: Firing(text), 600: Firing(text)}, (4, 630))]

@@ -28,9 +28,9 @@ READY = "all connections are open"
 class Attack:
     """Connections to 127.0.0.1:`port` from `addresses` source addresses: 127.0.0.2, 127.0.0.3 and so on.
 
-    The attack floods by default: each connection sends the request `then`, again after each response. With `every`, a
-    connection sends `first`, and then `then` each `every` seconds without waiting for a response; any response stops
-    the connection. With `hang_up`, a connection sends `first` and disconnects after `hang_up` seconds. A closed
+    The attack floods by default: each connection sends the request `then`, and sends it again after each response. With
+    `every`, a connection sends `first`, and then `then` each `every` seconds without waiting for a response; a response
+    ends the connection. With `hang_up`, a connection sends `first` and disconnects after `hang_up` seconds. A closed
     connection is opened again until the attack stops. Without `tls` nothing is encrypted.
     """
 
@@ -60,7 +60,7 @@ class Outcome:
 
 @contextmanager
 def attacking(attack: Attack) -> Iterator[Outcome]:
-    """Start an attack, and yield once all connections are open; at the end, wait for it and fill in the outcome."""
+    """Start an attack, and yield once each client has tried to connect; at the end, fill in the outcome."""
     process = subprocess.Popen(
         [sys.executable, "-m", "support.attacker"],
         cwd=TESTS,
@@ -134,7 +134,7 @@ class _Attacker:
             return None
 
     def _tried(self) -> None:
-        """Start the clock of the attack once every client has tried to connect."""
+        """Count a client that has tried to connect; the last one starts the clock of the attack."""
         self._waiting -= 1
         if not self._waiting:
             self._deadline = time.monotonic() + self._attack.seconds

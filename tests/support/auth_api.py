@@ -54,7 +54,7 @@ def basic(name: str, password: str) -> dict[str, str]:
 
 @dataclass
 class AuthService:
-    """One replica of auth-api. Several may share its stores."""
+    """One replica of auth-api. Several replicas may share the stores."""
 
     folder: Path
     users: FakeUsers = field(default_factory=FakeUsers)

@@ -23,7 +23,7 @@ SECRET = "canary-7f3a"
 
 
 def main(folder: Path, answers: Path) -> None:
-    """Send all requests and write the responses."""
+    """Send all requests, and write the responses and metrics."""
     log.configure("canary", "debug")
     both = BothApis(folder)
     texts = [answer.text for answer in tour(both)]

@@ -50,7 +50,7 @@ def write(folder: Path, authority: Authority, *options: str) -> None:
 
 @contextmanager
 def nginx(folder: Path, listening: Callable[[], bool]) -> Iterator[int]:
-    """Run nginx with the configuration in a folder until the context ends; yield the id of its master process."""
+    """Run nginx with a folder's configuration until the context ends; yield its process id once `listening` is true."""
     # started by root, nginx would run its workers as nobody
     user = "user root; " if os.getuid() == 0 else ""
     directives = f"daemon off; {user}"

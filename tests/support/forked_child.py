@@ -11,9 +11,8 @@ from support.wait import until
 def in_forked_child(work: Callable[[], int], *, seconds: float = 10.0) -> int:
     """Return the exit code that `work` returns in a child; 99 if it raises. Kill the child and fail after `seconds`."""
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # Python 3.12 warns about forks with threads, but such a fork is what is tested
+        # Python 3.12 warns about a fork of a process with threads, but such a fork is what is tested
+        warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
         try:

@@ -1,4 +1,4 @@
-"""A circuit breaker whose clock and outcomes the tests decide."""
+"""A circuit breaker, for which the tests decide the time and the outcome of each call."""
 
 from dataclasses import dataclass, field
 

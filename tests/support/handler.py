@@ -98,7 +98,7 @@ class HandlerHarness:
         )
 
     def handle(self, *messages: Message, times: int = 1) -> Batch:
-        """Handle a batch of messages `times` times."""
+        """Handle these messages as one batch, `times` times; return the batch."""
         batch = Batch()
         batch.add(messages)
         for _ in range(times):

@@ -50,7 +50,7 @@ def answers() -> bool:
 
 
 def status(connection: http.client.HTTPConnection, path: str) -> int:
-    """Send a GET and return its status."""
+    """Send a GET and return the response's status."""
     connection.request("GET", path, headers={"X-Forwarded-For": "2001:db8::7"})
     return connection.getresponse().status
 

@@ -75,7 +75,7 @@ def python(pod: str, code: str, *, container: str | None = None, seconds: float 
 
 
 def evaluate(pod: str, prelude: str, expressions: Sequence[str], *, container: str | None = None) -> dict[str, str]:
-    """Evaluate Python expressions in a pod in parallel; return the result of each expression as text."""
+    """Run the code `prelude` in a pod, then Python expressions in parallel; return each expression's result as text."""
     code = f"""{prelude}
 import concurrent.futures, json
 expressions = {list(expressions)!r}

@@ -72,7 +72,7 @@ class Machine:
     uptime: float
     waited: float  # seconds in which at least one task waited for a CPU
     stolen: float  # CPU seconds that the hypervisor gave to other machines
-    restarts: dict[str, int]  # by pod outside our namespace; controllers restart when they lose their leases
+    restarts: dict[str, int]  # of each pod outside our namespace; a controller that loses its lease restarts
 
     @classmethod
     def now(cls) -> "Machine":
@@ -92,7 +92,7 @@ class Machine:
         return cls(uptime, int(some) / 1e6, int(steal) / 100, restarts)
 
     def verdict(self, before: "Machine") -> str:
-        """Return a sentence about the machine's load since `before`, and whether the machine was too slow."""
+        """Return a sentence that says whether the machine was too slow since `before`, with the figures."""
         seconds = self.uptime - before.uptime
         waited, stolen = (self.waited - before.waited) / seconds, (self.stolen - before.stolen) / seconds
         restarted = {name: n - before.restarts.get(name, 0) for name, n in self.restarts.items()}
@@ -151,7 +151,7 @@ def parsed(line: str) -> dict[str, Any]:
 
 
 def failed_answers(ledger: Path) -> list[dict[str, Any]]:
-    """Return the lines of a ledger about orders that did not get 200."""
+    """Return the lines of a ledger about requests for an order that did not get 200."""
     lines = [json.loads(line) for line in ledger.read_text().splitlines()]
     return [line for line in lines if "key" in line and line["outcome"] != "ok"]
 

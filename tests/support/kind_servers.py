@@ -1,7 +1,7 @@
 """Operations on MongoDB, Kafka and certificates in the kind cluster, with the real operators or their stand-ins.
 
-Pods are found by label, and every change is made in the operators' resources or Secrets. The stand-ins do not watch
-these, so they are called after each change.
+Pods are found by label. Topics, users and certificates are changed through the operators' resources and Secrets. The
+stand-ins do not watch these, so they are called after each change.
 """
 
 import json

@@ -19,7 +19,8 @@ def running(
     """Run the proxy for two replicas of order-api, of which one runs, and for auth-api, which is down by default."""
     folders, ports = Folders(root), StackOptions(root=root).choose_ports()
     authority = Authority(folders.certificates)
-    auth_port = ports["order-api"] if with_auth_api else ports["auth-api"]  # with auth-api, one service is both
+    # if auth-api runs, too, one server plays both services
+    auth_port = ports["order-api"] if with_auth_api else ports["auth-api"]
     upstreams = {"order-api": [ports["order-api"], ports["order-api"] + 1], "auth-api": [auth_port]}
     lock = os.open(root / "lock", os.O_CREAT | os.O_RDWR)
     supervisor = Supervisor(lock=lock, file=root / "stack.json", on_change=lambda: None, say=print)

@@ -50,7 +50,7 @@ class PlantedRun:
 
 
 def run(root: Path) -> PlantedRun:
-    """Run the system with debug logs and all traces, use the secrets, cause failures, and collect what it leaves."""
+    """Run the system with debug logs and all traces, use the secrets and cause failures; return the texts it leaves."""
     result = PlantedRun()
     with receiver() as collector:
         environ = {
@@ -109,7 +109,7 @@ def _attack(stack: Stack, client: httpx.Client, planted: dict[str, str]) -> list
 
 
 def _duplicate(stack: Stack, client: httpx.Client, customer: Customer, order: dict[str, Any]) -> bytes:
-    """Add a unique index, so that MongoDB's error for a duplicate key quotes the item; return the response."""
+    """Place an order while a unique index makes MongoDB reject it and quote its item; return the response."""
     with database(stack, "admin") as admin:
         orders = admin[schema.COLLECTION]
         index = orders.create_index("orderitems.item", unique=True, partialFilterExpression={"userid": customer.name})

@@ -17,7 +17,7 @@ PAUSE_SECONDS = 0.1
 
 @dataclass
 class QuietTime:
-    """Responses to a quiet user, counted by status or by the error's class name, and their times in ms."""
+    """Responses to a quiet user, counted by status or by the error's class name, and their durations in ms."""
 
     answers: Counter[int | str] = field(default_factory=Counter)
     milliseconds: list[float] = field(default_factory=list)

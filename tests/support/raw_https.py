@@ -74,7 +74,7 @@ class Answer:
 
 
 class RawHttpsClient:
-    """Sends raw bytes over TLS, each request on a new connection."""
+    """Sends raw bytes, by default over TLS; each request has a new connection."""
 
     def __init__(self, port: int, ca: Path) -> None:
         self.port, self.ca = port, ca

@@ -75,7 +75,7 @@ class ProcessorProcess:
         return scrape.ready(self.admin_url)
 
     def count(self, name: str, *labels: str) -> float:
-        """Return the value of a metric."""
+        """Return the value of a metric for these label values, or 0."""
         return scrape.samples(self.admin_url, name).get(labels, 0.0)
 
     def kill(self) -> None:

@@ -54,7 +54,7 @@ class StackRun:
         return services | {kind: stack[kind]["pid"] for kind in ("mongodb", "kafka", "proxy", "console")}
 
     def healed(self, part: str) -> bool:
-        """Return whether a service is ready again, or whether another part listens on its port again."""
+        """Return for a service whether it is ready again, for any other part whether it listens on its port again."""
         stack = self.file
         addresses = {
             "proxy": stack["base_url"],

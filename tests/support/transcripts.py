@@ -40,7 +40,7 @@ def commands(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def mentions(file: Path) -> list[str]:
-    """Return each `retail …` in the text that has no optional parts, with capitals such as N replaced by 1."""
+    """Return each `retail …` in the text without optional parts and help; capitals such as N are replaced by 1."""
     found = re.findall(r"`(retail [^`]*)`", file.read_text(encoding="utf-8"))
     return [
         re.sub(r"\b[A-Z]\b", "1", line) for line in found if not re.search(r"\[|…|-completion|--version|--help", line)

@@ -12,7 +12,7 @@ import yaml
 
 
 def prune(node: Any, *, names: bool = False) -> Any:
-    """Return `node` without descriptions. With `names`, its keys are names of properties, and all of them are kept."""
+    """Return `node` without descriptions. If `names`, the keys of `node` are property names, and all are kept."""
     if isinstance(node, list):
         return [prune(item) for item in node]
     if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""Changes generated requests to meet rules that no schema expresses: the token's user, and prices that add up."""
+"""Changes generated requests to meet two rules that no schema expresses: about the user id and the sum of prices."""
 
 import os
 from typing import Any
@@ -10,9 +10,9 @@ NAME = os.environ["CUSTOMER"]
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, **_kwargs: Any) -> None:
-    """Set the user id to the token's user, and remove prices, since their sum would have to equal the cost.
+    """In an order, set the user id to the token's user and remove prices: their sum would have to equal the cost.
 
-    Of a query, only the user id, `limit` and `status` remain.
+    In a query for orders, keep only `limit` and `status`, and set the user id.
     """
     if context.operation.path == "/orderdetails":
         kept = {k: v for k, v in (case.query or {}).items() if k in {"limit", "status"}}

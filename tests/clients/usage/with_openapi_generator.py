@@ -1,4 +1,4 @@
-"""Uses the Python clients by openapi-generator: registers, logs in, places an order, reads it by id and by user."""
+"""Uses the Python clients from openapi-generator: registers, logs in, places an order, reads it by id and by user."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Uses the clients by openapi-python-client: registers, logs in, places an order, reads it by id and by user."""
+"""Uses the clients from openapi-python-client: registers, logs in, places an order, reads it by id and by user."""
 
 import os
 import ssl

@@ -87,8 +87,8 @@ def check(
 ) -> Verdict:
     """Check a run. `documents` are all orders of its users, and `events` all events of these users.
 
-    `healed_at` is the Unix time at which the last fault ended. With `may_fail`, a FAILED order that has a reason is not
-    lost.
+    `healed_at` is the Unix time at which the last fault ended. With `may_fail`, a FAILED order with a reason does not
+    count as lost.
     """
     by_id = {document["_id"]: document for document in documents}
     counts = account.counts()
@@ -177,7 +177,7 @@ def _was_done_after_all(entry: Entry) -> bool:
 
 
 def _heal_seconds(documents: Iterable[Mapping[str, Any]], healed_at: float) -> float:
-    """Return the seconds from `healed_at` until all orders placed earlier were processed."""
+    """Return the seconds from `healed_at` until the last of the orders placed earlier was processed, at least 0."""
     healed = datetime.fromtimestamp(healed_at, UTC)
     waits = [
         (document["processed_at"] - healed).total_seconds()

@@ -38,11 +38,11 @@ class LoadRun:
         return {"userid": {"$in": [*self.account().users]}}
 
     def p99(self, begin: float, end: float) -> float:
-        """Return the 99th percentile in ms of the times of successful requests that began between two Unix times."""
+        """Return the 99th percentile in ms of the durations of successful requests begun between two Unix times."""
         return percentile(self._times(begin, end), 0.99)
 
     def median(self, begin: float, end: float) -> float:
-        """Return the median in ms of the times of successful requests that began between two Unix times."""
+        """Return the median in ms of the durations of successful requests begun between two Unix times."""
         return percentile(self._times(begin, end), 0.5)
 
     def widest_gap(self) -> float:
@@ -58,8 +58,8 @@ class LoadRun:
 def running_load(options: Options, orders: int) -> Iterator[LoadRun]:
     """Place orders while the context lasts and until at least `orders` were sent, then settle all of them.
 
-    The context is entered after about a second of load: once `rate` requests (without a rate, `in_flight`) were sent,
-    or `orders` if that is fewer.
+    The context is entered after about a second of load: when `rate` orders were sent (`in_flight` if `rate` is 0), or
+    all `orders` if these are fewer.
     """
     run_ = LoadRun(options.ledger, time.time())
     over = threading.Event()

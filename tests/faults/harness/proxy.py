@@ -27,8 +27,8 @@ class Toxics:
     latency: float = 0.0  # seconds, each way
     jitter: float = 0.0  # seconds, the largest deviation from `latency`
     hole: bool = False  # a black hole: nothing is forwarded, and no error is reported
-    slice_bytes: int = 0  # the size of the pieces that are sent; 0: chunks are not split
-    bytes_per_second: float = 0.0  # 0: no limit
+    slice_bytes: int = 0  # the size of the pieces that are sent; 0: only a limit splits chunks
+    bytes_per_second: float = 0.0  # of each connection, in each direction; 0: no limit
 
 
 class Proxy:

@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def latest(results: Iterable[Result]) -> list[Result]:
-    """Return the latest result of each part of each row, in order; a full result replaces a short one."""
+    """Return the latest result of each part, sorted by row and part; a full result replaces a short one."""
     by_part = {(r.row, r.part): r for r in sorted(results, key=lambda r: (r.scale == "full", r.at))}
     full = [key for key, r in by_part.items() if r.scale == "full"]
     return [by_part[key] for key in sorted(by_part) if not _is_covered(*key, full)]

@@ -12,7 +12,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[3]
 FOLDER = REPOSITORY / ".results" / "faults"
 MUTANTS = 28  # the row of mutants, in which every part expects a broken promise
-HISTORY = "history"  # prefix of parts that tests/model runs
+HISTORY = "history"  # the parts of this row that tests/model runs have this prefix
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Result:
 
 
 def part(*words: str) -> str:
-    """Return the name of a part, as used in files and records."""
+    """Return the name of a part, made of these words, as files and records use it."""
     return re.sub(r"[^a-z0-9_.-]+", "-", "-".join(words))
 
 

@@ -1,7 +1,7 @@
 """Decides whether failed rows of the short form may run again: only if nothing but a time limit failed.
 
 The short form runs for every change, on machines that other programs share. A row with a lost, invented or doubled
-order, or with a response that violates the contract, is never retried.
+order, a response that violates the contract, or a request without a final response is never retried.
 """
 
 import sys
@@ -13,7 +13,7 @@ BROKEN = ("lost", "invented", "doubled", "contract_violations", "unsettled")
 
 
 def only_slow(results: Iterable[Result]) -> bool:
-    """Return whether at least one row failed, and each failed row has a verdict without a broken promise."""
+    """Return whether at least one row failed, and the verdict of each failed row found nothing wrong."""
     failed = [r.figures for r in results if r.outcome == "failed"]
     return bool(failed) and all(figures.get(name) == 0 for figures in failed for name in BROKEN)
 

@@ -1,4 +1,4 @@
-"""A running system with everything that a row needs: load, fault injection by part, and verification."""
+"""A running system with everything that a row needs: load, faults in its parts, and verification."""
 
 import json
 import signal
@@ -30,7 +30,7 @@ Document = dict[str, Any]
 
 
 class System:
-    """A stack with given numbers of replicas. Rows share it, so each row must heal it at its end; see `heal`."""
+    """A stack with given numbers of replicas. Rows share it, so it is healed after each row; see `heal`."""
 
     def __init__(self, options: StackOptions, *, seed: int, proxied: bool = False) -> None:
         self.seed = seed
@@ -81,10 +81,10 @@ class System:
 
     @contextmanager
     def load(self, orders: int, *, rate: float, users: int = 4, at_most: float = 900, **more: Any) -> Iterator[LoadRun]:
-        """Place orders at `rate` while the context lasts and until at least `orders` were sent; then settle them.
+        """Place orders at `rate` until the context ends and at least `orders` were sent; then settle them.
 
-        The ledger is in the stack's folder; the seed and the name of the run are printed. Settling takes at most
-        `settle_seconds`, by default longer than any fault lasts.
+        No order is placed after `at_most` seconds. The ledger is in the stack's folder; the seed and the name of the
+        run are printed. Settling takes at most `settle_seconds`, by default longer than any fault lasts.
         """
         self._runs += 1
         options = Options(
@@ -106,20 +106,20 @@ class System:
     # Verification
 
     def verify(self, run_: LoadRun, *, healed_at: float, within: float, may_fail: bool = False) -> Verdict:
-        """Wait until no order of the run is PLACED, at most `within` seconds after `healed_at`; then check the run."""
+        """Check the run, once no order of it is PLACED or `within` seconds have passed since `healed_at`."""
         account, mine = run_.account(), run_.orders
         while self.orders.count_documents(mine | {"status": "PLACED"}) and time.time() < healed_at + within:
             time.sleep(0.5)
         seen_after = round(max(0.0, time.time() - healed_at), 2)
         events = [e for e in topic.events(self.stack) if e.user in account.users]
         verdict = check(account, list(self.orders.find(mine)), events, healed_at=healed_at, may_fail=may_fail)
-        verdict.heal_seconds = min(verdict.heal_seconds, seen_after)  # processed_at is by a clock that may be wrong
+        verdict.heal_seconds = min(verdict.heal_seconds, seen_after)  # a wrong clock may have set processed_at
         return verdict
 
     def prove(
         self, run_: LoadRun, *, figures: Document, healed_at: float, within: float, may_fail: bool = False
     ) -> Verdict:
-        """Verify the run and store the figures; fail if a promise is broken or recovery took over `within` seconds."""
+        """Verify the run and store the figures; fail unless it is ok and recovery took at most `within` seconds."""
         verdict = self.verify(run_, healed_at=healed_at, within=within, may_fail=may_fail)
         figures.update(verdict.figures)
         assert verdict.ok, self.explain(verdict, run_)
@@ -127,13 +127,13 @@ class System:
         return verdict
 
     def longest_wait(self, run_: LoadRun) -> float:
-        """Return the longest time in seconds that an order took from PLACED to PROCESSED."""
+        """Return the longest time in seconds that an order of the run took from PLACED to PROCESSED."""
         done = self.orders.find(run_.orders | {"status": "PROCESSED"})
         waits: list[float] = [(d["processed_at"] - d["placed_at"]).total_seconds() for d in done]
         return max(waits)
 
     def explain(self, verdict: Verdict, run_: LoadRun) -> str:
-        """Return a failed verdict as text, with the full history of the first few orders."""
+        """Return a failed verdict as text, with the document, log lines and events of up to three orders."""
         lines = [str(verdict)]
         events = topic.events(self.stack)
         for order in list(verdict.broken)[:3]:

@@ -1,4 +1,4 @@
-"""Reads topics from beginning to end, with the rights of an operator."""
+"""Reads topics from beginning to end with the rights of the operator, and recreates them."""
 
 import json
 import time
@@ -17,7 +17,7 @@ READ_SECONDS = 60.0
 
 
 def events(stack: Stack) -> list[Event]:
-    """Return every event in orders.placed that names an order and its user; skip poison messages."""
+    """Return every event in orders.placed that names an order and its user; skip other messages."""
     found = []
     for message in messages(stack, TOPIC):
         try:
@@ -91,7 +91,7 @@ def leader(stack: Stack, topic: str, partition: int = 0) -> str:
 
 def recreate(stack: Stack, topic: str) -> None:
     """Delete the topic with its events, and create it again, empty, from its definition."""
-    admin = _administrator(stack)  # the future below needs the client to stay alive
+    admin = _administrator(stack)  # a variable, because the future needs its client to stay alive
     admin.delete_topics([topic], operation_timeout=TIMEOUT)[topic].result(TIMEOUT)
     stack._kafka.prepare()
 

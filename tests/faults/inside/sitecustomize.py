@@ -63,7 +63,7 @@ def _fail_dns_while(file: Path) -> None:
 
 
 def _switch_off(safeguard: str) -> contextlib.ExitStack:
-    """Switch off a safeguard in this process until the returned stack is closed."""
+    """Switch off a safeguard, and reconciliation if the mutant says `alone`, until the returned stack is closed."""
     sys.path.append(str(Path(__file__).parents[2]))
     from model.mutants import NO_RECONCILIATION, ON_SERVERS  # noqa: PLC0415 - only where it is needed
 

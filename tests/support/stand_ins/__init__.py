@@ -1,5 +1,5 @@
-"""Does the work of operators, for clusters that cannot pull their images.
+"""Does the work of operators, for clusters that cannot pull the operators' images.
 
-The operators' definitions are real; these programs read our own resources from the API server and make what the
-operators would make of them: names, ports, Secrets and their keys are those of the operators' documentation.
+The CustomResourceDefinitions are the operators' own. These programs read our resources from the API server and make
+what the operators would make of them: names, ports, Secrets and their keys are those of the operators' documentation.
 """

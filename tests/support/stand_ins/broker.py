@@ -45,7 +45,7 @@ def properties(cluster: Resource, pool: Resource) -> str:
         f"{prefix}.ssl.keystore.location": f"/etc/kafka-tls/{FOLDER}",
         f"{prefix}.ssl.client.auth": "none",
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        # Listeners without authentication exist only on the pod's loopback.
+        # Anonymous clients have all rights: they can connect only on the pod's loopback.
         "super.users": "User:ANONYMOUS",
         "log.dirs": "/var/lib/kafka/data-0/kafka-log0",
         **kafka.get("config", {}),

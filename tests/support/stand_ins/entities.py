@@ -1,4 +1,4 @@
-"""Runs next to the broker, as Strimzi's entity operator does: makes topics, users and rights match standard input.
+"""Runs next to the broker, as Strimzi's entity operator does: creates the topics, users and rights of standard input.
 
 Uses nothing but confluent_kafka and the standard library: it is handed to the container as text.
 """

@@ -1,7 +1,7 @@
 """The work of Strimzi: broker, Service, certificates, users and topics, as the Kafka resources describe them.
 
-One node only. Differs from Strimzi only inside the cluster: controller and inter-broker traffic stays on the pod's
-loopback, and the entity operator is a second container in the pod of the broker.
+It supports only one node. It differs from Strimzi only inside the Kafka cluster: controller and inter-broker traffic
+stays on the pod's loopback, and the entity operator is a second container in the pod of the broker.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ def reconcile(image: str, own_image: str) -> None:
 
 
 def reconcile_entities(cluster: str = "retail", pod: str = "retail-broker-0") -> None:
-    """Make topics, users, passwords and rights match the resources. A missing user Secret is created again."""
+    """Create or change topics, users, passwords and rights as the resources say; create missing Secrets of users."""
     topics = [
         {
             "name": topic["spec"].get("topicName", topic["metadata"]["name"]),
@@ -73,7 +73,7 @@ for future in admin.delete_topics({list(topics)!r}).values():
 
 
 def _of(cluster: str, kind: str) -> list[kube.Resource]:
-    """Return the resources with the cluster's label; Strimzi also ignores all others."""
+    """Return the resources with the cluster's label; like Strimzi, ignore all others."""
     return [r for r in kube.list_of(kind) if r["metadata"].get("labels", {}).get("strimzi.io/cluster") == cluster]
 
 

@@ -14,7 +14,7 @@ MANAGER = "retail-stand-ins"
 
 
 def kubectl(*arguments: str, stdin: str | None = None, timeout: float = 120, check: bool = True) -> str:
-    """Run kubectl in the namespace and return its output; raise with its error output if it fails."""
+    """Run kubectl in the namespace and return its output; with `check`, raise RuntimeError if it fails."""
     command = ["kubectl", "--context", CONTEXT, "--namespace", NAMESPACE, *arguments]
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
     if check and done.returncode:
@@ -36,7 +36,7 @@ def find(kind: str, name: str) -> Resource | None:
 
 
 def apply(resources: Iterable[Resource], namespace: str = NAMESPACE) -> None:
-    """Create or replace the objects."""
+    """Create or update the objects."""
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(resources)})
     options = ("--server-side", "--force-conflicts", "--field-manager", MANAGER, "--namespace", namespace)
     kubectl("apply", *options, "--filename", "-", stdin=text)

@@ -24,7 +24,7 @@ def authority(common_name: str, *, days: int = 3650) -> Pair:
 
 
 def leaf(common_name: str, issuer: Pair, *, names: tuple[str, ...], days: int = 90) -> Pair:
-    """Create a server certificate for DNS names and IP addresses."""
+    """Create a TLS certificate with these DNS names and IP addresses, signed by the issuer."""
     return _issue(common_name, issuer, days=days, names=names)
 
 

@@ -42,7 +42,7 @@ def reconcile(image: str, own_image: str) -> None:
 
 
 def _jobs() -> list[tuple[Resource, Resource]]:
-    """Return (what to discover, scrape job) for each endpoint of each monitor, with the fields that ours use."""
+    """Return (what to discover, scrape job) for each endpoint of each monitor, with the fields our monitors use."""
     endpoints = [
         (monitor, endpoint)
         for kind, field in (("servicemonitors", "endpoints"), ("podmonitors", "podMetricsEndpoints"))

@@ -1,4 +1,4 @@
-"""Pure rules of user names, passwords and the Basic header."""
+"""The rules for user names, passwords and the Authorization header with Basic credentials."""
 
 import base64
 import string
@@ -67,7 +67,7 @@ def test_common_password_is_rejected_regardless_of_case(password: str) -> None:
 
 
 @pytest.mark.parametrize("line", [0, 1, 999, 1_000, 5_000, 9_999])
-def test_sampled_common_passwords_of_the_list_are_rejected(line: int) -> None:
+def test_password_from_the_list_of_common_passwords_is_rejected(line: int) -> None:
     assert pointers("alice", COMMON_PASSWORDS.split()[line]) == ["/password"]
 
 

@@ -43,7 +43,7 @@ def test_key_behind_a_replaced_symbolic_link_is_read_again(tmp_path: Path, keys:
     assert refreshed(keys).published() != before
 
 
-def test_invalid_change_keeps_the_previous_keys(tmp_path: Path, keys: SigningKeys) -> None:
+def test_invalid_new_file_keeps_the_previous_keys(tmp_path: Path, keys: SigningKeys) -> None:
     write_key(tmp_path, "a")
     assert kids(refreshed(keys)) == ["a"]
     (tmp_path / "b.pem").write_text("half a fi")

@@ -27,7 +27,7 @@ def test_settings_with_defaults_may_be_omitted(tmp_path: Path) -> None:
     assert "canary" not in repr(settings)
 
 
-def test_one_error_names_every_invalid_variable() -> None:
+def test_one_error_names_every_missing_or_invalid_variable() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_env({"HASH_SLOTS": "0"})
 

@@ -18,7 +18,7 @@ from support.wait import until
 
 
 class Crowd:
-    """Threads that each wait for a slot and keep it until the test releases them."""
+    """Threads that each ask for a slot and keep it until `leave` is set; `most` is the highest number of slots held."""
 
     def __init__(self, slots: Slots, size: int, *, preferred: bool = False) -> None:
         self.slots, self.preferred = slots, preferred
@@ -45,7 +45,7 @@ class Crowd:
         return sum(not outcome.result(20) for outcome in self.outcomes)
 
 
-def test_calls_beyond_slots_and_waiters_are_rejected_immediately() -> None:
+def test_calls_beyond_slots_and_waiters_are_rejected_without_waiting() -> None:
     crowd = Crowd(Slots(2, waiters=WAITERS, wait=10), size=2 + WAITERS + 5)
     until(
         lambda: sum(outcome.done() for outcome in crowd.outcomes) == 5,
@@ -58,7 +58,7 @@ def test_calls_beyond_slots_and_waiters_are_rejected_immediately() -> None:
     assert crowd.most == 2
 
 
-def test_number_of_waiters_is_configurable() -> None:
+def test_second_call_is_rejected_if_no_waiters_are_allowed() -> None:
     slots = Slots(1, waiters=0)
     with slots.hold(), pytest.raises(Busy), slots.hold():
         pass

@@ -1,4 +1,4 @@
-"""The limits of login attempts and of registrations, counted in memory."""
+"""The limits of login attempts and of registrations, with counts that a fake keeps in memory."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -35,7 +35,7 @@ def raise_connection_error(*_: object) -> None:
 
 
 def taken(throttle: Throttle, attempts: list[tuple[str, str]]) -> int:
-    """Begin an attempt for each user and address; return how many attempts the throttle allowed."""
+    """Begin an attempt for each pair of user and address; return how many attempts the throttle allowed."""
     count = 0
     for user, address in attempts:
         try:
@@ -46,7 +46,7 @@ def taken(throttle: Throttle, attempts: list[tuple[str, str]]) -> int:
     return count
 
 
-def test_user_and_address_are_limited_to_10_failures(throttle: Throttle) -> None:
+def test_pair_of_user_and_address_is_limited_to_10_failures(throttle: Throttle) -> None:
     assert taken(throttle, [("alice", "192.0.2.1")] * 12) == 10
     assert taken(throttle, [("alice", "192.0.2.2"), ("bob", "192.0.2.1")]) == 2
 

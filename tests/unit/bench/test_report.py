@@ -33,7 +33,7 @@ def test_table_has_medians_with_the_smallest_and_largest_value() -> None:
     assert line.split(" | ")[1:4] == ["safe", "400 (300-600)", "2.00 (2.00-3.00) x"]
 
 
-def test_limits_table_has_the_rate_and_cpu_time_per_group() -> None:
+def test_limits_table_shows_rate_and_cpu_time_per_process_group() -> None:
     (line,) = [line for line in report.limits_table({"produce": [sample(900, 35)]}).splitlines() if "produce" in line]
 
     assert line == "| produce | 90 | 35 | 100 | 50 |"

@@ -45,7 +45,7 @@ def test_load_without_address_or_local_stack_exits_with_2(tmp_path: Path, monkey
 
 
 def test_refused_connection_exits_with_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(command, "START_SECONDS", 0.0)  # instead of 5 s of retries
+    monkeypatch.setattr(command, "START_SECONDS", 0.0)  # otherwise it retries for 5 s
 
     result = retail("--url", "https://localhost:1", "--count", "1", "--ledger", str(tmp_path / "l"))
 
@@ -53,7 +53,7 @@ def test_refused_connection_exits_with_3(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert "retail: could not register a user at https://localhost:1: ClientConnectorError" in result.stderr
 
 
-def test_table_ends_with_a_newline_without_a_terminal() -> None:
+def test_table_printed_without_a_terminal_ends_with_a_newline() -> None:
     out = io.StringIO()
 
     with live(LoadProgress(), Console(file=out, force_terminal=False)):
@@ -88,7 +88,9 @@ def summary(**changed: Any) -> Summary:
         (summary(refused=1), 4),
     ],
 )
-def test_broken_promise_exits_with_4(made: Summary, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_broken_promise_exits_with_4_and_success_with_0(
+    made: Summary, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(load_generator, "run", lambda _options: made)
 
     result = retail("--url", "https://localhost:1", "--count", "1", "--ledger", str(tmp_path / "l"), "--json")

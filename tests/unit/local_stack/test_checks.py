@@ -1,4 +1,4 @@
-"""A requirement that the machine lacks is reported in one sentence with its fix. The loader messages are glibc's."""
+"""A requirement that the machine lacks is reported in one sentence with its fix."""
 
 import os
 import platform
@@ -43,7 +43,7 @@ def test_unsupported_processor_is_reported(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """Record each new limit of open files, as soft and hard limit, instead of setting it."""
+    """Return a list to which each call of setrlimit adds its (soft, hard) limits, instead of setting them."""
     made: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "setrlimit", lambda _which, pair: made.append(pair))
     return made

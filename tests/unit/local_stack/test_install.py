@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[3] / "locks" / "install.sh"
-# A fake Python: `-m venv` makes a .venv with a copy of this script and a fake uv. They write their calls to `calls`.
+# A fake Python: `-m venv` makes a .venv with a copy of this script and a fake uv. All write their calls to `calls`.
 PYTHON = """#!/bin/sh
 case "$*" in
 *"-m venv .venv"*)

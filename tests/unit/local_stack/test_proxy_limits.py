@@ -21,7 +21,7 @@ def test_environment_variable_overrides_one_limit() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "many", "12345678"])
-def test_invalid_limit_is_rejected_by_name(text: str) -> None:
+def test_error_of_an_invalid_limit_names_its_variable(text: str) -> None:
     with pytest.raises(StackError, match="PROXY_REQUESTS_PER_REPLICA must be a whole number"):
         proxy_limits.figures({"PROXY_REQUESTS_PER_REPLICA": text})
 

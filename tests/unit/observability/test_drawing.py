@@ -39,7 +39,7 @@ def test_line_has_a_gap_where_samples_are_missing() -> None:
     assert len([*picture.iter("{http://www.w3.org/2000/svg}polyline")]) == 2
 
 
-def test_panel_without_series_shows_no_data() -> None:
+def test_panel_without_series_shows_the_text_no_data() -> None:
     assert "No data" in texts(drawn(GAPS))
 
 

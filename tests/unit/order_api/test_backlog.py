@@ -52,7 +52,7 @@ def harness() -> MonitorHarness:
     return MonitorHarness()
 
 
-def test_every_gauge_shows_its_own_value(harness: MonitorHarness) -> None:
+def test_each_backlog_gauge_shows_the_value_of_its_field(harness: MonitorHarness) -> None:
     harness.monitor.run_once()
 
     assert harness.shown == {
@@ -70,7 +70,7 @@ def test_every_field_of_the_backlog_has_a_metric() -> None:
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable(), ZeroDivisionError()], ids=["outage", "defect"])
-def test_gauges_are_empty_if_the_database_cannot_be_read(harness: MonitorHarness, error: Exception) -> None:
+def test_gauges_have_no_value_while_the_database_cannot_be_read(harness: MonitorHarness, error: Exception) -> None:
     harness.monitor.run_once()
     harness.reader.error = error
     harness.monitor.run_once()

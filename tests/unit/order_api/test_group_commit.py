@@ -27,7 +27,7 @@ class UnevenCollection:
         self.stored += [document["_id"] for document in documents]
 
 
-def test_single_request_writes_immediately() -> None:
+def test_single_request_writes_its_order_alone() -> None:
     with requests() as made:
         made.start("a")
         made.collection.let_through()
@@ -47,7 +47,7 @@ def test_requests_that_arrive_during_a_write_share_the_next_one() -> None:
 
 
 def test_newest_request_leads_the_next_write() -> None:
-    """The newest request has the most time left for the write."""
+    """Of all waiting requests, the newest has the most time left until its limit."""
     with requests() as made:
         made.start("a", "b", "c")
         made.collection.let_through(2)

@@ -105,7 +105,7 @@ def leader_that_dies_leaves_nobody_waiting() -> None:
         made.collection.error = SystemExit()
         made.collection.let_through()
 
-        assert type(made.error("b")) is AutoReconnect  # at once; after its time limit, b would get NetworkTimeout
+        assert type(made.error("b")) is AutoReconnect  # at once; at its time limit, b would get NetworkTimeout
         assert isinstance(made.error("c"), SystemExit)
         made.collection.error = None
         made.start("d")

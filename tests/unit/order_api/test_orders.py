@@ -1,4 +1,4 @@
-"""The pure rules of an order."""
+"""The id, the fingerprint, the validation, the document and the event of an order."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

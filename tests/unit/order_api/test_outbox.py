@@ -56,7 +56,7 @@ def test_orders_with_rejected_claims_are_skipped_for_30_seconds(servers: Replica
     assert found == [[third], [third], [first, second]]
 
 
-def test_clock_set_back_ends_the_skip_of_rejected_orders(servers: ReplicaSet, outbox: Outbox) -> None:
+def test_rejected_orders_are_not_skipped_after_the_clock_moves_back(servers: ReplicaSet, outbox: Outbox) -> None:
     rejected = place(servers, 500)
     servers.rejected_ids.update(rejected)
     outbox.claim(rejected, "c", NOW)

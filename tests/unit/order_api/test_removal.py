@@ -137,7 +137,7 @@ def test_oldest_entries_beyond_the_limit_are_removed_at_once(
     assert harness.entries() == [record["outbox"] for record in placed[3:]]
 
 
-def test_drain_removes_entries_that_the_processor_has_not_removed(harness: RelayHarness, removed: list[int]) -> None:
+def test_drain_removes_entries_that_order_processor_has_not_removed(harness: RelayHarness, removed: list[int]) -> None:
     harness.place()
     harness.step()
     before = len(harness.entries())

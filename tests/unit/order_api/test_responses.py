@@ -13,13 +13,13 @@ NOW = datetime(2030, 1, 1, 12, 0, 0, 123000, tzinfo=UTC)
 ORDER = orders.Order("alice", Amount(1250), "USD", (OrderItem("apple"),))
 
 
-def test_page_has_at_least_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_order_larger_than_the_page_size_gets_its_own_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(responses, "PAGE_BYTES", 1)
     records = iter([orders.build_document(ORDER, order_id=order_id, now=NOW) for order_id in ("c", "b", "a")])
     page, last = responses.to_page(records, limit=3, on_malformed=lambda error: pytest.fail(str(error)))
 
     assert (len(page), last) == (1, "c")
-    assert next(records)["_id"] == "a"  # b was read to see that there is a next page; a was not
+    assert next(records)["_id"] == "a"  # c is the page, and b was read to see that there is a next one
 
 
 def test_page_omits_malformed_orders_and_continues_after_them() -> None:

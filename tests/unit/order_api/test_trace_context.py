@@ -1,4 +1,4 @@
-"""An order's trace context in every copy of its event."""
+"""An order's trace context in its events, spans and log lines."""
 
 from datetime import timedelta
 
@@ -57,7 +57,7 @@ def test_trace_context_stored_by_an_earlier_release_is_published(harness: RelayH
     assert harness.traceparents() == [HEADER]
 
 
-def test_malformed_trace_context_of_an_order_is_ignored(harness: RelayHarness) -> None:
+def test_malformed_trace_context_in_an_order_is_ignored(harness: RelayHarness) -> None:
     order_id = harness.place(enqueued=False)["_id"]
     harness.change(order_id, {"traceparent": 7})
     harness.step(6)

@@ -1,4 +1,4 @@
-"""What a batch reports: one log line, and spans of its recorded orders."""
+"""What a batch reports: one log line, one span, and a span for each order whose trace is recorded."""
 
 import pytest
 from pymongo.errors import AutoReconnect

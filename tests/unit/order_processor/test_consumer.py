@@ -11,7 +11,7 @@ from shared.ordering.events import TOPIC
 from support.consumer import ConsumerHarness, ends, fill, outage
 
 
-def test_events_are_handled_then_committed(topic: FakeTopic) -> None:
+def test_handled_events_have_their_offsets_committed(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
 
     harness.poll(2)
@@ -92,7 +92,7 @@ def test_revoked_partition_is_left_to_its_new_owner(topic: FakeTopic) -> None:
     assert topic.committed == ends(topic)
 
 
-def test_revocation_commits_only_finished_events(topic: FakeTopic) -> None:
+def test_revocation_commits_only_offsets_of_finished_events(topic: FakeTopic) -> None:
     first = ConsumerHarness(topic)
 
     def stop_at_the_third(batch: Batch) -> None:
@@ -124,7 +124,7 @@ def test_recreated_topic_is_read_from_its_beginning(topic: FakeTopic) -> None:
     assert all(topic.committed[number] == end for number, end in ends(topic).items() if end)
 
 
-def test_partition_end_after_control_records_is_committed_once(topic: FakeTopic) -> None:
+def test_end_offset_after_control_records_is_committed_once(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
     for events in topic.partitions:
         events.append(CONTROL_RECORD)
@@ -139,7 +139,7 @@ def test_partition_end_after_control_records_is_committed_once(topic: FakeTopic)
     assert commits.count("commit") == 1
 
 
-def test_new_consumer_commits_the_partition_end_after_control_records(topic: FakeTopic) -> None:
+def test_new_consumer_commits_the_end_offset_after_control_records(topic: FakeTopic) -> None:
     ConsumerHarness(topic).poll(2)
     (first,) = topic.members
     topic.leave(first)
@@ -150,7 +150,7 @@ def test_new_consumer_commits_the_partition_end_after_control_records(topic: Fak
     assert topic.committed == ends(topic)
 
 
-def test_partition_end_is_committed_only_after_its_events(topic: FakeTopic) -> None:
+def test_end_offset_is_committed_only_after_the_events_before_it(topic: FakeTopic) -> None:
     harness = ConsumerHarness(topic)
     harness.handler.before_handling = outage
     topic.partitions[0].append(CONTROL_RECORD)
@@ -197,7 +197,7 @@ def test_session_timeout_is_set_only_for_the_classic_protocol() -> None:
     assert client_config("classic")["session.timeout.ms"] == 10_000
 
 
-def test_broker_waits_for_events_at_most_half_a_poll() -> None:
+def test_broker_waits_for_events_at_most_half_the_poll_time() -> None:
     config = client_config("consumer")
 
     assert config["fetch.min.bytes"] > 1

@@ -1,4 +1,4 @@
-"""Dead letters: the original message, the description of its failure, and a delivery report for each."""
+"""Dead letters: each has the original message and describes its failure; failed deliveries are reported."""
 
 from hashlib import sha256
 from typing import Any
@@ -14,7 +14,7 @@ from support.handler import PLACED_AT, TAKEN_AT
 
 
 class Producer:
-    """A producer that reports deliveries at `flush`. While `error` is set, every delivery fails with it.
+    """Reports deliveries at `flush`. While `error` is set, deliveries fail with it, and `poll` raises it.
 
     A record above `limit` bytes is rejected: by `produce` if `rejects_itself`, otherwise in its delivery report.
     """

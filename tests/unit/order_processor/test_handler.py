@@ -112,7 +112,7 @@ def test_rejected_order_fails_alone_with_its_reason() -> None:
     assert harness.dead_letters.sent == []
 
 
-def test_attempts_are_counted_only_for_the_rejected_order() -> None:
+def test_attempts_are_counted_only_for_the_order_that_mongodb_rejects() -> None:
     harness = HandlerHarness(*(document(str(n)) for n in range(500)))
     harness.servers.rejected_ids = {"250"}
     updates: list[str] = []

@@ -29,7 +29,7 @@ class SlowOffsets:
 
 
 class AnsweringOffsets:
-    """An offsets reader that returns the given offsets, by partition, or raises `error` if it is set."""
+    """An offsets reader that returns the given offsets for the partitions 0, 1, ..., or raises `error` if it is set."""
 
     def __init__(self, *offsets: Offsets) -> None:
         self.offsets = offsets

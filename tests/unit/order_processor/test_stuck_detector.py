@@ -76,9 +76,9 @@ def test_partition_whose_committed_offset_moves_is_not_stuck(detector: StuckDete
         (reading(10, 4), frozenset({("orders.placed", 0)}), False),
         ({}, ASSIGNED, False),
     ],
-    ids=["nothing left", "busy, or paused in an outage", "assigned by another now", "unknown partition"],
+    ids=["nothing left", "busy, or paused in an outage", "now assigned to another consumer", "unknown partition"],
 )
-def test_observation_with_another_explanation_restarts_the_detection(
+def test_observation_with_a_harmless_explanation_restarts_the_detection(
     detector: StuckDetector, clock: Clock, later: Reading, assigned: frozenset[tuple[str, int]], *, is_busy: bool
 ) -> None:
     for now in (reading(10, 4), reading(10, 4), later, reading(10, 4), reading(10, 4)):

@@ -15,7 +15,7 @@ from support.console import ROOT, console, raising
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_each_panel_is_a_fragment_that_the_overview_names(panel: str) -> None:
+def test_each_panel_is_an_html_fragment_named_by_the_overview(panel: str) -> None:
     client, _ = console(failed("o1"), order("o2", age=900.0), topics=FakeTopics(letters=[letter(3, b"o1")]))
     path = f"{ROOT}/panels/{panel.replace('_', '-')}"
 

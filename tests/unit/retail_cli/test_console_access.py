@@ -41,7 +41,7 @@ def test_loopback_host_is_accepted_on_any_port(host: str) -> None:
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_request_of_another_site_is_refused(site: str) -> None:
+def test_request_from_another_site_is_refused(site: str) -> None:
     client, _ = console()
 
     assert client.get(f"{ROOT}/", headers={"Sec-Fetch-Site": site}).status_code == 403
@@ -49,7 +49,7 @@ def test_request_of_another_site_is_refused(site: str) -> None:
 
 @pytest.mark.parametrize("origin", [None, "null", "http://evil.example", "https://localhost", "http://localhost:1"])
 @pytest.mark.parametrize("path", ["/redrive", "/redrive/confirmed", "/reconcile", "/reconcile/confirmed"])
-def test_post_from_another_origin_changes_nothing(path: str, origin: str | None) -> None:
+def test_post_without_the_consoles_own_origin_changes_nothing(path: str, origin: str | None) -> None:
     client, session = console(failed("o1"))
     headers = {"Origin": origin} if origin else {}
 

@@ -24,7 +24,7 @@ def test_revoked_key_is_listed_as_revoked(session: FakeSession) -> None:
     assert printed_json(retail(session, "keys", "revoke", "2026", "--json"))["outcome"] == "nothing to do"
 
 
-def test_revoking_an_unpublished_key_requires_an_option(session: FakeSession) -> None:
+def test_revoking_an_unpublished_key_requires_the_option_unpublished(session: FakeSession) -> None:
     assert retail(session, "keys", "revoke", "2028").exit_code == 1
     assert retail(session, "keys", "revoke", "2028", "--unpublished").exit_code == 0
 

@@ -68,7 +68,7 @@ def test_missing_field_is_named_by_check_show_and_stuck(field: str) -> None:
     assert f"{field}: is missing" in retail(session, "orders", "check").stdout
 
 
-def test_floating_point_amount_is_not_shown_as_an_amount() -> None:
+def test_floating_point_cost_is_shown_only_as_a_problem() -> None:
     session = FakeSession(order("o1", cost=1205.0))
 
     result = retail(session, "orders", "show", "o1")

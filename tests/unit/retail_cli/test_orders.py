@@ -95,7 +95,7 @@ def test_stuck_reports_that_its_limit_cut_the_list() -> None:
     assert "raise --limit" in result.stdout
 
 
-def test_older_than_sets_the_age_of_stuck_orders() -> None:
+def test_older_than_sets_the_minimum_age_of_stuck_orders() -> None:
     session = FakeSession(order("o1", age=20))
 
     assert printed_json(retail(session, "orders", "stuck", "--json"))["orders"] == []

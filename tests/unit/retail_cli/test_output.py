@@ -98,7 +98,7 @@ def test_version_is_printed_without_settings(tmp_path: Path, monkeypatch: pytest
 
 
 def commands(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield `(words, command)` for `command` and every command below it; `words` are those that call it."""
+    """Yield `(words, command)` for `command` and all its subcommands; `words` are the arguments that select it."""
     yield path, command
     for name, sub in getattr(command, "commands", {}).items():
         yield from commands(sub, *path, name)

@@ -86,7 +86,7 @@ def test_reconcile_without_candidates_changes_nothing() -> None:
     assert (result.exit_code, printed_json(result)["outcome"]) == (0, "nothing to do")
 
 
-def test_lagging_group_changes_nothing_and_exits_with_1() -> None:
+def test_reconcile_changes_nothing_and_exits_with_1_while_group_lags() -> None:
     session = FakeSession(*lost("o1"), topics=FakeTopics(offsets={0: Offsets(0, 9, 4), 1: Offsets(0, 3, None)}))
 
     result = retail(session, "orders", "reconcile", "--seconds", "0", "--json")
@@ -97,7 +97,7 @@ def test_lagging_group_changes_nothing_and_exits_with_1() -> None:
     assert "outbox" not in session.order("o1")
 
 
-def test_pass_waits_until_the_group_reaches_the_end() -> None:
+def test_pass_waits_until_the_group_reaches_the_initial_end_offsets() -> None:
     topics = FakeTopics(offsets={0: Offsets(0, 9, 4)})
     session = FakeSession(*lost("o1"), topics=topics)
 

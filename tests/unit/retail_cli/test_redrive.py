@@ -67,7 +67,7 @@ def test_redrive_with_an_unknown_order_exits_with_1() -> None:
     assert result.stderr == "retail: refused: o9\n"
 
 
-def test_redrive_accepts_a_dead_letter_instead_of_an_order() -> None:
+def test_redrive_accepts_the_id_of_a_dead_letter() -> None:
     session = FakeSession(failed("o1"), topics=FakeTopics(letters=[letter(7, b"o1"), letter(8, None)]))
 
     assert outcomes(retail(session, "dead-letters", "redrive", "0:7", "--json")) == {"o1": "redriven"}
@@ -127,7 +127,7 @@ def test_redrive_without_a_reply_is_unknown_and_exits_with_3() -> None:
 
 
 def test_outage_during_bisection_leaves_remaining_orders_unknown() -> None:
-    """Some of them may have been changed before MongoDB rejected the update of the whole page."""
+    """MongoDB may have changed some of them before it rejected the update of the whole page."""
     session = FakeSession(failed("o1"), failed("o2"), failed("o3"), failed("o4"))
     session.servers.rejected_ids = {"o2"}
     lose_reply(session.transitions, when=lambda ids: ids == ["o3", "o4"])

@@ -22,7 +22,7 @@ def test_header_values_are_bytes_or_none() -> None:
     assert Message.from_client(message) == Message("t", 1, 2, b"k", b"v", [("a", b"b"), ("c", None)])
 
 
-def test_unreadable_header_replaces_only_the_headers() -> None:
+def test_unreadable_headers_are_replaced_and_the_rest_is_kept() -> None:
     message = Message.from_client(BadName(topic="t", partition=1, offset=2, key=b"k", value=b"v"))
 
     assert (message.source, message.offset, message.key, message.value) == (("t", 1), 2, b"k", b"v")

@@ -46,7 +46,7 @@ def test_mongodb_error_becomes_store_unavailable(breaker: Breaker) -> None:
     assert failure.value.retry_after == 1
 
 
-def test_open_breaker_raises_retry_after_and_calls_nothing(breaker: Breaker) -> None:
+def test_open_breaker_raises_store_unavailable_and_calls_nothing(breaker: Breaker) -> None:
     for _ in range(CONSECUTIVE_FAILURES):
         with pytest.raises(StoreUnavailable):
             run_guarded(breaker, raising(AutoReconnect("lost")))

@@ -32,7 +32,7 @@ def private_key(path: Path) -> None:
     path.write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
 
 
-def test_four_variables_name_a_ca_bundle() -> None:
+def test_exactly_four_variables_name_a_ca_file() -> None:
     assert {variable for _, variable in VARIABLES} == {
         "AUTH_JWKS_CA_FILE",
         "KAFKA_CA_FILE",

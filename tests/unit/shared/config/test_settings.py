@@ -48,7 +48,7 @@ def test_secret_can_be_read_from_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["missing", ""])
-def test_error_names_a_missing_secret_file(tmp_path: Path, path: str) -> None:
+def test_error_names_the_variable_of_an_unreadable_secret_file(tmp_path: Path, path: str) -> None:
     with pytest.raises(settings.SettingsError, match=r"URI: .*"):
         settings.load(Example, {"PORT": "7", "URI_FILE": str(tmp_path / path)})
 

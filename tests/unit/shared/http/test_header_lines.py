@@ -1,4 +1,4 @@
-"""Repeated header lines."""
+"""Which headers may be repeated in a request."""
 
 import pytest
 

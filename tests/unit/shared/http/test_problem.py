@@ -1,4 +1,4 @@
-"""Problem documents."""
+"""The title of a problem document."""
 
 import pytest
 

@@ -176,7 +176,7 @@ def test_type_errors_use_json_terms(body: bytes, detail: str) -> None:
         (b"{} {}", "not valid JSON at line 1, column 4"),
     ],
 )
-def test_syntax_errors_name_the_position_in_plain_words(body: bytes, sentence: str) -> None:
+def test_syntax_errors_are_explained_in_plain_words(body: bytes, sentence: str) -> None:
     with pytest.raises(MalformedJson) as failure:
         loads(body)
 

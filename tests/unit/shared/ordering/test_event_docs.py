@@ -120,7 +120,7 @@ def test_documented_dead_letter_headers_are_those_sent(asyncapi: dict[str, Any])
     assert documented["required"] == sent[:-2]
 
 
-def test_documented_topics_and_limits_match_code_and_cluster(asyncapi: dict[str, Any]) -> None:
+def test_documented_topics_and_limits_match_code_and_manifests(asyncapi: dict[str, Any]) -> None:
     placed, dead = asyncapi["channels"]["ordersPlaced"], asyncapi["channels"]["deadLetters"]
     resources = yaml.safe_load_all((ROOT / "k8s" / "kafka" / "topics.yaml").read_text())
     topics = {resource["metadata"]["name"]: resource["spec"] for resource in resources}

@@ -17,7 +17,7 @@ PLAIN = IndexModel([("userid", 1), ("_id", -1)], name="newest")
 
 
 class Indexed:
-    """A collection with the indexes `present`; creating an index that `conflicts` names fails with its code."""
+    """A collection with the indexes `present`; creating the index N fails if `conflicts` has an error code for N."""
 
     name = "orders"
 

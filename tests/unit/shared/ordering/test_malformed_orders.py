@@ -1,4 +1,4 @@
-"""A malformed order becomes FAILED or is excluded, and does not delay the other orders of its batch."""
+"""A malformed order becomes FAILED or is excluded from reconciliation, and does not delay the other orders."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def without_outbox_entry(harness: HandlerHarness) -> set[str]:
 
 
 @pytest.mark.parametrize("shape", [SHAPES["history is a text"], SHAPES["version is a text"]])
-def test_malformed_order_fails_alone_after_five_attempts(shape: Document) -> None:
+def test_only_the_malformed_order_becomes_failed_after_five_attempts(shape: Document) -> None:
     harness = HandlerHarness(*(document(str(n)) for n in range(9)), document("bad", marked=True, **shape))
     messages = [message(str(n), offset=n) for n in range(9)]
 
@@ -73,7 +73,7 @@ def test_order_with_unusable_outbox_entry_is_requeued() -> None:
     assert order["rearmed"] == 1
 
 
-def reject_failing(monkeypatch: pytest.MonkeyPatch, harness: HandlerHarness) -> None:
+def reject_updates_except_exclusion(monkeypatch: pytest.MonkeyPatch, harness: HandlerHarness) -> None:
     """Make MongoDB reject every update, except one that excludes an order."""
     update = harness.servers.update
 
@@ -87,7 +87,7 @@ def reject_failing(monkeypatch: pytest.MonkeyPatch, harness: HandlerHarness) -> 
 
 def test_order_that_cannot_become_failed_is_excluded_from_reconciliation(monkeypatch: pytest.MonkeyPatch) -> None:
     harness = HandlerHarness(document("bad"))
-    reject_failing(monkeypatch, harness)
+    reject_updates_except_exclusion(monkeypatch, harness)
 
     batch = harness.handle(message("bad"), times=5)
     monkeypatch.undo()
@@ -108,7 +108,7 @@ def test_reconciliation_excludes_an_order_it_cannot_requeue(monkeypatch: pytest.
 
     harness = HandlerHarness(document("bad"))
     reconciler = Reconciler(harness.orders, Topic())
-    reject_failing(monkeypatch, harness)
+    reject_updates_except_exclusion(monkeypatch, harness)
 
     outcomes = [reconciler.step(), reconciler.step()]
 
@@ -116,7 +116,7 @@ def test_reconciliation_excludes_an_order_it_cannot_requeue(monkeypatch: pytest.
     assert reconciler.rejected == 1
 
 
-def test_excluded_order_can_be_included_again() -> None:
+def test_include_gives_only_excluded_orders_a_new_outbox_entry() -> None:
     harness = HandlerHarness(document("1", outbox={"due": "excluded", "attempts": 0}), document("2", marked=True))
 
     assert harness.orders.include(["1", "2"]) == 1

@@ -1,4 +1,4 @@
-"""Reconciliation requeues a PLACED order without an outbox entry after the group has read all earlier events."""
+"""Reconciliation requeues a PLACED order without outbox entry once the consumer group has read all earlier events."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ class ReconcilerHarness:
         return "outbox" in self.handler.servers.view[order_id]
 
 
-def test_lost_order_is_requeued_when_all_partition_ends_are_reached() -> None:
+def test_lost_order_is_requeued_after_all_partitions_are_read() -> None:
     offsets = FakeOffsets(p0=Offsets(0, 10, 9), p1=Offsets(0, 4, 4))
     harness = ReconcilerHarness(
         HandlerHarness(document("lost"), document("pending", marked=True), document("done", status="PROCESSED")),
@@ -72,7 +72,7 @@ def test_newer_events_do_not_delay_a_pass() -> None:
     assert harness.reconciler.step() is Outcome.REQUEUED
 
 
-def test_order_processed_during_a_pass_is_unchanged() -> None:
+def test_order_processed_during_a_pass_is_not_requeued() -> None:
     offsets = FakeOffsets(p0=Offsets(0, 10, 3))
     harness = ReconcilerHarness(HandlerHarness(document("1")), offsets)
     harness.reconciler.step()
@@ -94,11 +94,11 @@ def test_order_processed_during_a_pass_is_unchanged() -> None:
         (Offsets(0, 0, None), True),  # the partition was never used
         (Offsets(10, 10, None), True),  # all its events have expired
         (Offsets(10, 10, 4), True),
-        (Offsets(0, 10, 11), False),  # a committed offset of the deleted topic
+        (Offsets(0, 10, 11), False),  # the committed offset is left over from a deleted topic
         (Offsets(0, 0, 11), True),
     ],
 )
-def test_partition_is_read_if_its_end_is_committed_or_events_expired(offsets: Offsets, *, passed: bool) -> None:
+def test_partition_counts_as_read_if_empty_or_committed_to_end(offsets: Offsets, *, passed: bool) -> None:
     harness = ReconcilerHarness(HandlerHarness(document("1")), FakeOffsets(p0=offsets))
 
     assert (harness.reconciler.step() is Outcome.REQUEUED) is passed
@@ -160,7 +160,7 @@ def test_order_with_rejected_update_does_not_stop_the_others() -> None:
     assert [harness.has_outbox_entry(str(n)) for n in range(3)] == [True, False, True]
     assert harness.reconciler.rejected == 1
     assert harness.reconciler.step() is Outcome.REQUEUED
-    assert (harness.reconciler.requeued, harness.reconciler.rejected) == (0, 1)  # counted in the second pass alone
+    assert (harness.reconciler.requeued, harness.reconciler.rejected) == (0, 1)  # counts of the second pass only
 
 
 def test_reconcile_pass_continues_after_outage() -> None:
@@ -190,7 +190,7 @@ def test_two_reconcilers_requeue_an_order_once() -> None:
     assert harness.servers.view["1"]["rearmed"] == 1
 
 
-def test_lag_is_shown_for_assigned_partitions() -> None:
+def test_lag_is_shown_only_for_assigned_partitions() -> None:
     harness = HandlerHarness()
     reading = {0: Offsets(0, 10, 4), 1: Offsets(0, 7, None), 2: Offsets(0, 9, 9)}
     show_lag(reading, {(TOPIC, 0), (TOPIC, 1)}, harness.metrics)

@@ -1,4 +1,4 @@
-"""Creating the collection's validator and indexes."""
+"""Creating the validator and the indexes of the orders collection."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from shared.ordering import schema
 
 
 class Orders:
-    """A collection without indexes; `limits` has the time limit in seconds that each operation was called with."""
+    """A collection without indexes; `limits` holds the time limit in seconds of each operation called."""
 
     name = "orders"
 

@@ -1,4 +1,4 @@
-"""The current code reads the orders, events and dead letters that an earlier release wrote."""
+"""The current code reads the orders, events and dead letters of an earlier release, and writes the same formats."""
 
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -64,18 +64,18 @@ def harness() -> HandlerHarness:
     return HandlerHarness(*deepcopy([*ORDERS.values()]))
 
 
-def test_new_order_has_the_stored_format() -> None:
+def test_new_order_adds_only_the_traceparent_to_the_stored_format() -> None:
     request = strict_json.convert(strict_json.loads(REQUESTS["new"].encode()), OrderRequest)
     order = rules.validate(request, ["USD", "EUR"])
 
     document = rules.build_document(order, order_id=id_of("new"), now=PLACED_AT, key="key-1", traceparent=TRACEPARENT)
 
-    entry = ORDERS["new"]["outbox"] | {"due": PLACED_AT + rules.GRACE}  # GRACE was 2 s in release 0.1.0
+    entry = ORDERS["new"]["outbox"] | {"due": PLACED_AT + rules.GRACE}  # release 0.1.0 added only 2 s
     assert document == ORDERS["new"] | {"outbox": entry, "traceparent": TRACEPARENT}
     assert [*document] == [*ORDERS["new"], "traceparent"]
 
 
-def test_new_order_without_trace_context_has_the_old_fields() -> None:
+def test_new_order_without_traceparent_has_exactly_the_stored_fields() -> None:
     request = strict_json.convert(strict_json.loads(REQUESTS["new"].encode()), OrderRequest)
     order = rules.validate(request, ["USD", "EUR"])
 

@@ -67,7 +67,7 @@ def test_bisect_returns_bad_records_and_applies_the_others(bad: set[int], size: 
     assert calls <= 1 + 2 * 7 * len(rejected)
 
 
-def test_bisect_raises_an_outage_at_once() -> None:
+def test_bisect_stops_and_raises_at_the_first_outage() -> None:
     batches: list[Sequence[int]] = []
 
     def apply(batch: Sequence[int]) -> None:

@@ -114,8 +114,8 @@ def test_client_errors_go_to_the_log_and_not_to_stderr(url: str, capsys: pytest.
     assert capsys.readouterr().err == ""
 
 
-def test_system_without_ipv6_is_served_on_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without IPv6, the socket for `::` (every address) cannot be created."""
+def test_admin_port_for_every_address_uses_ipv4_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without IPv6, no socket for `::` (every address) can be created; a server for `::1` alone still fails."""
 
     class NoIpv6(admin._Server6):
         def __init__(self, *_: object) -> None:

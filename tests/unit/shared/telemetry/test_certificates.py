@@ -20,7 +20,7 @@ def test_earliest_expiry_in_the_file_is_used(tmp_path: Path) -> None:
     assert expiry(path) == SOON.timestamp()
 
 
-def test_renewed_file_is_shown_without_a_restart(tmp_path: Path) -> None:
+def test_expiry_of_a_renewed_file_is_shown_without_a_restart(tmp_path: Path) -> None:
     path, registry = tmp_path / "ca.pem", CollectorRegistry()
     path.write_bytes(authority(SOON))
     watch(CertificateMetrics(registry), {"mongodb-ca": path})

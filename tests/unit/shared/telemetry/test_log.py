@@ -1,4 +1,4 @@
-"""Log lines are JSON in ASCII, and a failed log line never fails a request."""
+"""Log lines are JSON in ASCII, and a line that cannot be written raises no error."""
 
 import errno
 import io

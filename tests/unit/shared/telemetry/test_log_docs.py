@@ -25,7 +25,7 @@ def documented() -> dict[str, set[str]]:
 
 
 def calls() -> list[tuple[str, ast.Call]]:
-    """Return each logging call in the code, after the name of the event that it logs."""
+    """Return each logging call in the code as a pair: the name of the event, and the call."""
     found = []
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -48,7 +48,7 @@ def is_log_call(function: ast.expr) -> bool:
 
 @cache
 def literal_fields() -> dict[str, set[str]]:
-    """Return the names of the fields that the logging calls of each event pass, by event."""
+    """Return, for each event, the names of the fields that its logging calls pass as keywords."""
     fields: defaultdict[str, set[str]] = defaultdict(set)
     for event, call in calls():
         names = {keyword.arg for keyword in call.keywords if keyword.arg}

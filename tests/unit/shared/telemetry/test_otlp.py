@@ -61,7 +61,7 @@ def test_spans_are_exported_with_ids_times_attributes_and_links(collector: OtlpR
     assert collector.headers[0]["api-key"] == "k"
 
 
-def test_missing_collector_costs_one_warning_and_no_delay() -> None:
+def test_missing_collector_causes_one_warning_and_does_not_block_stop() -> None:
     with socket.socket() as reserved:  # bound but not listening, so that connections are refused
         reserved.bind(("127.0.0.1", 0))
         running = recorder(f"http://127.0.0.1:{reserved.getsockname()[1]}")
@@ -74,7 +74,7 @@ def test_missing_collector_costs_one_warning_and_no_delay() -> None:
     assert [line["event"] for line in lines] == ["trace_export_failed"]
 
 
-def test_log_line_of_a_rejected_export_omits_the_response(
+def test_rejected_export_logs_one_warning_and_writes_nothing_to_stderr(
     collector: OtlpReceiver, capfd: pytest.CaptureFixture[str]
 ) -> None:
     collector.status = 400
@@ -88,7 +88,7 @@ def test_log_line_of_a_rejected_export_omits_the_response(
     assert capfd.readouterr().err == ""
 
 
-def test_hanging_collector_does_not_delay_stop_and_queue_stays_bounded(collector: OtlpReceiver) -> None:
+def test_hanging_collector_does_not_block_stop_and_queue_stays_bounded(collector: OtlpReceiver) -> None:
     collector.released.clear()
     running = recorder(collector.endpoint)
     record(running)

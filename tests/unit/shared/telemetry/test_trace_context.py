@@ -23,5 +23,5 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
         (7, False),
     ],
 )
-def test_invalid_traceparent_is_ignored(header: object, *, is_good: bool) -> None:
+def test_valid_traceparent_is_returned_and_an_invalid_one_ignored(header: object, *, is_good: bool) -> None:
     assert trace_context.parse(header) == (header if is_good else None)

@@ -1,4 +1,4 @@
-"""Which requests are recorded, and the cost for requests that are not."""
+"""Which requests are recorded; the others create no span."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ def recorder() -> FakeRecorder:
 
 @pytest.mark.parametrize(("trusts_clients", "passed_on"), [(False, UNSAMPLED), (True, SAMPLED)])
 def test_without_recorder_only_a_trusted_client_can_force_recording(trusts_clients: bool, passed_on: str) -> None:
-    """The client's decision is passed on, because order-processor may record although order-api does not."""
+    """A trusted client's decision is passed on, because order-processor may record although order-api does not."""
     settings = TracingSettings(
         otlp_endpoint="", otlp_headers={}, otlp_ca_file=None, trace_ratio=1.0, tracing_disabled=False
     )
