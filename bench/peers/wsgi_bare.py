@@ -1,4 +1,4 @@
-"""A WSGI application that does nothing: the cost of the server."""
+"""A WSGI application that only reads the body and responds: it shows what the server alone costs."""
 
 from collections.abc import Callable
 from typing import Any

@@ -117,7 +117,7 @@ def test_removing_an_outbox_entry_twice_is_harmless(harness: StoreHarness) -> No
     assert "outbox" in harness.raw(second)
 
 
-def test_only_entries_under_the_claim_of_their_sender_are_removed(harness: StoreHarness) -> None:
+def test_claimed_entry_is_removed_only_if_its_claim_is_unchanged(harness: StoreHarness) -> None:
     unchanged, claimed_again, restored = (harness.place() for _ in range(3))
     harness.outbox.claim([unchanged, claimed_again, restored], "first", harness.outbox.now())
     harness.change(claimed_again, {"outbox.claim": "second"})

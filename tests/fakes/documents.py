@@ -69,7 +69,7 @@ def projected(document: Document, projection: Mapping[str, Any] | None) -> Docum
 
 
 def _values_at(document: Document, path: str) -> list[Any]:
-    """Return all values at a dotted path, which may pass through arrays; `[ABSENT]` if there is none."""
+    """Return all values at a dotted path, which may pass through arrays; ABSENT where there is none."""
     value: Any = document
     names = path.split(".")
     for place, name in enumerate(names):

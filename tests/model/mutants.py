@@ -1,6 +1,6 @@
 """Safeguards of the real code, each with the change that switches it off.
 
-A mutant replaces a few words in the source of a function. If the source does not contain them exactly once, the
+Most mutants replace a few words in the source of a function. If the source does not contain them exactly once, the
 mutant is outdated, and LookupError is raised.
 """
 

@@ -138,7 +138,7 @@ def exclude(state: State, guards: Safeguards, actor: str) -> Iterator[Step]:
 
 
 def include(state: State, guards: Safeguards) -> Iterator[Step]:
-    """The operator includes an excluded order, after its document was repaired."""
+    """The operator includes an excluded order, whose document was repaired: its outbox entry is due again."""
     order = state.newest
     if order is not None and can_write(state) and order.status == PLACED and order.entry == EXCLUDED:
         entry = DUE if guards.include_restores_entry else NO_ENTRY

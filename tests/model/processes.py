@@ -131,7 +131,7 @@ class Api:
         self._is_forked = True
 
     def publish(self) -> None:
-        """Run the relay once; in a forked child it may raise RuntimeError, which its thread would survive."""
+        """Run the relay once. In a forked child its RuntimeError is suppressed, as the thread would survive it."""
         if not self._is_forked:
             self.relay.run_once()
             return

@@ -6,7 +6,7 @@ from retail_cli.rendering import Lines, table
 
 
 class SigningKey(Struct, frozen=True):
-    """A key that signs tokens; `age_seconds` counts from its first publication."""
+    """A recorded key of auth-api; `age_seconds` counts from its first publication, and is 0 without one."""
 
     kid: str
     age_seconds: int

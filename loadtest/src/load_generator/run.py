@@ -49,7 +49,7 @@ class Summary:
 
     @property
     def ok(self) -> bool:
-        """True if every order was accepted and processed once, and no response broke the contract."""
+        """True if every order was accepted and, if verified, processed once, and no response broke the contract."""
         return not (self.refused or self.unsettled or self.contract_violations or self.failures)
 
     def as_dict(self) -> dict[str, Any]:

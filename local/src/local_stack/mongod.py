@@ -87,7 +87,8 @@ class MongoDB:
             "storage": {"dbPath": str(self._folders.data(name)), "wiredTiger": {"engineConfig": {"cacheSizeGB": 0.25}}},
             "setParameter": {
                 "diagnosticDataCollectionEnabled": False,
-                "shutdownTimeoutMillisForSignaledShutdown": 1000,  # all members stop: do not wait for a new primary
+                # usually all members stop: wait at most 1 s for a new primary
+                "shutdownTimeoutMillisForSignaledShutdown": 1000,
             },
         }
         file = secret_files.write(self._folders.config(name) / "mongod.yaml", yaml.safe_dump(config))

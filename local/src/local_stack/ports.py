@@ -63,7 +63,7 @@ def free(counts: Mapping[str, int]) -> Ports:
 
 
 def in_use(port: int) -> bool:
-    """Return whether a program listens on the port."""
+    """Return whether the port cannot be bound, usually because a program listens on it."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

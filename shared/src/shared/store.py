@@ -80,7 +80,7 @@ def insert_guarded(breaker: Breaker, insert: Callable[[Document], object], docum
 
 
 def ping(breaker: Breaker, database: Database[Document]) -> None:
-    """Check that MongoDB responds, in 1.3 s at most; raise StoreUnavailable."""
+    """Check for at most 1.3 s that MongoDB responds; raise StoreUnavailable if it does not."""
     with pymongo.timeout(PING_SECONDS):
         run_guarded(breaker, lambda: database.client.admin.command("ping"))
 

@@ -105,7 +105,9 @@ def leader_that_dies_leaves_nobody_waiting() -> None:
         made.collection.error = SystemExit()
         made.collection.let_through()
 
-        assert type(made.error("b")) is AutoReconnect  # at once; at its time limit, b would get NetworkTimeout
+        assert (
+            type(made.error("b")) is AutoReconnect
+        )  # b gets it at once; left waiting, it would get NetworkTimeout, a subclass
         assert isinstance(made.error("c"), SystemExit)
         made.collection.error = None
         made.start("d")

@@ -31,5 +31,5 @@ def test_refused_item_is_recognized_despite_case_blanks_and_unicode_form(spellin
     assert decide(event("1", spelling), refused_items=refused_items) == Rejected(f"item not sold: {spelling}")
 
 
-def test_refused_item_written_without_its_accents_is_not_rejected() -> None:
+def test_refused_item_is_not_recognized_without_its_accents() -> None:
     assert decide(event("1", "creme brulee"), refused_items={comparable("crème brûlée")}) is None

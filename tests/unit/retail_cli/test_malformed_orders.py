@@ -32,7 +32,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize(("change", "problem"), MALFORMED, ids=[problem for _, problem in MALFORMED])
-def test_check_and_show_name_the_problem_of_a_malformed_order(change: dict[str, Any], problem: str) -> None:
+def test_problem_of_a_malformed_order_is_named_by_check_and_show(change: dict[str, Any], problem: str) -> None:
     session = FakeSession(order("o1"), order("o2") | change)
 
     checked = retail(session, "orders", "check", "--json")

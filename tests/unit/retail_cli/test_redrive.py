@@ -127,7 +127,7 @@ def test_redrive_without_a_reply_is_unknown_and_exits_with_3() -> None:
 
 
 def test_outage_during_bisection_leaves_remaining_orders_unknown() -> None:
-    """MongoDB may have changed some of them before it rejected the update of the whole page."""
+    """An order whose outcome was not known before the outage is reported as unknown, not as FAILED."""
     session = FakeSession(failed("o1"), failed("o2"), failed("o3"), failed("o4"))
     session.servers.rejected_ids = {"o2"}
     lose_reply(session.transitions, when=lambda ids: ids == ["o3", "o4"])

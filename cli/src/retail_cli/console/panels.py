@@ -26,7 +26,7 @@ def failed() -> str:
 
 @blueprint.get("/panels/stuck")
 def stuck() -> str:
-    """The PLACED orders that are late, have lost their event five times, or cannot be processed."""
+    """The PLACED orders that are late, were requeued five times or more, or have an unusable outbox entry."""
     report = queries.stuck(reader().session, older_than=queries.STUCK_SECONDS, limit=LIMIT)
     return render_template("panel_stuck.html", report=report, seconds=int(queries.STUCK_SECONDS))
 

@@ -22,7 +22,7 @@ class Passwords:
     """
 
     def __init__(self, *, threads: int = 1, memory_kib: int = MEMORY_KIB, passes: int = PASSES) -> None:
-        """`threads` is the number of slots that callers can hold at once. Create the object after the fork."""
+        """`threads` is how many hashes are computed at once. Create the object after the fork."""
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=LANES, type=Type.ID)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hash")
         self._unknown_user = self.hash(secrets.token_hex(16))

@@ -35,7 +35,7 @@ logger = log.get(__name__)
 class Outbox:
     """The outbox entries, behind the MongoDB breaker. For one thread.
 
-    Every method raises StoreUnavailable. An order whose update MongoDB rejects stays as it is; the others are
+    Every method may raise StoreUnavailable. An order whose update MongoDB rejects stays as it is; the others are
     updated.
     """
 

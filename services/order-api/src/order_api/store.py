@@ -55,7 +55,7 @@ class OrderStore:
         return self._indexes_ready.is_set()
 
     def ping(self) -> None:
-        """Check that MongoDB responds, in 1.3 s at most; raise StoreUnavailable."""
+        """Check for at most 1.3 s that MongoDB responds; raise StoreUnavailable if it does not."""
         store.ping(self._breaker, self._database)
 
     def insert(self, document: Document) -> None:

@@ -83,7 +83,7 @@ def _timeouts() -> Iterator[None]:
 class LeaderFollowerWorker(Worker):  # type: ignore[misc]
     """Serves up to `worker_connections` connections with `threads` threads. Linux only (epoll)."""
 
-    alive: bool  # False after a signal
+    alive: bool  # False once the worker must stop
 
     def run(self) -> None:
         """Accept connections until a signal or the end of the parent process, then stop gracefully."""

@@ -35,10 +35,10 @@ class State:
 
 
 class OrderTransitions:
-    """Changes the collection `orders`: writes wait for the journals of a majority, and reads return only such writes.
+    """Changes the collection `orders`: writes wait for the journals of a majority, reads return what a majority has.
 
-    Only `states` also returns orders without such a write. Every operation may raise CircuitOpen or PyMongoError;
-    `shared.mongo.is_document_error` recognizes the error of one document. Thread-safe.
+    `states` alone also returns an order that a majority does not have yet. Every operation may raise CircuitOpen or
+    PyMongoError; `shared.mongo.is_document_error` recognizes the error of one document. Thread-safe.
     """
 
     def __init__(self, database: Database[Document], breaker: Breaker) -> None:
