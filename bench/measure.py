@@ -50,8 +50,9 @@ def load(
 ) -> Sample:
     """Send `body` to `url` over keep-alive connections for `seconds`; measure the CPU time of the `watched` processes.
 
-    Responses with a status from 400 on, failed connections and timeouts count as failed. The latencies include every
-    response. Raise LoadFailedError if wrk printed no result, or if no request succeeded.
+    The CPU time of wrk is the group `load`. Responses with a status from 400 on, failed connections and timeouts count
+    as failed. The latencies include every response. Raise LoadFailedError if wrk printed no result, or if no request
+    succeeded.
     """
     before = {group: cpu_seconds(pids) for group, pids in watched.items()}
     spent_by_wrk = os.times().children_user + os.times().children_system
@@ -66,7 +67,7 @@ def load(
 
 
 def limit(name: str, *, seconds: int, environment: Mapping[str, str], watched: Mapping[str, Iterable[int]]) -> Sample:
-    """Run the step `name` of bench.limits in a new process, whose CPU time is that of the group `app`.
+    """Run the step `name` of bench.limits in a new process; report its CPU time as the group `app`.
 
     Latency is not measured. Raise LoadFailedError if the process printed no result.
     """

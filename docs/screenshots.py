@@ -19,7 +19,7 @@ SIZE = {"width": 1280, "height": 900}
 
 
 def main() -> None:
-    """Write every picture; fail if the system or the browser is missing."""
+    """Write every picture; exit with an error if the system does not run or Chromium is missing."""
     if not chromium.program():
         sys.exit(chromium.MISSING)
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / ".local/stack.json"
@@ -43,7 +43,7 @@ def _page(browser: Browser, url: str, **options: Any) -> Page:
 
 
 def _shop(page: Page, name: str = "shop") -> None:
-    """Save the shop page after an order has become PROCESSED."""
+    """Place an order on the shop page, and save a picture of the page once the order is PROCESSED."""
     page.get_by_role("button", name="Continue as a visitor").click()
     page.locator("#account").wait_for()
     for good in ("Darjeeling tea", "Oat biscuits", "Oat biscuits"):
@@ -68,7 +68,7 @@ def _save(page: Page, name: str, *, full_page: bool = False) -> None:
 
 
 def _place_some_orders(stack: dict[str, Any]) -> None:
-    """Place orders for the console to show; some become FAILED if it runs with PROCESSOR_REFUSED_ITEMS=anvil."""
+    """Place orders for the console to show; some become FAILED if `make run` has PROCESSOR_REFUSED_ITEMS=anvil."""
     name, password = f"ada-{secrets.token_hex(2)}", secrets.token_urlsafe(16)
     context = ssl.create_default_context(cafile=stack["ca"])
     with httpx.Client(base_url=stack["base_url"], verify=context, timeout=30) as client:

@@ -63,8 +63,8 @@ def _rows(registry: CollectorRegistry, owner: str) -> list[str]:
     ]
 
 
-# By the name in the markers `<!-- name -->` and `<!-- /name -->`: the function that returns the table between the
-# markers, and the document that contains them.
+# Each key is the name in the markers `<!-- name -->` and `<!-- /name -->`. Its value is the function that returns the
+# table between the markers, and the document that contains them.
 TABLES = {
     "settings": (settings_table, ROOT / "README.md"),
     "metrics": (metrics_table, ROOT / "docs/observability.md"),

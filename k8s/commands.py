@@ -17,7 +17,7 @@ class CommandFailed(Exception):  # noqa: N818 - a state of the command
 
 
 def run(command: Sequence[str]) -> str:
-    """Return what a command prints; raise CommandFailed."""
+    """Return what a command prints, or raise CommandFailed."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)  # noqa: S603 - no shell
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -28,11 +28,11 @@ def run(command: Sequence[str]) -> str:
 
 
 def resources(command: Sequence[str]) -> list[Resource]:
-    """Return the Kubernetes resources that a command prints; raise CommandFailed."""
+    """Return the Kubernetes resources that a command prints, or raise CommandFailed."""
     return [resource for resource in yaml.safe_load_all(run(command)) if resource]
 
 
 def chart(release: str, values: Sequence[str], *options: str) -> list[Resource]:
-    """Return the resources of the chart with these values files; raise CommandFailed."""
+    """Return the resources of the chart with these values files, or raise CommandFailed."""
     files = [part for file in values for part in ("--values", file)]
     return resources(["helm", "template", release, str(CHART), *options, *files])

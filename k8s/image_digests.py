@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def images(resources: list[Resource]) -> Iterator[tuple[str, str]]:
-    """For each container of a Deployment, yield its component's key in the values, and its image without the digest.
+    """For each container of a Deployment, yield its key in the values (`proxy` for nginx) and its image without digest.
 
     Exit with a sentence if an image has a digest and no tag.
     """
@@ -45,7 +45,7 @@ def images(resources: list[Resource]) -> Iterator[tuple[str, str]]:
         for container in deployment["spec"]["template"]["spec"]["containers"]:
             component = key if container["name"] != "proxy" else "proxy"
             name, _, pinned = container["image"].partition("@")
-            if pinned and ":" not in name.rpartition("/")[2]:  # the registry would return the digest of `latest`
+            if pinned and ":" not in name.rpartition("/")[2]:  # without a tag, `latest` is looked up
                 sys.exit(
                     f"image-digests: {container['image']} has no tag: set {component}.image.tag, or its digest to ''"
                 )

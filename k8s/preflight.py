@@ -3,7 +3,7 @@
     make preflight VALUES=my-values.yaml ARGS="--namespace retail --strimzi"
 
 Needs helm, and kubectl with the right to read. Changes nothing, and prints no content of a Secret. Exit code: 0 if
-nothing is missing, 1 if something is, 2 if the cluster cannot be asked.
+nothing is missing, 1 if something is, 2 if the chart cannot be rendered or the cluster cannot be read.
 """
 
 import argparse

@@ -6,7 +6,7 @@ from typing import Any
 
 Json = dict[str, Any]
 
-# The selector that every query of our own metrics has, so that it excludes the series of another release.
+# The selector in every query of our own metrics: only series of the chosen namespace, jobs and pods.
 OURS = 'namespace="$namespace", job=~"$job", pod=~"$pod"'
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 TAG = "retail-orders"

@@ -28,7 +28,7 @@ def draw(board: Board, prometheus: str, seconds: float, name: str) -> Path:
 
 
 def fetch(panel: Panel, prometheus: str, start: float, end: float) -> Sequence[Series]:
-    """Return the series of a panel. There are none for an `external` panel: its exporters do not run on one machine."""
+    """Return the series of a panel. An `external` panel has none: the local stack does not run its exporters."""
     step = max(1, round((end - start) / POINTS))
     found = []
     for legend, query in panel.queries.items():

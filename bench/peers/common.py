@@ -39,7 +39,8 @@ class BadOrderError(ValueError):
 def order(body: Any) -> dict[str, Any]:
     """Return the document to insert.
 
-    Raise BadOrderError if a field is missing or of a wrong type, or if the user or the list of items is empty.
+    Raise BadOrderError if a field is missing or of a wrong type, or if the user or the list of items is empty;
+    ValueError if the cost is not a number.
     """
     match body:
         case {"userid": str(userid), "cost": str(cost), "orderitems": list(items)} if userid and items:

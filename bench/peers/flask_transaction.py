@@ -16,7 +16,7 @@ POLL_SECONDS = 0.05
 app = Flask(__name__)
 client = MongoClient(**common.MONGO)
 orders, outbox = client.bench.transaction_orders, client.bench.transaction_outbox
-for collection in (orders, outbox):  # created here: a transaction that creates a collection locks it
+for collection in (orders, outbox):  # created before requests: a transaction that creates a collection locks it
     if collection.name not in client.bench.list_collection_names():
         client.bench.create_collection(collection.name)
 producer = Producer(common.KAFKA)

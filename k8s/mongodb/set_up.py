@@ -1,6 +1,6 @@
 """Initiate the replica set, then create or update each role of roles.json and the user with that role. Safe to repeat.
 
-An existing user gets the role and the password of its Secret again: run this to change a password, or to make mongod
+An existing user gets its role again, and the password in its Secret: run this to change a password, or to make mongod
 reload its certificate.
 """
 

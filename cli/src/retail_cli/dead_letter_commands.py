@@ -112,7 +112,7 @@ def acknowledge(
 def _order_id(session: Session, target: str) -> str:
     """Return the id of an order; `target` is this id, or the PARTITION:OFFSET of one of the order's dead letters.
 
-    Raise Refused if there is no such dead letter, or if its key is not an id.
+    Raise Refused if there is no such dead letter, or if its key is missing or not UTF-8. The id itself is not checked.
     """
     if not POSITION.fullmatch(target):
         return target

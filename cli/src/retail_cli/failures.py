@@ -1,4 +1,4 @@
-"""The sentence and the exit code for every failure that is not a bug of the command."""
+"""The sentence and the exit code for every expected failure of a command."""
 
 from pymongo.errors import OperationFailure, PyMongoError
 

@@ -30,9 +30,9 @@ def include(
 ) -> Iterator[OrderOutcome]:
     """Include each order that is excluded, and yield the outcome for every order. Safe to repeat and to interrupt.
 
-    An order is refused if it does not exist, if it is still malformed, because it would only be excluded again, or if
-    MongoDB rejects its update. When MongoDB does not reply to an update, the order is yielded as unknown before the
-    error is raised.
+    An order is refused if it does not exist, if it is still malformed, or if MongoDB rejects its update. A malformed
+    order would only be excluded again. When MongoDB does not reply to an update, the order is yielded as unknown before
+    the error is raised.
     """
     for order_id in order_ids:
         document = reader.find(order_id)

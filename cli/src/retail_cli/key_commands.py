@@ -18,7 +18,7 @@ app = typer.Typer(
 
 @app.command("list", epilog=examples("retail keys list", "retail keys list --json"))
 def list_(context: typer.Context, as_json: Json = False) -> None:
-    """List the keys that auth-api has published, with their age and whether they are revoked."""
+    """List the recorded keys, with the time since their publication and whether they are revoked."""
     session: Session = context.obj
     records = session.key_records.publish(())  # `publish` without key ids records nothing and returns all records
     keys = [SigningKey(kid, int(key.published_seconds), key.is_revoked) for kid, key in sorted(records.items())]

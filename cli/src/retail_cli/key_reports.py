@@ -6,7 +6,7 @@ from retail_cli.rendering import Lines, table
 
 
 class SigningKey(Struct, frozen=True):
-    """A recorded key of auth-api; `age_seconds` counts from its first publication, and is 0 without one."""
+    """A recorded key of auth-api; `age_seconds` counts from its first publication; 0 if it was never published."""
 
     kid: str
     age_seconds: int

@@ -175,7 +175,7 @@ def _check(session: Session, limit: int, seconds: float) -> CheckReport:
 
 
 def _moment(session: Session, text: str | None) -> datetime | None:
-    """Parse a time, or an age, which counts back from the database's current time; raise BadParameter."""
+    """Parse a time, or an age, which counts back from the database's time; raise BadParameter for other text."""
     if text is None:
         return None
     if age := AGE.fullmatch(text):

@@ -1,4 +1,4 @@
-"""Prints the outcomes of commands that change orders one after the other."""
+"""Prints the outcomes of commands that may change several orders."""
 
 from collections.abc import Iterable
 from functools import partial

@@ -24,7 +24,7 @@ TOO_LONG = "the topics are too long to be searched completely within this comman
 
 
 class BrokenEvents(NamedTuple):
-    """The newest dead letters. `complete` is false if older ones were left out; `trouble` is the error of Kafka."""
+    """The newest dead letters. `complete` is false if the search left some out; `trouble` is Kafka's error or None."""
 
     items: list[DeadLetter]
     complete: bool

@@ -28,7 +28,8 @@ class _CountingOrders:
 
     def without_outbox_entry(self, *, limit: int, stuck: bool) -> list[str]:
         ids = self._orders.without_outbox_entry(limit=limit, stuck=stuck)
-        self.found = len(ids) + (self.found if stuck else 0)  # a pass first reads the orders that are not stuck
+        # a pass first reads the orders that are not stuck; the stuck ones, if it reads them, are added to their number
+        self.found = len(ids) + (self.found if stuck else 0)
         return ids
 
     def requeue(self, ids: Sequence[str]) -> int:

@@ -66,7 +66,7 @@ def redrive(
 def _redrive_page(
     at: datetime, transitions: Transitions, failed: Sequence[str], by: str, reason: str
 ) -> Iterator[OrderOutcome]:
-    """Redrive FAILED orders and yield the outcome for each; one that MongoDB rejects does not stop the others."""
+    """Redrive FAILED orders; yield each outcome. If MongoDB rejects the update of one, the others are redriven."""
     outcomes: dict[str, OrderOutcome] = {}
 
     def apply(ids: Sequence[str]) -> None:

@@ -116,7 +116,7 @@ def reconcile(report: reports.ReconcileReport) -> Lines:
 
 
 def dead_letters(report: reports.DeadLetters) -> Lines:
-    """Draw broken events and FAILED orders."""
+    """Draw the dead letters and the FAILED orders."""
     yield _dead_letters(report.events)
     yield table(
         "Failed orders",

@@ -24,9 +24,9 @@ def from_stack(path: Path | None) -> list[tuple[str, str]]:
 
 
 def read_breakers(replicas: Sequence[tuple[str, str]]) -> BreakersReport:
-    """Read the breakers of `replicas`, which are pairs of name and admin URL, 16 at a time and with a timeout of 3 s.
+    """Read the breakers of replicas, given as (name, admin URL). A replica that cannot be read is in the report too.
 
-    A replica that cannot be read is in the report with its error.
+    16 replicas are read at a time, each with a timeout of 3 s.
     """
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         return BreakersReport(list(pool.map(lambda replica: _read_replica(*replica), replicas)))

@@ -1,8 +1,8 @@
 """The reports of the commands, as typed models: tables are drawn from them, and `--json` writes them as they are.
 
 Scripts rely on these names: a field may be added, none is renamed or removed without a major version. Times are RFC
-3339 in UTC, amounts are decimal strings. A value that is absent, or that a malformed document does not allow to read,
-is null.
+3339 in UTC, amounts are decimal strings. A value that is absent, or that cannot be read from a malformed document, is
+null.
 """
 
 from datetime import datetime
@@ -154,7 +154,7 @@ class StuckReport(Struct, frozen=True):
 class ReconcileReport(Struct, frozen=True):
     """`retail orders reconcile`: `examined` orders had no outbox entry; `rearmed` of them were, or would be, requeued.
 
-    `outcome` is `nothing to do`, `rearmed` (requeued), `refused` (MongoDB rejects the updates that are left), or
+    `outcome` is `nothing to do`, `rearmed` (requeued), `refused` (MongoDB rejected updates, and none was made), or
     `undecided`: the group still has `lag` events to handle before the events of these orders count as lost. The field
     `refused` counts the orders whose update MongoDB rejected. `more`: the pass was full, so there may be more orders.
     """

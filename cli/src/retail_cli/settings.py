@@ -38,7 +38,7 @@ def choose(env_file: Path | None, environ: Mapping[str, str], folder: Path) -> M
     """Return the variables to load settings from; raise SettingsError for a file that cannot be read.
 
     They come from `env_file` if given; otherwise from `environ` if it has any variable of the settings; otherwise from
-    the local stack's file in `folder` or the nearest folder above it.
+    the local stack's file in `folder` or the nearest folder above it; without such a file, from `environ`.
     """
     if env_file is None and not any(name in environ for name in _names()):
         env_file = find_local(LOCAL_ENV_FILE, folder)

@@ -122,7 +122,7 @@ class OrderReader:
     def stuck(self, since: datetime, limit: int) -> Sequence[Document]:
         """Return PLACED orders that need attention, oldest first.
 
-        They became PLACED before `since`, or lost their event STUCK_AFTER times, or their outbox entry is
+        They became PLACED before `since`, or lost their event STUCK_AFTER times or more, or their outbox entry is
         excluded or malformed.
         """
         late = {"$or": [{"history.at": {"$not": {"$gte": since}}}, {"rearmed": {"$gte": STUCK_AFTER}}]}

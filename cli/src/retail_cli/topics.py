@@ -33,7 +33,7 @@ class KafkaUnavailable(Exception):  # noqa: N818 - a state of Kafka
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A message in a topic, and the time of its record."""
+    """A message in a topic, and its timestamp."""
 
     message: Message
     at: datetime
@@ -41,7 +41,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult(Generic[T]):
-    """The result of a search; `complete` is false if it was stopped by its limit of time or records."""
+    """The result of a search; `complete` is false if a limit of time or records ended the search early."""
 
     items: list[T]
     complete: bool

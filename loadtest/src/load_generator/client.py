@@ -20,7 +20,7 @@ REGISTER_PAUSE_SECONDS = 1.0
 
 
 class SystemUnavailable(Exception):  # noqa: N818 - a state of the system
-    """A user could not be registered; the message is the last failure."""
+    """A user could not be registered or got no token; the message is the last failure."""
 
 
 class Reply(NamedTuple):

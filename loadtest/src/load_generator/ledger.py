@@ -1,10 +1,9 @@
 """The ledger: an append-only file of JSON lines with every attempt to place an order, its response, and its time.
 
 Lines: `{"run", "seed", "users"}` first; `{"sent": key, "user", "body"}` before an order's first byte is sent;
-`{"key", "at", "ms", "outcome", "status", "ref", "replayed", "dishonest", "problem"}` for each request that sends an
-order, when its response arrives or the request fails; `{"read": ref, "at", "ms", "status", "dishonest"}` for each order
-that is read back just after it was accepted. `at` is the Unix time of the request; `dishonest` is the contract
-violation or null.
+`{"key", "at", "ms", "outcome", "status", "ref", "replayed", "dishonest", "problem"}` for each POST /order, when its
+response arrives or the request fails; `{"read": ref, "at", "ms", "status", "dishonest"}` for each order that is read
+back just after it was accepted. `at` is the Unix time of the request; `dishonest` is the contract violation or null.
 """
 
 import json
@@ -34,7 +33,7 @@ class Ledger:
         self._write(sent=key, user=user, body=body)
 
     def answered(self, *, key: str, at: float, ms: float, answer: Answer) -> None:
-        """Record one request that sent an order, and its outcome."""
+        """Record one POST /order, and its outcome."""
         self._write(
             key=key,
             at=round(at, 4),
@@ -63,7 +62,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One request that sent an order, and its response."""
+    """One POST /order, and its response."""
 
     at: float
     ms: float

@@ -36,8 +36,8 @@ def generate_order(random_: random.Random, items: int) -> dict[str, Any]:
 class OrderPlacer:
     """Places orders, each with an Idempotency-Key.
 
-    `on_answer` is called after each request that sends an order, with its result, its time in milliseconds, and whether
-    it was the order's first attempt.
+    `on_answer` is called after each POST /order, with its result, its time in milliseconds, and whether it was the
+    order's first attempt.
     """
 
     def __init__(

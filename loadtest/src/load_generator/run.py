@@ -18,7 +18,7 @@ from load_generator.progress import LoadProgress, live, percentile
 
 MAX_UNSETTLED = 20_000
 VERIFIERS = 32
-# names in the JSON report, unchanged since version 0.1 for scripts
+# names in the JSON report that scripts read; unchanged since version 0.1
 JSON_NAMES = {"contract_violations": "dishonest", "failures": "wrong"}
 
 

@@ -42,7 +42,7 @@ class Authority:
         self._issuer = x509.load_pem_x509_certificate(self.certificate.read_bytes())
 
     def issue(self, name: str) -> Path:
-        """Return the file with `name`'s key (PKCS#8, first) and certificate, renewed 30 days before it expires.
+        """Return the file with `name`'s key (PKCS#8, first) and certificate; new ones if it expires within 30 days.
 
         The certificate is valid for localhost and 127.0.0.1, as server and as client; its subject is CN=`name`.
         """

@@ -1,4 +1,4 @@
-"""The requirements on the machine. If one is not met, the error is a sentence that names the fix."""
+"""The requirements on the machine. If one is not met, the error says so in a sentence, with the fix if it is known."""
 
 import os
 import platform
@@ -60,7 +60,7 @@ def raise_file_limit() -> None:
 
 
 def find_temporary_folder() -> None:
-    """If TMPDIR names a folder that cannot be written, set it to one that can. StackError if there is none."""
+    """If TMPDIR names a folder that cannot be written, set it to one that can be. StackError if there is none."""
     try:
         found = tempfile.gettempdir()
     except FileNotFoundError:

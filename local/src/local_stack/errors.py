@@ -1,2 +1,2 @@
 class StackError(Exception):
-    """The stack cannot start or continue. The message is one or two sentences for a person, and names the fix."""
+    """The stack cannot start or continue. The message is for a person, and names the fix if it is known."""

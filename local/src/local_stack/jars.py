@@ -39,9 +39,10 @@ class Jar:
 
 
 def cache() -> Path:
-    """Return a folder that can be written, for downloads that every checkout shares.
+    """Return a writable folder for downloads.
 
-    It is in the user's cache, or, without a writable one, in `.cache` of this checkout. StackError if neither works.
+    It is in the user's cache, which all checkouts share, or, if that cannot be written, in `.cache` of this checkout.
+    StackError if neither can be written.
     """
     home = os.environ.get("HOME") or "/dev/null"
     for caches in (Path(os.environ.get("XDG_CACHE_HOME") or f"{home}/.cache"), REPOSITORY / ".cache"):

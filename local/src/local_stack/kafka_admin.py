@@ -147,7 +147,7 @@ def _update_topics(client: AdminClient, brokers: int) -> None:
 
 
 def _await_topics(client: AdminClient) -> None:
-    """Raise KafkaException until the brokers know all topics: the controller tells them with a short delay."""
+    """Raise KafkaException unless the brokers know all topics: they learn of a new one with a short delay."""
     present = client.list_topics(timeout=SECONDS).topics
     if any(topic["metadata"]["name"] not in present for topic in _read("topics.yaml")):
         raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, "not all topics are known to the brokers"))

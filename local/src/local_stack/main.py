@@ -99,7 +99,10 @@ def _smoke_test(stack: Stack, console: Console) -> bool:
 
 
 def clean(root: Path) -> int:
-    """Remove the stack's folder with all data and secrets. StackError while a stack runs there."""
+    """Remove the stack's folder with all data and secrets.
+
+    StackError if a stack runs there, or if a file cannot be removed.
+    """
     try:
         if root.exists():
             descriptor = lock.acquire(root)

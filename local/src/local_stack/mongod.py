@@ -87,7 +87,7 @@ class MongoDB:
             "storage": {"dbPath": str(self._folders.data(name)), "wiredTiger": {"engineConfig": {"cacheSizeGB": 0.25}}},
             "setParameter": {
                 "diagnosticDataCollectionEnabled": False,
-                # usually all members stop: wait at most 1 s for a new primary
+                # a primary that stops waits for a successor: 1 s at most, because usually all members stop
                 "shutdownTimeoutMillisForSignaledShutdown": 1000,
             },
         }

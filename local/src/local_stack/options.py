@@ -121,7 +121,7 @@ class Folders:
         return secret_files.folder(secret_files.folder(self.root / "data") / part)
 
     def config(self, part: str) -> Path:
-        """The folder of the part's configuration, which is written at each start."""
+        """The folder of the part's configuration files."""
         return secret_files.folder(secret_files.folder(self.root / "config") / part)
 
 

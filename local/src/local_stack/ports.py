@@ -12,7 +12,7 @@ from local_stack.errors import StackError
 
 HOST = "127.0.0.1"
 FREE_LOW, FREE_HIGH = 10_000, 32_000  # below the range for outgoing connections
-REPLICAS = 10  # of a service at most: with more, their ports would overlap with those of the next kind
+REPLICAS = 10  # the most replicas of a service: the ports of more would overlap with those of the next kind
 HIGHEST_OFFSET = 38_000
 
 
@@ -46,7 +46,7 @@ def fixed(offset: int = 0) -> Ports:
 def free(counts: Mapping[str, int]) -> Ports:
     """Choose an unused port for every part, consecutive for each kind; return the first port of each kind.
 
-    `counts` has the number of parts of each kind.
+    `counts` has the number of parts of each kind. StackError if it finds too few unused ports in a row.
     """
     total = sum(counts.values())
     for _ in range(100):

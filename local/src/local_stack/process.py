@@ -58,7 +58,7 @@ class Process:
             os.killpg(self.pid, signum)
 
     def reap(self) -> int:
-        """Kill the rest of the dead process's group, and return its exit code (negative: the signal that killed it).
+        """Kill the rest of the dead process's group; return the process's exit code (-N if signal N killed it).
 
         The group is killed before the process is reaped: until then, the system cannot reuse the group's number.
         """

@@ -44,7 +44,7 @@ def binary() -> Path | None:
 
 
 def _unpack(folder: Path) -> None:
-    """Unpack Debian's package into the folder, which appears complete or not at all."""
+    """Download and unpack Debian's package into the folder, which appears complete or not at all."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         new = Path(temporary) / "new"
         try:

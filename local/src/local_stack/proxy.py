@@ -62,7 +62,7 @@ LOCATION = """\
         location {path} {{
             proxy_pass http://{name};
         }}"""
-# max_conns is about a second of work: a replica that already serves so many requests is skipped; if all replicas do,
+# max_conns is about a second of work: a replica that already serves so many requests is skipped; if all are,
 # the proxy returns 503 at once.
 # max_fails=0: after a refused connection the request goes to the next replica, and no replica is marked as down: it may
 # be the only one.

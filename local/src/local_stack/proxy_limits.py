@@ -1,4 +1,4 @@
-"""The proxy's limits for one client: the chart's file and values; an environment variable can replace each value."""
+"""The proxy's limits: the chart's file and values; environment variables can replace the values."""
 
 import re
 from collections.abc import Mapping

@@ -69,7 +69,7 @@ def _is_running(group: int) -> bool:
 
 
 def main() -> None:
-    """Read until the input is closed, then kill the remaining groups."""
+    """Read until the input is closed, then kill the remaining groups and remove stack.json."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
     groups: set[int] = set()

@@ -35,7 +35,7 @@ class Wiring:
         return f"https://localhost:{self.ports['proxy']}"
 
     def url(self, replica: Replica) -> str | None:
-        """The address of the replica's API, or None if it has none."""
+        """The address of the replica's API, or None if the service has no API."""
         first = self.ports.get(replica.service)
         return f"http://{HOST}:{first + replica.number}" if first else None
 

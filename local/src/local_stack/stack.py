@@ -229,7 +229,7 @@ class Stack:
             yield from prometheus.parts(self._folders, self._ports, admins, self._options.observe, say=self._say)
 
     def _stop(self) -> None:
-        """Stop, in order, whatever was started; leave only data, secrets and logs."""
+        """Remove stack.json, and stop whatever was started, in the order of STOP_ORDER."""
         with ExitStack() as ends:
             ends.callback(os.close, self._lock)
             ends.callback(self._supervisor.close)

@@ -36,6 +36,6 @@ def describe(
 
 
 def _pids(pids: Mapping[str, int], kind: str) -> dict[str, Any]:
-    """Return `pid`, of the first process of a kind, and `others`, the pids of its other processes by name."""
+    """Return `pid`, of the first process of a kind, and `others`, the pids of that kind's other processes by name."""
     others = {name: pid for name, pid in pids.items() if name.startswith(kind) and name != f"{kind}-0"}
     return {"pid": pids.get(f"{kind}-0")} | ({"others": others} if others else {})

@@ -29,7 +29,7 @@ class _State:
     started: float = 0.0
     due: float = 0.0
     delay: float = BACKOFF_FIRST
-    deaths: int = 0  # since the last `start`, or since it was last ready
+    deaths: int = 0  # since the last `start`, or since `await_ready` found the part ready
     kill_at: float = float("inf")
 
 

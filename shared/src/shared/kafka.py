@@ -54,7 +54,7 @@ PRODUCER_QUEUE = 10_000  # the most events that may wait for a delivery report
 logger = log.get(__name__)
 # For a client that is always polled: its lines go to our log at the next poll, and queue up without limit until then.
 WITH_CLIENT_LOG: dict[str, Any] = {"logger": ClientLog(log.LogThrottle()), "log_level": 4}
-# For any other client: its lines would go to standard error, and are not JSON. Errors still reach `on_error`.
+# For any other client: no log lines, because they would go to standard error as plain text. Errors reach `on_error`.
 WITHOUT_CLIENT_LOG: dict[str, Any] = {"log_level": 0}
 
 

@@ -33,11 +33,11 @@ WRITE_CODES = RECORD_CODES | {2, 14, 28}
 def connect(uri: str, *, ca_file: Path, database: str, app_name: str, pool: int) -> Database[Document]:
     """Return the database, used over TLS: majority and journaled writes, primary reads, 2 s for every operation.
 
-    An operation may take 0.5 s longer: while it selects a server, the driver checks its deadline every 0.5 s. Does
-    no I/O: an unavailable server shows at the first operation. Call it after the fork, and close `database.client` at
-    the end. `pool` limits the connections, and so the concurrent operations; the first operation opens them all in the
-    background. Raises SettingsError for a URI that cannot be used; the driver's own message may quote the
-    password, so it is not shown.
+    An operation may take 0.5 s longer: while it selects a server, the driver checks its deadline every 0.5 s.
+    This function contacts no server: an unavailable one shows at the first operation. Call it after the fork, and close
+    `database.client` at the end. `pool` limits the connections, and so the concurrent operations; the first operation
+    opens them all in the background. Raise SettingsError for a URI that cannot be used; the driver's own message may
+    quote the password, so it is not shown.
     """
     try:
         return _client(uri, ca_file=ca_file, app_name=app_name, pool=pool)[database]
@@ -61,7 +61,7 @@ def _client(uri: str, *, ca_file: Path, app_name: str, pool: int) -> MongoClient
         timeoutMS=int(OPERATION_SECONDS * 1000),
         serverSelectionTimeoutMS=int(OPERATION_SECONDS * 1000),  # otherwise close() waits for a server for up to 30 s
         maxPoolSize=pool,
-        # opened in the background: a handshake that a request gives up after its 2 s would close all other connections
+        # opened in the background: if a request timed out (2 s) in a handshake, the driver would close every connection
         minPoolSize=pool,
         maxConnecting=4,
         heartbeatFrequencyMS=1000,

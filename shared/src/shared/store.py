@@ -95,7 +95,7 @@ def _was_not_applied(error: Exception) -> bool:
 
     pymongo raises ServerSelectionTimeoutError only while nothing was sent (later it raises the first attempt's error).
     WaitQueueTimeoutError and an error of the server (no right, no login, no space) can come from the driver's retry,
-    after the first attempt has written. Only a rejection of the document itself is certain: if the first attempt had
-    written, the server would answer the retry with success.
+    after the first attempt has written. Of the server's errors, only a rejection of the document itself is certain: if
+    the first attempt had written, the server would answer the retry with success.
     """
     return isinstance(error, ServerSelectionTimeoutError) or is_document_error(error)

@@ -89,7 +89,7 @@ class SigningKeys:
         """Read the keys if the folder has changed.
 
         After a change, and otherwise every 3 s, record in MongoDB that new keys are published, and read the records of
-        all keys. An error is logged, and the previous keys stay in use.
+        all keys. An error is logged once, and the previous keys stay in use; but if all keys are revoked, none is used.
         """
         with self._lock:
             try:

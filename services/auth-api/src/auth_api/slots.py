@@ -39,7 +39,7 @@ class Slots:
         self.count, self.places = count, count + waiters
         self._held: Counter[str] = Counter()  # the slots in use, by address
         self._grants = 0
-        self._last_grant: dict[str, int] = {}  # by waiting address: the number of its last grant
+        self._last_grant: dict[str, int] = {}  # the number of the last grant to each waiting address
         self._queue: list[_Waiter] = []  # in order of arrival
         self._changed = threading.Condition()
         self._wait = wait

@@ -42,7 +42,8 @@ from shared.telemetry.registry import new_registry
 from shared.telemetry.tracing import OFF, Tracer
 
 SPARE_CONNECTIONS = 4  # for the relay, the start-up task, the backlog monitor and the probes
-RELAY_STALLED_SECONDS = 45.0  # longer than a run in which MongoDB times out; only bisecting a batch may take longer
+# Longer than a run of the relay in which MongoDB times out. Only a run that bisects a rejected update may take longer.
+RELAY_STALLED_SECONDS = 45.0
 
 
 def utc_now() -> datetime:
@@ -101,7 +102,7 @@ def create_app(
 
 
 def wsgi() -> Flask:
-    """Return the API on MongoDB and Kafka, with all its threads started; gunicorn's worker calls this after the fork.
+    """Return the API on MongoDB and Kafka, and start its threads; gunicorn's worker calls this after the fork.
 
     `extensions["shutdown"]` finishes the work in flight, and closes what this function opened.
     """
@@ -126,7 +127,8 @@ def wsgi() -> Flask:
     list_breaker = Breaker("mongodb-lists", breaker_metrics, is_failure=mongo.is_failure)
     store = OrderStore(database, mongodb_breaker, list_breaker)
     publisher = EventPublisher(
-        partial(kafka.producer, settings.kafka, **kafka.WITH_CLIENT_LOG),  # the relay polls this producer in every run
+        # a client with a log must always be polled: the relay polls it in every run
+        partial(kafka.producer, settings.kafka, **kafka.WITH_CLIENT_LOG),
         breaker=Breaker("kafka", breaker_metrics, bursts_open=True),
         metrics=metrics,
         tracer=tracer,
@@ -208,7 +210,7 @@ def readiness_error(startup_task: StartupTask, store: OrderStore, keys: JwksCach
 
 
 def _stop_long_polls_at_sigterm(long_poll: LongPoll) -> None:
-    """Respond to all held requests on SIGTERM; gunicorn's own handler runs afterwards."""
+    """Install a SIGTERM handler that ends all long polls and then calls the previous handler, which is gunicorn's."""
     previous = signal.getsignal(signal.SIGTERM)
 
     def handle(number: int, frame: object) -> None:

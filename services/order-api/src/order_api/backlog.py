@@ -67,9 +67,10 @@ class BacklogReader:
         )
 
     def _pending(self) -> tuple[int, float]:
-        """Return the number of outbox entries, LIMIT at most, and the age in seconds of the oldest order among them.
+        """Return the number of orders with an outbox entry, and the age in seconds of the oldest of them.
 
-        The entries with the earliest `due` are read. While nothing can be published, these include the oldest order.
+        At most LIMIT orders are counted: those with the earliest `due`, without excluded orders. While nothing can be
+        published, they include the oldest order.
         """
         steps: list[Document] = [
             {"$match": {"status": "PLACED", "outbox.due": {"$type": "date"}, "placed_at": {"$type": "date"}}},

@@ -1,8 +1,8 @@
 """Group commit: the orders that arrive while a write is in flight share the next write.
 
 A write that is journaled by a majority costs MongoDB and the driver about the same for one order as for twenty. So one
-request at a time, the leader, writes its own order and those of all requests that wait. When that write is confirmed,
-the newest waiting request leads the next write. A request that arrives alone writes at once, as it would without group
+request at a time, the leader, writes its own order and those of up to 63 requests that wait. When that write ends, the
+newest waiting request leads the next write. A request that arrives alone writes at once, as it would without group
 commit.
 """
 
@@ -25,7 +25,7 @@ from pymongo.errors import (
 
 from shared.mongo import DUPLICATE_KEY, OPERATION_SECONDS, Document, is_document_error
 
-BATCH = 64  # orders in one write; as the bodies of requests are bounded, it has at most 6 MiB and fits in one command
+BATCH = 64  # orders in one write; request bodies are bounded, so a write has at most 6 MiB and fits in one command
 
 
 class InsertNotSent(ServerSelectionTimeoutError):  # noqa: N818 - a state of the order

@@ -21,9 +21,10 @@ class JwksUnavailable(Exception):  # noqa: N818 - a state, not a defect
 
 
 class JwksCache:
-    """The key set. Its own thread refreshes it every 20 s; an unknown key id causes a refresh too, at most every 30 s.
+    """The key set. Thread-safe.
 
-    Thread-safe. A failed refresh is retried with a back-off of 0.25 to 5 s.
+    Its own thread refreshes it every `refresh_seconds`, and retries a failed refresh after a back-off of 0.25 to 5 s.
+    An unknown key id causes a refresh too, at most every 30 s.
     """
 
     def __init__(

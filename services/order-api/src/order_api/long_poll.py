@@ -1,4 +1,4 @@
-"""Long polling: a response is held until the order's status changes. Polls never occupy all threads."""
+"""Long polling: a response is held until the order is no longer PLACED. Polls never occupy all threads."""
 
 import socket
 import threading

@@ -152,7 +152,7 @@ def _amount(kind: type) -> Document:
 
 
 def _exclusive(schema: Any) -> Any:
-    """Return the schema with `oneOf` instead of `anyOf`: it tells client generators that only one type can match."""
+    """Return the schema with `oneOf` for each `anyOf`, so that client generators know that only one type matches."""
     if isinstance(schema, list):
         return [_exclusive(item) for item in schema]
     if not isinstance(schema, dict):

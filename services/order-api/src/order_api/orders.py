@@ -101,7 +101,7 @@ def new_id(now: datetime, randomness: bytes) -> str:
 def build_document(
     order: Order, *, order_id: str, now: datetime, key: str | None = None, traceparent: str | None = None
 ) -> Document:
-    """Return one document with the order, its outbox entry and its idempotency record.
+    """Return one document with the order, its outbox entry and, if there is a key, its idempotency record.
 
     `now` must be whole milliseconds, which is the precision of MongoDB. `traceparent` is stored twice: in the order,
     which keeps it, and in the outbox entry, where replicas of earlier releases look for it.

@@ -71,7 +71,7 @@ class Outbox:
         return now
 
     def find_due(self, now: datetime, limit: int) -> list[str]:
-        """Return ids of PLACED orders whose `due` has passed, is too far ahead or is no time, from a majority read.
+        """Return ids of PLACED orders whose `due` has passed, is too far ahead or is malformed, from a majority read.
 
         An order whose claim was rejected is skipped for 30 s, as if it had been claimed. Otherwise a batch of such
         orders, which always come first by `due`, would hide all others. At most 10,000 are skipped.
@@ -90,7 +90,7 @@ class Outbox:
             self.record_failure(order_id)
 
     def record_failure(self, order_id: str) -> None:
-        """Count a failure of this order only. After 5 it becomes FAILED or, if MongoDB rejects that, is excluded."""
+        """Count a failure of this order alone; the fifth makes it FAILED or, if MongoDB rejects that, excluded."""
         failures = self._failures.pop(order_id, 0) + 1
         if failures < MAX_FAILURES:
             if len(self._failures) < REJECTED_LIMIT:
@@ -140,10 +140,10 @@ class Outbox:
         )
 
     def _remove(self, unchanged: Mapping[str, Document]) -> None:
-        """Remove those entries that are unchanged; each is compared only with the fields of its own order.
+        """Remove the entry of each order that still has the fields to which `unchanged` maps its id.
 
-        Most orders are PROCESSED and have no entry any more. They are left out first, because MongoDB compares each
-        order with all of `unchanged`: that takes twenty times as long.
+        Most of these orders are PROCESSED by now and have no entry. A read finds the others first: the update compares
+        every order with the fields of all orders, so for all of `unchanged` it would take twenty times as long.
         """
         query = {"_id": {"$in": [*unchanged]}, "outbox": {"$exists": True}}
         found = run_guarded(self._breaker, lambda: [*self._fast.find(query, {"_id": 1})])

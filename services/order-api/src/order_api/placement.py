@@ -63,8 +63,7 @@ class OrderPlacement:
     def find_replay(self, sent: Order, key: str) -> Document | None:
         """Return the order with this user and key if it was placed by the same request, otherwise None.
 
-        Used when the current rules reject the request: the order was placed under earlier rules. Raise
-        StoreUnavailable.
+        Used when the current rules reject the request: earlier rules may have accepted it. Raise StoreUnavailable.
         """
         existing = self.store.find_existing({"_id": None, "userid": sent.userid, "idempotency": {"key": key}})
         if existing is None or not _has_fingerprint_of(existing, [sent]):

@@ -25,7 +25,7 @@ logger = log.get(__name__)
 
 
 class Sent(NamedTuple):
-    """An event in flight. `claim` is the sweep's claim; on the fast path it is None, and `due` is that of the entry."""
+    """An event in flight: from a sweep with its `claim`, or from the fast path with the `due` of its outbox entry."""
 
     order_id: str
     claim: str | None
@@ -50,7 +50,7 @@ class EventPublisher:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random,
     ) -> None:
-        """`make_producer(on_error)` builds a producer; `jitter` returns a number from 0 to 1."""
+        """`make_producer(on_error)` returns a producer that calls `on_error`; `jitter` returns a number from 0 to 1."""
         self._make_producer = make_producer
         self._breaker = breaker
         self._metrics = metrics
@@ -124,7 +124,7 @@ class EventPublisher:
         return popped
 
     def close(self, timeout: float) -> None:
-        """Wait up to `timeout` seconds for the reports, purge the rest, and stop the producer."""
+        """Wait up to `timeout` seconds for the delivery reports; the events without one then count as failed."""
         if left := self._poll_reports(lambda: self._producer.flush(timeout)):
             logger.warning("events_undelivered_at_shutdown", count=left)
         self._purge()

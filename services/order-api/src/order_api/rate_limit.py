@@ -1,4 +1,4 @@
-"""Rate limits of one replica: token buckets by user, and by address for invalid tokens.
+"""Rate limits of one replica: token buckets by user, and by address for invalid tokens and orders without a token.
 
 Nothing is shared between replicas. A client that keeps its connections may reach only one replica. So each replica
 grants the full rate, and all replicas together grant at most the rate times their number.

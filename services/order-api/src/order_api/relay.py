@@ -57,7 +57,7 @@ class OutboxRelay:
     def enqueue(self, record: Document) -> None:
         """Queue the event of a stored order, without waiting.
 
-        If the queue is full or this is a forked child, nothing happens: the sweep publishes the order's outbox entry.
+        If the queue is full or this is a forked child, the event is not queued: the sweep publishes it later.
         """
         if os.getpid() == self._pid:
             with suppress(queue.Full):
@@ -81,7 +81,7 @@ class OutboxRelay:
         self._worker.close(timeout=FLUSH_SECONDS + 5)
 
     def run_once(self, wait: float = 0.0) -> None:
-        """Publish what is queued (wait up to `wait` seconds for it), process delivery reports, sweep."""
+        """Publish queued events (wait up to `wait` seconds for the first), process delivery reports, sweep if due."""
         if os.getpid() != self._pid:
             raise RuntimeError("the outbox relay belongs to the process that created it, not to a forked child")
         self._publish_queued(wait)
@@ -130,7 +130,7 @@ class OutboxRelay:
 
     def _fail_unpublishable(self) -> None:
         for record in self._publisher.pop_unpublishable():
-            with suppress(StoreUnavailable):  # the next sweep finds the order again
+            with suppress(StoreUnavailable):  # a later sweep finds the order again
                 self._outbox.record_failure(record["_id"])
 
     def _release(self, failed: list[Sent]) -> None:

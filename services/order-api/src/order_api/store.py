@@ -81,7 +81,7 @@ class OrderStore:
             raise DuplicateOrder from error
 
     def find_existing(self, document: Document) -> Document | None:
-        """Return the order with the Idempotency-Key or, without a key, the id of `document`, from a majority read.
+        """Return the order with the Idempotency-Key of `document` or, if it has none, its id, from a majority read.
 
         If that order's insert is still in flight, this waits for it: in the causal session, the majority read waits
         until what the local read has seen is committed or rolled back. Return None if there is no such order, or

@@ -28,7 +28,7 @@ class Disposition(Enum):
 
 @dataclass(slots=True, eq=False)
 class Record:
-    """One message in flight. `event` is set unless the message is broken, `reason` if the order is to fail.
+    """One message in flight. `event` is set once the message is decoded, `reason` if the order is to fail.
 
     `result` is the label under which the metrics have counted the message (processed, failed, duplicate, dead_letter),
     or None before that. After an order was counted as failed, its dead letter may still have to be sent.

@@ -217,7 +217,7 @@ def _keys(partitions: Iterable[TopicPartition]) -> frozenset[Partition]:
 def _on_error(error: KafkaError) -> None:
     """Log an error that the client returned instead of an event, or raise it if it is fatal.
 
-    The client recovers from all others by itself.
+    The client recovers by itself from every error that is not fatal.
     """
     if error.fatal():
         raise KafkaException(error)

@@ -48,7 +48,7 @@ class DeadLetters:
         return errors
 
     def poll(self) -> None:
-        """Process the producer's events, which would pile up between two calls of `send` while Kafka is unavailable."""
+        """Serve the producer's callbacks, which would pile up between calls of `send` while Kafka is unavailable."""
         if self._producer:
             try:
                 self._producer.poll(0)

@@ -43,7 +43,7 @@ _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def mongo_uri(text: str) -> str:
-    """Parse a connection string; raise ValueError with a sentence that names the mistake."""
+    """Return a valid connection string unchanged; otherwise raise ValueError with a sentence that names the mistake."""
     scheme = next((scheme for scheme in SCHEMES if text.startswith(scheme)), None)
     if scheme is None:
         raise ValueError("must begin with mongodb:// or mongodb+srv://")

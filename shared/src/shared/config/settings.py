@@ -145,7 +145,7 @@ def file(text: str) -> Path:
 
 
 def ca_file(text: str) -> Path:
-    """Parse the path of a PEM file, and check that it has a CA certificate: a client's own error names no cause."""
+    """Parse the path of a PEM file with a CA certificate; without this check, a client's error would name no cause."""
     path = file(text)
     try:
         ssl.create_default_context(cafile=path)

@@ -1,4 +1,4 @@
-"""The settings of traces; each has the name from OpenTelemetry's specification, if there is one."""
+"""The settings of traces; their variables have the names from OpenTelemetry's specification."""
 
 from collections.abc import Mapping
 from pathlib import Path

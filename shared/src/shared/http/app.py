@@ -69,7 +69,7 @@ def register_problems(app: Flask, problems: Mapping[type[Exception], Callable[[A
 
 
 def authentication(kind: str) -> Callable[[V], V]:
-    """Mark how a view authenticates its client: `none`, `basic` or `bearer`. A test requires the mark of every view."""
+    """Mark how a view authenticates its client: `none`, `basic` or `bearer`. A test checks that each view is marked."""
 
     def declare(view: V) -> V:
         view.authentication = kind  # type: ignore[attr-defined]
@@ -79,7 +79,10 @@ def authentication(kind: str) -> Callable[[V], V]:
 
 
 def read_json(model: type[T]) -> T:
-    """Return the request body as `model`; raise the Problem that describes its error (400, 413, 415, 422)."""
+    """Return the request body as `model`.
+
+    Raise the Problem that describes an error of the body (400, 415, 422), or RequestEntityTooLarge (413).
+    """
     try:
         return strict_json.convert(strict_json.loads(body()), model)
     except strict_json.MalformedJson as error:
@@ -116,7 +119,7 @@ def mark_as_held() -> None:
 
 
 def _start_request(busy_threads: Gauge, tracer: Tracer) -> None:
-    """Start the clock, the span and the log context. `g.traceparent` is the trace context to pass on, or None."""
+    """Count the request; start its clock, span and log context. `g.traceparent` is the context to pass on, or None."""
     busy_threads.inc()
     g.started = time.perf_counter()
     received = request.headers.get("X-Request-ID", "")
@@ -135,7 +138,7 @@ def _method() -> str:
 
 
 def _end_request(busy_threads: Gauge, _error: BaseException | None) -> None:
-    """Clear the log context: the server's next log line in this thread belongs to another request."""
+    """Count the request as ended and clear the log context: the thread's next log line belongs to another request."""
     busy_threads.dec()
     structlog.contextvars.clear_contextvars()
 

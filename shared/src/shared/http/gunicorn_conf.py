@@ -26,13 +26,14 @@ backlog = 512
 worker_connections = 1000
 keepalive = 75  # longer than the proxy keeps an idle connection, so that the proxy closes it first
 timeout = 30
-graceful_timeout = 25  # for the whole shutdown: requests in flight, the flush to Kafka (10 s), closing
+graceful_timeout = 25  # for the whole shutdown: requests in flight, the flush to Kafka (10 s), closing the clients
 # The proxy limits the request line and headers, and responds with a problem document; no limit here is stricter.
 limit_request_line = 0
 limit_request_fields = 32768
 limit_request_field_size = 16384  # 0 would mean 8190, which is less than nginx accepts
 forwarded_allow_ips = "*"  # TRUSTED_PROXIES decides which proxies are trusted, not gunicorn
-secure_scheme_headers: dict[str, str] = {}  # otherwise a client's X-Forwarded-Ssl could conflict with the proxy's
+# empty: otherwise gunicorn would reject a request whose X-Forwarded-Ssl contradicts the proxy's X-Forwarded-Proto
+secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 header_map = "refuse"  # reject header names with "_": by default Idempotency_Key would be dropped silently
 proc_name = "retail-orders"

@@ -21,7 +21,7 @@ class RepeatedHeader(InvalidHeader):  # type: ignore[misc]
 
 
 def check(headers: Headers, request: Any = None) -> list[tuple[str, str]]:
-    """Return the headers without those that are ignored when repeated; raise RepeatedHeader.
+    """Return the headers, without a repeated `traceparent`; raise RepeatedHeader if one of SINGLE is repeated.
 
     Names are in upper case, as gunicorn's parser returns them.
     """

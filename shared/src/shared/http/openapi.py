@@ -93,7 +93,7 @@ def _problem_response(status: int, description: str, causes: Sequence[Cause]) ->
 
 
 def refer_to(*statuses: int) -> dict[str, Any]:
-    """Return the error `responses` of an operation as references to the document's components."""
+    """Return the `responses` of an operation for these error statuses, as references to the document's components."""
     return {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in sorted(statuses)}
 
 

@@ -25,7 +25,7 @@ TYPES = {
 class Problem(Exception):  # noqa: N818 - the RFC's term
     """An error response. Raise it anywhere below a route; `shared.http.app` sends it.
 
-    `type` is the name of the cause that clients branch on, by default the one that TYPES has for the status.
+    `type` is the name of the cause that clients branch on, by default the one in TYPES, or `about:blank` without one.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ MAX_TEXT = 1_000  # characters of an error's message
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that cannot be handled: the last error, and the time of the first and the last failure."""
+    """A message that cannot be handled, its last error, its attempts, and the times of its first and last failure."""
 
     message: Message
     error: Exception
@@ -43,7 +43,7 @@ def without_value(letter: DeadLetter) -> dict[str, Any]:
 
 
 def bare(letter: DeadLetter) -> dict[str, Any]:
-    """Return the record without key, value and original headers, for a message whose own headers are too large."""
+    """Return the record without key, value and original headers, for a message whose key or headers are too large."""
     value = letter.message.value or b""
     digest = hashlib.sha256(value).hexdigest()
     about = [(PREFIX + "value_length", b"%d" % len(value)), (PREFIX + "value_sha256", digest.encode())]

@@ -20,8 +20,8 @@ class Offsets:
     def position(self) -> int:
         """The offset before which the group has certainly handled everything.
 
-        It is `beginning` if no offset is committed, or if the committed one is beyond the current end: such an offset
-        is left over from a topic that was deleted.
+        It is `beginning` if no offset is committed, if the committed one is lower (the events between have expired), or
+        if it is beyond the current end: such an offset is left over from a topic that was deleted.
         """
         committed = self.committed if self.committed is not None and self.committed <= self.end else 0
         return max(committed, self.beginning)
@@ -38,8 +38,8 @@ Reading = dict[int, Offsets]  # partition → its offsets
 class GroupOffsets:
     """The offsets of one group on one topic. For one thread; call `close` at the end.
 
-    The client names the group but never joins it. An admin client could read the same offsets, but with one
-    librdkafka 2.16 crashes (SIGSEGV in rd_kafka_cgrp_op) while the group's coordinator is being found or moved.
+    The client names the group but never joins it. An admin client could read the same offsets, but librdkafka
+    2.16 then crashes (SIGSEGV in rd_kafka_cgrp_op) while the group's coordinator is being found or moved.
     """
 
     def __init__(self, connection: Connection, *, topic: str, group: str, **overrides: object) -> None:
@@ -47,7 +47,7 @@ class GroupOffsets:
         self._client = kafka.consumer(connection, group, lambda _: None, **{"group.protocol": "classic"} | overrides)
 
     def read(self) -> Reading:
-        """Return the offsets of every partition; raise KafkaException, also when the topic does not exist."""
+        """Return the offsets of every partition; raise KafkaException on any error, or if the topic does not exist."""
         self._client.poll(0)  # serves the client's events, which would pile up otherwise
         topic = self._client.list_topics(self._topic, timeout=TIMEOUT_SECONDS).topics[self._topic]
         if topic.error is not None:

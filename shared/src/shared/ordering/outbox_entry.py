@@ -14,7 +14,8 @@ from typing import Any
 from shared.ordering.status import Status
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# All these queries are served by the index on `outbox.due`.
+# The index on `outbox.due`, which contains only PLACED orders, serves all these queries; MALFORMED_DUE is used together
+# with that status.
 PENDING: dict[str, Any] = {"status": Status.PLACED, "outbox.due": {"$gt": EPOCH}}
 EXCLUDED: dict[str, Any] = {"status": Status.PLACED, "outbox.due": {"$type": "string"}}
 PUBLISHED: dict[str, Any] = {"status": Status.PLACED, "outbox.due": None}  # no outbox entry

@@ -53,8 +53,8 @@ class Reconciler:
 
     The event of an order without outbox entry was published, so it is in the topic, before the ends that are read
     after the order. When the group has passed these ends in all partitions and the order is still PLACED without outbox
-    entry, its event is lost. `on_requeued` is called with the number of orders after each update, `on_stuck` with the
-    number of stuck orders at the start of a pass, unless PASS_LIMIT other orders were read.
+    entry, its event is lost. `on_requeued` is called after each update with the number of requeued orders, `on_stuck`
+    at the start of a pass with the number of stuck orders, unless PASS_LIMIT other orders were read.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Exponential back-off with jitter: the pause between two attempts. Only the outbox calculates it in MongoDB."""
+"""Exponential back-off with jitter: the pause between two attempts. MongoDB itself calculates the outbox's pauses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

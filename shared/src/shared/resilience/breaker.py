@@ -43,7 +43,8 @@ class Permit:
     def __init__(self, breaker: "Breaker", epoch: int, row: int | None) -> None:
         self._breaker = breaker
         self.epoch = epoch
-        self.row = row  # the number of the row of failures in which the call began; None outside a row
+        # the number of the row of failures that was in progress when the call began; None if there was none
+        self.row = row
 
     def ok(self) -> None:
         """Report that the dependency responded."""
@@ -58,8 +59,9 @@ class Breaker(CircuitBreakerListener):
     """The circuit breaker of one dependency. Thread-safe; processes share nothing.
 
     It opens after 5 failures in a row, or when at least half of 20 or more calls in 10 s failed. It stays open for 5 s,
-    then admits at most 3 concurrent probes, and closes on the first success. If all 3 probes are still without a result
-    60 s after the last one began, they are dropped: lost results must not block the breaker forever.
+    then admits at most 3 concurrent probes: the first success closes it, the first failure opens it again. If all 3
+    probes are still without a result 60 s after the last one began, they are dropped: lost results must not block the
+    breaker forever.
 
     One slow moment can make all calls in flight fail. So 5 failures in a row open the breaker only if the last of these
     calls began after the first of them had failed.
@@ -101,7 +103,7 @@ class Breaker(CircuitBreakerListener):
             name=name,
         )
         for result in ("ok", "failed", "rejected"):
-            metrics.calls.labels(name, result)  # initialise to 0, so that increase() sees the first event
+            metrics.calls.labels(name, result)  # initialise to 0, so that PromQL's increase() sees the first call
         self._show_state()
 
     @contextmanager
@@ -140,7 +142,7 @@ class Breaker(CircuitBreakerListener):
 
     @property
     def available(self) -> int:
-        """How many calls would be admitted now: unlimited while closed, 0 while open, otherwise the free probes."""
+        """How many calls would be admitted now: any number if closed, 0 for 5 s after opening, then the free probes."""
         with self._lock:
             self._drop_lost_probes()
             if self._machine.current_state == STATE_CLOSED:

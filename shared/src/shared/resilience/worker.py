@@ -7,7 +7,7 @@ from collections.abc import Callable
 class Worker:
     """One daemon thread that runs `target` once. `target` must return soon after `stopping` is set.
 
-    `start`, `stop` and `close` belong to the owner; create it in the process that starts it, after the fork.
+    `start`, `stop` and `close` belong to the owner. Create the worker in the process that starts it, after the fork.
     """
 
     def __init__(self, name: str, target: Callable[[], None]) -> None:

@@ -76,7 +76,8 @@ class AdminServer:
                 """Respond to rejected requests; the base class would name Python's version and quote the request."""
                 self.log_error("code %d", code)
                 self.close_connection = True
-                status = 405 if code == HTTPStatus.NOT_IMPLEMENTED else code  # 501 if there is no do_METHOD
+                # the base class reports 501 for a method that has no do_METHOD
+                status = 405 if code == HTTPStatus.NOT_IMPLEMENTED else code
                 self._answer(status, "text/plain; charset=utf-8", f"{HTTPStatus(status).phrase}. {USAGE}".encode())
 
             def log_request(self, *_: object) -> None:

@@ -12,8 +12,8 @@ from prometheus_client.registry import Collector
 class FreshGauge(Collector):
     """A gauge of values that are read at intervals, from a database or a broker. Thread-safe.
 
-    It has no sample before the first reading, after `clear`, and `max_age` seconds after the last reading: an old value
-    would hide that nothing can be read.
+    It has no sample before the first reading, after `clear`, and once the last reading is older than `max_age` seconds:
+    an old value would hide that nothing can be read.
     """
 
     def __init__(

@@ -97,7 +97,7 @@ class LogThrottle:
         self._lock = threading.Lock()
 
     def log(self, write: Callable[..., object], event: str, kind: Hashable = None, /, **fields: object) -> None:
-        """Call `write(event, **fields)` with the field `suppressed`: how many lines were suppressed since the last one.
+        """Call `write(event, **fields, suppressed=n)`: n lines were suppressed since the last one that was written.
 
         Lines with the same event and kind are throttled together; a suppressed line is only counted.
         """

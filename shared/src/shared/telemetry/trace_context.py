@@ -1,4 +1,4 @@
-"""W3C Trace Context: the `traceparent` of a request, an order's document and its event. Pure."""
+"""W3C Trace Context: the `traceparent` of a request, an order's document and its event. Pure functions."""
 
 import re
 from random import getrandbits

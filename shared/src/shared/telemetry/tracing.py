@@ -68,7 +68,7 @@ class Tracer:
     def start_linked(
         self, name: str, kind: Kind, links: Sequence[str], attributes: Attributes, *, at: int
     ) -> Span | None:
-        """Return the first span of a new trace that links to those `links` that are recorded; None without such."""
+        """Return the first span of a new trace that links to the recorded ones of `links`; None if none is recorded."""
         sampled = [link for link in links if trace_context.is_sampled(link)]
         if self._recorder is None or not sampled:
             return None
