@@ -60,7 +60,7 @@ def name(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Yield the full name of every module that the file imports anywhere."""
+    """Yield the full name of everything that the file imports, at any place in it."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -204,7 +204,7 @@ def test_public_functions_take_urls_as_keyword_arguments(path: Path) -> None:
 
 
 def routes(app: flask.Flask) -> Iterator[tuple[str, str, Any]]:
-    """Yield path, method and view of every route, except the static files of pages."""
+    """Yield path, method and view of every route; HEAD is left out."""
     for rule in app.url_map.iter_rules():
         for method in (rule.methods or set()) - {"HEAD"}:
             yield rule.rule, method.lower(), app.view_functions[rule.endpoint]

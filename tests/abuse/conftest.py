@@ -74,7 +74,7 @@ def attack(site: Site, request: pytest.FixtureRequest) -> Callable[..., Outcome]
     """Return a function that runs an `Attack` with the given options and asserts that a quiet user is still served.
 
     The quiet user sends the request `quiet`, by default an order, again and again before and during the attack. Every
-    response during the attack must be a success.
+    response that this user gets during the attack must be a success.
     """
 
     def run(
@@ -84,7 +84,7 @@ def attack(site: Site, request: pytest.FixtureRequest) -> Callable[..., Outcome]
         quiet: Callable[[], httpx.Response] = site.quiet.order,
         **options: object,
     ) -> Outcome:
-        # With rounds, measure as long before the attack as during it: a p99 depends on the number of requests.
+        # With several rounds, measure as long before the attack as during it: a p99 depends on the number of requests.
         quiet_seconds = CALM_SECONDS if ROUNDS == 1 else seconds - MEMORY_SECONDS
         calm = site.quiet.repeat(quiet, quiet_seconds)
         chosen = Attack(port=port or site.order_port, ca=site.ca, seconds=seconds, **options)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from support.raw_https import Answer, RawHttpsClient
 
 
 def place(client: RawHttpsClient, site: Site, headers: str, line: str = "POST /order HTTP/1.1") -> Answer:
-    """Place an order with these header lines, and with the usual ones that they do not contain."""
+    """Place an order with these header lines; usual headers that they lack are added."""
     body = json.dumps({"userid": site.quiet.name, **ORDER}).encode()
     usual = "" if "Authorization" in headers else f"Authorization: {site.quiet.headers['Authorization']}\r\n"
     usual += "" if "Content-Type" in headers else "Content-Type: application/json\r\n"

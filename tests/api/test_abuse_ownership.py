@@ -1,4 +1,4 @@
-"""Users cannot place or read orders of others; a read of one gets the same response as for an unknown order."""
+"""Users cannot place orders for others or read theirs: a foreign order gets the response of an unknown one."""
 
 from itertools import product
 from pathlib import Path

@@ -82,7 +82,7 @@ def test_password_is_case_sensitive(auth: AuthService) -> None:
 
 
 class SlowPasswords(Passwords):
-    """Passwords whose `verify` waits until `go` is set; `most` is the highest number of concurrent calls of it."""
+    """Passwords whose `verify` waits until `go` is set; `most` is the highest number of concurrent `verify` calls."""
 
     def __init__(self) -> None:
         super().__init__(**CHEAP)

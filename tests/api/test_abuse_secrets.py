@@ -1,4 +1,4 @@
-"""Secrets in requests appear in no response, metric or log line, except the user name in a security event."""
+"""A secret in a request appears in no response, metric or log line; only a tried user name is logged."""
 
 import json
 import subprocess

@@ -43,7 +43,7 @@ def part(value: Any) -> str:
 
 
 def signed(server: FakeJwksServer, header: Any, payload: Any, key: Ed25519PrivateKey | None = None) -> str:
-    """Return a token with any header and payload, even ones that libraries refuse to sign; `key` replaces k1."""
+    """Return a token with any header and payload, even ones that libraries refuse to sign. Default key: k1."""
     signing_input = f"{part(header)}.{part(payload)}"
     return f"{signing_input}.{part((key or server.private['k1']).sign(signing_input.encode()))}"
 

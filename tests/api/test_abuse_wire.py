@@ -46,7 +46,7 @@ class Server(NamedTuple):
     log: Path
 
     def send(self, request: bytes) -> int:
-        """Send a request; return the status of the response, which must be a problem document, or 0 without one."""
+        """Send a request; return the response's status, or 0 without one. Each response must be a problem document."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
             connection.sendall(request)
             answer = b""

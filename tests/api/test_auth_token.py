@@ -110,7 +110,7 @@ def test_login_of_an_unknown_user_costs_one_hash(auth: AuthService, monkeypatch:
     verify.assert_called_once_with(None, PASSWORD)
 
 
-def test_login_looks_up_the_clients_address_only_once(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_login_reads_only_once_whether_the_address_is_known(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
     assert auth.failures is not None
     is_known = Mock(wraps=auth.failures.is_known)
     monkeypatch.setattr(auth.failures, "is_known", is_known)

@@ -33,7 +33,7 @@ def answer(port: int, request: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """All log lines, from level debug, of a server that received every request in REQUESTS."""
+    """All log lines of a server with LOG_LEVEL=debug that received every request in REQUESTS."""
     server = WorkerServer(tmp_path_factory.mktemp("logs"))
     try:
         until(lambda: answer(server.port, REQUESTS["query of a good request"]), "gunicorn to serve", seconds=60)

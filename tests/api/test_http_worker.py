@@ -121,7 +121,7 @@ def test_client_disconnect_is_not_logged_as_error(server: WorkerServer) -> None:
             client.send(text)
     with server.client() as client:
         client.send("GET /pause HTTP/1.1\r\nHost: api\r\n\r\n")
-        # closing the socket now resets the connection
+        # so that closing the socket resets the connection
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
     assert server.is_serving()
@@ -168,7 +168,7 @@ def test_unexpected_exception_after_the_headers_closes_the_connection(server: Wo
     assert server.is_serving()
 
 
-def test_connections_beyond_the_limit_wait_for_a_free_connection(start: Start) -> None:
+def test_connection_beyond_the_limit_waits_until_another_closes(start: Start) -> None:
     server = start("--worker-connections", "2")
     with server.client() as first, server.client() as second, server.client() as third:
         second.send("GET /gate HTTP/1.1\r\nHost: api\r\n\r\n")
@@ -180,7 +180,7 @@ def test_connections_beyond_the_limit_wait_for_a_free_connection(start: Start) -
         third.socket.settimeout(20)
 
         status, head, _ = first.get("open")
-        assert (status, "Connection: close" in head) == (200, True)  # because other clients wait for a free connection
+        assert (status, "Connection: close" in head) == (200, True)  # because the third client waits for a connection
         assert second.read()[0] == third.read()[0] == 200
 
 

@@ -109,7 +109,7 @@ def test_retry_after_the_upgrade_returns_the_stored_order(service: OrderService,
     assert len(service.documents) == 1
 
 
-def test_different_order_with_an_old_key_returns_422(service: OrderService) -> None:
+def test_another_order_with_an_old_idempotency_key_returns_422(service: OrderService) -> None:
     store_old(service, "\u200b")
     answer = service.place(order(orderitems=["\u200b\u200b"]), key="k")
 

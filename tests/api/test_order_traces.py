@@ -52,7 +52,7 @@ def test_trace_of_a_trusted_client_is_continued(tmp_path: Path, recorder: FakeRe
     assert trace_id(service.documents[order_id]["traceparent"]) == trace_id(CLIENT)
 
 
-def test_unrecorded_order_has_a_trace_id_and_creates_no_span(tmp_path: Path, recorder: FakeRecorder) -> None:
+def test_unrecorded_trace_has_an_id_but_no_span(tmp_path: Path, recorder: FakeRecorder) -> None:
     service = traced(tmp_path, recorder, ratio=0.0)
     order_id = service.place(traceparent=CLIENT).get_json()["orderid"]
 
@@ -62,7 +62,7 @@ def test_unrecorded_order_has_a_trace_id_and_creates_no_span(tmp_path: Path, rec
     assert trace_id(context) != trace_id(CLIENT)
 
 
-def test_failed_insert_and_its_request_end_with_an_error(tmp_path: Path, recorder: FakeRecorder) -> None:
+def test_spans_of_a_failed_insert_and_its_request_have_errors(tmp_path: Path, recorder: FakeRecorder) -> None:
     service = traced(tmp_path, recorder)
     service.fail_next("insert", Failure.UNANSWERED)
     response = service.place()

@@ -122,7 +122,7 @@ def test_unique_index_under_another_name_is_accepted(database: Database[Document
     assert "one_order_per_key" not in database[schema.COLLECTION].index_information()
 
 
-def test_conflicting_unique_index_is_named(database: Database[Document], admin: Database[Document]) -> None:
+def test_error_names_the_index_that_cannot_be_created(database: Database[Document], admin: Database[Document]) -> None:
     fields = [*schema.INDEXES[0].document["key"].items()]
     admin[schema.COLLECTION].create_index(fields, name="one_order_per_key")
     store = OrderStore(database, new_breaker(), new_breaker())

@@ -206,7 +206,7 @@ def test_requeue_restores_the_outbox_entry_once_and_is_counted(harness: Transiti
 
 
 def test_change_rejected_by_the_validator_raises_a_document_error(harness: TransitionHarness) -> None:
-    # `fail` and `requeue` exclude an order whose change is rejected, unless the validator rejects that as well
+    # `fail` and `requeue` exclude an order whose change is rejected, unless the validator rejects the exclusion as well
     excluded = {"due": "excluded", "attempts": 0}
     changes: list[Callable[[str], int]] = [
         lambda order_id: harness.orders.process([order_id], at=AT),

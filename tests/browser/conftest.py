@@ -63,7 +63,7 @@ def browser(playwright: Playwright) -> Browser:  # noqa: ARG001 - started togeth
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Open]:
-    """Return a function that opens a page; an unexpected error or warning of such a page fails the test at its end."""
+    """Return a function that opens a page; the test fails at its end if a page had an unexpected error or warning."""
     with ExitStack() as visits:
 
         def open_page(url: str, **options: Any) -> Visit:

@@ -30,8 +30,8 @@ ORDER: dict[str, Any] = {
 class ChosenAnswers:
     """Responds to POST /order with the next status in `order`, and to a list request with the next one in `orders`.
 
-    When these are used up, and for every other request, the status is 200. A list of orders has `next_cursor`. `keys`
-    collects the Idempotency-Keys of the POST /order requests.
+    When these are used up, and for every other request, the status is 200. Each list of orders has this `next_cursor`.
+    `keys` collects the Idempotency-Keys of the POST /order requests.
     """
 
     order: list[int] = field(default_factory=list)

@@ -90,7 +90,7 @@ def test_topics_match_the_code() -> None:
 
 
 def test_kafka_users_match_the_services() -> None:
-    """The KafkaUsers are those that the chart's values name, also as Secrets; their rights name the code's topics."""
+    """The values name exactly the KafkaUsers, as users and as Secrets; the users' rights name the code's topics."""
     users = {u["metadata"]["name"]: u["spec"] for u in of_kind(helm.kustomized(helm.ROOT / "k8s/kind"), "KafkaUser")}
     values = yaml.safe_load(KIND.read_text())
     defaults = yaml.safe_load((helm.CHART / "values.yaml").read_text())
@@ -121,7 +121,7 @@ def test_every_mongodb_role_has_a_secret_and_a_user() -> None:
 
 
 def test_versions_match_the_versions_file() -> None:
-    """Versions in the chart, k8s/ and the schemas equal those in k8s/versions.env."""
+    """The versions of Kafka, MongoDB, nginx and the Gateway API equal those in k8s/versions.env."""
     lines = (helm.ROOT / "k8s/versions.env").read_text().splitlines()
     versions = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
     values = yaml.safe_load((helm.CHART / "values.yaml").read_text())

@@ -10,7 +10,7 @@ from support import helm
 
 
 def commands(verb: str) -> list[tuple[str, list[str]]]:
-    """Return name and options of each call of a shell function in docs/kubernetes.md: `verb` is `topic` or `allow`."""
+    """Return name and options of each call of the shell function `verb`, `topic` or `allow`, in docs/kubernetes.md."""
     lines = (helm.ROOT / "docs/kubernetes.md").read_text(encoding="utf-8").splitlines()
     words = [shlex.split(line) for line in lines if line.startswith(f"{verb} ") and " --" in line]
     return [(name, options) for _, name, *options in words]

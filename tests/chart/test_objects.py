@@ -27,7 +27,7 @@ def component(resource: dict[str, Any]) -> str:
 
 
 def test_each_component_is_complete(resources: list[dict[str, Any]]) -> None:
-    """Each component has a Deployment, a ServiceAccount and a NetworkPolicy; only each API has a Service."""
+    """Each component has a Deployment, a ServiceAccount and a NetworkPolicy; only the APIs have a Service."""
     for kind in ("Deployment", "ServiceAccount", "NetworkPolicy"):
         assert {component(r) for r in of_kind(resources, kind)} >= COMPONENTS
 
@@ -122,7 +122,7 @@ def lets_in(policies: list[dict[str, Any]], sender: Pod, receiver: Pod, port: st
 
 
 def test_replicas_are_rendered_only_if_fixed() -> None:
-    """If the values fix no number, the autoscaler or a person owns it; one set by Helm would conflict with theirs."""
+    """Unless the values fix the number of replicas, the autoscaler or a person sets it, and Helm must not change it."""
     deployments = {d["metadata"]["name"]: d["spec"] for v in EXAMPLES for d in of_kind(helm.rendered(v), "Deployment")}
 
     assert {name: spec["replicas"] for name, spec in deployments.items() if "replicas" in spec} == {
@@ -197,7 +197,7 @@ def test_config_maps_used_by_pods_exist(resources: list[dict[str, Any]], pods: l
 
 
 def test_certificates_match_their_host_names(resources: list[dict[str, Any]]) -> None:
-    """An API mounts a Certificate's Secret or one in the values; a Certificate has the host that the gateway checks."""
+    """An API's TLS Secret is from a Certificate or the values; a Certificate has the host that the gateway checks."""
     certificates = {r["spec"]["secretName"]: r["spec"] for r in of_kind(resources, "Certificate")}
     for policy in of_kind(resources, "BackendTLSPolicy"):
         secret = policy["spec"]["validation"]["caCertificateRefs"][0]["name"]

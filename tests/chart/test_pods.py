@@ -101,7 +101,7 @@ def test_mounts_have_a_volume(pod: Pod) -> None:
 
 @services_pods
 def test_services_have_probes(pod: Pod) -> None:
-    """Every container has startup, liveness and readiness probes; a service's probes use its admin port."""
+    """In a service's pod, every container has all three kinds of probe; the service's probes use its admin port."""
     for container in pod.containers:
         assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(container)
     service = pod.spec["containers"][0]

@@ -53,7 +53,7 @@ def test_schemas_reject_unknown_fields_and_wrong_types() -> None:
 
 @pytest.mark.parametrize("values", EXAMPLES, ids=by_name)
 def test_names_are_unique_and_in_the_namespace(values: Path) -> None:
-    """No two objects of one kind share a name, and none is in another namespace."""
+    """No two objects of one kind share a name, and all are in the release's namespace."""
     resources = helm.rendered(values)
     names = [(r["kind"], r["metadata"]["name"]) for r in resources]
 

@@ -106,7 +106,7 @@ def ready_becomes(component: str, count: int) -> None:
 
 
 def test_apis_are_unready_but_not_restarted_without_mongodb(https_client: httpx.Client) -> None:
-    """MongoDB is down for a minute: responses are 503, no pod restarts, and the APIs recover by themselves."""
+    """MongoDB is down for about a minute: an order gets 503, no pod restarts, and the APIs recover by themselves."""
     apis = ("order-api", "auth-api")
     customer = Customer(https_client)
     restarts = {component: kind.restarts(component) for component in kind.COMPONENTS}

@@ -62,7 +62,7 @@ def test_upgrade_and_rollback_work_after_a_manual_change(change: Callable[[], No
 
 
 def test_switching_the_autoscaler_keeps_at_least_two_replicas() -> None:
-    """Each switch is followed by an upgrade and a rollback; at least two replicas are wanted, and no request fails."""
+    """An upgrade and a rollback follow each switch; at least two replicas are requested, and no HTTP request fails."""
     with kind_release.restored(), kind_load.running(20) as load, kind_release.replicas_observed() as seen:
         for enabled in ("false", "true"):
             kind_release.upgrade(f"orderApi.autoscaling.enabled={enabled}")

@@ -1,4 +1,4 @@
-"""Connections in plain text, with another CA or with a wrong password fail, and so do operations without the right."""
+"""Connections in plain text, with another CA or a wrong password fail; so do operations that a user has no right to."""
 
 import httpx
 import pytest

@@ -62,7 +62,7 @@ def test_renewed_certificates_are_served_without_a_failed_request() -> None:
 
 
 def test_new_kafka_passwords_fail_no_request() -> None:
-    """Strimzi makes new passwords for Kafka users whose Secrets are deleted; a rolling restart brings them to pods."""
+    """Strimzi makes new passwords for users whose Secrets are deleted; a rolling restart gives them to the pods."""
     users = ("order-api", "order-processor")
     before = {user: kube.secret_data(user) for user in users}
     with kind_load.running(30) as load:

@@ -1,1 +1,1 @@
-"""Stateful fakes of the dependencies; tests/behaviour runs the same tests on them and on the real ones."""
+"""Stateful fakes of the dependencies; tests/behaviour runs the tests of the stores on them and on real servers."""

@@ -1,4 +1,4 @@
-"""MongoDB's query and update language, as far as the services use it; anything else raises an error.
+"""MongoDB's query and update language, as far as the services use it.
 
 tests/behaviour runs the stores on this fake and on a real server.
 """
@@ -50,7 +50,7 @@ def updated(document: Document, update: Update, now: datetime) -> Document:
 
 
 def projected(document: Document, projection: Mapping[str, Any] | None) -> Document:
-    """Return a copy with only the included fields, or without the excluded ones.
+    """Return a copy with only the included fields and `_id`, or without the excluded fields.
 
     `{"$slice": -1}` includes only the last element of an array.
     """

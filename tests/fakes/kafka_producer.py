@@ -73,9 +73,9 @@ class FakeProducer:
             self.pending[0][1].value = BROKEN_VALUE
 
     def fail(self, *, stored: bool, fatal: bool = False, error: KafkaError = TIMED_OUT) -> None:
-        """Report the oldest pending message as failed.
+        """Let the delivery of the oldest pending message fail, and queue its report.
 
-        With `stored`, it is appended nevertheless; with `fatal`, the producer breaks.
+        With `stored`, the message is appended nevertheless; with `fatal`, the producer breaks.
         """
         if self.pending:
             topic, message = self.pending.pop(0)
@@ -92,7 +92,7 @@ class FakeProducer:
         self._report()
 
     def break_fatally(self) -> None:
-        """Put the producer into the fatal error state: it delivers nothing any more."""
+        """Put the producer into the fatal error state: `produce` raises UNUSABLE, and `poll` delivers nothing."""
         self._is_broken = True
         self.delivers_on_poll = False
 

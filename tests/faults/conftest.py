@@ -1,8 +1,8 @@
 """Fault tests are numbered rows. They run only on request: `FAULTS=short` or `FAULTS=full`.
 
-`make test-faults-short` and `make test-faults` set FAULTS. `ROW=n` selects one row, `SEED=n` its randomness; an
-interrupted full run continues where it stopped. Row 28, which expects broken promises, runs only with ROW=28
-(`make test-mutants`).
+`make test-faults-short` and `make test-faults` set FAULTS. `ROW=n` selects one row; `SEED=n` seeds the
+random choices. An interrupted full run of all rows continues where it stopped. Row 28, which expects broken promises,
+runs only with ROW=28 (`make test-mutants`).
 """
 
 import os
@@ -21,7 +21,7 @@ SYSTEMS = ("small", "tight", "proxied", "cluster")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Select the requested rows and sort them by system; a full run skips parts that passed before on this commit."""
+    """Select rows and sort them by system. Without ROW, a full run skips parts that passed before on this commit."""
     rows = [item for item in items if _row(item)]
     wanted = os.environ.get("ROW")
     if wanted:

@@ -78,7 +78,7 @@ def test_expected_failure_does_not_count_as_lost(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("answers", [[REFUSED], [UNAVAILABLE, UNAVAILABLE]])
-def test_order_of_a_rejected_request_counts_as_invented(tmp_path: Path, answers: list[Answer]) -> None:
+def test_order_of_a_rejected_or_unavailable_request_counts_as_invented(tmp_path: Path, answers: list[Answer]) -> None:
     assert set(checked(account(tmp_path, a=answers), document("1", "a")).invented) == {"1"}
 
 
@@ -90,7 +90,7 @@ def test_unrequested_order_or_event_counts_as_invented(tmp_path: Path) -> None:
     assert set(verdict.invented) == {"2", "9"}
 
 
-def test_duplicate_effect_order_or_reference_counts_as_doubled(tmp_path: Path) -> None:
+def test_two_effects_orders_or_references_count_as_doubled(tmp_path: Path) -> None:
     recorded = account(tmp_path, a=[ok("1")], b=[ok("2")], c=[ok("4"), ok("5")])
 
     verdict = checked(

@@ -128,7 +128,7 @@ if pick(full=True, short=False):
 
 
 def _rotation(system: System, *, out: str | None) -> None:
-    """Make the proxy send new requests to all replicas except `out`, as an orchestrator does before a stop."""
+    """Make the proxy send new requests to every order-api replica except `out`, as is done before a stop."""
     file = system.folder / "config" / "proxy" / "nginx.conf"
     text = file.read_text(encoding="utf-8").replace(" down;", ";")
     urls = {f"{s['name']}-{s['replica']}": s["url"] for s in system.stack.file["services"] if s["name"] == "order-api"}

@@ -46,7 +46,7 @@ def test_running_processor_continues_after_its_topic_is_recreated(seeded: Seeded
         seeded.await_settled()
 
         recreate(seeded.stack, TOPIC)
-        seeded.publish(seeded.store(20))  # fewer than before, so that the committed offsets are beyond the end
+        seeded.publish(seeded.store(20))  # fewer than before: the committed offsets are beyond the new end
 
         assert set(seeded.await_settled(seconds=90).values()) == {"PROCESSED"}
         assert processor.stop() == 0

@@ -43,7 +43,7 @@ class Request:
     is_rejected: bool = False  # its key was already used for another order
     tried: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
-    unavailable: set[str] = field(default_factory=set)  # without `key`: the ids for which the response was unavailable
+    unavailable: set[str] = field(default_factory=set)  # only without `key`: the ids that were answered as unavailable
 
     @property
     def is_settled(self) -> bool:
@@ -183,7 +183,7 @@ class HistoryHarness:
         self.topic.error = self.produce_error = None
 
     def toggle_rejection(self, which: int, *, is_excludable: bool = False) -> None:
-        """Toggle whether MongoDB rejects every change of order `which` (0: the newest), or all but its exclusion."""
+        """Toggle whether MongoDB rejects changes of order `which` (0: the newest): all, or all except its exclusion."""
         rejected = self.servers.excludable_ids if is_excludable else self.servers.rejected_ids
         ids = [*self.servers.primary]
         if ids:
@@ -191,7 +191,7 @@ class HistoryHarness:
             self.rejected_orders |= rejected
 
     def heal(self) -> float:
-        """Remove all faults and run every process until no work is left; return the simulated seconds that took."""
+        """Remove all faults and run every process until no work is left; return the simulated seconds it took."""
         self.plan.clear()
         self.servers.rejected_ids.clear()
         self.servers.excludable_ids.clear()

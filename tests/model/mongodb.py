@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from model.state import Order, Relay, State, Step
 
-MOST_UNCOMMITTED = 3  # with more uncommitted writes, writers wait, as with MongoDB's flow control
+MOST_UNCOMMITTED = 3  # with so many uncommitted writes, writers wait, as with MongoDB's flow control
 
 
 def can_write(state: State) -> bool:
@@ -41,7 +41,7 @@ def catch_up(state: State) -> Iterator[Step]:
 
 
 def fail_over(state: State) -> Iterator[Step]:
-    """Another member becomes primary and keeps any number of the uncommitted writes.
+    """Another member becomes primary and keeps none, some or all of the uncommitted writes, the oldest first.
 
     Operations that wait for a majority fail: the driver retries an insert with the same id, the processor retries its
     batch, and the sweep continues in its next round.

@@ -11,7 +11,7 @@ IDS = "AB"
 
 
 def place(state: State, guards: Safeguards) -> Iterator[Step]:
-    """POST /order: `store.insert`, the response, and the client's retry if no response arrives."""
+    """POST /order: `store.insert`, the response, and the client's retry if it gets no 200."""
     for replica in REPLICAS:
         attempt = state.tries[replica]
         actor = f"order-api {replica}"

@@ -42,7 +42,7 @@ def check(harness: HistoryHarness) -> None:
 def check_end(harness: HistoryHarness, seconds: float) -> None:
     """Raise PromiseBroken if a promise is broken when all faults are over.
 
-    The last order must be finished at most 180 `seconds` after the last fault, unless an order is stuck.
+    `seconds` is the time from the last fault until all orders were finished: at most 180, unless an order is stuck.
     """
     check(harness)
     check_dead_letters(harness)

@@ -36,7 +36,7 @@ class Outcome:
 
     @property
     def longest_log(self) -> int:
-        """The largest number of events in the topic of a reached state; below LONGEST_LOG, no state was cut off."""
+        """The most events that the topic has in any reached state; below LONGEST_LOG, no state was cut off."""
         return max(len(state.log) for state in self.states)
 
     def __str__(self) -> str:

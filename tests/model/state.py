@@ -1,7 +1,7 @@
 """The state of the model: one request, its order, and every process that handles it.
 
-A client without a response retries with the same Idempotency-Key; as in the real service, the retry gets a new order
-id. So one request has two tries with the ids `A` and `B`, and the unique index accepts at most one of them.
+A client that gets no 200 retries with the same Idempotency-Key; as in the real service, the retry gets a new order id.
+So one request has two tries with the ids `A` and `B`, and the unique index accepts at most one of them.
 """
 
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ class State(NamedTuple):
     - `left`: the faults that may still occur.
     - `orders`: the versions of the order on the primary; the first is committed by a majority, the last is the newest.
     - `view`: what readConcern majority shows; after a failover it may fall back to `past`.
-    - `tries`: the client's try at replica 0, and the retry at replica 1 after a try without a response: new, inserting,
+    - `tries`: the client's try at replica 0, and the retry at replica 1 after a try that got no 200: new, inserting,
       answered, late (still on its way to the primary) or unknown.
     - `answered`: the ids answered with 200.
     - `queues`: each replica's in-process queue.
@@ -120,7 +120,7 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class Safeguards:
-    """The safeguards of the design; tests switch them off one at a time."""
+    """The safeguards of the design; tests switch them off."""
 
     majority_insert: bool = True
     majority_replay: bool = True

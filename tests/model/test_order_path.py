@@ -1,7 +1,8 @@
-"""In every interleaving the design keeps its promises; without any one of its safeguards, a promise breaks.
+"""In every interleaving the design keeps its promises; without one of its safeguards, a promise breaks.
 
-`-s` prints the shortest counterexample for each missing safeguard. `ORDER_MODEL=large` in the environment combines more
-faults, which takes minutes.
+Reconciliation is switched off, too, where it would repair the damage of the missing safeguard. `-s` prints the shortest
+counterexample for each missing safeguard. `ORDER_MODEL=large` in the environment combines more faults, which takes
+minutes.
 """
 
 import os
@@ -139,7 +140,7 @@ def test_reconciliation_repairs_the_damage_of_one_missing_safeguard(guards: Safe
 
 
 def test_design_relies_on_kafka_dropping_positions_of_deleted_topics() -> None:
-    """Otherwise a consumer whose old position is the end of the new topic would never read the events before it."""
+    """A consumer that kept a position equal to the end of the new topic would never read the events before it."""
     outcome = explore(Faults(losses=1, poisons=1), replace(ALL, partition_revoked_with_topic=False))
 
     assert outcome.violation is not None

@@ -155,7 +155,7 @@ def test_alerts_and_breaker_states_are_right_while_mongodb_hangs(stack: Stack, w
     assert watch.fired - consequences == needed
 
 
-def test_every_alert_names_a_runbook_that_exists(watched: Prometheus) -> None:
+def test_runbook_file_of_every_alert_exists(watched: Prometheus) -> None:
     links = {rule["annotations"]["runbook_url"] for rule in watched.alert_rules()}
 
     assert len(links) >= 8

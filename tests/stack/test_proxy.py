@@ -123,7 +123,7 @@ def test_request_id_is_passed_on_only_if_well_formed(client: RawHttpsClient, giv
     assert len(seen) in {11, 32}
 
 
-def test_response_of_the_service_is_forwarded_unchanged(client: RawHttpsClient) -> None:
+def test_path_and_response_are_forwarded_unchanged(client: RawHttpsClient) -> None:
     answer = client.ask("GET /order/../metrics?x=%22 HTTP/1.1")
 
     assert answer.json()["path"] == "/order/../metrics?x=%22"

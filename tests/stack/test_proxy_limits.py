@@ -37,7 +37,7 @@ def test_request_above_a_replicas_capacity_returns_503(tmp_path: Path) -> None:
         assert client.ask("GET /api/x HTTP/1.1").status == 200
 
 
-def test_token_above_its_request_limit_gets_429_and_another_200(tmp_path: Path) -> None:
+def test_token_above_its_limit_gets_429_while_another_is_served(tmp_path: Path) -> None:
     FaultyService.released.clear()
     FaultyService.slow = 0
     one, other = (f"Authorization: Bearer {'h' * 300}.e30.{last * 86}\r\n" for last in "st")

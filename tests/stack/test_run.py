@@ -37,7 +37,7 @@ def run(root: Path) -> Iterator[StackRun]:
 
 @pytest.fixture(scope="module")
 def kept(run: StackRun) -> tuple[Customer, str]:
-    """A customer with an order that must survive all later tests."""
+    """A customer with an order that must still exist in the second run."""
     customer = run.customer()
     return customer, customer.place()
 

@@ -1,7 +1,8 @@
 """A hostile client in a separate process: `python -m support.attacker`, with its options as JSON on standard input.
 
-It prints a JSON object that counts how connections or requests ended: with a status, "closed" (by the proxy, without a
-response), "held" (still open when the attack stopped), or "hung up" (by the attacker).
+It prints a JSON object that counts how connections or requests ended: with a status, "closed" (refused, or closed by
+the proxy without a response), "held" (without a response when the attack stopped, or for 10 s during a flood), or "hung
+up" (by the attacker).
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 PAUSE_SECONDS = 0.25  # pause before a closed connection is opened again
 CONNECTING = 100  # parallel handshakes; with more, a slow machine completes none within the proxy's time limit
-CONNECT_SECONDS = 60.0  # the limit for the first connection of every client
+CONNECT_SECONDS = 60.0  # the limit within which all clients open their first connections
 ANSWER_SECONDS = 10.0
 READY = "all connections are open"
 

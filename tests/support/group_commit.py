@@ -17,7 +17,7 @@ PATIENCE = 30.0  # seconds that a request waits in tests in which it must not gi
 
 
 class SlowCollection:
-    """A collection whose writes wait until a test releases them, one by one, and then store or raise."""
+    """A collection whose writes wait until `let_through` releases them; then each stores or raises."""
 
     def __init__(self) -> None:
         self.writes: list[list[str]] = []

@@ -20,7 +20,7 @@ STARVED_SHARE = 0.5
 
 @dataclass
 class PodLogs:
-    """Follows the logs of every pod of the release, including pods that start later or are deleted."""
+    """Follows the logs of the services' pods in the release, including pods that start later or are deleted."""
 
     lines: list[tuple[str, str]] = field(default_factory=list)  # (pod name, log line)
     _processes: list["subprocess.Popen[str]"] = field(default_factory=list)
@@ -142,7 +142,7 @@ class Evidence:
 
 
 def parsed(line: str) -> dict[str, Any]:
-    """Return a line of a service's log; {} for a line that is not a JSON object."""
+    """Return a line of a service's log as a dictionary; {} if the line is not a JSON object."""
     try:
         entry = json.loads(line)
     except ValueError:
@@ -151,7 +151,7 @@ def parsed(line: str) -> dict[str, Any]:
 
 
 def failed_answers(ledger: Path) -> list[dict[str, Any]]:
-    """Return the lines of a ledger about requests for an order that did not get 200."""
+    """Return the ledger's lines about order requests that failed: those with an `outcome` other than ok."""
     lines = [json.loads(line) for line in ledger.read_text().splitlines()]
     return [line for line in lines if "key" in line and line["outcome"] != "ok"]
 

@@ -95,7 +95,7 @@ class Watch:
 
 @contextmanager
 def load(stack: Stack) -> Iterator[None]:
-    """Place and read orders, and log in, until the context ends; responses are ignored."""
+    """Place and read orders, and log in, until the context ends; failures are ignored."""
     stop, registering = threading.Event(), threading.Lock()
 
     def run(use: Callable[[Customer, int], object]) -> None:

@@ -184,7 +184,7 @@ class OrderService:
         return self.client.get(f"/orderdetails{query}", headers=self.bearer(user) | headers, **sent)
 
     def count(self, name: str, **labels: str) -> float:
-        """Return the value of a metric's sample."""
+        """Return the value of a metric's sample, or 0."""
         return self.registry.get_sample_value(name, labels) or 0.0
 
 

@@ -74,7 +74,7 @@ def run(root: Path) -> PlantedRun:
 
 
 def _credentials(root: Path) -> dict[str, str]:
-    """Return by file name the passwords of MongoDB and Kafka, and a line of each private key."""
+    """Return by file name the secrets of MongoDB and Kafka, and a line of each private key that signs tokens."""
     texts = {file.name: file.read_text().strip() for file in (root / "secrets").iterdir()}
     found = {name: urlsplit(text).password or text if "://" in text else text for name, text in texts.items()}
     found |= {file.name: file.read_text().splitlines()[1] for file in (root / "keys").iterdir()}
@@ -82,7 +82,7 @@ def _credentials(root: Path) -> dict[str, str]:
 
 
 def _attack(stack: Stack, client: httpx.Client, planted: dict[str, str]) -> list[bytes]:
-    """Send every secret in a request or event, also during an outage; return the bodies of error responses."""
+    """Send secrets in requests and events, also during outages; return the bodies of the error responses."""
     customer = Customer(client)
     planted |= {"password": customer.password, "token": customer.token}
     order = {"userid": customer.name, "cost": "7.50", "orderitems": [planted["item"]]}

@@ -115,7 +115,7 @@ class RelayHarness:
         self.relay.run_once()
 
     def count(self, name: str, **labels: str) -> float:
-        """Return the value of a metric's sample."""
+        """Return the value of a metric's sample, or 0."""
         return self.registry.get_sample_value(name, labels) or 0.0
 
     def backlog(self) -> Backlog:

@@ -40,7 +40,7 @@ def commands(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def mentions(file: Path) -> list[str]:
-    """Return each `retail …` in the text without optional parts and help; capitals such as N are replaced by 1."""
+    """Return each complete `retail …` command in the text, except for help and version; a placeholder N becomes 1."""
     found = re.findall(r"`(retail [^`]*)`", file.read_text(encoding="utf-8"))
     return [
         re.sub(r"\b[A-Z]\b", "1", line) for line in found if not re.search(r"\[|…|-completion|--version|--help", line)
@@ -78,7 +78,7 @@ def layout(output: str) -> Layout:
 
 
 def drawn() -> Layout:
-    """Draw one sample of every report, and return all tables and labels."""
+    """Draw samples of every report, and return all their tables and labels."""
     console = Console(file=StringIO(), width=400)
     for draw in [value for module in MODULES for value in vars(module).values() if inspect.isfunction(value)]:
         kinds = get_type_hints(draw)

@@ -22,7 +22,7 @@ class Event(NamedTuple):
 
 @dataclass
 class Verdict:
-    """The result of a check: the counts and, for each promise, the orders that break it with the reason."""
+    """The result of a check: counts and, for each promise, the orders that break it, each with the reason."""
 
     seed: int
     orders: int
@@ -177,7 +177,7 @@ def _was_done_after_all(entry: Entry) -> bool:
 
 
 def _heal_seconds(documents: Iterable[Mapping[str, Any]], healed_at: float) -> float:
-    """Return the seconds from `healed_at` until the last of the orders placed earlier was processed, at least 0."""
+    """Return the seconds from `healed_at` until all orders placed before it were processed; at least 0."""
     healed = datetime.fromtimestamp(healed_at, UTC)
     waits = [
         (document["processed_at"] - healed).total_seconds()

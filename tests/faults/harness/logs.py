@@ -27,7 +27,7 @@ def requests(root: Path, service: str, begin: float = 0.0, end: float = 4e9) -> 
 
 
 def history(root: Path, orders: Any, order: str, ledgers: Sequence[Path]) -> Iterator[str]:
-    """Yield the document of an order, given its id or key, and from each ledger and log its first lines about it."""
+    """Yield an order's document, and the first lines about it in each ledger and log. `order` is its id or key."""
     document = orders.find_one({"$or": [{"_id": order}, {"idempotency.key": order}]})
     yield f"document: {document}"
     needles = {order, (document or {}).get("idempotency", {}).get("key", order)}

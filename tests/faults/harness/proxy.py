@@ -27,7 +27,7 @@ class Toxics:
     latency: float = 0.0  # seconds, each way
     jitter: float = 0.0  # seconds, the largest deviation from `latency`
     hole: bool = False  # a black hole: nothing is forwarded, and no error is reported
-    slice_bytes: int = 0  # the size of the pieces that are sent; 0: only a limit splits chunks
+    slice_bytes: int = 0  # the size of the pieces that are sent; 0: data is cut only if the bandwidth is limited
     bytes_per_second: float = 0.0  # of each connection, in each direction; 0: no limit
 
 

@@ -12,7 +12,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[3]
 FOLDER = REPOSITORY / ".results" / "faults"
 MUTANTS = 28  # the row of mutants, in which every part expects a broken promise
-HISTORY = "history"  # the parts of this row that tests/model runs have this prefix
+HISTORY = "history"  # the prefix of the parts of row 28 that tests/model runs
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Result:
 
 
 def part(*words: str) -> str:
-    """Return the name of a part, made of these words, as files and records use it."""
+    """Join words to the name of a part; characters other than a-z, 0-9, `_`, `.` and `-` become `-`."""
     return re.sub(r"[^a-z0-9_.-]+", "-", "-".join(words))
 
 

@@ -78,7 +78,7 @@ def _read(consumer: kafka.Consumer, ends: dict[int, int]) -> list[kafka.Message]
 
 
 def leader(stack: Stack, topic: str, partition: int = 0) -> str:
-    """Return the name of the broker that leads the partition, or an empty string without a leader."""
+    """Return the name of the broker that leads the partition, or an empty string if no leader is known."""
     consumer = kafka.consumer(connection(stack, "operator"), "retail-faults-leader", lambda _: None)
     try:
         found = consumer.list_topics(topic, timeout=TIMEOUT).topics[topic].partitions[partition].leader

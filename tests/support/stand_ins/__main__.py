@@ -17,7 +17,7 @@ def install_definitions() -> None:
 
 
 def main() -> None:
-    """Do the work of one operator once."""
+    """Install the definitions, or do the work of one operator once."""
     match sys.argv[1:]:
         case ["definitions"]:
             install_definitions()

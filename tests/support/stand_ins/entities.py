@@ -1,4 +1,4 @@
-"""Runs next to the broker, as Strimzi's entity operator does: creates the topics, users and rights of standard input.
+"""Runs next to the broker, like Strimzi's entity operator: creates topics, users and rights as standard input says.
 
 Uses nothing but confluent_kafka and the standard library: it is handed to the container as text.
 """

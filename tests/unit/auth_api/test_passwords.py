@@ -32,7 +32,7 @@ def test_hash_with_old_parameters_is_outdated() -> None:
     assert not Passwords(**CHEAP).is_outdated(stored)
 
 
-def test_password_of_an_unknown_user_costs_one_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_for_an_unknown_user_computes_one_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     passwords = Passwords(**CHEAP)
     verify = Mock(wraps=passwords._hasher.verify)
     monkeypatch.setattr(type(passwords._hasher), "verify", verify)

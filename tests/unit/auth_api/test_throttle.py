@@ -138,7 +138,7 @@ def test_limit_keys_are_distinct_hashes_of_fixed_length() -> None:
         limit.key for pair in [("a", "b"), ("b", "a"), ("a\0b", ""), ("x" * 9000, "b")] for limit in limits_for(*pair)
     ]
 
-    assert len(set(keys)) == 4 + 3 + 4 + 1  # keys of 4 pairs, 3 addresses, 4 users, and one key of all users
+    assert len(set(keys)) == 4 + 3 + 4 + 1  # keys of 4 pairs, 3 addresses, 4 users, and the key of all new addresses
     assert {len(key) for key in keys} == {64}
 
 

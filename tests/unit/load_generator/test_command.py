@@ -45,7 +45,7 @@ def test_load_without_address_or_local_stack_exits_with_2(tmp_path: Path, monkey
 
 
 def test_refused_connection_exits_with_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(command, "START_SECONDS", 0.0)  # otherwise it retries for 5 s
+    monkeypatch.setattr(command, "START_SECONDS", 0.0)  # otherwise the command retries for 5 s
 
     result = retail("--url", "https://localhost:1", "--count", "1", "--ledger", str(tmp_path / "l"))
 
@@ -99,7 +99,7 @@ def test_broken_promise_exits_with_4_and_success_with_0(
     assert json.loads(result.stdout)["ok"] == (code == 0)
 
 
-def test_unavailable_system_exits_with_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_load_of_an_unavailable_system_exits_with_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refuse(_options: Options) -> Summary:
         raise SystemUnavailable("connection refused")
 

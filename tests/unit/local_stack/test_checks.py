@@ -49,7 +49,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     return made
 
 
-def test_soft_limit_of_open_files_becomes_the_hard_limit(
+def test_soft_limit_of_open_files_is_raised_to_hard_limit(
     monkeypatch: pytest.MonkeyPatch, limits: list[tuple[int, int]]
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (256, 4096))
@@ -118,7 +118,7 @@ def test_cache_is_in_the_checkout_when_home_cannot_be_written(monkeypatch: pytes
         assert jars.cache().is_dir()
 
 
-def test_missing_folder_for_kafkas_jars_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_lack_of_a_writable_folder_for_kafkas_jars_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(jars, "REPOSITORY", tmp_path / "file")

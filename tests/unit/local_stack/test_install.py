@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[3] / "locks" / "install.sh"
-# A fake Python: `-m venv` makes a .venv with a copy of this script and a fake uv. All write their calls to `calls`.
+# A fake Python: `-m venv` makes a .venv with a copy of this script and a fake uv. The file `calls` gets a line for each
+# call of venv, pip and uv.
 PYTHON = """#!/bin/sh
 case "$*" in
 *"-m venv .venv"*)

@@ -1,4 +1,4 @@
-"""Prometheus and Grafana of the local stack: their configuration, and what happens without them."""
+"""Prometheus and Grafana of the local stack: their configuration, and what happens without Prometheus."""
 
 import shutil
 import subprocess
@@ -37,7 +37,7 @@ def test_alerts_have_no_unreplaced_placeholder() -> None:
     assert 'up{namespace="local", pod=~"retail-.*"} == 0' in text
 
 
-def test_divisor_shortens_the_durations_and_ages_in_alerts() -> None:
+def test_divisor_shortens_alert_durations_and_ages_but_not_certificate_expiry() -> None:
     divided = prometheus.rules(20)
     alerts = {
         rule["alert"]: rule for group in yaml.safe_load(divided)["groups"] for rule in group["rules"] if "alert" in rule

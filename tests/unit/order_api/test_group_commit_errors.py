@@ -105,9 +105,8 @@ def leader_that_dies_leaves_nobody_waiting() -> None:
         made.collection.error = SystemExit()
         made.collection.let_through()
 
-        assert (
-            type(made.error("b")) is AutoReconnect
-        )  # b gets it at once; left waiting, it would get NetworkTimeout, a subclass
+        # at once; if b were left waiting, it would get NetworkTimeout, a subclass of AutoReconnect
+        assert type(made.error("b")) is AutoReconnect
         assert isinstance(made.error("c"), SystemExit)
         made.collection.error = None
         made.start("d")

@@ -24,7 +24,7 @@ def test_lookup_without_key_set_raises_unavailable() -> None:
         cache.get("k1")
 
 
-def test_refresh_is_due_after_5_minutes_or_a_back_off() -> None:
+def test_refresh_is_due_after_20_seconds_or_a_back_off() -> None:
     server = FakeJwksServer()
     cache = JwksCache(server.fetch, jitter=lambda: 0.0)
     server.is_up = False

@@ -156,7 +156,7 @@ def test_batch_of_rejected_updates_does_not_block_later_orders(
     assert harness.published() == [other, *guilty]
 
 
-def test_order_with_unreadable_event_does_not_block_others(harness: RelayHarness) -> None:
+def test_order_whose_event_cannot_be_built_does_not_block_others(harness: RelayHarness) -> None:
     guilty, other = (harness.place(enqueued=False)["_id"] for _ in range(2))
     harness.change(guilty, {"cost": "much"})
     harness.step(6)

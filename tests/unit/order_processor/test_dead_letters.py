@@ -1,4 +1,4 @@
-"""Dead letters: each has the original message and describes its failure; failed deliveries are reported."""
+"""Dead letters: each has as much of the message as fits, and describes the failure; failed deliveries are reported."""
 
 from hashlib import sha256
 from typing import Any

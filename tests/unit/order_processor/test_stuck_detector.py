@@ -1,4 +1,4 @@
-"""Only a consumer that receives nothing from a partition with pending events is reported as stuck."""
+"""A consumer is reported as stuck only if a committed offset stands still although events are waiting."""
 
 import pytest
 

@@ -58,7 +58,7 @@ def test_replicas_are_found_in_the_local_stack_file(replica: tuple[str, Breaker]
     assert "order-api-1 mongodb closed" in " ".join(result.stdout.split())
 
 
-def test_unreachable_replica_is_shown_and_exits_with_3(replica: tuple[str, Breaker]) -> None:
+def test_unreachable_replica_is_shown_with_exit_code_3(replica: tuple[str, Breaker]) -> None:
     result = retail("--admin", replica[0], "--admin", "http://127.0.0.1:1")
 
     assert result.exit_code == 3

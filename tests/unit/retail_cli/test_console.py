@@ -15,7 +15,7 @@ from support.console import ROOT, console, raising
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_each_panel_is_an_html_fragment_named_by_the_overview(panel: str) -> None:
+def test_each_panel_is_an_html_fragment_the_overview_refers_to(panel: str) -> None:
     client, _ = console(failed("o1"), order("o2", age=900.0), topics=FakeTopics(letters=[letter(3, b"o1")]))
     path = f"{ROOT}/panels/{panel.replace('_', '-')}"
 
@@ -61,7 +61,7 @@ def test_unknown_order_returns_404_and_names_the_order() -> None:
     assert (answer.status_code, "there is no order nobody" in answer.text) == (404, True)
 
 
-def test_overview_reads_failed_orders_once() -> None:
+def test_all_panels_together_read_failed_orders_once() -> None:
     client, session = console(failed("o1"), topics=FakeTopics(letters=[letter(3, b"o1")]))
     read, reads = session.orders.failed, []
 

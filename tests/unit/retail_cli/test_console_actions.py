@@ -18,7 +18,7 @@ def test_redrive_begins_with_a_dry_run_that_names_the_count() -> None:
     assert {session.order(each)["status"] for each in ("o1", "o2")} == {"FAILED"}
 
 
-def test_confirmed_redrive_changes_the_orders_of_the_dry_run_only() -> None:
+def test_confirmed_redrive_changes_only_the_orders_of_the_dry_run() -> None:
     client, session = console(failed("o1"), failed("o2"))
     plan = plan_id(post(client, "/redrive", order="o1").text)
 

@@ -1,4 +1,4 @@
-"""docs/operations.md documents the reports and commands that scripts rely on."""
+"""docs/operations.md describes every command and every field of the JSON reports."""
 
 from pathlib import Path
 

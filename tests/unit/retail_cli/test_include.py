@@ -118,7 +118,7 @@ def test_inclusion_without_a_reply_is_reported_as_unknown() -> None:
     assert session.order("o3")["outbox"] == EXCLUSION
 
 
-def test_order_that_another_operator_just_included_is_unchanged() -> None:
+def test_include_reports_an_order_that_another_operator_included_first() -> None:
     session = FakeSession(excluded("o1"))
     move = session.transitions.include
 

@@ -34,7 +34,7 @@ def test_revoking_the_last_key_warns_that_no_tokens_are_issued(session: FakeSess
     assert "auth-api issues no tokens until a new key is added" in retail(session, "keys", "revoke", "2027").stderr
 
 
-def test_unavailable_mongodb_exits_with_3(session: FakeSession) -> None:
+def test_revoke_during_a_mongodb_outage_exits_with_3(session: FakeSession) -> None:
     error = StoreUnavailable()
     error.__cause__ = ServerSelectionTimeoutError("db:27017: refused, Timeout: 2.0s")
     session.key_records.error = error

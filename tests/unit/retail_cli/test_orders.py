@@ -184,7 +184,7 @@ def test_list_filters_by_user_status_and_time() -> None:
     assert listed("--user", "alice", "--since", "1h") == [new]
     assert listed("--user", "alice", "--until", "2026-01-02T02:04:05Z") == [old]
     assert listed("--until", "2026-01-02T02:00+01:00") == [old]
-    assert listed("--since", "2026-01-03") == ["o3"]  # o3 is not a UUIDv7 and sorts after every time
+    assert listed("--since", "2026-01-03") == ["o3"]  # o3 is not a UUIDv7, and sorts after every UUIDv7
     assert listed("--user", "nobody") == []
 
 

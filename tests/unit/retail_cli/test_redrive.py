@@ -19,7 +19,7 @@ def outcomes(result: Result) -> dict[str, str]:
 
 
 def lose_reply(transitions: OrderTransitions, *, when: Callable[[Sequence[str]], bool]) -> None:
-    """Make a redrive raise AutoReconnect, without a change, if `when` is true for its order ids."""
+    """Make a redrive raise AutoReconnect and change nothing if `when` returns true for its order ids."""
     move = transitions.redrive
 
     def redrive(ids: Sequence[str], **how: Any) -> int:

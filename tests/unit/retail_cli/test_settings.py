@@ -70,7 +70,7 @@ def test_invalid_line_is_named_by_number_and_not_shown(tmp_path: Path) -> None:
     assert PASSWORD not in str(caught.value)
 
 
-def test_missing_settings_exit_with_2_and_name_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_of_missing_settings_names_the_option_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
     result = CliRunner().invoke(app, ["orders", "show", "o1"])

@@ -30,7 +30,7 @@ def poll(client: kafka.Producer | kafka.Consumer, errors: list[kafka.KafkaError]
         client.poll(0.1)
 
 
-def test_unreachable_broker_is_logged_once_and_only_in_the_log(
+def test_unreachable_broker_causes_one_log_line_and_no_other_output(
     nowhere: kafka.Connection, capfd: pytest.CaptureFixture[str]
 ) -> None:
     errors: list[kafka.KafkaError] = []

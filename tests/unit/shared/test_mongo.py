@@ -36,7 +36,7 @@ def test_date_that_python_cannot_hold_does_not_fail_the_read(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("code", [2, 14, 28])
 def test_bad_value_is_a_document_error_only_in_writes(code: int) -> None:
-    """If MongoDB rejects a whole command with the same code, such as for its read concern, no order must fail."""
+    """With the same code MongoDB may reject a whole command, for example its read concern; then no order must fail."""
     write = {"index": 0, "code": code, "errmsg": "does not fit"}
 
     assert mongo.is_document_error(WriteError("does not fit", code))

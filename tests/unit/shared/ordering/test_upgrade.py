@@ -1,4 +1,4 @@
-"""The current code reads the orders, events and dead letters of an earlier release, and writes the same formats."""
+"""The code reads the orders, events and dead letters of an earlier release; its own formats add only `traceparent`."""
 
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -70,7 +70,7 @@ def test_new_order_adds_only_the_traceparent_to_the_stored_format() -> None:
 
     document = rules.build_document(order, order_id=id_of("new"), now=PLACED_AT, key="key-1", traceparent=TRACEPARENT)
 
-    entry = ORDERS["new"]["outbox"] | {"due": PLACED_AT + rules.GRACE}  # release 0.1.0 added only 2 s
+    entry = ORDERS["new"]["outbox"] | {"due": PLACED_AT + rules.GRACE}  # release 0.1.0 had a grace period of only 2 s
     assert document == ORDERS["new"] | {"outbox": entry, "traceparent": TRACEPARENT}
     assert [*document] == [*ORDERS["new"], "traceparent"]
 

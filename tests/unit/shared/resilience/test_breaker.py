@@ -40,8 +40,8 @@ def test_five_failures_in_a_row_open_the_breaker(guarded: Guarded) -> None:
     assert guarded.value("retail_circuit_breaker_calls_total", result="rejected") == 1
 
 
-def test_failures_of_parallel_calls_do_not_open_the_breaker(guarded: Guarded) -> None:
-    """Calls in flight at the same time may all fail in one slow moment, so they count as one failure in a row."""
+def test_failures_of_parallel_calls_alone_do_not_open_the_breaker(guarded: Guarded) -> None:
+    """Calls in flight at the same time may all fail in one slow moment; only a later call shows whether it lasts."""
     in_flight = [guarded.breaker.acquire() for _ in range(WINDOW_MIN_CALLS // 2)]
     for permit in in_flight:
         permit.failed()
@@ -71,7 +71,7 @@ def test_burst_of_failures_opens_the_breaker_for_deliveries() -> None:
     assert breaker.state == "open"
 
 
-def test_failure_of_a_call_begun_before_a_success_is_ignored(guarded: Guarded) -> None:
+def test_failed_call_begun_before_a_success_does_not_open_breaker(guarded: Guarded) -> None:
     guarded.fail()
     old = guarded.breaker.acquire()
     guarded.succeed()
@@ -124,7 +124,7 @@ def test_failed_probe_reopens_the_breaker_for_the_full_time(guarded: Guarded) ->
     assert (guarded.breaker.available, guarded.breaker.retry_after) == (0, OPEN_SECONDS)
 
 
-def test_probe_without_an_outcome_expires_after_a_minute(guarded: Guarded) -> None:
+def test_three_probes_without_an_outcome_expire_after_a_minute(guarded: Guarded) -> None:
     guarded.opened().time += OPEN_SECONDS
     lost = [guarded.breaker.acquire() for _ in range(MAX_PROBES)]
     guarded.time += PROBE_SECONDS

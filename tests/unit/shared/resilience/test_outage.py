@@ -48,7 +48,7 @@ def test_error_of_one_record_is_not_an_outage(error: Exception) -> None:
 
 
 @given(st.sets(st.integers(0, 99), max_size=5), st.integers(0, 100))
-def test_bisect_returns_bad_records_and_applies_the_others(bad: set[int], size: int) -> None:
+def test_bisect_returns_bad_records_and_applies_change_to_the_others(bad: set[int], size: int) -> None:
     applied: set[int] = set()
     calls = 0
 

@@ -115,7 +115,7 @@ def test_client_errors_go_to_the_log_and_not_to_stderr(url: str, capsys: pytest.
 
 
 def test_admin_port_for_every_address_uses_ipv4_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without IPv6, no socket for `::` (every address) can be created; a server for `::1` alone still fails."""
+    """Without IPv6, `::` (every address) means all IPv4 addresses; `::1`, a single IPv6 address, remains an error."""
 
     class NoIpv6(admin._Server6):
         def __init__(self, *_: object) -> None:
