@@ -126,6 +126,36 @@ class Queue:
         return self.entered[1:]
 
 
+def test_address_served_just_now_waits_behind_one_served_earlier() -> None:
+    slots = Slots(1, waiters=3, wait=10)
+    entered: list[str] = []
+    leave = {name: threading.Event() for name in ("b1", "b2", "a1", "a2")}
+
+    def visit(name: str) -> None:
+        with slots.hold(address=name[0]):
+            entered.append(name)
+            leave[name].wait(10)
+
+    with ThreadPoolExecutor(len(leave)) as pool:
+
+        def arrive(name: str) -> None:
+            before = slots.in_use()
+            pool.submit(visit, name)
+            until(lambda: slots.in_use() > before, f"{name} to hold or wait", every=0.01)
+
+        for name in ("b1", "b2", "a1"):
+            arrive(name)
+        leave["b1"].set()
+        until(lambda: entered == ["b1", "a1"], "a1 to get the slot", every=0.01)
+        arrive("a2")
+        leave["a1"].set()
+        until(lambda: len(entered) == 3, "the next to get the slot", every=0.01)
+        for event in leave.values():
+            event.set()
+
+    assert entered == ["b1", "a1", "b2", "a2"]
+
+
 def test_preferred_caller_enters_next_and_displaces_the_latest_stranger() -> None:
     queue = Queue(waiters=2)
     queue.arrive("stranger", "a")

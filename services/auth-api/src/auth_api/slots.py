@@ -39,7 +39,7 @@ class Slots:
         self.count, self.places = count, count + waiters
         self._held: Counter[str] = Counter()  # the slots in use, by address
         self._grants = 0
-        self._last_grant: dict[str, int] = {}  # the number of the last grant to each waiting address
+        self._last_grant: dict[str, int] = {}  # of each address that holds or waits, the number of its last grant
         self._queue: list[_Waiter] = []  # in order of arrival
         self._changed = threading.Condition()
         self._wait = wait
@@ -89,8 +89,8 @@ class Slots:
             self._held[first.address] += 1
             self._grants += 1
             self._last_grant[first.address] = self._grants
-        waiting = {waiter.address for waiter in self._queue}
-        self._last_grant = {address: grant for address, grant in self._last_grant.items() if address in waiting}
+        present = {waiter.address for waiter in self._queue} | {*self._held}
+        self._last_grant = {address: grant for address, grant in self._last_grant.items() if address in present}
         self._changed.notify_all()
 
     def _to_drop(self) -> _Waiter:
