@@ -47,7 +47,7 @@ def run(*command: str | Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("service", SERVICES)
-def test_service_can_be_imported_with_only_its_lock_file_installed(tmp_path: Path, service: str) -> None:
+def test_service_can_be_imported_with_only_the_packages_of_its_lock(tmp_path: Path, service: str) -> None:
     package, needed, absent = SERVICES[service]
     python = tmp_path / "venv/bin/python"
     run(UV, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv")

@@ -2,7 +2,7 @@
 
 
 def quantiles(metric: str, by: str = "", more: str = "") -> dict[str, str]:
-    """Return queries by legend: the median, 95th and 99th percentile of a histogram, grouped by the label `by`.
+    """Return a histogram's median, 95th and 99th percentile as legend → query, each with one series per label `by`.
 
     `more` are further label matchers.
     """

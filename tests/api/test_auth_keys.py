@@ -99,7 +99,7 @@ def test_order_api_rejects_tokens_after_the_only_key_is_revoked(tmp_path: Path) 
 
 
 def test_replica_stays_ready_when_all_keys_are_revoked(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """order-api must be able to fetch the empty set of keys, and a Kubernetes Service routes only to ready replicas."""
+    """order-api must fetch the empty set of keys, and a Kubernetes Service sends requests only to ready replicas."""
     assert auth.key_records is not None
     auth.key_records.revoke("a")
     later(auth, RECORDS_SECONDS)

@@ -180,7 +180,7 @@ def test_connection_beyond_the_limit_waits_until_another_closes(start: Start) ->
         third.socket.settimeout(20)
 
         status, head, _ = first.get("open")
-        assert (status, "Connection: close" in head) == (200, True)  # because the third client waits for a connection
+        assert (status, "Connection: close" in head) == (200, True)  # because the limit of two connections is reached
         assert second.read()[0] == third.read()[0] == 200
 
 

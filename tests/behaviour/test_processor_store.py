@@ -28,7 +28,10 @@ AT = PLACED_AT + timedelta(seconds=3)
 
 @dataclass
 class TransitionHarness:
-    """The store under test, with direct access to its documents; `reject` makes it reject changes of an order."""
+    """The store under test, with direct access to its documents.
+
+    `reject` makes the validator reject every change of an order.
+    """
 
     orders: OrderTransitions
     put: Callable[[Document], None]

@@ -172,7 +172,7 @@ def test_mongodb_requires_tls_its_ca_and_a_password() -> None:
         assert answer in attempts[attempt], (attempt, answer)
 
 
-def test_gateway_requires_tls_and_the_right_ca() -> None:
+def test_plain_http_and_clients_without_the_ca_fail_at_the_gateway() -> None:
     """At the gateway, plain HTTP fails, and a client that does not trust the cluster's CA does not connect."""
     with pytest.raises(httpx.TransportError):
         httpx.get("http://127.0.0.1:8443/.well-known/jwks.json", timeout=5)

@@ -30,7 +30,9 @@ def digest(certificate: str) -> str:
 
 
 def mongodb_serves(fresh: str, code: str) -> bool:
-    """Make mongod reload its certificate; return whether `code` in a pod of order-api then prints the digest `fresh`.
+    """Make mongod reload its certificate; return whether it then serves the one with the digest `fresh`.
+
+    `code`, run in a pod of order-api, prints the digest of the certificate that mongod serves.
 
     The renewed certificate reaches mongod's pod after a delay, so the caller repeats this.
     """
@@ -82,7 +84,7 @@ def published(https_client: httpx.Client) -> set[str]:
 
 
 def test_key_rotation_rejects_no_valid_token(https_client: httpx.Client) -> None:
-    """A key is added, and signs later: its tokens are accepted at once, and a token of the old key stays valid."""
+    """A new key is published first and signs later; its tokens and those of the old key are accepted."""
     keys = kube.secret_data("signing-keys")
     assert keys is not None
     old = max(keys).removesuffix(".pem")

@@ -21,7 +21,10 @@ SYSTEMS = ("small", "tight", "proxied", "cluster")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Select rows and sort them by system. Without ROW, a full run skips parts that passed before on this commit."""
+    """Keep the tests of the row that the variable ROW names, sorted by system.
+
+    Without ROW keep all rows but the mutants; a full run leaves out the parts that passed on this commit.
+    """
     rows = [item for item in items if _row(item)]
     wanted = os.environ.get("ROW")
     if wanted:

@@ -25,7 +25,7 @@ def seeded(servers: Stack, tmp_path: Path) -> Iterator[SeededOrders]:
 
 @pytest.fixture
 def quiet_command() -> Iterator[None]:
-    """Switch logs off during the test, as the operator's command does; here it runs in the process of the tests."""
+    """Switch logs off during the test, as the operator's command does; the tests call the command's functions."""
     disable_logs()
     yield
     structlog.reset_defaults()

@@ -1,4 +1,4 @@
-"""Builders of time series for the cases of alerts: names and values in promtool's notation."""
+"""Functions that build the time series of the alert tests: names and values in promtool's notation."""
 
 from support.alerts import Case, Firing
 

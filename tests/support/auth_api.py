@@ -102,7 +102,7 @@ class AuthService:
 
 
 def claims(auth: AuthService, token: str) -> dict[str, Any]:
-    """Check the token with the published keys, as order-api does, but not its times; return its claims."""
+    """Check the token with the published keys, but ignore its times; return its claims."""
     kid = jwt.get_unverified_header(token)["kid"]
     (key,) = [k for k in auth.client.get("/.well-known/jwks.json").get_json()["keys"] if k["kid"] == kid]
     return jwt.decode(

@@ -66,7 +66,7 @@ def tour(both: BothApis) -> list[Any]:
 
 
 def broken(both: BothApis) -> list[Any]:
-    """Send requests while auth-api's store fails, with each of two errors, and while order-api's store fails."""
+    """Send requests while auth-api's store raises one error, then another, and while order-api's store fails."""
     answers = []
     for error in (AutoReconnect("gone"), RuntimeError("internal error")):
         both.auth.users.error = error

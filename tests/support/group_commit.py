@@ -59,7 +59,7 @@ class Requests:
         self.outcomes: dict[str, Future[None]] = {}
 
     def start(self, *order_ids: str) -> None:
-        """Start the requests one after the other, each once the previous one writes or waits."""
+        """Start the requests one after the other; after each, wait until it writes or is queued."""
         for order_id in order_ids:
             waiting = len(self.commit._queue)
             self.outcomes[order_id] = self._pool.submit(self.commit.insert, {"_id": order_id})

@@ -72,7 +72,7 @@ class Machine:
     uptime: float
     waited: float  # seconds in which at least one task waited for a CPU
     stolen: float  # CPU seconds that the hypervisor gave to other machines
-    restarts: dict[str, int]  # of each pod outside our namespace; a controller that loses its lease restarts
+    restarts: dict[str, int]  # by pod, outside our namespace: on a slow machine a controller restarts
 
     @classmethod
     def now(cls) -> "Machine":

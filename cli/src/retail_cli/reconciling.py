@@ -12,7 +12,7 @@ PAUSE_SECONDS = 0.5
 
 
 class Reader(Protocol):
-    """The query that a dry run makes instead of an update."""
+    """Counts the orders that an update would requeue; a dry run calls this instead of the update."""
 
     def count_without_outbox_entry(self, order_ids: Sequence[str]) -> int:
         """Return how many of these orders are PLACED and have no outbox entry."""

@@ -1,4 +1,4 @@
-"""`retail outbox status` and `retail breakers`: whether orders wait, and whether breakers reject calls."""
+"""`retail outbox status` and `retail breakers`: how many orders wait, and which breakers reject calls."""
 
 from pathlib import Path
 from typing import Annotated

@@ -45,7 +45,7 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Whether no promise is broken and the outcome of every request is known."""
+        """Whether every promise and the contract were kept, and the outcome of every request is known."""
         return not (self.broken or self.contract_violations or self.unsettled)
 
     @property

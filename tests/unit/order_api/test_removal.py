@@ -102,7 +102,7 @@ def test_entry_claimed_or_excluded_before_the_removal_is_kept(harness: RelayHarn
     assert len(harness.entries()) == 1
 
 
-def test_entry_of_a_late_delivery_is_removed_within_one_second(harness: RelayHarness) -> None:
+def test_entry_delivered_shortly_before_due_is_removed_within_one_second(harness: RelayHarness) -> None:
     harness.producer.delivers_on_poll = False
     harness.place()
     harness.step()

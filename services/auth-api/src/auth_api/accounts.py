@@ -9,7 +9,7 @@ import msgspec
 
 from shared.usernames import RULE, is_username
 
-MAX_PASSWORD_BYTES = 2048  # before normalization; 128 characters need fewer bytes in every Unicode normal form
+MAX_PASSWORD_BYTES = 2048  # before normalization to NFC; 128 characters need at most 1,536 bytes in NFC or NFD
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 8, 128
 # The 10,000 most common passwords of 8 to 128 characters, one per line, in lower case, from zxcvbn 4.5.0 (MIT). One
 # string of them all needs 94 KiB; a set of strings would need 1.1 MiB.

@@ -1,4 +1,4 @@
-"""The HTTP routes of auth-api, and one table from errors to problem documents."""
+"""The HTTP routes of auth-api, and the table that maps errors to problem documents."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

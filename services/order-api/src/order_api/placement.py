@@ -83,8 +83,8 @@ class OrderPlacement:
         except StoreUnavailable as error:
             unavailable = error
         if existing is None:
-            # With a key, a retry is safe. Without a key, the duplicate is this insert's own first attempt, which may
-            # still be committed.
+            # With a key, the client can safely send the request again. Without one, the duplicate can only be this
+            # insert's own first attempt, which a majority may still acknowledge.
             raise unavailable if "idempotency" in record else OutcomeUnknown(record["_id"])
         if existing["_id"] == record["_id"]:
             self.metrics.placed.inc()

@@ -1,4 +1,4 @@
-"""The HTTP routes of the orders, and one table from errors to problem documents."""
+"""The HTTP routes of the orders, and the table that maps errors to problem documents."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

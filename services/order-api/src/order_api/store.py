@@ -104,7 +104,7 @@ class OrderStore:
         return self._run(lambda: self._majority.find_one({"_id": order_id, "userid": userid}))
 
     def is_pending(self, order_id: str, userid: str) -> bool:
-        """Return whether a user's order exists, even if a majority read does not return it yet.
+        """Return whether the primary has a user's order, even if a majority read does not return it yet.
 
         The read is linearizable: if the server is no longer the primary, it fails with StoreUnavailable.
         """

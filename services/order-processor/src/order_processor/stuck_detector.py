@@ -41,7 +41,7 @@ class StuckDetector:
         self._limit = STUCK_SECONDS
 
     def observe(self, reading: Reading, assigned: Collection[Partition], *, is_busy: bool) -> None:
-        """Record the offsets. With `is_busy` no events are expected, so no position counts as stuck."""
+        """Record the offsets. `is_busy` explains why no events arrive: then no position counts as stuck."""
         standstills = {}
         own = {partition for _, partition in assigned}
         for partition, offsets in reading.items():

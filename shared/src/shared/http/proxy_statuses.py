@@ -1,6 +1,6 @@
-"""Counts the responses that nginx sends by itself: it reports the status of each in a datagram, in syslog's form.
+"""Counts the responses that nginx sends by itself; nginx reports each status in a UDP datagram, in syslog's form.
 
-A connection of nginx to a service could be slow or break; a datagram is sent or lost at once, so neither side waits.
+Over a TCP connection one side might have to wait for the other; a datagram is sent or lost at once.
 """
 
 import re
