@@ -21,6 +21,7 @@ from shared.ordering.offsets import GroupOffsets, Reading
 
 CALL_SECONDS = 4.0
 SEARCH_SECONDS = 10.0
+FETCH_MS = 10  # how long a broker waits for more messages before it reports the end of a partition
 NO_GROUP = "retail-operator"  # the client requires a group; partitions are assigned by hand, and nothing is committed
 CLOCK_SKEW = timedelta(minutes=5)
 END_OF_PARTITION = kafka.KafkaError._PARTITION_EOF  # noqa: SLF001 - its only name
@@ -162,7 +163,7 @@ class Topics:
                 NO_GROUP,
                 self._on_error,
                 **kafka.WITHOUT_CLIENT_LOG,  # the client logs nothing: KafkaUnavailable has the cause
-                **{"group.protocol": "classic", "enable.partition.eof": True},
+                **{"group.protocol": "classic", "enable.partition.eof": True, "fetch.wait.max.ms": FETCH_MS},
             )
         return self._made
 
