@@ -18,7 +18,7 @@ kind-test: .venv/.ready ## Run all tests against the cluster of kind-up (half an
 	@KIND_TESTS=1 exec $(BIN)/pytest tests/cluster $(ARGS)
 
 .PHONY: kind-test-short
-kind-test-short: .venv/.ready ## Run the short form: install, an order, rejected requests, network policies, rolling restarts under load (2 minutes).
+kind-test-short: .venv/.ready ## Run the short form: install, an order, rejected requests, network policies, rolling restarts under load (3 minutes).
 	@KIND_TESTS=1 exec $(BIN)/pytest tests/cluster -m short $(ARGS)
 
 .PHONY: chart-docs
