@@ -3,7 +3,6 @@
 Each stack has its own folder and ports. It starts when it is first used, and stops after the last test.
 """
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,11 +19,6 @@ hypothesis.settings.register_profile(
     "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
 hypothesis.settings.load_profile("patient")
-
-
-def pytest_configure() -> None:
-    """Stop on SIGTERM as on Ctrl-C, so that the fixtures end what they started, even in other process groups."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from local_stack import ports
+from local_stack import launch, ports
 from local_stack.services import is_ready
 from support import wait
 from support.customer import Customer, https
@@ -23,7 +23,10 @@ COMMAND = Path(sys.executable).parent / "local-stack"
 
 
 class StackRun:
-    """A shell that runs the command as its child, both in a new process group, as with `make run`."""
+    """A shell that runs the command as its child, both in a new process group, as with `make run`.
+
+    The shell is killed if this process dies; the command then stops by itself.
+    """
 
     def __init__(self, root: Path, offset: int, *arguments: str) -> None:
         self.root = root
@@ -32,7 +35,8 @@ class StackRun:
         with self.output.open("wb") as output:
             # without a second command, the shell would exec the first one instead of running it as a child
             script = f"{shlex.join(command)}; exit $?"
-            self.shell = subprocess.Popen(["/bin/sh", "-c", script], stdout=output, stderr=output, process_group=0)
+            shell = [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), "/bin/sh", "-c", script]
+            self.shell = subprocess.Popen(shell, stdout=output, stderr=output, process_group=0)
         self.pid = wait.until(psutil.Process(self.shell.pid).children, "the command")[0].pid
         self._customers: list[httpx.Client] = []
 
