@@ -1,4 +1,7 @@
-"""The fake records of signing keys behave like the real ones, used with the rights of auth-api and operator."""
+"""The fake records of signing keys behave like the real ones.
+
+The real ones are used once with the rights of auth-api and once with those of the operator.
+"""
 
 import secrets
 from collections.abc import Iterator

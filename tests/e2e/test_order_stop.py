@@ -44,7 +44,7 @@ def test_stop_completes_long_polls_and_publishes_every_event(stack: Stack, custo
             timeout=35,
         )
         wait.until(lambda: scrape.samples(address["admin_url"], "retail_http_requests_total"), "a request counted")
-        # usually enough for the long poll to arrive; if it does not, the test proves less but does not fail
+        # usually enough for the long poll to connect
         time.sleep(0.5)
         started = time.monotonic()
         stack.stop(PART)

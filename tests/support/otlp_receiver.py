@@ -110,7 +110,7 @@ def receiver(port: int = 0) -> Iterator[OtlpReceiver]:
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """Ignore clients that disconnect, which some tests cause."""
+            """Ignore all errors of requests: some tests disconnect clients."""
 
     server = Server(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

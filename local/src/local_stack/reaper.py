@@ -57,7 +57,7 @@ def kill_group(group: int, seconds: float) -> None:
 
 
 def _is_running(group: int) -> bool:
-    """Return whether the group has a process other than zombies, which only their new parent can reap."""
+    """Return whether a process of the group still runs. Zombies do not count: only their new parent can reap them."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             state, _parent, its_group = (

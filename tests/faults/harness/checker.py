@@ -169,7 +169,7 @@ def _contract_violations(account: Account) -> Counter[str]:
 
 
 def _was_done_after_all(entry: Entry) -> bool:
-    """Return whether an order was stored although every request before the replay got `unavailable`."""
+    """Return whether each try before the first success got `unavailable`, and that success was a replay."""
     for number, one in enumerate(entry.tries):
         if one.outcome == "ok":
             return one.replayed and all(t.outcome == "unavailable" for t in entry.tries[:number])

@@ -1,4 +1,7 @@
-"""The work of the Prometheus operator: a Prometheus for the monitors and rules of the namespace, in `monitoring`."""
+"""Does the Prometheus operator's work: runs a Prometheus in the namespace `monitoring`.
+
+It uses the monitors and the rules of the namespace `retail`.
+"""
 
 import hashlib
 import json

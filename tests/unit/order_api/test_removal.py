@@ -19,7 +19,7 @@ LEFT_SECONDS = (orders.GRACE - MARGIN).total_seconds()
 
 @pytest.fixture
 def removed(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return a list to which each later removal of fast-path entries adds the number of entries."""
+    """Return a list; each later call of `remove_unclaimed` appends the number of entries it is asked to remove."""
     sizes: list[int] = []
     (outbox,) = harness.outboxes
     remove = outbox.remove_unclaimed

@@ -109,7 +109,10 @@ class Consumer:
 
     @property
     def is_busy(self) -> bool:
-        """True while no events are expected: after a failure, or when a poll takes over 1 s. Any thread may read it."""
+        """True while it is normal that no events arrive: partitions are paused, or the last poll ended over 1 s ago.
+
+        Any thread may read it.
+        """
         return self._paused or self._clock() - self.last_poll_at > LONG_POLL_SECONDS
 
     def _receive(self, messages: Iterable[ClientMessage]) -> None:

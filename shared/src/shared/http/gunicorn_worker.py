@@ -61,7 +61,7 @@ class Connection:
         return bool(self.parser.unreader.buf.getvalue())
 
     def begin(self) -> None:
-        """Start the time limit of a request."""
+        """Start the time limit for reading a request."""
         self.idle_until = None
         self._read_until = time.monotonic() + TRANSFER_SECONDS
 

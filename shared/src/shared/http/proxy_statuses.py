@@ -55,7 +55,7 @@ class ProxyStatuses(Worker):
         while not self.stopping.is_set():
             try:
                 self._listen()
-            except OSError as error:  # the port is in use: a replica that stops may still have it
+            except OSError as error:  # usually a replica that is stopping still uses the port
                 failures += 1
                 pause = BACKOFF.pause(failures)
                 logger.warning("proxy_statuses_failed", error=str(error), pause=round(pause, 1))

@@ -19,5 +19,5 @@ def test_jitter_shortens_a_pause_by_up_to_half(jitter: float, share: float) -> N
 
 
 @given(st.integers(1, 10**9))
-def test_pause_stays_between_half_the_first_and_the_longest(failures: int) -> None:
+def test_pause_is_at_least_half_of_first_and_at_most_longest(failures: int) -> None:
     assert 0.05 <= Backoff(first=0.1, longest=30.0).pause(failures) <= 30.0
