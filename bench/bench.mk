@@ -8,5 +8,9 @@ bench: .venv/.ready-bench ## Measure POST /order beside eight peers, at 1 to 128
 bench-quick: .venv/.ready-bench ## Compare the CPU time of an order with a naive peer's, and with the committed figure (two minutes; needs wrk).
 	@exec $(BIN)/python -m bench.run quick $(ARGS)
 
+.PHONY: bench-overhead
+bench-overhead: .venv/.ready-bench ## Measure what metrics, logs and traces cost in CPU time of an order (5 minutes; needs wrk).
+	@exec $(BIN)/python -m bench.overhead $(ARGS)
+
 .venv/.ready-bench: .venv/.ready locks/bench.txt
 	@VIRTUAL_ENV="$$PWD/.venv" $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r locks/bench.txt && touch $@

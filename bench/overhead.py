@@ -1,0 +1,155 @@
+"""`make bench-overhead`: what metrics, logs and traces cost, in CPU time of order-api and order-processor per order.
+
+Systems that differ in one respect run beside each other and get load in turns, so that all meet the same machine.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from statistics import median, quantiles
+
+import pymongo
+
+from bench import measure
+from bench.run import ORDER
+from bench.system import EXTRA, System, machine
+from local_stack.stack import Stack, StackOptions
+
+CONNECTIONS, SECONDS = 16, 3
+SETTLE_SECONDS = 120.0
+SHIPPED = "as shipped: metrics, logs, tracing off"
+WITHOUT = str(Path(__file__).with_name("without"))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A running system, and the CPU time of an order in each round, in microseconds."""
+
+    system: System
+    waiting: pymongo.collection.Collection[dict[str, object]]
+    figures: list[float]
+
+
+def variants(collector: str) -> dict[str, dict[str, str]]:
+    """Return the environment variables of both services by the name of the variant."""
+    return {
+        SHIPPED: {},
+        "without metrics and log lines": {"LOG_LEVEL": "error", "PYTHONPATH": WITHOUT, "BENCH_WITHOUT": "metrics"},
+        "without the code of tracing": {"PYTHONPATH": WITHOUT, "BENCH_WITHOUT": "tracing"},
+        "a tenth of the orders recorded": {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
+            "OTEL_TRACES_SAMPLER_ARG": "0.1",
+        },
+    }
+
+
+def main() -> None:
+    """Run all variants and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=12)
+    options = parser.parse_args()
+    root = Path(tempfile.mkdtemp(prefix="retail-overhead-"))
+    try:
+        with ExitStack() as ends:
+            collector = ends.enter_context(_collector())
+            running = {
+                name: ends.enter_context(_running(root / str(number), environ))
+                for number, (name, environ) in enumerate(variants(collector).items())
+            }
+            for number in range(options.rounds + 1):  # the first one warms up
+                _round(running, number)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    print(f"{machine()}; {options.rounds} rounds of {SECONDS} s, interleaved\n")
+    print(table({name: variant.figures for name, variant in running.items()}))
+
+
+def table(figures: Mapping[str, list[float]]) -> str:
+    """Return the figures as Markdown; the ratio is that of the same round, and its spread the middle half."""
+    lines = ["| order-api and order-processor | µs per order | of as shipped, middle half |", "|---|---|---|"]
+    for name, values in figures.items():
+        ratios = [value / base for value, base in zip(values, figures[SHIPPED], strict=True)]
+        low, middle, high = quantiles(ratios, n=4)
+        lines.append(f"| {name} | {median(values):.0f} | {middle:.3f} ({low:.3f}-{high:.3f}) |")
+    return "\n".join(lines)
+
+
+def _round(running: Mapping[str, Variant], number: int) -> None:
+    names = [*running]
+    for name in names[number % len(names) :] + names[: number % len(names)]:
+        used = _cpu_us(running[name])
+        if number:
+            running[name].figures.append(used)
+        print(f"round {number}  {name:40s}{used:6.0f} µs per order", file=sys.stderr, flush=True)
+
+
+def _cpu_us(variant: Variant) -> float:
+    """Place orders, wait until all are processed, and return the CPU time of both services per order."""
+    watched = variant.system.watched(None)
+    pids = [*watched["app"], *watched["processor"]]
+    before = measure.cpu_seconds(pids)
+    sample = measure.load(
+        f"{variant.system.url}/order",
+        connections=CONNECTIONS,
+        seconds=SECONDS,
+        body=json.dumps(ORDER),
+        token=variant.system.token(),
+        watched={},
+    )
+    until = time.monotonic() + SETTLE_SECONDS
+    while variant.waiting.count_documents({"status": "PLACED"}, limit=1):
+        if time.monotonic() > until:
+            raise TimeoutError("the orders are not processed")
+        time.sleep(0.1)
+    return (measure.cpu_seconds(pids) - before) / sample.requests * 1e6
+
+
+@contextmanager
+def _running(root: Path, environ: dict[str, str]) -> Iterator[Variant]:
+    extra = EXTRA | {"order-api": EXTRA["order-api"] | environ, "order-processor": {"LOG_LEVEL": "info", **environ}}
+    options = StackOptions(root=root, ports="free", counts={"order-api": 1}, extra_env=extra)
+    with Stack(options) as stack:
+        client = stack.client("admin")
+        mongodb: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(
+            client["MONGODB_URI"], tlsCAFile=client["MONGODB_CA_FILE"]
+        )
+        with mongodb:
+            yield Variant(System(stack, {}), mongodb[client["MONGODB_DATABASE"]].orders, [])
+
+
+@contextmanager
+def _collector() -> Iterator[str]:
+    """Accept spans and drop them; yield the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Log nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What a service without a part of itself loads first."""
