@@ -16,7 +16,7 @@ from local_stack.ports import HOST, Ports
 from local_stack.process import Part
 
 # The replica that counts the proxy's own responses: the first replica of the API that serves the prefix /.
-PROXY_COUNTER = next(f"{name}-0" for name, service in SERVICES.items() if "/" in service.paths)
+PROXY_COUNTER = next(Replica(name, 0) for name, service in SERVICES.items() if "/" in service.paths)
 PYTHON = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
 
 
@@ -49,7 +49,7 @@ class Wiring:
 
         The replica's admin port (TCP) has the same number.
         """
-        return self.ports[f"{PROXY_COUNTER.rpartition('-')[0]}-admin"]
+        return self.ports[f"{PROXY_COUNTER.service}-admin"]
 
     def links(self, replicas: Iterable[Replica]) -> dict[str, str]:
         """Return the addresses to which the shop page links, by title."""
@@ -62,7 +62,7 @@ class Wiring:
         variables = {"ADMIN_BIND": _address(admin_url), **self._dependencies(service), **self._of(service)}
         if url:
             variables["HTTP_BIND"] = _address(url)
-        if name == PROXY_COUNTER:
+        if replica == PROXY_COUNTER:
             variables["PROXY_STATUS_BIND"] = f"{HOST}:{self.proxy_status_port}"
         return Part(
             name=name,
