@@ -80,10 +80,9 @@ class Slots:
     def _grant(self) -> None:
         """Give the free slots to the waiters whose turn it is."""
         while self._queue and self._held.total() < self.count:
+            turns = self._in_turn()
             is_strangers_turn = self._grants % STRANGERS_TURN == STRANGERS_TURN - 1
-            first = (
-                min(self._in_turn(), key=lambda waiter: waiter.preferred) if is_strangers_turn else self._in_turn()[0]
-            )
+            first = min(turns, key=lambda waiter: waiter.preferred) if is_strangers_turn else turns[0]
             self._queue.remove(first)
             first.state = _State.GRANTED
             self._held[first.address] += 1
