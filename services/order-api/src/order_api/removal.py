@@ -51,11 +51,14 @@ class EntryRemoval:
 
     def _collect(self, *, is_last: bool) -> None:
         """Mark entries as ready: those that are due soon and those beyond LIMIT, or all with `is_last`."""
-        if self._clock() >= self._next_round or is_last:
+        if is_last:
+            self._ready += self._left
+            self._left = []
+        elif self._clock() >= self._next_round:
             self._next_round = self._clock() + ROUND_SECONDS
             soon = self._now() + MARGIN
-            self._ready += [sent for sent in self._left if is_last or sent.due <= soon]
-            self._left = [sent for sent in self._left if not (is_last or sent.due <= soon)]
+            self._ready += [sent for sent in self._left if sent.due <= soon]
+            self._left = [sent for sent in self._left if sent.due > soon]
         surplus = max(0, len(self._left) - LIMIT)
         self._ready += self._left[:surplus]
         del self._left[:surplus]
