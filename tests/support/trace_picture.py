@@ -31,7 +31,10 @@ def draw() -> Path:
     with tempfile.TemporaryDirectory() as folder, receiver() as collector:
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_TRACES_SAMPLER_ARG": "1"}
         options = StackOptions(
-            root=Path(folder) / "stack", counts={"order-api": 1}, extra_env=dict.fromkeys(SERVICES, environ)
+            root=Path(folder) / "stack",
+            ports="free",
+            counts={"order-api": 1},
+            extra_env=dict.fromkeys(SERVICES, environ),
         )
         with Stack(options, say=print) as stack, https(stack.base_url, stack.ca) as http:
             customer = Customer(http)
