@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from local_stack.certificates import Authority
 from support import chart_proxy
+from support.browser import place
 from support.raw_https import faulty_service
 
 ORDER: dict[str, Any] = {
@@ -70,11 +71,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"https://localhost:{proxy.port}/"
 
 
-def opened(browser: Browser, address: str, answers: ChosenAnswers) -> Page:
+def logged_in(browser: Browser, address: str, answers: ChosenAnswers) -> Page:
+    """Return the shop page with a user logged in; `answers` responds to its requests."""
     page = browser.new_context(ignore_https_errors=True).new_page()
     for pattern in ("**/api/*", "**/order", "**/orderdetails*"):
         page.route(pattern, answers)
     page.goto(address)
+    page.get_by_text("Use a name of your own").click()
+    login(page)
     return page
 
 
@@ -87,11 +91,8 @@ def login(page: Page) -> None:
 
 def test_retried_order_keeps_its_idempotency_key_after_503_and_401(browser: Browser, address: str) -> None:
     answers = ChosenAnswers(order=[503, 401])
-    page = opened(browser, address, answers)
-    page.get_by_text("Use a name of your own").click()
-    login(page)
-    page.get_by_role("button", name="Add Notebook").click()
-    page.get_by_role("button", name="Place the order").click()
+    page = logged_in(browser, address, answers)
+    place(page, "Notebook")
     expect(page.locator("#order .problem")).to_contain_text("Log in again")
     page.get_by_role("button", name="Log out").click()
     login(page)
@@ -103,11 +104,8 @@ def test_retried_order_keeps_its_idempotency_key_after_503_and_401(browser: Brow
 
 def test_click_after_401_resends_the_order_with_its_idempotency_key(browser: Browser, address: str) -> None:
     answers = ChosenAnswers(order=[503, 401])
-    page = opened(browser, address, answers)
-    page.get_by_text("Use a name of your own").click()
-    login(page)
-    page.get_by_role("button", name="Add Notebook").click()
-    page.get_by_role("button", name="Place the order").click()
+    page = logged_in(browser, address, answers)
+    place(page, "Notebook")
     expect(page.locator("#order .problem")).to_contain_text("Log in again")
     page.get_by_role("button", name="Add Apples").click()
     page.get_by_role("button", name="Place the order").click()
@@ -119,9 +117,7 @@ def test_click_after_401_resends_the_order_with_its_idempotency_key(browser: Bro
 
 
 def test_list_is_retried_after_503(browser: Browser, address: str) -> None:
-    page = opened(browser, address, ChosenAnswers(orders=[503, 503]))
-    page.get_by_text("Use a name of your own").click()
-    login(page)
+    page = logged_in(browser, address, ChosenAnswers(orders=[503, 503]))
     page.get_by_role("link", name="My orders").click()
 
     expect(page.locator("#orders-problem")).to_contain_text("The list is read again")
@@ -130,9 +126,7 @@ def test_list_is_retried_after_503(browser: Browser, address: str) -> None:
 
 
 def test_double_click_on_older_or_newer_turns_one_page(browser: Browser, address: str) -> None:
-    page = opened(browser, address, ChosenAnswers(next_cursor="c2"))
-    page.get_by_text("Use a name of your own").click()
-    login(page)
+    page = logged_in(browser, address, ChosenAnswers(next_cursor="c2"))
     page.get_by_role("link", name="My orders").click()
     expect(page.locator("#orders-page")).to_have_text("Page 1")
     with page.expect_request("**/orderdetails*") as read:
@@ -147,11 +141,8 @@ def test_double_click_on_older_or_newer_turns_one_page(browser: Browser, address
 def test_order_cannot_be_placed_again_while_it_is_retried(browser: Browser, address: str) -> None:
     """The button is disabled during the retries: a click would send a new key, and could place the order twice."""
     answers = ChosenAnswers(order=[503] * 1000)
-    page = opened(browser, address, answers)
-    page.get_by_text("Use a name of your own").click()
-    login(page)
-    page.get_by_role("button", name="Add Notebook").click()
-    page.get_by_role("button", name="Place the order").click()
+    page = logged_in(browser, address, answers)
+    place(page, "Notebook")
     expect(page.locator("#order .problem")).to_contain_text("it is sent again")
     page.get_by_role("button", name="Add Apples").click()
 
