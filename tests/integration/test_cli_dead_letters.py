@@ -1,6 +1,9 @@
 """`retail dead-letters` on real MongoDB and Kafka: list dead letters and FAILED orders, redrive and acknowledge."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,24 @@ from support.operator import OrderSeeder, printed_json, retail, send_dead_letter
 from support.servers import connection
 
 pytestmark = pytest.mark.usefixtures("quiet_command")
+
+
+@pytest.fixture
+def processors(servers: Stack) -> Iterator[GroupOffsets]:
+    """The offsets of the dead letters as order-processor reads them, after three more dead letters were sent."""
+    for number in range(3):
+        send_dead_letter(servers, b"order-%d" % number, b"{}")
+    offsets = GroupOffsets(
+        connection(servers, "order-processor"), topic=events.DEAD_LETTER_TOPIC, group=events.DEAD_LETTER_GROUP
+    )
+    with closing(offsets):
+        yield offsets
+
+
+def acknowledge(servers: Stack, offset: int) -> dict[str, Any]:
+    """Acknowledge the dead letter at this offset of partition 0; return the command's JSON output."""
+    report: dict[str, Any] = printed_json(retail(servers, "dead-letters", "acknowledge", f"0:{offset}", "--json"))
+    return report
 
 
 def test_failed_order_is_listed_and_redriven_once(servers: Stack, seeder: OrderSeeder) -> None:
@@ -51,39 +72,22 @@ def test_redrive_all_redrives_a_thousand_failed_orders(servers: Stack, seeder: O
     assert seeder.orders.count_documents({"_id": {"$in": list(orderids)}, "status": "PLACED"}) == 1000
 
 
-def test_acknowledged_dead_letters_no_longer_count_as_waiting(servers: Stack) -> None:
-    processors = GroupOffsets(
-        connection(servers, "order-processor"), topic=events.DEAD_LETTER_TOPIC, group=events.DEAD_LETTER_GROUP
-    )
-    try:
-        for number in range(3):
-            send_dead_letter(servers, b"order-%d" % number, b"{}")
-        before = processors.read()[0]
-        done = printed_json(retail(servers, "dead-letters", "acknowledge", f"0:{before.end - 2}", "--json"))
-        after = processors.read()[0]
-    finally:
-        processors.close()
+def test_acknowledged_dead_letters_no_longer_count_as_waiting(servers: Stack, processors: GroupOffsets) -> None:
+    before = processors.read()[0]
+    done = acknowledge(servers, before.end - 2)
+    after = processors.read()[0]
 
     assert done == {"id": f"0:{before.end - 2}", "outcome": "acknowledged"}
     assert before.lag >= 3
     assert after.lag == 1
 
 
-def test_acknowledging_an_earlier_dead_letter_keeps_later_ones_acknowledged(servers: Stack) -> None:
-    processors = GroupOffsets(
-        connection(servers, "order-processor"), topic=events.DEAD_LETTER_TOPIC, group=events.DEAD_LETTER_GROUP
-    )
-    try:
-        for number in range(3):
-            send_dead_letter(servers, b"order-%d" % number, b"{}")
-        last = processors.read()[0].end - 1
-        done = [
-            printed_json(retail(servers, "dead-letters", "acknowledge", f"0:{offset}", "--json"))
-            for offset in (last - 1, last - 2, last - 1, last)
-        ]
-        after = processors.read()[0]
-    finally:
-        processors.close()
+def test_acknowledging_an_earlier_dead_letter_keeps_later_ones_acknowledged(
+    servers: Stack, processors: GroupOffsets
+) -> None:
+    last = processors.read()[0].end - 1
+    done = [acknowledge(servers, offset) for offset in (last - 1, last - 2, last - 1, last)]
+    after = processors.read()[0]
 
     assert [report["outcome"] for report in done] == ["acknowledged", "nothing to do", "nothing to do", "acknowledged"]
     assert after.lag == 0
