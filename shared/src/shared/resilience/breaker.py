@@ -102,8 +102,10 @@ class Breaker(CircuitBreakerListener):
             listeners=[self],
             name=name,
         )
-        for result in ("ok", "failed", "rejected"):
-            metrics.calls.labels(name, result)  # initialise to 0, so that PromQL's increase() sees the first call
+        # created now, at 0, so that PromQL's increase() sees the first call
+        self._ok, self._failed, self._rejected = (
+            metrics.calls.labels(name, result) for result in ("ok", "failed", "rejected")
+        )
         self._show_state()
 
     @contextmanager
@@ -128,7 +130,7 @@ class Breaker(CircuitBreakerListener):
             self._drop_lost_probes()
             state = self._machine.current_state
             if state == STATE_OPEN or (state == STATE_HALF_OPEN and self._probes >= MAX_PROBES):
-                self._metrics.calls.labels(self.name, "rejected").inc()
+                self._rejected.inc()
                 raise CircuitOpen(self.name, self.retry_after)
             if state == STATE_HALF_OPEN:
                 self._probes += 1
@@ -163,7 +165,7 @@ class Breaker(CircuitBreakerListener):
 
     def _record(self, permit: Permit, *, ok: bool) -> None:
         with self._lock:
-            self._metrics.calls.labels(self.name, "ok" if ok else "failed").inc()
+            (self._ok if ok else self._failed).inc()
             if permit.epoch != self._epoch:
                 return  # admitted before the last change of state, so it does not count for the current one
             if self._machine.current_state == STATE_HALF_OPEN:

@@ -1,10 +1,11 @@
 """Log lines are JSON in ASCII, and a line that cannot be written raises no error."""
 
-import errno
-import io
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -63,24 +64,30 @@ def test_traceback_is_logged_without_local_variables(lines: list[bytes]) -> None
     assert b"hidden-local" not in lines[2]
 
 
-class FullDisk(io.BytesIO):
-    """An output that cannot be flushed because the disk is full."""
-
-    def flush(self) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-
 def test_failed_write_of_a_line_raises_no_error() -> None:
-    log.LineWriter(FullDisk()).info(b"{}")
-    closed = io.BytesIO()
-    closed.close()
-    log.LineWriter(closed).error(b"{}")
+    with Path("/dev/full").open("wb") as full_disk:
+        log.LineWriter(full_disk.fileno()).info(b"{}")
+    reading, writing = os.pipe()
+    os.close(reading)
+    log.LineWriter(writing).error(b"{}")
+    os.close(writing)
 
 
-def test_every_line_ends_with_a_newline() -> None:
-    output = io.BytesIO()
-    writer = log.LineWriter(output)
-    writer.info(b"{}")
-    writer.warning(b"[]")
+def test_every_line_ends_with_a_newline(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as output:
+        writer = log.LineWriter(output.fileno())
+        writer.info(b"{}")
+        writer.warning(b"[]")
 
-    assert output.getvalue() == b"{}\n[]\n"
+    assert (tmp_path / "log").read_bytes() == b"{}\n[]\n"
+
+
+def test_line_longer_than_a_pipe_is_written_whole() -> None:
+    line = b"x" * 2**20
+    reading, writing = os.pipe()
+    with ThreadPoolExecutor() as pool, os.fdopen(reading, "rb") as reader:
+        read = pool.submit(reader.read)
+        log.LineWriter(writing).error(line)
+        os.close(writing)
+
+        assert read.result(timeout=60) == line + b"\n"
