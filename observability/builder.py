@@ -8,6 +8,8 @@ Json = dict[str, Any]
 
 # The selector in every query of our own metrics: only series of the chosen namespace, jobs and pods.
 OURS = 'namespace="$namespace", job=~"$job", pod=~"$pod"'
+# The selector in every query of the brokers' metrics: only those of the chosen Kafka cluster.
+BROKERS = 'namespace="$kafka_namespace", strimzi_io_cluster="$kafka_cluster"'
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 TAG = "retail-orders"
 RUNBOOKS = "RUNBOOKS"  # a placeholder that the chart replaces with the address of docs/operations.md
@@ -20,7 +22,8 @@ class Panel:
     """One panel. `queries` maps legends to PromQL; in a query, OURS stands for the selector of our series.
 
     `limits` are the values from which the panel is yellow and red. If the second is lower, the panel is yellow below
-    the first and red below the second. With `external`, the series come from exporters outside this system.
+    the first and red below the second. With `external`, the series come from Kafka's brokers, and the
+    queries select them by BROKERS.
     """
 
     title: str
@@ -89,7 +92,7 @@ class Panel:
         return {
             "refId": chr(ord("A") + place),
             "datasource": DATASOURCE,
-            "expr": query.replace("OURS", OURS),
+            "expr": query.replace("OURS", OURS).replace("BROKERS", BROKERS),
             "legendFormat": legend,
             "instant": instant,
             "range": not instant,
@@ -124,7 +127,7 @@ class Board:
             "graphTooltip": 1,
             "refresh": "30s",
             "time": {"from": "now-1h", "to": "now"},
-            "templating": {"list": _variables()},
+            "templating": {"list": [*_variables(), *self._broker_variables()]},
             "annotations": {"list": _annotations()},
             "links": [
                 {
@@ -139,6 +142,16 @@ class Board:
             ],
             "panels": [*self._laid_out()],
         }
+
+    def _broker_variables(self) -> list[Json]:
+        if not any(panel.external for panel in self.panels):
+            return []
+        metric = "kafka_controller_kafkacontroller_activecontrollercount"
+        clusters = f'label_values({metric}{{namespace="$kafka_namespace"}}, strimzi_io_cluster)'
+        return [
+            _variable("kafka_namespace", "Namespace of Kafka", f"label_values({metric}, namespace)"),
+            _variable("kafka_cluster", "Kafka cluster", clusters),
+        ]
 
     def _laid_out(self) -> Iterator[Json]:
         number = y = 0

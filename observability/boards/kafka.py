@@ -103,7 +103,9 @@ KAFKA = Board(
                 Panel(
                     title="Under-replicated partitions",
                     description="Should be 0.",
-                    queries={"{{pod}}": "sum by (pod) (kafka_server_replicamanager_underreplicatedpartitions)"},
+                    queries={
+                        "{{pod}}": "sum by (pod) (kafka_server_replicamanager_underreplicatedpartitions{BROKERS})"
+                    },
                     unit="short",
                     external=True,
                 ),
@@ -112,7 +114,8 @@ KAFKA = Board(
                     description="Per second and topic.",
                     queries={
                         "{{topic}}": "sum by (topic) "
-                        '(rate(kafka_server_brokertopicmetrics_messagesinpersec_total{topic=~"orders.*"}[$__rate_interval]))'
+                        '(rate(kafka_server_brokertopicmetrics_messagesinpersec_total{BROKERS, topic=~"orders.*"}'
+                        "[$__rate_interval]))"
                     },
                     unit="ops",
                     external=True,
@@ -120,7 +123,7 @@ KAFKA = Board(
                 Panel(
                     title="Active controllers",
                     description="Exactly one.",
-                    queries={"controllers": "sum(kafka_controller_kafkacontroller_activecontrollercount)"},
+                    queries={"controllers": "sum(kafka_controller_kafkacontroller_activecontrollercount{BROKERS})"},
                     unit="short",
                     external=True,
                 ),

@@ -14,7 +14,7 @@ import yaml
 
 from observability import write
 from observability.boards import BOARDS
-from observability.builder import OURS, Board
+from observability.builder import BROKERS, OURS, Board
 from support import alerts, helm, schemas
 from support.manifests import of_kind
 from support.strimzi import METRICS
@@ -72,12 +72,15 @@ def test_every_panel_is_described_and_has_a_unit(board: Board) -> None:
 
 
 @BOARD
-def test_queries_select_the_chosen_namespace_job_and_pod(board: Board) -> None:
+def test_queries_select_the_chosen_namespace_job_and_pod_or_brokers(board: Board) -> None:
     for panel in board.panels:
         for query in panel.queries.values():
             selectors = re.findall(r"\b((?:retail|process)_\w+)(\{[^}]*)?", query)
             assert panel.external or selectors
             assert all(rest.startswith("{OURS") for _, rest in selectors), query
+            brokers = re.findall(r"\bkafka_\w+(\{[^}]*)?", query)
+            assert bool(brokers) == panel.external
+            assert all(rest.startswith("{BROKERS") for rest in brokers), query
     assert OURS == 'namespace="$namespace", job=~"$job", pod=~"$pod"'
 
 
@@ -96,7 +99,8 @@ def test_every_board_has_the_same_variables_and_links(board: Board) -> None:
     content = board.json()
     variables = {variable["name"]: variable for variable in content["templating"]["list"]}
 
-    assert list(variables) == ["datasource", "namespace", "job", "pod"]
+    brokers = ["kafka_namespace", "kafka_cluster"] if any(panel.external for panel in board.panels) else []
+    assert list(variables) == ["datasource", "namespace", "job", "pod", *brokers]
     assert all(variables[name]["multi"] and variables[name]["allValue"] == ".+" for name in ("job", "pod"))
     assert content["editable"] is False
     assert content["links"][0]["tags"] == content["tags"] == ["retail-orders"]
@@ -166,3 +170,5 @@ def test_pod_monitor_of_kafka_matches_its_schema() -> None:
     (monitor,) = yaml.safe_load_all((helm.ROOT / "k8s/monitoring/kafka.yaml").read_text(encoding="utf-8"))
 
     assert schemas.problems(monitor) == []
+    labels = {re.sub(r"\W", "_", label) for label in monitor["spec"]["podTargetLabels"]}  # as Prometheus names them
+    assert set(re.findall(r"(\w+)=", BROKERS)) == labels | {"namespace"}
