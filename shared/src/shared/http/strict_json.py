@@ -12,6 +12,8 @@ from typing import Any, NoReturn, Self, TypeVar
 
 import msgspec
 
+from shared import conversion
+
 MAX_DEPTH = 16
 MAX_NUMBER_LENGTH = 32
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -108,7 +110,7 @@ def convert(document: Any, model: type[T]) -> T:
     Values of the project's own types are parsed by the class method `parse` of the type, which raises ValueError.
     """
     try:
-        return msgspec.convert(document, model, dec_hook=_custom)
+        return conversion.convert(document, model, dec_hook=_custom)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
 
