@@ -29,7 +29,6 @@ DOMAIN = (
     "order_api/params.py",
     "order_api/responses.py",
     "order_processor/rules.py",
-    "shared/conversion.py",
     "shared/ordering/document.py",
     "shared/ordering/status.py",
     "shared/ordering/events.py",

@@ -12,8 +12,6 @@ from typing import Any, NoReturn, Self, TypeVar
 
 import msgspec
 
-from shared import conversion
-
 MAX_DEPTH = 16
 MAX_NUMBER_LENGTH = 32
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -110,7 +108,7 @@ def convert(document: Any, model: type[T]) -> T:
     Values of the project's own types are parsed by the class method `parse` of the type, which raises ValueError.
     """
     try:
-        return conversion.convert(document, model, dec_hook=_custom)
+        return msgspec.convert(document, model, dec_hook=_custom)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
 

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from shared.conversion import convert
 from shared.ordering.status import Status
 
 _Amount = Annotated[int, Meta(ge=0)]
@@ -51,6 +50,6 @@ def check(document: dict[str, Any]) -> None:
     if not isinstance(order_id, str):
         raise MalformedOrder(order_id, "_id is not a string")
     try:
-        convert(document, _Order)
+        msgspec.convert(document, _Order)
     except msgspec.ValidationError as error:
         raise MalformedOrder(order_id, str(error)) from None
