@@ -1,8 +1,8 @@
 ##@ Measure it
 
 .PHONY: bench
-bench: .venv/.ready-bench ## Measure POST /order beside eight peers, at 1 to 128 connections (20 minutes; needs wrk).
-	@exec $(BIN)/python -m bench.run full $(ARGS)
+bench: .venv/.ready-bench ## Measure beside eight peers, and write docs/performance.md (25 minutes; needs wrk).
+	@exec $(BIN)/python -m bench.run full --json docs/performance.json --page docs/performance.md $(ARGS)
 
 .PHONY: bench-quick
 bench-quick: .venv/.ready-bench ## Compare the CPU time of an order with a naive peer's, and with the committed figure (two minutes; needs wrk).

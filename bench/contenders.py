@@ -5,22 +5,35 @@ Each has one worker process. Those that store orders use the same MongoDB and Ka
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 THREADS = "32"  # the default number of threads of order-api
+USER = "bench"
+ORDER = {"userid": USER, "cost": "12.50", "orderitems": [{"item": "tea", "quantity": 2}, "a biscuit"]}
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A program that serves POST /order on `port`; `promise` says what its response 200 guarantees."""
+    """A program that serves POST /order on `port`; `promise` says what its response 200 guarantees.
+
+    `unpublished` is the collection and the query of the orders or events that its outbox still has to publish.
+    """
 
     name: str
     promise: str
     port: int
     command: tuple[str, ...]
+    unpublished: tuple[str, Mapping[str, Any]] | None = None
+
+    @property
+    def url(self) -> str:
+        """The address, without a path."""
+        return f"http://127.0.0.1:{self.port}"
 
     def environment(self, client: dict[str, str]) -> dict[str, str]:
         """Return the environment variables of the process; `client` has those for MongoDB and Kafka."""
@@ -67,8 +80,21 @@ NAIVE = Peer("naive Flask", "stored and published, one after the other", 18502, 
 FALCON = Peer("Falcon, no outbox", UNSAFE, 18503, gunicorn("falcon_direct", 18503))
 FASTAPI = Peer("FastAPI, no outbox", UNSAFE, 18504, uvicorn("fastapi_direct", 18504))
 BLACKSHEEP = Peer("BlackSheep, no outbox", UNSAFE, 18505, granian("blacksheep_direct", 18505))
-TRANSACTION = Peer("Flask, transaction outbox", SAFE, 18506, gunicorn("flask_transaction", 18506))
-FALCON_OUTBOX = Peer("Falcon, embedded outbox", SAFE, 18507, gunicorn("falcon_outbox", 18507))
+TRANSACTION = Peer(
+    "Flask, transaction outbox",
+    SAFE,
+    18506,
+    gunicorn("flask_transaction", 18506),
+    ("transaction_outbox", {}),
+)
+FALCON_OUTBOX = Peer(
+    "Falcon, embedded outbox",
+    SAFE,
+    18507,
+    gunicorn("falcon_outbox", 18507),
+    ("outbox_orders", {"outbox.due": {"$exists": True}}),
+)
 PEERS = (WSGI, BARE, NAIVE, FALCON, FASTAPI, BLACKSHEEP, TRANSACTION, FALCON_OUTBOX)
 OURS = "Retail Orders"
+AGAIN = "Retail Orders, measured again"  # what differs from OURS is noise
 OUR_PROMISE = SAFE

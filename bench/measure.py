@@ -1,12 +1,11 @@
-"""One measurement: runs wrk against one address, and reads the CPU time that the system's processes used meanwhile."""
+"""One measurement: sends load to one address, and reads the CPU time that the system's processes used meanwhile."""
 
 import json
-import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,41 @@ import psutil
 
 SCRIPT = Path(__file__).with_name("orders.lua")
 MARGIN_SECONDS = 30
-UNKNOWN = math.nan
+LOAD = "load"  # the group of the program that sends the requests
+Watched = Mapping[str, Iterable[int]]  # process ids by group
 
 
 class LoadFailedError(RuntimeError):
-    """wrk or bench.limits printed no result (the message contains its output), or no request succeeded."""
+    """There are no valid figures. The message says why: error responses, no success, or a program that ended early."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The request that is sent repeatedly: a POST if there is a body, otherwise a GET."""
+
+    url: str
+    body: str = ""
+    authorization: str = ""
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables from which orders.lua and bench.open_loop read the request."""
+        method = "POST" if self.body else "GET"
+        return {"BENCH_METHOD": method, "BENCH_BODY": self.body, "BENCH_AUTHORIZATION": self.authorization}
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The figures of one round of load. CPU times are microseconds per successful request, by group of processes."""
+    """The figures of one round of load. CPU times are microseconds per successful request, by group of processes.
 
-    requests: int
+    A failed request counts as slower than every other: a percentile that falls on one is None. So is a latency that was
+    not measured.
+    """
+
+    requests: int  # that succeeded
     seconds: float
     failed: int
-    p50_ms: float
-    p99_ms: float
+    p50_ms: float | None
+    p99_ms: float | None
     cpu_us: dict[str, float]
 
     @property
@@ -37,71 +55,115 @@ class Sample:
         """Successful requests per second."""
         return self.requests / self.seconds
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return all figures, for JSON; a figure that was not measured is None."""
-        figures = asdict(self) | {"per_second": self.per_second}
-        return {
-            name: None if isinstance(value, float) and math.isnan(value) else value for name, value in figures.items()
-        }
-
 
 def load(
-    url: str, *, connections: int, seconds: int, body: str, token: str | None, watched: Mapping[str, Iterable[int]]
+    request: Request,
+    *,
+    connections: int,
+    seconds: int,
+    watched: Watched,
+    settle: Callable[[], None] = lambda: None,
 ) -> Sample:
-    """Send `body` to `url` over keep-alive connections for `seconds`; measure the CPU time of the `watched` processes.
+    """Send the request over keep-alive connections, each as soon as the response to the one before is there.
 
-    The CPU time of wrk is the group `load`. Responses with a status from 400 on, failed connections and timeouts count
-    as failed. The latencies include every response. Raise LoadFailedError if wrk printed no result, or if no request
-    succeeded.
+    `settle` is called after the load and returns when the work that the responses left behind is done. The CPU time
+    contains this work; the rate and the latencies do not. Raise LoadFailedError if a response had a status from 400 on,
+    or if no request succeeded.
     """
-    before = {group: cpu_seconds(pids) for group, pids in watched.items()}
-    spent_by_wrk = os.times().children_user + os.times().children_system
-    found = _wrk(url, connections, seconds, {"BENCH_BODY": body} | ({"BENCH_TOKEN": token} if token else {}))
-    after = {group: cpu_seconds(pids) for group, pids in watched.items()}
-    requests = found["requests"] - found["failed"]
-    if requests <= 0:
-        raise LoadFailedError(f"{url}: {found['failed']} of {found['requests']} requests failed")
-    cpu = {group: (after[group] - before[group]) / requests * 1e6 for group in watched}
-    cpu["load"] = (os.times().children_user + os.times().children_system - spent_by_wrk) / requests * 1e6
-    return Sample(requests, found["seconds"], found["failed"], found["p50_ms"], found["p99_ms"], cpu)
+    command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
+    command += ["--timeout", "10s", "--script", str(SCRIPT), request.url]
+    environment = os.environ | request.environment()
+    return _sample(request.url, command, environment, seconds=seconds, watched=watched, settle=settle)
 
 
-def limit(name: str, *, seconds: int, environment: Mapping[str, str], watched: Mapping[str, Iterable[int]]) -> Sample:
+def open_loop(
+    request: Request, *, rate: float, seconds: int, watched: Watched, settle: Callable[[], None] = lambda: None
+) -> Sample:
+    """Send the request `rate` times a second, however slow the responses are; see bench.open_loop.
+
+    The rest is as with `load`.
+    """
+    command = [sys.executable, "-m", "bench.open_loop", request.url, str(rate), str(seconds)]
+    environment = os.environ | request.environment()
+    return _sample(request.url, command, environment, seconds=seconds, watched=watched, settle=settle)
+
+
+def limit(name: str, *, seconds: int, environment: Mapping[str, str], watched: Watched) -> Sample:
     """Run the step `name` of bench.limits in a new process; report its CPU time as the group `app`.
 
     Latency is not measured. Raise LoadFailedError if the process printed no result.
     """
-    before = {group: cpu_seconds(pids) for group, pids in watched.items()}
-    spent = os.times().children_user + os.times().children_system
     command = [sys.executable, "-m", "bench.limits", name, str(seconds)]
-    found = _result(command, environment, seconds + MARGIN_SECONDS)
-    requests = found["requests"]
-    cpu = {"app": (os.times().children_user + os.times().children_system - spent) / requests * 1e6}
-    cpu |= {group: (cpu_seconds(pids) - before[group]) / requests * 1e6 for group, pids in watched.items()}
-    return Sample(requests, found["seconds"], 0, UNKNOWN, UNKNOWN, cpu)
+    sample = _sample(name, command, environment, seconds=seconds, watched=watched)
+    return replace(sample, cpu_us={"app": sample.cpu_us[LOAD]} | {group: sample.cpu_us[group] for group in watched})
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """Return the CPU time so far, user and system, of these processes and all their descendants."""
+    """Return the CPU time so far, user and system, of these processes and all their descendants.
+
+    Raise LoadFailedError if one of the processes does not exist any more.
+    """
     total = 0.0
     for pid in pids:
-        root = psutil.Process(pid)
-        for process in [root, *root.children(recursive=True)]:
-            times = process.cpu_times()
-            total += times.user + times.system
+        try:
+            root = psutil.Process(pid)
+            for process in [root, *root.children(recursive=True)]:
+                times = process.cpu_times()
+                total += times.user + times.system
+        except psutil.NoSuchProcess as error:
+            raise LoadFailedError(f"process {error.pid} ended during the measurement") from None
     return total
 
 
-def _wrk(url: str, connections: int, seconds: int, variables: Mapping[str, str]) -> dict[str, Any]:
-    command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
-    command += ["--timeout", "10s", "--script", str(SCRIPT), url]
-    return _result(command, os.environ | variables, seconds + MARGIN_SECONDS)
+def _sample(
+    name: str,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    seconds: int,
+    watched: Watched,
+    settle: Callable[[], None] = lambda: None,
+) -> Sample:
+    """Run a program that prints its result; its own CPU time is the group LOAD. Errors contain `name`."""
+    before, spent_before = _cpu(watched), _children_seconds()
+    found = _result(name, command, environment, timeout=seconds + MARGIN_SECONDS)
+    spent = _children_seconds() - spent_before
+    _check(found, name)
+    settle()
+    used = {group: after - before[group] for group, after in _cpu(watched).items()}
+    used[LOAD] = found.get("cpu_seconds", spent)
+    cpu = {group: seconds_used / found["succeeded"] * 1e6 for group, seconds_used in used.items()}
+    p50, p99 = found.get("p50_ms"), found.get("p99_ms")
+    return Sample(found["succeeded"], found["seconds"], found.get("failed", 0), p50, p99, cpu)
 
 
-def _result(command: Sequence[str], environment: Mapping[str, str], timeout: float) -> dict[str, Any]:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+def _check(found: Mapping[str, Any], name: str) -> None:
+    succeeded, failed, errors = found["succeeded"], found.get("failed", 0), found.get("error_responses", 0)
+    total = succeeded + failed
+    if errors:
+        raise LoadFailedError(f"{name}: {errors} of {total} requests got an error response (status 400 or above)")
+    if succeeded <= 0:
+        raise LoadFailedError(f"{name}: none of {total} requests succeeded")
+
+
+def _cpu(watched: Watched) -> dict[str, float]:
+    return {group: cpu_seconds(pids) for group, pids in watched.items()}
+
+
+def _children_seconds() -> float:
+    """Return the CPU time of all child processes that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def _result(name: str, command: Sequence[str], environment: Mapping[str, str], *, timeout: float) -> dict[str, Any]:
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        raise LoadFailedError(f"{name}: {command[0]} did not end within {timeout:.0f} s") from None
     for line in done.stdout.splitlines():
         if line.startswith("RESULT "):
             document: dict[str, Any] = json.loads(line.removeprefix("RESULT "))
             return document
-    raise LoadFailedError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+    output = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    raise LoadFailedError(f"{name}: no result, but: {output[-1] if output else 'nothing'}")

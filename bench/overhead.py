@@ -4,7 +4,6 @@ Systems that differ in one respect run beside each other and get load in turns, 
 """
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -20,7 +19,6 @@ from statistics import median, quantiles
 import pymongo
 
 from bench import measure
-from bench.run import ORDER
 from bench.system import EXTRA, System, machine
 from local_stack.stack import Stack, StackOptions
 
@@ -97,14 +95,7 @@ def _cpu_us(variant: Variant) -> float:
     watched = variant.system.watched(None)
     pids = [*watched["app"], *watched["processor"]]
     before = measure.cpu_seconds(pids)
-    sample = measure.load(
-        f"{variant.system.url}/order",
-        connections=CONNECTIONS,
-        seconds=SECONDS,
-        body=json.dumps(ORDER),
-        token=variant.system.token(),
-        watched={},
-    )
+    sample = measure.load(variant.system.place(None), connections=CONNECTIONS, seconds=SECONDS, watched={})
     until = time.monotonic() + SETTLE_SECONDS
     while variant.waiting.count_documents({"status": "PLACED"}, limit=1):
         if time.monotonic() > until:
@@ -123,7 +114,7 @@ def _running(root: Path, environ: dict[str, str]) -> Iterator[Variant]:
             client["MONGODB_URI"], tlsCAFile=client["MONGODB_CA_FILE"]
         )
         with mongodb:
-            yield Variant(System(stack, {}), mongodb[client["MONGODB_DATABASE"]].orders, [])
+            yield Variant(System(stack, {}, mongodb), mongodb[client["MONGODB_DATABASE"]].orders, [])
 
 
 @contextmanager

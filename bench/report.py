@@ -1,85 +1,133 @@
-"""Reports of all rounds: medians, spreads and ratios as Markdown tables, and every sample as JSON."""
+"""The report of a run, in Markdown: the ratios, then all tables of medians with their spread."""
 
-from collections.abc import Mapping, Sequence
-from statistics import median
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
-from bench.contenders import OURS
-from bench.measure import Sample
+from bench import ratios
+from bench.cases import CONNECTIONS
+from bench.contenders import AGAIN, NAIVE, OUR_PROMISE, OURS, PEERS
+from bench.measure import LOAD, Sample
+from bench.results import Results, Samples
+from bench.tables import cpu, failures, latency, spread, table, total_cpu
 
-Results = Mapping[str, Mapping[int, Sequence[Sample]]]  # samples by contender and number of connections
-LIMIT_GROUPS = ("app", "mongod", "broker")
-TOTAL = ("app", "mongod", "broker", "processor")
-
-
-def document(results: Results) -> dict[str, Any]:
-    """Return every sample by contender and number of connections, for JSON."""
-    return {name: samples({str(n): found for n, found in by_load.items()}) for name, by_load in results.items()}
+BEGIN, END = "<!-- begin: written by make bench -->", "<!-- end: written by make bench -->"
+PROMISES = {peer.name: peer.promise for peer in PEERS} | {OURS: OUR_PROMISE, AGAIN: OUR_PROMISE}
+SERVERS = ("app", "mongod", "broker")
 
 
-def samples(found: Mapping[str, Sequence[Sample]]) -> dict[str, Any]:
-    """Return samples by name, for JSON; a figure that was not measured is null."""
-    return {name: [sample.as_dict() for sample in several] for name, several in found.items()}
+def text(results: Results) -> str:
+    """Return everything that was measured."""
+    loads = {connections: None for by_load in results.closed_loop.values() for connections in by_load}
+    parts = [
+        f"{results.machine}; {results.rounds} interleaved rounds of {results.seconds} s: median (lowest-highest).\n",
+        ratios.ratios_table(results),
+        *(
+            closed_loop_table(results, connections)
+            for connections in sorted(loads, key=lambda number: (number != CONNECTIONS, number))
+        ),
+    ]
+    if results.open_loop:
+        parts.append(open_loop_table(results))
+    if results.requests:
+        parts.append(samples_table("other requests", results.requests, (*SERVERS, "proxy"), latencies=True))
+    if results.limits:
+        parts.append(samples_table("steps alone, without HTTP", results.limits, SERVERS))
+    if results.drains:
+        parts.append(samples_table("orders that wait", results.drains, (*SERVERS, "processor")))
+    if results.start_seconds or results.memory_mib:
+        parts.append(footprint_table(results))
+    parts += [f"Not measured: {problem}\n" for problem in results.problems]
+    return "\n".join(parts)
 
 
-def table(results: Results, promises: Mapping[str, str], connections: int, base: str) -> str:
-    """Return a Markdown table for one number of connections; ratios compare a round with the same round of `base`."""
-    heads = (
-        "200 means",
-        "orders/s",
-        f"of {base}",
-        "p50 ms",
-        "p99 ms",
-        *(f"CPU µs: {group}" for group in TOTAL),
-        "total",
+def replace_in(page: Path, report: str) -> None:
+    """Replace what is between BEGIN and END in the page; raise ValueError if these are not there once each."""
+    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in rest or END in after:
+        raise ValueError(f"{page} must contain once each, in this order: {BEGIN} and {END}")
+    page.write_text(f"{before}{BEGIN}\n\n{report}\n{END}{after}", encoding="utf-8")
+
+
+def closed_loop_table(results: Results, connections: int) -> str:
+    """Return the table for one number of connections; the ratio compares each round with the same round of NAIVE."""
+    heads = [
+        *(f"{connections} connection{'s' if connections > 1 else ''}", "200 means", "orders/s", f"of {NAIVE.name}"),
+        *("p50 ms", "p99 ms", "CPU µs: app", "mongod", "broker", "processor", "total", "wrk"),
+    ]
+    base = results.closed_loop[NAIVE.name][connections]
+    rows = []
+    for name, by_load in results.closed_loop.items():
+        if samples := by_load.get(connections):
+            rows.append(
+                [
+                    (f"**{name}**" if name == OURS else name) + failures(samples),
+                    PROMISES[name],
+                    spread([s.per_second for s in samples], 0),
+                    spread(ratios.compare(samples, base, ratios.per_second), 2) + " x",
+                    latency([s.p50_ms for s in samples]),
+                    latency([s.p99_ms for s in samples]),
+                    *(cpu(samples, group) for group in (*SERVERS, "processor")),
+                    spread([total_cpu(s) for s in samples], 0),
+                    cpu(samples, LOAD),
+                ]
+            )
+    return table(heads, rows)
+
+
+def open_loop_table(results: Results) -> str:
+    """Return latencies, times from placed to processed and the load generator's CPU time, at each share of capacity."""
+    shares = [*next(iter(results.open_loop.values()))]
+    heads = [f"p50 / p99 ms at a fixed rate, in % of {results.rate:,.0f} orders/s", *(f"{share} %" for share in shares)]
+    rows = [
+        [name, *(_latencies(by_share.get(share, [])) for share in shares)]
+        for name, by_share in results.open_loop.items()
+    ]
+    delays = []
+    for share in shares:
+        p50s, p99s = zip(*results.delays_ms[share], strict=True) if share in results.delays_ms else ((), ())
+        delays.append(f"{spread(p50s, 0)} / {spread(p99s, 0)}")
+    generator = [cpu(results.open_loop.get(OURS, {}).get(share, []), LOAD) for share in shares]
+    more = [f"{OURS}, from placed to processed", *delays], ["CPU µs of the load generator, per request", *generator]
+    return table(heads, [*rows, *more])
+
+
+def footprint_table(results: Results) -> str:
+    """Return the time to start and the memory of each service."""
+    counts = [*results.memory_mib]
+    heads = ["service", "seconds to start", *(f"MiB after {count:,} orders" for count in counts)]
+    services = {service: None for sizes in results.memory_mib.values() for service in sizes} | dict.fromkeys(
+        results.start_seconds
     )
-    lines = [f"| {connections} connections | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
-    reference = results[base][connections]
-    for name, by_load in results.items():
-        samples = by_load[connections]
-        ratios = [sample.per_second / other.per_second for sample, other in zip(samples, reference, strict=True)]
-        cells = [
-            (f"**{name}**" if name == OURS else name) + _failures(samples),
-            promises[name],
-            _spread([s.per_second for s in samples], 0),
-            _spread(ratios, 2) + " x",
-            _spread([s.p50_ms for s in samples], 1),
-            _spread([s.p99_ms for s in samples], 1),
-            *(_spread([s.cpu_us[group] for s in samples], 0) if group in samples[0].cpu_us else "-" for group in TOTAL),
-            _spread([total_cpu(s) for s in samples], 0),
+    rows = [
+        [
+            service,
+            spread(results.start_seconds.get(service, []), 1),
+            *(f"{results.memory_mib[count][service]:.0f}" for count in counts),
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        for service in services
+    ]
+    return table(heads, rows)
 
 
-def limits_table(limits: Mapping[str, Sequence[Sample]]) -> str:
-    """Return a Markdown table of the samples of bench.limits."""
-    lines = [f"| limits, without HTTP | a second | {' | '.join(f'CPU µs: {group}' for group in LIMIT_GROUPS)} |"]
-    lines.append("|---" * (len(LIMIT_GROUPS) + 2) + "|")
-    for name, samples in limits.items():
-        cells = [_spread([s.cpu_us[group] for s in samples], 0) for group in LIMIT_GROUPS]
-        lines.append(f"| {name} | {_spread([s.per_second for s in samples], 0)} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+def samples_table(title: str, found: Samples, groups: Sequence[str], *, latencies: bool = False) -> str:
+    """Return a table with a row for each kind of sample; `groups` are the processes whose CPU time it shows."""
+    heads = [title, "a second", *(("p50 ms", "p99 ms") if latencies else ())]
+    heads += [f"CPU µs: {groups[0]}", *groups[1:]]
+    rows = []
+    for name, samples in found.items():
+        times = [latency([s.p50_ms for s in samples]), latency([s.p99_ms for s in samples])] if latencies else []
+        rows.append(
+            [
+                name + failures(samples),
+                spread([s.per_second for s in samples], 0),
+                *times,
+                *(cpu(samples, group) for group in groups),
+            ]
+        )
+    return table(heads, rows)
 
 
-def total_cpu(sample: Sample) -> float:
-    """Return the CPU time for one order in microseconds: the sum of the groups in TOTAL."""
-    return sum(sample.cpu_us.get(group, 0.0) for group in TOTAL)
-
-
-def ratio(results: Results, connections: int, base: str) -> tuple[float, float]:
-    """Return the median ratios of Retail Orders to `base`: of orders per second, and of CPU time per order."""
-    pairs = list(zip(results[OURS][connections], results[base][connections], strict=True))
-    speed = median(ours.per_second / other.per_second for ours, other in pairs)
-    return speed, median(total_cpu(ours) / total_cpu(other) for ours, other in pairs)
-
-
-def _failures(samples: Sequence[Sample]) -> str:
-    failed = sum(sample.failed for sample in samples)
-    return f" ({failed:,} requests failed)" if failed else ""
-
-
-def _spread(values: Sequence[float], digits: int) -> str:
-    middle = f"{median(values):,.{digits}f}"
-    low, high = f"{min(values):,.{digits}f}", f"{max(values):,.{digits}f}"
-    return middle if low == high else f"{middle} ({low}-{high})"
+def _latencies(samples: Sequence[Sample]) -> str:
+    p50, p99 = latency([s.p50_ms for s in samples]), latency([s.p99_ms for s in samples])
+    return f"{p50} / {p99}{failures(samples)}"

@@ -1,130 +1,113 @@
-"""`make bench` and `make bench-quick`: rounds of load on every contender, interleaved, then medians and ratios."""
+"""`make bench` and `make bench-quick`: measures Retail Orders beside its peers, and reports medians and ratios."""
 
 import argparse
 import json
-import os
 import shutil
+import signal
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from bench import measure, report
-from bench.contenders import NAIVE, OUR_PROMISE, OURS, PEERS, REPOSITORY, Peer
-from bench.limits import LIMITS
-from bench.system import USER, System, machine, running
+import httpx
+import psutil
+from pymongo.errors import PyMongoError
 
-ORDER = {"userid": USER, "cost": "12.50", "orderitems": [{"item": "tea", "quantity": 2}, "a biscuit"]}
+from bench import footprint, ratios, report, results, rounds, steps
+from bench.cases import CONNECTIONS, Plan
+from bench.contenders import NAIVE, OURS, PEERS
+from bench.measure import LoadFailedError
+from bench.results import Results
+from bench.system import System, machine, running
+from bench.tables import total_cpu
+from local_stack.stack import StackError
+
 BASELINE = Path(__file__).with_name("baseline.json")
 LOUD = 1.2  # warn about a ratio above this multiple of the one in baseline.json
 
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to measure: peers, numbers of connections, rounds, the seconds of each round, and steps of bench.limits."""
-
-    peers: tuple[Peer, ...]
-    connections: tuple[int, ...]
-    rounds: int
-    seconds: int
-    limits: tuple[str, ...] = ()
-
-
 PLANS = {
-    "quick": Plan((NAIVE,), (32,), rounds=3, seconds=8),
-    "full": Plan(PEERS, (1, 8, 32, 128), rounds=3, seconds=8, limits=tuple(LIMITS)),
+    "quick": Plan((NAIVE,), (CONNECTIONS,), rounds=3, seconds=8),
+    "full": Plan(PEERS, (1, 8, CONNECTIONS, 128), rounds=4, seconds=5, whole=True),
 }
+# What a whole plan measures after the closed loop.
+SECTIONS: dict[str, Callable[[System, Plan, Results], None]] = {
+    "the latency at fixed rates": rounds.open_loop,
+    "other requests": rounds.requests,
+    "the memory": footprint.memory,
+    "single steps": steps.single_steps,
+    "orders that wait": steps.drains,
+    "the starts": footprint.starts,
+}
+FAILURES = (LoadFailedError, StackError, PyMongoError, httpx.HTTPError, psutil.Error)
 
 
 def main() -> None:
-    """Run the plan that the arguments name, and print its tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("plan", choices=PLANS)
-    parser.add_argument("--json", type=Path, help="write every sample to this file")
-    options = parser.parse_args()
+    """Run the plan that the arguments name, and print its tables; the exit code is 1 if something was not measured."""
+    options = _options()
     if not shutil.which("wrk"):
         sys.exit("bench: wrk is missing: install it (on Debian and Ubuntu: the package wrk)")
     plan = PLANS[options.plan]
+    for name in ("rounds", "seconds", "backlog", "orders"):
+        if getattr(options, name) is not None:
+            plan = replace(plan, **{name: getattr(options, name)})
+    signal.signal(signal.SIGTERM, exit_on)  # an exception stops all processes, which the signal's default does not
     root = Path(tempfile.mkdtemp(prefix="retail-bench-"))
     try:
         with running(root, plan.peers) as system:
-            results = _rounds(system, plan)
-            limits = _limits(system, plan)
+            found = _measure(system, plan)
+    except FAILURES as error:
+        sys.exit(f"bench: {error}")
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    _print(results, plan)
-    if limits:
-        print(report.limits_table(limits))
+    print(report.text(found))
     if options.json:
-        document = report.document(results) | {"limits": report.samples(limits)}
-        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        results.write(found, options.json)
+    if options.page:
+        report.replace_in(options.page, report.text(found))
     if options.plan == "quick":
-        _compare_with_baseline(results)
+        _compare_with_baseline(found)
+    sys.exit(bool(found.problems))
 
 
-def _rounds(system: System, plan: Plan) -> dict[str, dict[int, list[measure.Sample]]]:
-    contenders: list[Peer | None] = [*plan.peers, None]
-    results: dict[str, dict[int, list[measure.Sample]]] = {
-        _name(peer): {connections: [] for connections in plan.connections} for peer in contenders
-    }
-    for number in range(plan.rounds + 1):  # round 0 warms up and does not count
-        order = contenders if number % 2 else contenders[::-1]
-        for connections in plan.connections:
-            for peer in order:
-                sample = _one(system, peer, connections, plan.seconds if number else 3)
-                if number:
-                    results[_name(peer)][connections].append(sample)
-                print(
-                    f"round {number}/{plan.rounds}  {connections:4d} connections  {_name(peer):24s}"
-                    f"{sample.per_second:8.0f}/s  p99 {sample.p99_ms:6.1f} ms",
-                    file=sys.stderr,
-                )
-    return results
+def exit_on(signum: int, _frame: object) -> None:
+    """Exit as a program that the signal has ended; for signal.signal."""
+    sys.exit(128 + signum)
 
 
-def _limits(system: System, plan: Plan) -> dict[str, list[measure.Sample]]:
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), **system.client()}
-    return {
-        name: [
-            measure.limit(name, seconds=plan.seconds, environment=environment, watched=system.servers())
-            for _ in range(plan.rounds)
-        ]
-        for name in plan.limits
-    }
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("plan", choices=PLANS)
+    parser.add_argument("--json", type=Path, help="write every sample to this file")
+    parser.add_argument("--page", type=Path, help="replace the tables in this Markdown file")
+    parser.add_argument("--rounds", type=int, help="rounds of every measurement")
+    parser.add_argument("--seconds", type=int, help="seconds of every round")
+    parser.add_argument("--backlog", type=int, help="orders that wait when drains are measured")
+    parser.add_argument("--orders", type=int, help="orders in the database when the memory is measured")
+    return parser.parse_args()
 
 
-def _one(system: System, peer: Peer | None, connections: int, seconds: int) -> measure.Sample:
-    address = f"http://127.0.0.1:{peer.port}" if peer else system.url
-    return measure.load(
-        f"{address}/order",
-        connections=connections,
-        seconds=seconds,
-        body=json.dumps(ORDER),
-        token=None if peer else system.token(),
-        watched=system.watched(peer),
-    )
+def _measure(system: System, plan: Plan) -> Results:
+    """Measure all sections of the plan. What fails, but the closed loop, is a problem in the results."""
+    found = Results(machine(), plan.rounds, plan.seconds)
+    rounds.closed_loop(system, plan, found)
+    for name, section in SECTIONS.items() if plan.whole else ():
+        try:
+            section(system, plan, found)
+        except FAILURES as error:
+            found.add_problem(f"{name}: {error}")
+    return found
 
 
-def _name(peer: Peer | None) -> str:
-    return peer.name if peer else OURS
-
-
-def _print(results: report.Results, plan: Plan) -> None:
-    promises = {peer.name: peer.promise for peer in PEERS} | {OURS: OUR_PROMISE}
-    print(f"{machine()}; {plan.rounds} interleaved rounds of {plan.seconds} s: median (lowest-highest)\n")
-    for connections in plan.connections:
-        print(report.table(results, promises, connections, NAIVE.name))
-
-
-def _compare_with_baseline(results: report.Results) -> None:
+def _compare_with_baseline(found: Results) -> None:
     """Print the CPU time of an order, and its ratio to that of the naive peer.
 
     Warn if the ratio is more than a fifth above the one in baseline.json.
     """
-    speed, cpu = report.ratio(results, 32, NAIVE.name)
+    speed, cpu = ratios.to_naive(found)
     committed = float(json.loads(BASELINE.read_text(encoding="utf-8"))["cpu_of_naive"])
-    own = median(report.total_cpu(sample) for sample in results[OURS][32])
+    own = median(total_cpu(sample) for sample in found.closed_loop[OURS][CONNECTIONS])
     print(f"an order costs {own:,.0f} µs of CPU time, all processes together")
     print(f"against {NAIVE.name}: {speed:.2f} x its orders/s, {cpu:.2f} x its CPU per order (was {committed:.2f} x)")
     if cpu > LOUD * committed:

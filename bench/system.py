@@ -1,24 +1,35 @@
 """The system under test: the one-machine stack with one order-api, and the peers to compare it with."""
 
+import base64
+import json
 import os
 import platform
-import signal
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psutil
 from confluent_kafka.admin import AdminClient, NewTopic
+from pymongo import MongoClient
 
-from bench.contenders import Peer
+from bench import backlog, peer_process
+from bench.contenders import ORDER, USER, Peer
+from bench.measure import LoadFailedError, Request
 from local_stack.stack import Stack, StackOptions
 
-USER, PASSWORD = "bench", "bench-correct-horse"
-START_SECONDS = 30.0
-STOP_SECONDS = 10.0
+PASSWORD = "bench-correct-horse"  # noqa: S105 - of a user that exists only here
+TOPIC_SECONDS = 30.0
+SETTLE_SECONDS = 60.0
+REQUEST_SECONDS = 10.0
+MONGODB_MILLISECONDS = 30_000
 TOPIC = "bench.orders"
+API, AUTH, PROCESSOR = "order-api-0", "auth-api-0", "order-processor-0"
+PROXY = "proxy"
+SERVICES = (API, AUTH, PROCESSOR)
 # No rate limits, because the whole load comes from one user and one address.
 NO_LIMIT = dict.fromkeys(("RATE_LIMIT_ORDERS", "RATE_LIMIT_READS"), "999999/999999")
 EXTRA = {
@@ -33,32 +44,78 @@ EXTRA = {
 
 
 class System:
-    """Addresses, processes and tokens of the running system; created by `running`."""
+    """Requests to the running system and the peers, and their processes; created by `running`."""
 
-    def __init__(self, stack: Stack, peers: dict[str, subprocess.Popen[bytes]]) -> None:
+    def __init__(self, stack: Stack, peers: dict[str, subprocess.Popen[bytes]], mongodb: MongoClient[Any]) -> None:
         self._stack = stack
         self._peers = peers
         self._token: tuple[float, str] = (0.0, "")
+        self._mongodb = mongodb
+
+    @property
+    def base_url(self) -> str:
+        """The address of the TLS proxy."""
+        return self._stack.base_url
 
     @property
     def url(self) -> str:
         """order-api's own address, which bypasses the proxy."""
-        return next(str(s["url"]) for s in self._stack.file["services"] if s["name"] == "order-api")
+        return self._url("order-api")
+
+    @property
+    def orders(self) -> backlog.Orders:
+        """The collection of Retail Orders."""
+        return self.collection(self.client()["MONGODB_DATABASE"], "orders")
+
+    def collection(self, database: str, name: str) -> backlog.Orders:
+        """Return any collection of the stack's MongoDB."""
+        found: backlog.Orders = self._mongodb[database][name]
+        return found
+
+    def place(self, peer: Peer | None, url: str | None = None) -> Request:
+        """Return the request that places an order on `peer` (None: Retail Orders, at `url` instead of its own)."""
+        if peer:
+            return Request(f"{peer.url}/order", json.dumps(ORDER))
+        return Request(f"{url or self.url}/order", json.dumps(ORDER), f"Bearer {self.token()}")
+
+    def read(self, query: str) -> Request:
+        """Return a request for orders of the user."""
+        return Request(f"{self.url}/orderdetails?{query}", authorization=f"Bearer {self.token()}")
+
+    def log_in(self) -> Request:
+        """Return a request for an access token, at auth-api's own address."""
+        self.token()  # registers the user
+        credentials = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        return Request(f"{self._url('auth-api')}/api/token", authorization=f"Basic {credentials}")
 
     def client(self) -> dict[str, str]:
         """Return the environment variables with which a program connects to MongoDB and Kafka."""
         return self._stack.client("admin")
 
+    def pids(self, **parts: str) -> dict[str, list[int]]:
+        """Return the process ids of the given parts by the keywords; raise LoadFailedError if one does not run."""
+        running_parts = self._stack.pids
+        if missing := [part for part in parts.values() if part not in running_parts]:
+            raise LoadFailedError(f"{', '.join(missing)} stopped during the measurement")
+        return {group: [running_parts[part]] for group, part in parts.items()}
+
     def servers(self) -> dict[str, list[int]]:
         """Return the process ids of MongoDB and Kafka, by group."""
-        return {"mongod": [self._stack.pids["mongodb-0"]], "broker": [self._stack.pids["kafka-0"]]}
+        return self.pids(mongod="mongodb-0", broker="kafka-0")
 
     def watched(self, peer: Peer | None) -> dict[str, list[int]]:
         """Return the ids of the processes that handle an order of `peer` (None: Retail Orders), by group."""
-        pids = self._stack.pids
-        app = [self._peers[peer.name].pid] if peer else [pids["order-api-0"]]
-        groups = {"app": app} | self.servers()
-        return groups if peer else groups | {"processor": [pids["order-processor-0"]]}
+        if peer:
+            return {"app": [self._peers[peer.name].pid]} | self.servers()
+        return self.pids(app=API, processor=PROCESSOR) | self.servers()
+
+    def settle(self, peer: Peer | None) -> None:
+        """Wait until all orders of `peer` are published; those of Retail Orders (None) until they are processed."""
+        if peer is None:
+            backlog.await_none(self.orders, backlog.UNPROCESSED, SETTLE_SECONDS)
+        elif peer.unpublished:
+            name, query = peer.unpublished
+            backlog.await_none(self.collection("bench", name), dict(query), SETTLE_SECONDS)
 
     def token(self) -> str:
         """Return an access token that is valid for the next ten minutes."""
@@ -71,47 +128,55 @@ class System:
             self._token = (time.monotonic(), token)
         return token
 
+    def place_one(self) -> str:
+        """Place an order and return its id."""
+        request = self.place(None)
+        headers = {"Authorization": request.authorization, "Content-Type": "application/json"}
+        with httpx.Client(trust_env=False, timeout=REQUEST_SECONDS) as client:
+            answer = client.post(request.url, content=request.body, headers=headers).raise_for_status()
+        return str(answer.json()["orderid"])
+
+    def stop(self, part: str) -> None:
+        """Stop a part of the stack."""
+        self._stack.stop(part)
+
+    def start(self, part: str) -> None:
+        """Start a part that was stopped, without waiting until it is ready."""
+        self._stack.start(part, wait=False)
+
+    def await_ready(self, part: str) -> None:
+        """Wait until the part is ready; raise StackError if that takes too long."""
+        self._stack.await_ready(part)
+
+    def memory(self) -> dict[str, float]:
+        """Return the memory of each service in MiB: the proportional set size of all its processes."""
+        sizes = {}
+        for part in SERVICES:
+            ((pid,),) = self.pids(part=part).values()
+            root = psutil.Process(pid)
+            pss = [process.memory_full_info().pss for process in [root, *root.children(recursive=True)]]
+            sizes[part.removesuffix("-0")] = sum(pss) / 2**20
+        return sizes
+
+    def _url(self, service: str) -> str:
+        return next(str(s["url"]) for s in self._stack.file["services"] if s["name"] == service)
+
 
 @contextmanager
 def running(root: Path, peers: Iterable[Peer]) -> Iterator[System]:
     """Start the stack and the peers, and stop them at the end; the caller removes the folder `root`."""
     options = StackOptions(root=root, ports="free", counts={"order-api": 1}, extra_env=EXTRA)
     with ExitStack() as ends, Stack(options) as stack:
-        _create_topic(stack.client("admin"))
-        processes = {peer.name: ends.enter_context(_peer(peer, stack.client("admin"), root)) for peer in peers}
+        client = stack.client("admin")
+        _create_topic(client)
+        processes = {peer.name: ends.enter_context(peer_process.running(peer, client, root)) for peer in peers}
         for peer in peers:
-            _await(peer, processes[peer.name])
-        yield System(stack, processes)
+            peer_process.await_first_order(peer, processes[peer.name])
+        mongodb: MongoClient[Any] = MongoClient(
+            client["MONGODB_URI"], tlsCAFile=client["MONGODB_CA_FILE"], tz_aware=True, timeoutMS=MONGODB_MILLISECONDS
+        )
+        yield System(stack, processes, ends.enter_context(mongodb))
         ends.close()
-
-
-@contextmanager
-def _peer(peer: Peer, client: dict[str, str], root: Path) -> Iterator[subprocess.Popen[bytes]]:
-    log = root / f"{peer.port}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(peer.command, env=peer.environment(client), stdout=output, stderr=output)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_SECONDS)
-
-
-def _await(peer: Peer, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + START_SECONDS
-    order = {"userid": USER, "cost": "1.00", "orderitems": ["tea"]}
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            httpx.post(f"http://127.0.0.1:{peer.port}/order", json=order, trust_env=False).raise_for_status()
-        except httpx.HTTPError:
-            time.sleep(0.2)
-        else:
-            return
-    raise RuntimeError(f"{peer.name} does not answer on port {peer.port}")
 
 
 def _create_topic(client: dict[str, str]) -> None:
@@ -125,9 +190,9 @@ def _create_topic(client: dict[str, str]) -> None:
             "ssl.ca.location": client["KAFKA_CA_FILE"],
         }
     )
-    admin.create_topics([NewTopic(TOPIC, 6, 1)])[TOPIC].result(START_SECONDS)
+    admin.create_topics([NewTopic(TOPIC, 6, 1)])[TOPIC].result(TOPIC_SECONDS)
 
 
 def machine() -> str:
     """Return one line about this machine, for the report."""
-    return f"{os.cpu_count()} cores, Python {platform.python_version()}"
+    return f"{len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"

@@ -10,3 +10,9 @@ def place() -> dict[str, str]:
     """Parse the body and respond."""
     request.get_json()
     return {"status": "PLACED"}
+
+
+@app.get("/orderdetails")
+def read() -> dict[str, str]:
+    """Respond."""
+    return {"status": "PLACED"}

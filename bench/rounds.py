@@ -1,0 +1,123 @@
+"""The load on Retail Orders and its peers, in turns, so that all meet the same machine."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from statistics import median
+
+from bench import measure
+from bench.cases import CONNECTIONS, Case, Plan, load, new_order, show, turns
+from bench.contenders import AGAIN, BARE, NAIVE, NOTHING, OURS, USER, Peer
+from bench.measure import LoadFailedError, Request
+from bench.open_loop import percentile
+from bench.results import Results, Samples
+from bench.system import AUTH, PROXY, System
+
+LOGIN_CONNECTIONS = 4  # a login keeps a core busy for long: more connections would only wait
+WARM_UP_SECONDS = 3
+SHARES = (25, 50, 75)  # percent of the capacity
+LONGER = 2  # the open loop runs so many times longer: at a quarter of the capacity, few requests make the percentile
+
+
+def closed_loop(system: System, plan: Plan, results: Results) -> None:
+    """Place orders over each number of connections, each as soon as the response to the one before is there.
+
+    A peer that fails is left out. Raise LoadFailedError if Retail Orders or naive Flask fails.
+    """
+    contenders: dict[str, Peer | None] = {AGAIN: None} if plan.whole else {}
+    contenders |= {peer.name: peer for peer in plan.peers} | {OURS: None}
+    results.closed_loop = {
+        name: {} for name in (*(peer.name for peer in plan.peers), OURS, AGAIN) if name in contenders
+    }
+    for number in range(plan.rounds + 1):  # round 0 warms up and does not count
+        for connections in plan.connections if number else (CONNECTIONS,):
+            for name, peer in turns(contenders.items(), number):
+                if name not in contenders or (connections != CONNECTIONS and _is_measured_once(name, peer)):
+                    continue
+                try:
+                    seconds = plan.seconds if number else min(WARM_UP_SECONDS, plan.seconds)
+                    sample = load(new_order(system, peer, connections), seconds)
+                except LoadFailedError as error:
+                    if peer in (None, NAIVE):
+                        raise
+                    results.add_problem(f"{name} is left out: {error}")
+                    del results.closed_loop[name]
+                    del contenders[name]
+                else:
+                    show(f"round {number}/{plan.rounds}  {connections:4d} connections  {name}", sample)
+                    if number:
+                        results.closed_loop[name].setdefault(connections, []).append(sample)
+
+
+def open_loop(system: System, plan: Plan, results: Results) -> None:
+    """Place orders at shares of our capacity, on Retail Orders and on naive Flask at the same rates."""
+    results.rate = median(sample.per_second for sample in results.closed_loop[OURS][CONNECTIONS])
+    contenders: dict[str, Peer | None] = {NAIVE.name: NAIVE, OURS: None}
+    results.open_loop = {name: {} for name in contenders}
+    for number in range(plan.rounds):
+        for share in SHARES:
+            for name, peer in turns(contenders.items(), number):
+                case, started = new_order(system, peer), datetime.now(UTC)
+                sample = measure.open_loop(
+                    case.request(),
+                    rate=results.rate * share / 100,
+                    seconds=LONGER * plan.seconds,
+                    watched=case.watched(),
+                    settle=case.settle,
+                )
+                show(f"round {number + 1}/{plan.rounds}  {share:3d} % of our capacity  {name}", sample)
+                results.open_loop[name].setdefault(share, []).append(sample)
+                if peer is None:
+                    results.delays_ms.setdefault(share, []).append(_delays(system, started))
+
+
+def requests(system: System, plan: Plan, results: Results) -> None:
+    """Send requests of other kinds, and orders through the TLS proxy."""
+    place = new_order(system, None)
+    cases = reads(system) | {
+        "a login": Case(system.log_in, lambda: system.pids(app=AUTH) | system.servers(), connections=LOGIN_CONNECTIONS),
+        "a new order": place,
+        "a new order, through the TLS proxy": Case(
+            lambda: system.place(None, system.base_url),
+            lambda: system.watched(None) | system.pids(proxy=PROXY),
+            place.settle,
+        ),
+    }
+    measure_all(cases, plan, results.requests)
+
+
+def reads(system: System) -> dict[str, Case]:
+    """Return the cases of reading an order and a list of 20, and of what bare Flask does instead."""
+    by_id, a_list = f"orderid={system.place_one()}", f"userid={USER}&limit=20"
+    ours = partial(system.watched, None)
+    return {
+        "bare Flask, GET": Case(lambda: Request(f"{BARE.url}/orderdetails"), lambda: system.watched(BARE)),
+        "an order by its id": Case(lambda: system.read(by_id), ours),
+        "a list of 20 orders": Case(lambda: system.read(a_list), ours),
+    }
+
+
+def measure_all(cases: Mapping[str, Case], plan: Plan, found: Samples) -> None:
+    """Add to `found` a sample of each case in each round."""
+    for name in cases:
+        found.setdefault(name, [])
+    for number in range(plan.rounds):
+        for name, case in turns(cases.items(), number):
+            sample = load(case, plan.seconds)
+            show(f"round {number + 1}/{plan.rounds}  {name}", sample)
+            found[name].append(sample)
+
+
+def _is_measured_once(name: str, peer: Peer | None) -> bool:
+    """Return whether this contender is measured with one number of connections only, to save time."""
+    return name == AGAIN or (peer is not None and peer.promise == NOTHING)
+
+
+def _delays(system: System, since: datetime) -> tuple[float, float]:
+    """Return the 50th and 99th percentile of the ms from placed to processed, of the orders placed since then."""
+    query = {"placed_at": {"$gte": since}, "processed_at": {"$ne": None}}
+    found = system.orders.find(query, {"placed_at": 1, "processed_at": 1})
+    delays = sorted((order["processed_at"] - order["placed_at"]) / timedelta(milliseconds=1) for order in found)
+    if not delays:
+        raise LoadFailedError("no order was processed")
+    return percentile(delays, 50), percentile(delays, 99)
