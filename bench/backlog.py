@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,6 +36,18 @@ def fill(orders: Orders, count: int) -> None:
         ids = [_new_id(now) for _ in range(min(INSERTED_AT_ONCE, count - start))]
         documents = [rules.build_document(order, order_id=order_id, now=now) | {"outbox": entry} for order_id in ids]
         orders.insert_many(documents, ordered=False)
+
+
+def processed(count: int, users: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield PROCESSED orders of the users in turn, placed a second ago."""
+    placed, done = (datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=back) for back in (1, 0))
+    entry = {"status": Status.PROCESSED, "at": done, "by": "order-processor", "reason": None}
+    for number in range(count):
+        order = rules.Order(users[number % len(users)], Amount(1250), "USD", ITEMS)
+        document = rules.build_document(order, order_id=_new_id(placed), now=placed)
+        del document["outbox"]
+        document["history"].append(entry)
+        yield document | {"status": Status.PROCESSED, "version": 2, "processed_at": done}
 
 
 def drain(orders: Orders, query: dict[str, Any], watched: Watched) -> Sample:

@@ -8,6 +8,10 @@ bench: .venv/.ready-bench ## Measure beside eight peers, and write docs/performa
 bench-quick: .venv/.ready-bench ## Compare the CPU time of an order with a naive peer's, and with the committed figure (two minutes; needs wrk).
 	@exec $(BIN)/python -m bench.run quick $(ARGS)
 
+.PHONY: bench-growth
+bench-growth: .venv/.ready-bench ## Measure reads and new orders among 10 thousand, 1 and 5 million orders (about an hour; needs wrk).
+	@mkdir -p .results && exec $(BIN)/python -m bench.growth --json .results/growth.json $(ARGS)
+
 .PHONY: bench-overhead
 bench-overhead: .venv/.ready-bench ## Measure what metrics, logs and traces cost in CPU time of an order (5 minutes; needs wrk).
 	@exec $(BIN)/python -m bench.overhead $(ARGS)
