@@ -44,17 +44,19 @@ def fail_over(state: State) -> Iterator[Step]:
     """Another member becomes primary and keeps none, some or all of the uncommitted writes, the oldest first.
 
     Operations that wait for a majority fail: the driver retries an insert with the same id, the processor retries its
-    batch, and the sweep continues in its next round.
+    batch, and the sweep continues in its next round. Where nothing waits, a relay that has claimed an order may have
+    its answer already: the driver then repeats the read of the claims on the new primary.
     """
     if not state.left.failovers:
         return
     failovers = state.left.failovers - 1
     consumer = state.consumer._replace(doing="got") if state.consumer.doing == "writing" else state.consumer
+    relays = state.relays if state.all_committed else (_released(state.relays[0]), _released(state.relays[1]))
     broken = state._replace(
         left=state.left._replace(failovers=failovers),
         past=state.past if failovers else None,
         tries=(_broken(state.tries[0]), _broken(state.tries[1])),
-        relays=(_released(state.relays[0]), _released(state.relays[1])),
+        relays=relays,
         consumer=consumer,
     )
     for kept in range(1, len(state.orders) + 1):

@@ -145,6 +145,12 @@ MUTANTS = [
         alone=True,
     ),
     Mutant(
+        "a removal after a sweep compares the claim",
+        change(Outbox.remove_claimed, ('{"outbox.claim": claim}', "{}")),
+        short.redriven_before_the_removal_after_a_sweep,
+        alone=True,
+    ),
+    Mutant(
         "a broken producer is replaced",
         change(EventPublisher._recreate_producer, ("self._purge()", "return")),
         short.producers_that_break,

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 from model.mongodb import can_write, read, write
-from model.order_api import exclude
+from model.order_api import exclude, fail
 from model.state import (
     DUE,
-    FAILED,
     NEVER_COMMITTED,
     NO_ENTRY,
     PLACED,
@@ -30,8 +29,7 @@ def handle(state: State, guards: Safeguards) -> Iterator[Step]:
         yield from _fetch(state, guards)
     elif consumer.doing == "got" and can_write(state):
         yield from _update(state, guards)
-        yield from _reject(state, guards)
-        yield from _exclude(state, guards)
+        yield from _give_up(state, guards)
     elif consumer.doing == "written" or (consumer.doing == "writing" and state.all_committed):
         yield Step(HANDLER, f"consumer.Consumer: commit offset {consumer.position + 1}", _commit(state, consumer))
 
@@ -76,18 +74,11 @@ def _update(state: State, guards: Safeguards) -> Iterator[Step]:
     yield Step(HANDLER, f"handler: {consumer.id} is {why}", state._replace(consumer=consumer._replace(doing="written")))
 
 
-def _reject(state: State, guards: Safeguards) -> Iterator[Step]:
-    order = state.newest
-    if state.left.rejections and order is not None and order.id == state.consumer.id and order.status == PLACED:
-        left = state.left._replace(rejections=state.left.rejections - 1)
-        failed = write(state._replace(left=left), order._replace(status=FAILED, entry=NO_ENTRY))
-        yield Step(HANDLER, f"store.fail {order.id}: rejected", _written(failed, guards), is_fault=True)
-
-
-def _exclude(state: State, guards: Safeguards) -> Iterator[Step]:
+def _give_up(state: State, guards: Safeguards) -> Iterator[Step]:
+    """A rule or the validator rejects the order: it becomes FAILED or, if it cannot, excluded."""
     order = state.newest
     if order is not None and order.id == state.consumer.id:
-        for step in exclude(state, guards, HANDLER):
+        for step in (*fail(state, HANDLER), *exclude(state, guards, HANDLER)):
             yield step._replace(state=_written(step.state, guards))
 
 

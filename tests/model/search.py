@@ -4,15 +4,16 @@ import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from model import mongodb, order_api, order_processor
+from model import mongodb, order_api, order_processor, relay
+from model.simplify import simplify
 from model.state import PLACED, Faults, Reconciler, Safeguards, State, Step
 
 STEPS: tuple[Callable[[State, Safeguards], Iterator[Step]], ...] = (
     order_api.place,
-    order_api.fast_path,
-    order_api.sweep,
-    order_api.deliver,
-    order_api.remove_left,
+    relay.fast_path,
+    relay.sweep,
+    relay.deliver,
+    relay.remove_entries,
     order_api.crash_api,
     order_api.redrive,
     order_api.include,
@@ -65,19 +66,22 @@ def is_settled(state: State) -> bool:
     return state.all_committed and bool(state.answered) and order is not None and order.status != PLACED
 
 
-def explore(faults: Faults, guards: Safeguards, *, reconcilers: int = 2) -> Outcome:
+def explore(faults: Faults, guards: Safeguards, *, reconcilers: int = 2, is_merged: bool = True) -> Outcome:
     """Explore all reachable states; stop at the first that breaks a promise.
 
-    A state breaks a promise, too, if no settled state can be reached from it without another fault: it is stuck.
+    A state breaks a promise, too, if no settled state can be reached from it without another fault: it is stuck. Unless
+    `is_merged` is false, states that behave the same are merged.
     """
     gc.disable()  # there are many tuples and no cycles; garbage collection would take half of the time
     try:
-        return _explore(faults, guards, reconcilers)
+        return _explore(faults, guards, reconcilers, simplify if is_merged else lambda state, _: state)
     finally:
         gc.enable()
 
 
-def _explore(faults: Faults, guards: Safeguards, reconcilers: int) -> Outcome:
+def _explore(
+    faults: Faults, guards: Safeguards, reconcilers: int, merge: Callable[[State, Safeguards], State]
+) -> Outcome:
     start = State(left=faults, reconcilers=(Reconciler(),) * reconcilers)
     numbers, states = {start: 0}, [start]
     came_from: list[tuple[int, str]] = [(0, "")]
@@ -85,13 +89,14 @@ def _explore(faults: Faults, guards: Safeguards, reconcilers: int) -> Outcome:
     for number, state in enumerate(states):  # the list grows during the iteration
         for steps in STEPS:
             for step in steps(state, guards):
-                target = numbers.get(step.state)
+                reached = merge(step.state, guards)
+                target = numbers.get(reached)
                 if target is None:
-                    target = numbers[step.state] = len(states)
-                    states.append(step.state)
+                    target = numbers[reached] = len(states)
+                    states.append(reached)
                     came_from.append((number, f"{step.actor}: {step.text}"))
                     before.append([])
-                    promise = broken_promise(step.state)
+                    promise = broken_promise(reached)
                     if promise:
                         return Outcome(states, promise, _trace(came_from, target))
                 if not step.is_fault:

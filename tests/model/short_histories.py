@@ -152,6 +152,21 @@ def redriven_before_the_removal(harness: HistoryHarness) -> None:
     harness.publish(0)
 
 
+def redriven_before_the_removal_after_a_sweep(harness: HistoryHarness) -> None:
+    _place(harness, item=REFUSED_ITEM)
+    harness.kill_api(0)  # the event is not yet published
+    harness.servers.replicate()
+    harness.seconds += 6
+    harness.publish(0)
+    trigger(harness, "delivered")
+    with harness.mongodb_down():
+        harness.publish(0)  # the delivery is reported, but the removal fails
+    _consume(harness)
+    harness.redrive()
+    harness.seconds += 2
+    harness.publish(0)
+
+
 def rejected_and_excluded(harness: HistoryHarness) -> None:
     _place(harness)
     harness.kill_api(0)  # the event is not yet published

@@ -5,11 +5,16 @@ So one request has two tries with the ids `A` and `B`, and the unique index acce
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+T = TypeVar("T")
+
+IDS = "AB"  # the id of each try
 PLACED, PROCESSED, FAILED = "PLACED", "PROCESSED", "FAILED"
 NEW = "new"  # the outbox entry that the insert wrote, not claimed since
 DUE = "due"  # an entry that was restored, not claimed since
+CLAIMS = ("1", "2", "3", "4", "5")  # names of claims; one that is not in use any more is given again
+GONE = "gone"  # a claim that no order carries any more
 NO_ENTRY = ""
 EXCLUDED = "excluded"  # the order is neither published nor failed until the operator includes it
 NEVER_COMMITTED = -1
@@ -19,8 +24,8 @@ UNASSIGNED = -1
 class Order(NamedTuple):
     """The order's document.
 
-    `effects` counts the PROCESSED entries in its history. `entry` is its outbox entry: new, due, claimed by a
-    replica ("0" or "1"), excluded, or empty for none.
+    `effects` counts the PROCESSED entries in its history. `entry` is its outbox entry: new, due, the name of the claim
+    of a sweep, excluded, or empty for none.
     """
 
     id: str
@@ -32,12 +37,19 @@ class Order(NamedTuple):
 class Relay(NamedTuple):
     """The relay thread of an order-api replica; `doing` is idle, claiming, produced or stored.
 
-    `swept`: the event in flight comes from a sweep, not from the queue.
+    `entry` is the outbox entry with which the event was sent: new on the fast path, otherwise the name of a claim.
     """
 
     doing: str = "idle"
     id: str = ""
-    swept: bool = False
+    entry: str = NO_ENTRY
+
+
+class Removal(NamedTuple):
+    """The outbox entry of a delivered event, which is to be removed: the order's id, and the entry that was seen."""
+
+    id: str
+    entry: str
 
 
 class Consumer(NamedTuple):
@@ -86,8 +98,8 @@ class State(NamedTuple):
       answered, late (still on its way to the primary) or unknown.
     - `answered`: the ids answered with 200.
     - `queues`: each replica's in-process queue.
-    - `left_entries`: for each replica, the order whose event the fast path delivered, and whose entry is left to
-      order-processor.
+    - `removals`: for each replica, the entries of delivered events that it is to remove.
+    - `late_event`: the id of an event that a killed replica has sent, and that is still on its way to Kafka.
     - `log`: the ids of the events in the partition, in their order; `offset`: the group's committed offset.
     - `zombie`: the order in the batch of a process that was paused and lost its partition meanwhile.
     """
@@ -99,8 +111,9 @@ class State(NamedTuple):
     tries: tuple[str, str] = ("new", "")
     answered: str = ""
     queues: tuple[str, str] = ("", "")
-    left_entries: tuple[str, str] = ("", "")
+    removals: tuple[tuple[Removal, ...], tuple[Removal, ...]] = ((), ())
     relays: tuple[Relay, Relay] = (Relay(), Relay())
+    late_event: str = ""
     log: str = ""
     offset: int = NEVER_COMMITTED
     consumer: Consumer = Consumer()
@@ -127,6 +140,8 @@ class Safeguards:
     silent_after_failed_insert: bool = True
     majority_sweep: bool = True
     entry_until_delivered: bool = True
+    removal_compares_claim: bool = True
+    removal_compares_due: bool = True
     conditional_update: bool = True
     majority_update: bool = True
     commit_after_write: bool = True
@@ -147,3 +162,8 @@ class Step(NamedTuple):
     text: str
     state: State
     is_fault: bool = False
+
+
+def replaced(values: tuple[T, T], replica: int, value: T) -> tuple[T, T]:
+    """Return the values of both replicas, with a new one for `replica`."""
+    return (value, values[1]) if replica == 0 else (values[0], value)

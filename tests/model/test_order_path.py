@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from model.order_api import LONGEST_LOG
+from model.relay import LONGEST_LOG
 from model.search import explore
+from model.simplify import simplify
 from model.state import Faults, Safeguards
 
 ALL = Safeguards()
@@ -61,8 +62,14 @@ DROPPED = [
     ("reconciliation when the log is lost", NO_RECONCILIATION, Faults(losses=1), "stuck"),
     ("reconciliation when an event is broken", NO_RECONCILIATION, Faults(poisons=1), "stuck"),
     (
-        "reconciliation when a late report removes the entry of a redrive",
-        NO_RECONCILIATION,
+        "claim compared by a removal",
+        replace(NO_RECONCILIATION, removal_compares_claim=False),
+        Faults(rejections=1),
+        "stuck",
+    ),
+    (
+        "due time compared by a removal",
+        replace(NO_RECONCILIATION, removal_compares_due=False),
         Faults(rejections=1),
         "stuck",
     ),
@@ -127,16 +134,44 @@ def test_removing_a_safeguard_breaks_a_promise(guards: Safeguards, faults: Fault
         (replace(ALL, commit_after_write=False), Faults(crashes=1)),
         (replace(ALL, majority_update=False), Faults(failovers=1)),
         (replace(ALL, redrive_restores_entry=False), Faults(rejections=1)),
+        (replace(ALL, removal_compares_claim=False), Faults(rejections=1)),
+        (replace(ALL, removal_compares_due=False), Faults(rejections=1)),
     ],
     ids=[
         "outbox entry until delivery",
         "commit after write",
         "majority of the update",
         "outbox entry restored by a redrive",
+        "claim compared by a removal",
+        "due time compared by a removal",
     ],
 )
 def test_reconciliation_repairs_the_damage_of_one_missing_safeguard(guards: Safeguards, faults: Faults) -> None:
     assert explore(faults, guards, reconcilers=1).violation is None
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        Faults(failovers=1, rejections=1),
+        Faults(crashes=1, rejections=1),
+        Faults(overtaken=1, rejections=1),
+        Faults(rejections=1, exclusions=1),
+        Faults(failovers=1, timeouts=1, crashes=1),
+    ],
+    ids=str,
+)
+def test_reconciliation_is_needed_only_for_lost_and_broken_events(faults: Faults) -> None:
+    """The rows above show that it is needed there."""
+    assert explore(faults, NO_RECONCILIATION).violation is None
+
+
+@pytest.mark.parametrize("faults", [Faults(rejections=1), Faults(failovers=1, overtaken=1)], ids=str)
+def test_merging_states_neither_hides_nor_adds_any(faults: Faults) -> None:
+    merged, all_states = (explore(faults, ALL, is_merged=is_merged).states for is_merged in (True, False))
+
+    assert {simplify(state, ALL) for state in all_states} == {*merged}
+    assert len(merged) < len(all_states)
 
 
 def test_design_relies_on_kafka_dropping_positions_of_deleted_topics() -> None:
