@@ -1,6 +1,7 @@
 """The load on Retail Orders and its peers, in turns, so that all meet the same machine."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from statistics import median
@@ -8,9 +9,9 @@ from statistics import median
 from bench import measure
 from bench.cases import CONNECTIONS, Case, Plan, load, new_order, show, turns
 from bench.contenders import AGAIN, BARE, NAIVE, NOTHING, OURS, USER, Peer
-from bench.measure import LoadFailedError, Request
+from bench.measure import LoadFailedError, Request, Sample
 from bench.open_loop import percentile
-from bench.results import Results, Samples
+from bench.results import ByNumber, Results, Samples
 from bench.system import AUTH, PROXY, System
 
 LOGIN_CONNECTIONS = 4  # a login keeps a core busy for long: more connections would only wait
@@ -26,49 +27,40 @@ def closed_loop(system: System, plan: Plan, results: Results) -> None:
     """
     contenders: dict[str, Peer | None] = {AGAIN: None} if plan.whole else {}
     contenders |= {peer.name: peer for peer in plan.peers} | {OURS: None}
-    results.closed_loop = {
-        name: {} for name in (*(peer.name for peer in plan.peers), OURS, AGAIN) if name in contenders
-    }
-    for number in range(plan.rounds + 1):  # round 0 warms up and does not count
-        for connections in plan.connections if number else (CONNECTIONS,):
+    names = [*(peer.name for peer in plan.peers), OURS, AGAIN]
+    results.closed_loop = {name: {} for name in names if name in contenders}
+    for name, peer in turns(contenders.items(), 0):
+        with _leaving_out(name, contenders, results.closed_loop, results, needed=(None, NAIVE)):
+            show(f"warm-up  {name}", load(new_order(system, peer), min(WARM_UP_SECONDS, plan.seconds)))
+    for number in range(1, plan.rounds + 1):
+        for connections in plan.connections:
             for name, peer in turns(contenders.items(), number):
-                if name not in contenders or (connections != CONNECTIONS and _is_measured_once(name, peer)):
+                if connections != CONNECTIONS and _is_measured_once(name, peer):
                     continue
-                try:
-                    seconds = plan.seconds if number else min(WARM_UP_SECONDS, plan.seconds)
-                    sample = load(new_order(system, peer, connections), seconds)
-                except LoadFailedError as error:
-                    if peer in (None, NAIVE):
-                        raise
-                    results.add_problem(f"{name} is left out: {error}")
-                    del results.closed_loop[name]
-                    del contenders[name]
-                else:
+                with _leaving_out(name, contenders, results.closed_loop, results, needed=(None, NAIVE)):
+                    sample = load(new_order(system, peer, connections), plan.seconds)
                     show(f"round {number}/{plan.rounds}  {connections:4d} connections  {name}", sample)
-                    if number:
-                        results.closed_loop[name].setdefault(connections, []).append(sample)
+                    results.closed_loop[name].setdefault(connections, []).append(sample)
 
 
 def open_loop(system: System, plan: Plan, results: Results) -> None:
-    """Place orders at shares of our capacity, on Retail Orders and on naive Flask at the same rates."""
+    """Place orders at shares of our capacity, on Retail Orders and on naive Flask at the same rates.
+
+    Naive Flask is left out if it fails. Raise LoadFailedError if Retail Orders fails.
+    """
     results.rate = median(sample.per_second for sample in results.closed_loop[OURS][CONNECTIONS])
     contenders: dict[str, Peer | None] = {NAIVE.name: NAIVE, OURS: None}
     results.open_loop = {name: {} for name in contenders}
-    for number in range(plan.rounds):
+    for number in range(1, plan.rounds + 1):
         for share in SHARES:
             for name, peer in turns(contenders.items(), number):
-                case, started = new_order(system, peer), datetime.now(UTC)
-                sample = measure.open_loop(
-                    case.request(),
-                    rate=results.rate * share / 100,
-                    seconds=LONGER * plan.seconds,
-                    watched=case.watched(),
-                    settle=case.settle,
-                )
-                show(f"round {number + 1}/{plan.rounds}  {share:3d} % of our capacity  {name}", sample)
-                results.open_loop[name].setdefault(share, []).append(sample)
-                if peer is None:
-                    results.delays_ms.setdefault(share, []).append(_delays(system, started))
+                with _leaving_out(name, contenders, results.open_loop, results, needed=(None,)):
+                    started = datetime.now(UTC)
+                    sample = _at_rate(new_order(system, peer), results.rate * share / 100, plan)
+                    show(f"round {number}/{plan.rounds}  {share:3d} % of our capacity  {name}", sample)
+                    results.open_loop[name].setdefault(share, []).append(sample)
+                    if peer is None:
+                        results.delays_ms.setdefault(share, []).append(_delays(system, started))
 
 
 def requests(system: System, plan: Plan, results: Results) -> None:
@@ -101,11 +93,36 @@ def measure_all(cases: Mapping[str, Case], plan: Plan, found: Samples) -> None:
     """Add to `found` a sample of each case in each round."""
     for name in cases:
         found.setdefault(name, [])
-    for number in range(plan.rounds):
+    for number in range(1, plan.rounds + 1):
         for name, case in turns(cases.items(), number):
             sample = load(case, plan.seconds)
-            show(f"round {number + 1}/{plan.rounds}  {name}", sample)
+            show(f"round {number}/{plan.rounds}  {name}", sample)
             found[name].append(sample)
+
+
+@contextmanager
+def _leaving_out(
+    name: str,
+    contenders: dict[str, Peer | None],
+    found: ByNumber,
+    results: Results,
+    *,
+    needed: tuple[Peer | None, ...],
+) -> Iterator[None]:
+    """Leave this contender and its samples out if its measurement fails; raise the error if it is one of `needed`."""
+    try:
+        yield
+    except LoadFailedError as error:
+        if contenders[name] in needed:
+            raise
+        results.add_problem(f"{name} is left out: {error}")
+        del contenders[name], found[name]
+
+
+def _at_rate(case: Case, rate: float, plan: Plan) -> Sample:
+    return measure.open_loop(
+        case.request(), rate=rate, seconds=LONGER * plan.seconds, watched=case.watched(), settle=case.settle
+    )
 
 
 def _is_measured_once(name: str, peer: Peer | None) -> bool:

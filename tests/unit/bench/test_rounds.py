@@ -81,5 +81,42 @@ def test_failure_of_what_all_are_compared_with_ends_the_run(failing: str, monkey
         measured(failing, monkeypatch)
 
 
+def open_loop(failing: str, monkeypatch: pytest.MonkeyPatch) -> tuple[list[float], Results]:
+    """Measure at fixed rates, with a capacity of 100 orders per second; the requests of one contender fail."""
+    Loads(monkeypatch)
+    rates: list[float] = []
+
+    def at_rate(case: Case, rate: float, _plan: Plan) -> Sample:
+        rates.append(rate)
+        if cast("Any", case.request) == failing:
+            raise LoadFailedError("2 of 9 requests got an error response")
+        return Sample(100, 10.0, 0, 1.0, 2.0, {"app": 1.0})
+
+    monkeypatch.setattr(rounds, "_at_rate", at_rate)
+    monkeypatch.setattr(rounds, "_delays", lambda _system, _since: (20.0, 40.0))
+    results = Results("", 2, 5, closed_loop={OURS: {32: [Sample(1_000, 10.0, 0, 1.0, 2.0, {"app": 1.0})]}})
+    rounds.open_loop(SYSTEM, WHOLE, results)
+    return rates, results
+
+
+def test_both_have_the_same_rates_which_are_shares_of_our_capacity(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates, results = open_loop("nobody", monkeypatch)
+
+    assert sorted(rates) == [25.0] * 4 + [50.0] * 4 + [75.0] * 4
+    assert {name: set(found) for name, found in results.open_loop.items()} == {
+        NAIVE.name: {25, 50, 75},
+        OURS: {25, 50, 75},
+    }
+    assert results.delays_ms[75] == [(20.0, 40.0)] * 2
+
+
+def test_overloaded_peer_does_not_end_the_open_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, results = open_loop(NAIVE.name, monkeypatch)
+
+    assert results.problems == [f"{NAIVE.name} is left out: 2 of 9 requests got an error response"]
+    assert [*results.open_loop] == [OURS]
+    assert len(results.open_loop[OURS][75]) == 2
+
+
 def test_every_other_round_goes_backwards() -> None:
     assert [cases.turns("abc", number) for number in range(3)] == [list("cba"), list("abc"), list("cba")]
