@@ -2,6 +2,7 @@
 
 import base64
 import json
+import secrets
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -45,13 +46,19 @@ def test_others_are_served_while_one_client_floods_registrations(
     assert outcome.ends["409"] <= REGISTRATIONS_PER_ADDRESS
 
 
+@pytest.fixture
+def owner(site: Site) -> QuietUser:
+    """A new user, whose password nobody has guessed."""
+    return QuietUser(f"https://localhost:{site.order_port}", f"https://localhost:{site.auth_port}", site.ca)
+
+
 def test_owner_can_log_in_while_many_addresses_guess_the_password(
-    attack: Callable[..., Outcome], site: Site, stack: Stack
+    attack: Callable[..., Outcome], site: Site, owner: QuietUser, stack: Stack
 ) -> None:
-    wrong = base64.b64encode(f"{site.quiet.name}:a wrong password".encode()).decode()
+    wrong = base64.b64encode(f"{owner.name}:a wrong password".encode()).decode()
     guess = f"GET /api/token HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {wrong}\r\n\r\n"
 
-    outcome = attack(port=site.auth_port, connections=60, addresses=60, then=guess, quiet=site.quiet.log_in)
+    outcome = attack(port=site.auth_port, connections=60, addresses=60, then=guess, quiet=owner.log_in)
 
     assert outcome.statuses() <= {401, 429, 503}
     assert 0 < outcome.ends["401"] <= GUESSES_PER_USER
@@ -60,12 +67,13 @@ def test_owner_can_log_in_while_many_addresses_guess_the_password(
 
 @pytest.fixture
 def new_key(stack: Stack) -> Iterator[str]:
-    """Add a signing key to auth-api, and remove it after the test."""
+    """Add a signing key of a new name to auth-api, and remove it after the test."""
     folder = Path(stack.ca).parent.parent / "keys"
     assert list(folder.glob("*.pem"))
-    write_key(folder, "zz-new")
-    yield "zz-new"
-    (folder / "zz-new.pem").unlink()
+    name = f"zz-{secrets.token_hex(4)}"  # the last by name; a known name would sign at once
+    write_key(folder, name)
+    yield name
+    (folder / f"{name}.pem").unlink()
 
 
 @pytest.mark.usefixtures("new_key")

@@ -42,6 +42,7 @@ def test_orders_succeed_during_slow_bodies_from_60_addresses(attack: Callable[..
     )
 
     assert outcome.ends == {"held": count}
+    assert outcome.proxy_files >= 2 * count  # a connection and the file of its body
     assert outcome.proxy_bytes / count * POD_CONNECTIONS < POD_LIMIT_BYTES
 
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from ipaddress import IPv4Address
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -27,7 +28,7 @@ READY = "all connections are open"
 
 @dataclass(frozen=True, kw_only=True)
 class Attack:
-    """Connections to 127.0.0.1:`port` from `addresses` source addresses: 127.0.0.2, 127.0.0.3 and so on.
+    """Connections to 127.0.0.1:`port` from `addresses` source addresses: `first_address` and those that follow it.
 
     The attack floods by default: each connection sends the request `then`, and sends it again after each response. With
     `every`, a connection sends `first`, and then `then` each `every` seconds without waiting for a response; a response
@@ -37,6 +38,7 @@ class Attack:
 
     port: int
     ca: str
+    first_address: str = "127.0.0.2"
     addresses: int = 1
     connections: int = 64
     seconds: float = 10.0
@@ -52,7 +54,8 @@ class Outcome:
     """How the connections or requests of an attack ended, once it is over."""
 
     ends: Counter[str] = field(default_factory=Counter)
-    proxy_bytes: int = 0  # memory that the proxy used shortly before the attack stopped
+    proxy_bytes: int = 0  # the most memory that the proxy used during the attack
+    proxy_files: int = 0  # the most files and connections that the proxy had open at the same time
 
     def statuses(self) -> set[int]:
         """Return every status that was received."""
@@ -98,7 +101,8 @@ class _Attacker:
 
     async def run(self) -> Counter[str]:
         attack = self._attack
-        addresses = [f"127.0.0.{2 + number % attack.addresses}" for number in range(attack.connections)]
+        first = IPv4Address(attack.first_address)
+        addresses = (str(first + number % attack.addresses) for number in range(attack.connections))
         await asyncio.gather(*(self._client(address) for address in addresses))
         return self._ends
 
