@@ -1,8 +1,10 @@
 """The local HTTPS proxy: its own responses, and what it forwards to a service that fails on request."""
 
+import json
 import socket
 import ssl
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -36,6 +38,18 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawHttpsClient]
 )
 def test_malformed_request_returns_400(client: RawHttpsClient, line: bytes) -> None:
     assert_problem(client.raw(line), 400)
+
+
+def test_request_line_without_a_version_is_rejected(client: RawHttpsClient) -> None:
+    """A response in HTTP/0.9 is the body alone."""
+    with (
+        socket.create_connection(("127.0.0.1", client.port), timeout=10) as plain,
+        client._context.wrap_socket(plain, server_hostname="localhost") as connection,
+    ):
+        connection.sendall(b"GET /order\r\n")
+        body = b"".join(iter(partial(connection.recv, 65536), b""))
+
+    assert json.loads(body)["status"] == 400
 
 
 def test_plain_http_on_the_https_port_returns_400(client: RawHttpsClient) -> None:
