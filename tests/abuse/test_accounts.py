@@ -2,8 +2,13 @@
 
 import base64
 import json
+import os
 import secrets
+import ssl
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -12,13 +17,16 @@ import psutil
 import pytest
 
 from local_stack.stack import Stack
-from support.abuse_site import Site
+from support.abuse_site import Site, UnusedAddresses
 from support.attacker import Outcome
 from support.auth_api import write_key
+from support.customer import Customer, https
 from support.quiet_user import QuietUser
 
 GUESSES_PER_USER = 100  # limit of guesses in 5 minutes, summed over all addresses from which the user never logged in
 REGISTRATIONS_PER_ADDRESS = 300
+LOGINS = int(os.environ.get("ABUSE_LOGINS", "100"))
+MEMORY_OF_A_HASH_BYTES = 19 * 2**20  # one more thread that hashes would keep so much
 AUTH_API_LIMIT_BYTES = 250 * 2**20  # auth-api kept 350 MiB and more when every thread hashed passwords
 
 
@@ -63,6 +71,32 @@ def test_owner_can_log_in_while_many_addresses_guess_the_password(
     assert outcome.statuses() <= {401, 429, 503}
     assert 0 < outcome.ends["401"] <= GUESSES_PER_USER
     assert resident_bytes(stack.pids["auth-api-0"]) < AUTH_API_LIMIT_BYTES
+
+
+def test_memory_of_auth_api_stays_flat_over_many_logins(stack: Stack, unused_addresses: UnusedAddresses) -> None:
+    """Four users log in at the same time, from an address each. ABUSE_LOGINS sets the number of logins."""
+    context = ssl.create_default_context(cafile=stack.ca)
+    began, logins, samples = time.monotonic(), 0, []
+    with ExitStack() as exits:
+        transports = [httpx.HTTPTransport(verify=context, local_address=unused_addresses.take(1)) for _ in range(4)]
+        users = [
+            Customer(exits.enter_context(https(stack.base_url, stack.ca, transport=transport)))
+            for transport in transports
+        ]
+        pool = exits.enter_context(ThreadPoolExecutor(len(users)))
+        while logins < LOGINS:
+            logins += sum(pool.map(logs_in, users * (max(20, LOGINS // 20) // len(users))))
+            samples.append(resident_bytes(stack.pids["auth-api-0"]))
+            print(f"{logins} logins, {time.monotonic() - began:.0f} s, {samples[-1] / 2**20:.1f} MiB")
+
+    assert max(samples) - samples[0] < MEMORY_OF_A_HASH_BYTES, samples
+
+
+def logs_in(user: Customer) -> bool:
+    """Return whether a login succeeded; on a slow machine it may wait for too long."""
+    status = user.http.get("/api/token", auth=(user.name, user.password)).status_code
+    assert status in {200, 503}
+    return status == 200
 
 
 @pytest.fixture
