@@ -100,6 +100,20 @@ def test_component_setting_applies_only_to_its_pod(component: str) -> None:
     }
 
 
+def test_number_or_boolean_in_extra_env_becomes_text() -> None:
+    """Kubernetes rejects a variable whose value is not a string."""
+    given = {"A": 2, "B": 20000000, "C": 0.5, "D": True, "E": "1e3", "F": ""}
+    entries = [{"name": name, "value": value} for name, value in given.items()]
+    after = pods(rendered(f"extraEnv={json.dumps(entries)}"))
+    found = {
+        name: {item["name"]: item["value"] for item in shown(pod)["extraEnv"] if item["name"] in given}
+        for name, pod in after.items()
+    }
+
+    texts = {"A": "2", "B": "20000000", "C": "0.5", "D": "true", "E": "1e3", "F": ""}
+    assert found == dict.fromkeys(KEYS, texts)
+
+
 def test_component_maps_are_merged_and_null_removes_a_key(tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
     own = {"orderApi": {"nodeSelector": {"disk": None, "gpu": "no"}, "podSecurityContext": {"fsGroup": None}}}

@@ -20,7 +20,7 @@ spec:
           env:
             {{- include "retail-orders.mongodbEnv" . | nindent 12 }}
             {{- include "retail-orders.kafkaEnv" . | nindent 12 }}
-            {{- include "retail-orders.extra" (dict "c" . "key" "extraEnv") | nindent 12 }}
+            {{- include "retail-orders.extraEnv" . | nindent 12 }}
           volumeMounts:
             - {name: secrets, mountPath: /etc/retail, readOnly: true}
             - {name: tmp, mountPath: /tmp}

@@ -26,6 +26,18 @@
 {{- end }}
 {{- end }}
 
+{{- /* extraEnv. A number or a boolean becomes text: Kubernetes accepts nothing else. */ -}}
+{{- define "retail-orders.extraEnv" -}}
+{{- $entries := list }}
+{{- range (include "retail-orders.setting" (dict "c" . "key" "extraEnv") | fromJson).value }}
+{{- $isText := not (or (kindIs "float64" .value) (kindIs "bool" .value)) }}
+{{- $entries = append $entries ($isText | ternary . (merge (dict "value" (toJson .value)) .)) }}
+{{- end }}
+{{- with $entries }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
 {{- define "retail-orders.deployment" -}}
 {{- $isApi := hasKey .values "tls" -}}
 apiVersion: apps/v1
@@ -44,7 +56,7 @@ spec:
             - {name: admin, containerPort: 9090} # an API listens on 8080 on loopback only
           env:
             {{- include "retail-orders.env" . | nindent 12 }}
-            {{- include "retail-orders.extra" (dict "c" . "key" "extraEnv") | nindent 12 }}
+            {{- include "retail-orders.extraEnv" . | nindent 12 }}
           volumeMounts:
             - {name: secrets, mountPath: /etc/retail, readOnly: true}
             {{- with .component.volumeMounts }}
