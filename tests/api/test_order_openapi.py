@@ -179,6 +179,7 @@ def test_docs_page_loads_nothing_from_other_hosts(service: OrderService) -> None
     assert b"/openapi.json" in page.data
     assert b'src="http' not in page.data
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
     assert re.search("; script-src 'self' 'sha256-[^' ]+'$", page.headers["Content-Security-Policy"])
     assert page.headers["Cache-Control"] == "public, max-age=300"
 

@@ -109,6 +109,14 @@ def test_kafka_users_match_the_services() -> None:
     assert events.GROUP in {name for kind, name in named if kind == "group"}
 
 
+def test_mongodb_of_kind_offers_no_zlib_and_runs_no_javascript() -> None:
+    stateful = of_kind(helm.kustomized(helm.ROOT / "k8s/kind"), "StatefulSet")
+    (container,) = [c for s in stateful for c in s["spec"]["template"]["spec"]["containers"] if c["name"] == "mongodb"]
+
+    assert "--networkMessageCompressors=snappy,zstd" in container["args"]
+    assert "--noscripting" in container["args"]
+
+
 def test_every_mongodb_role_has_a_secret_and_a_user() -> None:
     """The set-up Job gets a password for the user of each role, and each service and the operator has a role."""
     roles = json.loads((helm.ROOT / "k8s/mongodb/roles.json").read_text())

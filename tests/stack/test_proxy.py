@@ -84,7 +84,10 @@ def test_long_request_line_returns_414_and_long_header_431(client: RawHttpsClien
 
 
 def test_unsupported_http_version_returns_505(client: RawHttpsClient) -> None:
-    assert_problem(client.ask("GET / HTTP/3.0"), 505)
+    answer = client.ask("GET / HTTP/3.0")
+
+    assert_problem(answer, 505)
+    assert answer.json()["detail"] == "Use HTTP/1.1."
 
 
 def test_unreachable_service_returns_503_unavailable(client: RawHttpsClient) -> None:
