@@ -21,6 +21,24 @@ def test_values_are_parsed_and_defaults_fill_the_rest() -> None:
     assert (example.level, example.port, example.uri, example.flag) == ("info", 7, "mongodb://secret", False)
 
 
+def test_white_space_around_a_value_is_removed() -> None:
+    assert settings.load(Example, {"PORT": " 7\n", "URI": "\tmongodb://secret "}).uri == "mongodb://secret"
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+def test_blank_value_counts_as_missing(blank: str) -> None:
+    assert settings.load(Example, {"PORT": "7", "URI": "x", "LEVEL": blank}).level == "info"
+    with pytest.raises(settings.SettingsError, match="URI: is missing"):
+        settings.load(Example, {"PORT": "7", "URI": blank})
+
+
+@pytest.mark.parametrize("text", [",", "a:1,", ",a:1", "a:1,,b:2", "a:1, ,b:2"])
+def test_list_of_servers_with_an_empty_entry_is_rejected(text: str) -> None:
+    assert settings.servers(" a:1 , b:2") == "a:1,b:2"
+    with pytest.raises(ValueError, match="without empty entries"):
+        settings.servers(text)
+
+
 def test_one_error_names_every_missing_and_bad_variable() -> None:
     with pytest.raises(settings.SettingsError) as caught:
         settings.load(Example, {"PORT": "700", "FLAG": "maybe"})
