@@ -6,6 +6,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from structlog.testing import capture_logs
 
 from auth_api.throttle import MAX_PER_USER, RegistrationLimit, Throttle
 from shared.store import OutcomeUnknown, StoreUnavailable
@@ -39,6 +40,24 @@ def test_taken_name_returns_409_and_keeps_its_password(auth: AuthService) -> Non
 
     assert (answer.status_code, answer.content_type) == (409, "application/problem+json")
     assert auth.token("alice").status_code == 200
+
+
+def test_each_registration_and_login_is_logged_as_security_event(auth: AuthService) -> None:
+    with capture_logs() as lines:
+        auth.register("alice")
+        auth.register("alice")
+        auth.register("bob", "short")
+        auth.token("alice", address="192.0.2.1")
+        auth.token("alice", "another long password", address="192.0.2.2")
+    events = [line for line in lines if line["event"] == "security_event"]
+
+    assert [tuple(event[key] for key in ("action", "user", "outcome", "address")) for event in events] == [
+        ("registration", "alice", "ok", "127.0.0.1"),
+        ("registration", "alice", "NameTaken", "127.0.0.1"),
+        ("registration", "bob", "InvalidAccount", "127.0.0.1"),
+        ("login", "alice", "ok", "192.0.2.1"),
+        ("login", "alice", "WrongCredentials", "192.0.2.2"),
+    ]
 
 
 def test_taken_and_free_names_each_cost_one_hash(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
