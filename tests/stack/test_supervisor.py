@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from local_stack import logs
 from local_stack.errors import StackError
-from local_stack.process import LOG_BYTES, Part
+from local_stack.process import Part
 from local_stack.supervisor import Supervisor
 from support import wait
 from support.stack_run import runs
@@ -196,12 +197,12 @@ def test_error_for_an_unknown_part_lists_the_known_parts(supervisor: Supervisor,
 
 def test_long_log_is_rotated_when_the_part_starts(supervisor: Supervisor, add: Add) -> None:
     part = add("echo fresh; exec sleep 300")
-    part.log.write_bytes(b"x" * (LOG_BYTES + 1))
+    part.log.write_bytes(b"x" * (logs.LOG_BYTES + 1))
 
     supervisor.start("part")
 
     wait.until(lambda: part.log.exists() and part.log.read_text() == "fresh\n", "the new log")
-    assert part.log.with_name("part.log.1").stat().st_size == LOG_BYTES + 1
+    assert part.log.with_name("part.log.1").stat().st_size == logs.LOG_BYTES + 1
     assert part.log.stat().st_mode & 0o777 == 0o600
 
 
@@ -210,7 +211,6 @@ def test_parts_do_not_inherit_the_environment(
 ) -> None:
     monkeypatch.setenv("MONGODB_URI", "mongodb://elsewhere")
     part = add("env; exec sleep 300")
-
     supervisor.start("part")
 
     text = wait.until(part.log.read_text, "the part's environment")

@@ -15,10 +15,10 @@ from types import FrameType
 import httpx
 from rich.console import Console
 
-from local_stack import lock, report, smoke_test
+from local_stack import lock, logs, report, smoke_test
 from local_stack.catalog import SERVICES
 from local_stack.errors import StackError
-from local_stack.options import REPOSITORY, Observation, StackOptions
+from local_stack.options import REPOSITORY, Folders, Observation, StackOptions
 from local_stack.ports import HIGHEST_OFFSET, REPLICAS
 from local_stack.stack import Stack
 
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
                     return 0 if processed else 1
                 report.summary(console, stack.file, options.root)
                 served = True
-                threading.Event().wait()
+                logs.rotate_forever(Folders(options.root).log)
             finally:
                 _ignore_signals()
                 report.event(console, "stopping")

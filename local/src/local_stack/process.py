@@ -9,10 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local_stack import launch
+from local_stack import launch, logs
 from local_stack.reaper import kill_group
 
-LOG_BYTES = 20 * 2**20
 KILL_SECONDS = 2.0
 
 
@@ -32,7 +31,7 @@ class Process:
     """One run of a part: a process in its own session, which dies with the thread that started it."""
 
     def __init__(self, part: Part) -> None:
-        rotate(part.log)
+        logs.rotate(part.log)
         command = [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), *part.command]
         with os.fdopen(os.open(part.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
             self._popen = subprocess.Popen(
@@ -68,9 +67,3 @@ class Process:
         code = self._popen.wait()
         kill_group(self.pid, KILL_SECONDS)
         return code
-
-
-def rotate(log: Path) -> None:
-    """If the log is longer than 20 MiB, rename it to `<name>.1`, so that a new one begins."""
-    if log.exists() and log.stat().st_size > LOG_BYTES:
-        log.replace(log.with_name(f"{log.name}.1"))

@@ -16,9 +16,13 @@ def folder(path: Path) -> Path:
 def write(path: Path, content: str | bytes) -> Path:
     """Write the file `path` with mode 600, completely or not at all, and return it."""
     descriptor, unfinished = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # created with mode 600
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-    Path(unfinished).replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        Path(unfinished).replace(path)
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
     return path
 
 
