@@ -1,7 +1,11 @@
 """Clients that open many connections and send a few bytes at a time, or none."""
 
+import re
 from collections.abc import Callable
 
+import yaml
+
+from support import helm
 from support.abuse_site import Site
 from support.attacker import Outcome
 
@@ -10,11 +14,21 @@ HEAD = (
     "POST /order HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\nContent-Type: application/json\r\n"
     "Content-Length: 65000\r\n\r\n"
 )
-POD_CONNECTIONS = 2048  # nginx's worker_connections in a pod
-POD_LIMIT_BYTES = 160 * 2**20
-ALL_BODIES = 1536  # the limit of slow bodies of all addresses together, in limits.conf
-PER_ADDRESS = 24  # the default of proxy.limits.bodiesPerAddress
 ADDRESSES = 60  # as in docs/threat-model.md; 64 addresses would reach ALL_BODIES
+
+
+def figure(file: str, directive: str) -> int:
+    """Return the number after `directive` in a configuration file of the chart's proxy."""
+    text = (helm.CHART / "files/proxy" / file).read_text(encoding="utf-8")
+    (number,) = re.findall(rf"^ *{directive} (\d+);", text, re.MULTILINE)
+    return int(number)
+
+
+VALUES = yaml.safe_load((helm.CHART / "values.yaml").read_text(encoding="utf-8"))["proxy"]
+POD_CONNECTIONS = figure("nginx.conf", "worker_connections")
+POD_LIMIT_BYTES = int(VALUES["resources"]["limits"]["memory"].removesuffix("Mi")) * 2**20
+ALL_BODIES = figure("limits.conf", "limit_conn bodies")
+PER_ADDRESS = VALUES["limits"]["bodiesPerAddress"]
 
 
 def test_too_many_slow_bodies_of_one_address_are_rejected(attack: Callable[..., Outcome]) -> None:
