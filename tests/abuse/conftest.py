@@ -20,7 +20,7 @@ import pytest
 
 from local_stack.certificates import Authority
 from local_stack.stack import Stack
-from support import chart_proxy
+from support import chart_proxy, proxy_use
 from support.abuse_site import Site, UnusedAddresses
 from support.attacker import Attack, Outcome, attacking
 from support.quiet_user import QuietUser
@@ -118,7 +118,7 @@ def attack(site: Site, unused_addresses: UnusedAddresses, request: pytest.Fixtur
             addresses=addresses,
             **options,  # type: ignore[arg-type]
         )
-        with site.measuring_proxy() as largest_use, attacking(chosen) as outcome:
+        with proxy_use.measuring(site.proxy_pid) as largest_use, attacking(chosen) as outcome:
             attacked = site.quiet.repeat(quiet, seconds - SPARE_SECONDS)
         use = largest_use()
         outcome.proxy_bytes, outcome.proxy_files = use.bytes, use.files

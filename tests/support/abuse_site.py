@@ -1,25 +1,9 @@
 """The target of an attack: a proxy and the services behind it."""
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-import psutil
-
 from support.quiet_user import QuietUser
-
-SAMPLE_SECONDS = 0.25
-
-
-@dataclass(frozen=True)
-class ProxyUse:
-    """What the processes of a proxy use: memory that they share with no other process, and open files and sockets."""
-
-    bytes: int
-    files: int
 
 
 class UnusedAddresses:
@@ -46,32 +30,3 @@ class Site:
     ca: str
     quiet: QuietUser
     proxy_pid: int
-
-    @contextmanager
-    def measuring_proxy(self) -> Iterator[Callable[[], ProxyUse]]:
-        """Measure the nginx in front of order-api every 0.25 s until the context ends.
-
-        Yield a function that then returns the largest figures; each may be of another moment.
-        """
-        ended = threading.Event()
-
-        def largest() -> ProxyUse:
-            samples = [self._proxy_use()]
-            while not ended.wait(SAMPLE_SECONDS):
-                samples.append(self._proxy_use())
-            return ProxyUse(max(sample.bytes for sample in samples), max(sample.files for sample in samples))
-
-        with ThreadPoolExecutor(1) as pool:
-            measured = pool.submit(largest)
-            try:
-                yield measured.result
-            finally:
-                ended.set()
-
-    def _proxy_use(self) -> ProxyUse:
-        master = psutil.Process(self.proxy_pid)
-        processes = [master, *master.children()]
-        return ProxyUse(
-            sum(process.memory_full_info().uss for process in processes),
-            sum(process.num_fds() for process in processes),
-        )
