@@ -40,5 +40,5 @@ def test_pod_with_only_an_ipv6_address_serves_requests(tmp_path: Path) -> None:
 
 
 def test_ipv6_can_be_switched_off_for_kernels_without_it() -> None:
-    assert "listen [::]:8443 ssl;" in chart_proxy.files()["nginx.conf"]
+    assert "listen [::]:8443 ssl " in chart_proxy.files()["nginx.conf"]
     assert "[::]" not in chart_proxy.files("--set", "proxy.ipv6=false")["nginx.conf"]

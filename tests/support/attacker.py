@@ -7,22 +7,25 @@ up" (by the attacker).
 
 import asyncio
 import json
+import socket
 import ssl
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1]
 PAUSE_SECONDS = 0.25  # pause before a closed connection is opened again
 CONNECTING = 100  # parallel handshakes; with more, a slow machine completes none within the proxy's time limit
 CONNECT_SECONDS = 60.0  # the limit within which all clients open their first connections
 ANSWER_SECONDS = 10.0
+STALL_BYTES = 4096  # the receive buffer of a client that stalls
 READY = "all connections are open"
 
 
@@ -32,8 +35,9 @@ class Attack:
 
     The attack floods by default: each connection sends the request `then`, and sends it again after each response. With
     `every`, a connection sends `first`, and then `then` each `every` seconds without waiting for a response; a response
-    ends the connection. With `hang_up`, a connection sends `first` and disconnects after `hang_up` seconds. A closed
-    connection is opened again until the attack stops. Without `tls` nothing is encrypted.
+    ends the connection. With `hang_up`, a connection sends `first` and disconnects after `hang_up` seconds. With
+    `stall`, it sends `first`, and of a 200 it reads only the first bytes until the attack stops. A closed connection is
+    opened again until the attack stops. Without `tls` nothing is encrypted.
     """
 
     port: int
@@ -46,6 +50,7 @@ class Attack:
     then: str = ""
     every: float = 0.0
     hang_up: float = 0.0
+    stall: bool = False
     tls: bool = True
 
 
@@ -107,7 +112,7 @@ class _Attacker:
         return self._ends
 
     async def _client(self, address: str) -> None:
-        act = self._dribble if self._attack.every else self._hang_up if self._attack.hang_up else self._flood
+        act = self._act()
         first = True
         while self._left() > 0:
             connection = await self._connect(address)
@@ -124,19 +129,34 @@ class _Attacker:
                     writer.transport.abort()
             await asyncio.sleep(PAUSE_SECONDS)
 
+    def _act(self) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+        if self._attack.every:
+            return self._dribble
+        if self._attack.hang_up:
+            return self._hang_up
+        return self._stall if self._attack.stall else self._flood
+
     async def _connect(self, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         try:
             async with asyncio.timeout(self._left()), self._connecting:
-                return await asyncio.open_connection(
-                    "127.0.0.1",
-                    self._attack.port,
-                    local_addr=(address, 0),
-                    ssl=self._context,
-                    server_hostname="localhost" if self._context else None,
-                )
+                return await self._open(address)
         except (OSError, TimeoutError):
             self._ends["closed"] += self._left() > 0
             return None
+
+    async def _open(self, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        connection = socket.socket(type=socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            connection.bind((address, 0))
+            if self._attack.stall:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, STALL_BYTES)
+            await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self._attack.port))
+            return await asyncio.open_connection(
+                sock=connection, ssl=self._context, server_hostname="localhost" if self._context else None
+            )
+        except BaseException:
+            connection.close()
+            raise
 
     def _tried(self) -> None:
         """Count a client that has tried to connect; the last one starts the clock of the attack."""
@@ -164,6 +184,22 @@ class _Attacker:
         writer.write(self._attack.first.encode("latin-1"))
         await asyncio.sleep(min(self._attack.hang_up, self._left()))
         self._ends["hung up"] += 1
+
+    async def _stall(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        transport: Any = writer.transport
+        transport.set_read_buffer_limits(STALL_BYTES)
+        writer.write(self._attack.first.encode("latin-1"))
+        try:
+            async with asyncio.timeout(min(ANSWER_SECONDS, self._left())):
+                status = (await reader.readline()).split()[1].decode()
+        except TimeoutError:
+            self._ends["held"] += 1
+            return
+        self._ends[status] += 1
+        if status == "200":
+            transport.pause_reading()
+            while self._left() > 0:  # noqa: ASYNC110 - the time is set when the last client has tried to connect
+                await asyncio.sleep(PAUSE_SECONDS)
 
     async def _flood(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while self._left() > 0:

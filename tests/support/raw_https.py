@@ -18,7 +18,8 @@ HOST = "Host: localhost\r\nConnection: close\r\n"
 class FaultyService(BaseHTTPRequestHandler):
     """Returns the request as JSON; `/die…` counts the request and closes the connection without a response.
 
-    The response to `/api/slow` waits until `released` is set, 20 s at most.
+    The response to `/api/slow` waits until `released` is set, 20 s at most. That to a path that ends with `/large` is
+    longer by 300 kB.
     """
 
     protocol_version = "HTTP/1.1"
@@ -36,7 +37,7 @@ class FaultyService(BaseHTTPRequestHandler):
             FaultyService.slow += 1
             self.released.wait(20)
         answer = {"method": self.command, "path": self.path, "headers": dict(self.headers), "length": length}
-        body = json.dumps(answer).encode()
+        body = json.dumps(answer).encode() + (b" " * 300_000 if self.path.endswith("/large") else b"")
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("X-Service", "1")
@@ -49,10 +50,14 @@ class FaultyService(BaseHTTPRequestHandler):
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 512  # connections that wait to be accepted
+
+
 @contextmanager
 def faulty_service(port: int = 0) -> Iterator[int]:
     """Run FaultyService on 127.0.0.1, by default on a free port, until the context ends; yield the port."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), FaultyService)
+    server = _Server(("127.0.0.1", port), FaultyService)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server.server_address[1]

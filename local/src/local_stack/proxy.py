@@ -45,7 +45,7 @@ http {{
     include {limits};
 {upstreams}
     server {{
-        listen {host}:{port} ssl;
+        listen {host}:{port} ssl sndbuf=64k; # as in a pod
         server_name localhost;
         ssl_certificate {certificate};
         ssl_certificate_key {certificate};

@@ -43,7 +43,7 @@ volumeMounts:
     items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]
     defaultMode: 0440
 - name: proxy-tmp
-  emptyDir: {sizeLimit: 256Mi}
+  emptyDir: {sizeLimit: 512Mi}
 {{- end }}
 
 {{- define "retail-orders.hsts" -}}
