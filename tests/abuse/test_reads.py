@@ -17,6 +17,7 @@ from support.customer import ORDER, Customer, https
 GET = "GET {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n\r\n"
 LARGE_ORDERS = 100
 CONNECTIONS = 32
+DOCS = 64  # the limit of all clients for the docs pages, in limits.conf
 
 
 def get(path: str, token: str) -> str:
@@ -43,6 +44,15 @@ def test_lists_of_large_orders_do_not_block_other_users(attack: Callable[..., Ou
 
     assert outcome.statuses() <= {200, 429}
     assert outcome.ends["200"] > CONNECTIONS
+
+
+def test_orders_succeed_while_clients_do_not_read_the_docs(attack: Callable[..., Outcome]) -> None:
+    """The largest file of the docs pages has 1.7 MB and needs no valid token; ten addresses request it."""
+    outcome = attack(connections=400, addresses=10, first=get("/docs/swagger-ui-bundle.js", "Bearer x"), stall=True)
+
+    assert outcome.statuses() <= {200, 429, 503}
+    assert 0 < outcome.ends["200"] <= DOCS
+    assert outcome.ends["429"] > 0
 
 
 @pytest.fixture
