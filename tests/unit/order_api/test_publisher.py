@@ -39,7 +39,9 @@ def test_failed_deliveries_write_one_log_line_in_30_seconds(harness: RelayHarnes
     failed = [line for line in lines if line["event"] == "delivery_failed"]
     harness.clock.advance(31)
     with capture_logs() as later:
-        harness.relay._publisher._log_failure("delivery_failed", Sent("order", None), "_MSG_TIMED_OUT")
+        harness.relay._publisher._log_failure(
+            "delivery_failed", Sent("order", None, harness.clock.now), "_MSG_TIMED_OUT"
+        )
 
     assert [line["suppressed"] for line in failed] == [0]
     assert [line["suppressed"] for line in later] == [3]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from random import random
 from typing import Any, NamedTuple
@@ -25,11 +26,11 @@ logger = log.get(__name__)
 
 
 class Sent(NamedTuple):
-    """An event in flight: from a sweep with its `claim`, or from the fast path with the `due` of its outbox entry."""
+    """An event in flight, from a sweep with its `claim` or from the fast path. `due` is that of its outbox entry."""
 
     order_id: str
     claim: str | None
-    due: Any = None
+    due: datetime
     traceparent: str | None = None
     span: Span | None = None
 
@@ -77,7 +78,7 @@ class EventPublisher:
 
     def publish(self, record: Document, claim: str | None = None) -> None:
         """Pass the event of an order to the producer; `pop_failed` or `pop_unpublishable` returns what fails."""
-        sent = Sent(record["_id"], claim, None if claim else record["outbox"]["due"])
+        sent = Sent(record["_id"], claim, record["outbox"]["due"])
         try:
             traceparent = orders.traceparent_of(record)
             key, value, headers = events.encode(orders.build_event(record), traceparent)
