@@ -4,8 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import bson
 import pytest
 from bson.datetime_ms import DatetimeMS
+from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
 from order_api import orders
@@ -200,3 +202,14 @@ def test_backlog_is_readable_despite_a_date_before_year_1(real: StoreHarness, ad
     admin[schema.COLLECTION].update_one({"_id": order_id}, {"$set": {"placed_at": DatetimeMS(-(10**14))}})
 
     assert real.backlog.read().oldest_unprocessed_seconds > 10**11
+
+
+def test_order_with_invalid_utf8_does_not_block_others(real: StoreHarness, admin: Database[Document]) -> None:
+    """MongoDB stores such a text, and the driver cannot decode it."""
+    broken, other = real.place(), real.place()
+    stored = bson.encode(real.raw(broken) | {"orderitems": [{"item": "caf\N{LATIN SMALL LETTER E WITH ACUTE}"}]})
+    invalid = RawBSONDocument(stored.replace(b"\xc3\xa9", b"\xff\xff"))
+    admin[schema.COLLECTION].replace_one({"_id": broken}, invalid, bypass_document_validation=True)
+    swept = real.outbox.sweep(claim="c", limit=10)
+
+    assert [record["_id"] for record in swept] == [other]

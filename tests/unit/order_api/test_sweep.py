@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from bson.errors import InvalidBSON
 from pymongo.errors import WriteError
 
 from order_api.orders import Document
@@ -196,6 +197,29 @@ def test_order_that_cannot_be_published_fails_after_five_attempts(harness: Relay
         f"could not be processed; contact the shop, reference {guilty}",
     )
     assert harness.published() == [other]
+
+
+def test_order_that_cannot_be_decoded_fails_and_does_not_block_others(
+    harness: RelayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guilty, *others = (harness.place(enqueued=False)["_id"] for _ in range(3))
+    find = harness.servers.find
+
+    def decode(query: Any, *, local: bool) -> list[Document]:
+        found = find(query, local=local)
+        if "outbox.claim" in query and any(document["_id"] == guilty for document in found):
+            raise InvalidBSON("invalid start byte")
+        return found
+
+    monkeypatch.setattr(harness.servers, "find", decode)
+    harness.step(6)
+    harness.step(1)
+    published = harness.published()
+    for _ in range(4):
+        harness.step(CLAIM.total_seconds() + 1)
+
+    assert published == others
+    assert harness.servers.view[guilty]["status"] == "FAILED"
 
 
 def test_order_that_cannot_become_failed_is_excluded(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:

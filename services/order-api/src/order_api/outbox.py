@@ -107,9 +107,23 @@ class Outbox:
         logger.error("order_failed", order_id=order_id, cause="its event cannot be published")
 
     def find_claimed(self, ids: Sequence[str], claim: str) -> list[Document]:
-        """Return those of `ids` that carry `claim`, without their history, from a majority read."""
-        query = {"_id": {"$in": [*ids]}, "status": "PLACED", "outbox.claim": claim}
-        return run_guarded(self._breaker, lambda: [*self._majority.find(query, {"history": 0})])
+        """Return those of `ids` that carry `claim`, without their history, from a majority read.
+
+        An order that the driver cannot decode is left out, and a failure of it is recorded.
+        """
+        claimed: list[Document] = []
+
+        def read(some: Sequence[str]) -> None:
+            query = {"_id": {"$in": [*some]}, "status": "PLACED", "outbox.claim": claim}
+            with self._breaker.guard():
+                claimed.extend([*self._majority.find(query, {"history": 0})])
+
+        with errors_as_unavailable():
+            broken = bisect(ids, read)
+        for order_id, error in broken:
+            logger.error("outbox_order_unreadable", order_id=order_id, error=type(error).__name__)
+            self.record_failure(order_id)
+        return claimed
 
     def release(self, ids: Sequence[str], claims: Sequence[str], jitter: float) -> None:
         """Make those of `ids` that carry one of `claims` due again after 1 s, doubled with each attempt up to 20 s.
