@@ -11,18 +11,26 @@ from fakes.replica_set import ReplicaSet
 from order_api import orders
 from order_api import outbox as outbox_module
 from order_api.models import OrderItem
-from order_api.outbox import Outbox
+from order_api.outbox import MAX_FAILURES, Outbox
 from order_api.store import OrderStore
 from shared.ordering.money import Amount
 from shared.resilience.breaker import Breaker
 from shared.telemetry.metrics import BreakerMetrics
+from support.clock import Clock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def servers() -> ReplicaSet:
-    return ReplicaSet(lambda: NOW)
+def clock() -> Clock:
+    clock = Clock()
+    clock.now = NOW
+    return clock
+
+
+@pytest.fixture
+def servers(clock: Clock) -> ReplicaSet:
+    return ReplicaSet(clock)
 
 
 @pytest.fixture
@@ -74,3 +82,30 @@ def test_number_of_remembered_rejections_is_bounded(
     outbox.claim(ids[1:], "c", NOW)
 
     assert outbox.find_due(NOW, 3) == ids[2:]
+
+
+def test_failures_of_orders_that_recovered_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, servers: ReplicaSet, outbox: Outbox
+) -> None:
+    """Otherwise they would fill the memory for failures, and no order could become FAILED any more."""
+    monkeypatch.setattr(outbox_module, "REJECTED_LIMIT", 2)
+    recovered, broken = place(servers, 50, 40), place(servers, 30, 20)
+    for order_id in recovered:
+        outbox.record_failure(order_id)
+    clock.advance(3601)
+    outbox.find_due(clock.now, 1)
+    for _ in range(MAX_FAILURES):
+        for order_id in broken:
+            outbox.record_failure(order_id)
+
+    assert [servers.primary[order_id]["status"] for order_id in recovered + broken] == ["PLACED"] * 2 + ["FAILED"] * 2
+
+
+def test_failures_within_an_hour_are_counted_together(clock: Clock, servers: ReplicaSet, outbox: Outbox) -> None:
+    (broken,) = place(servers, 50)
+    for _ in range(MAX_FAILURES):
+        outbox.find_due(clock.now, 1)
+        outbox.record_failure(broken)
+        clock.advance(3599)
+
+    assert servers.primary[broken]["status"] == "FAILED"

@@ -26,6 +26,7 @@ FIRST_BACK_OFF = timedelta(seconds=1)
 LONGEST_BACK_OFF = timedelta(seconds=20)
 REJECTED_LIMIT = 10_000
 MAX_FAILURES = 5
+FAILURES_KEPT = timedelta(hours=1)  # an order whose failures continue is tried again within minutes
 BY = "order-api"
 Change = Document | list[Document]
 
@@ -48,7 +49,8 @@ class Outbox:
         self._breaker = breaker
         self._transitions = OrderTransitions(database, breaker)
         self._rejected: dict[str, datetime] = {}  # time of the rejected claim, by order id
-        self._failures: dict[str, int] = {}  # number of failures, by id of an order that cannot be claimed or published
+        # number of failures and time of the last one, by id of an order that cannot be claimed or published
+        self._failures: dict[str, tuple[int, datetime]] = {}
 
     def sweep(self, *, claim: str, limit: int) -> list[Document]:
         """Claim up to `limit` due orders under the unique name `claim`, and return them to be published.
@@ -77,6 +79,7 @@ class Outbox:
         orders, which always come first by `due`, would hide all others. At most 10,000 are skipped.
         """
         self._rejected = {order_id: at for order_id, at in self._rejected.items() if abs(now - at) < CLAIM}
+        self._failures = {i: last for i, last in self._failures.items() if abs(now - last[1]) < FAILURES_KEPT}
         enough = limit + len(self._rejected)
         found = run_guarded(self._breaker, lambda: [*self._majority.find(_due(now), {"_id": 1}).limit(enough)])
         return [record["_id"] for record in found if record["_id"] not in self._rejected][:limit]
@@ -90,13 +93,16 @@ class Outbox:
             self.record_failure(order_id)
 
     def record_failure(self, order_id: str) -> None:
-        """Count a failure of this order alone; the fifth makes it FAILED or, if MongoDB rejects that, excluded."""
-        failures = self._failures.pop(order_id, 0) + 1
+        """Count a failure of this order alone; the fifth makes it FAILED or, if MongoDB rejects that, excluded.
+
+        After an hour without another failure of the order, its failures are forgotten.
+        """
+        at = truncate_to_milliseconds(self.now())
+        failures = self._failures.pop(order_id, (0, at))[0] + 1
         if failures < MAX_FAILURES:
             if len(self._failures) < REJECTED_LIMIT:
-                self._failures[order_id] = failures
+                self._failures[order_id] = failures, at
             return
-        at = truncate_to_milliseconds(self.now())
         try:
             with errors_as_unavailable():
                 self._transitions.fail([order_id], at=at, by=BY, reason=technical_failure(order_id))
