@@ -29,7 +29,7 @@ from support.raw_https import RawHttpsClient
 collect_ignore_glob = [] if os.environ.get("ABUSE_TESTS") else ["test_*.py"]
 ROUNDS = int(os.environ.get("ABUSE_ROUNDS", "1"))
 SITES = ["one machine", "chart"]
-CALM_SECONDS = 1.0
+CALM_SECONDS = 0.5
 ATTACK_SECONDS = 3.0
 SPARE_SECONDS = 1.0  # the quiet user starts no request in the last second of an attack, so that it affects every one
 
