@@ -135,7 +135,7 @@ def _crashes(system: System, replica: int) -> int:
 
 def _deaths(system: System, processors: list[str]) -> int:
     """Return how often the processors were killed since their last `configure`."""
-    return sum(max(0, system.log(part).count('"event": "started"') - 1) for part in processors)
+    return sum(max(0, system.log(part).count('"event":"started"') - 1) for part in processors)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from support import wait
 
 UNIQUE = "one_order_per_key"
 WITHIN = 15.0
-OUTAGE_LOGGED = '"event": "dependency_unavailable"'
+OUTAGE_LOGGED = '"event":"dependency_unavailable"'
 DOWN_SECONDS = 15.0
 AT_ONCE_MS = 1_000
 

@@ -8,19 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import structlog
 
-SHARED: list[Any] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-]
 # structlog's default would log local variables, and so passwords, tokens and bodies.
 TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 THROTTLE_SECONDS = 30.0
-_encoder = json.JSONEncoder(default=repr)  # in ASCII, so that no line can control a terminal
+PLAIN = frozenset({str, int, float, bool, type(None), datetime})
+_encoder = msgspec.json.Encoder()
 
 
 class LineWriter:
@@ -44,9 +42,31 @@ class LineWriter:
     debug = info = warning = error = critical = write
 
 
+def add_timestamp(_logger: Any, _method: str, event: Any) -> Any:
+    """Add the time; `render` shows it as 2026-11-30T12:00:00.123456Z."""
+    event["timestamp"] = datetime.now(UTC)
+    return event
+
+
 def render(_logger: Any, _method: str, event: Any) -> bytes:
-    """Return an event as JSON; a value that JSON does not have is shown by its `repr`."""
-    return _encoder.encode(event).encode()
+    """Return an event as JSON in ASCII, so that no line can control a terminal.
+
+    A value that JSON does not have is shown by its `repr`. Almost every line has only plain values in ASCII, which
+    msgspec encodes in a fifth of the time that the standard library needs.
+    """
+    if PLAIN.issuperset(map(type, event.values())):
+        with suppress(UnicodeEncodeError):  # a lone surrogate
+            line = _encoder.encode(event)
+            if line.isascii() and b"\x7f" not in line:
+                return line
+    return json.dumps(event, default=_as_text, separators=(",", ":")).encode()
+
+
+def _as_text(value: object) -> str:
+    return str(msgspec.to_builtins(value)) if isinstance(value, datetime) else repr(value)
+
+
+SHARED: list[Any] = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, add_timestamp]
 
 
 def configure(service: str, level: str = "info") -> None:

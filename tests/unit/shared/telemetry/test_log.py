@@ -21,6 +21,8 @@ logger = log.get("order_api.routes")
 structlog.contextvars.bind_contextvars(request_id="r1")
 logger.info("request", status=200, of=ValueError("x"))
 logger.info("odd", text="caf\\u00e9 \\x9b31m", lone="\\ud800", large=2**70)
+logger.info("odd", text="delete \\x7f")
+logger.info("odd", text="caf\\u00e9")
 logger.debug("hidden")
 try:
     secret = "hidden-local"
@@ -42,8 +44,8 @@ def lines() -> list[bytes]:
 def test_each_line_is_json_with_the_common_fields(lines: list[bytes]) -> None:
     events = [json.loads(line) for line in lines]
 
-    assert [e["event"] for e in events] == ["request", "odd", "failed", "from a library \u20ac"]
-    assert [e["level"] for e in events] == ["info", "info", "error", "warning"]
+    assert [e["event"] for e in events] == ["request", "odd", "odd", "odd", "failed", "from a library \u20ac"]
+    assert [e["level"] for e in events] == ["info"] * 4 + ["error", "warning"]
     assert {e["service"] for e in events} == {"order-api"}
     assert {e["request_id"] for e in events} == {"r1"}
     assert all(e["timestamp"].endswith("Z") for e in events)
@@ -53,15 +55,16 @@ def test_each_line_is_json_with_the_common_fields(lines: list[bytes]) -> None:
 def test_line_is_ascii_and_keeps_every_value(lines: list[bytes]) -> None:
     odd = json.loads(lines[1])
 
-    assert all(line.isascii() for line in lines)
+    assert all(line.decode("ascii").isprintable() for line in lines)
     assert (odd["text"], odd["lone"], odd["large"]) == ("caf\u00e9 \x9b31m", "\ud800", 2**70)
+    assert [json.loads(line)["text"] for line in lines[2:4]] == ["delete \x7f", "caf\u00e9"]
 
 
 def test_traceback_is_logged_without_local_variables(lines: list[bytes]) -> None:
-    (trace,) = json.loads(lines[2])["exception"]
+    (trace,) = json.loads(lines[4])["exception"]
 
     assert (trace["exc_type"], trace["exc_value"]) == ("RuntimeError", "broken")
-    assert b"hidden-local" not in lines[2]
+    assert b"hidden-local" not in lines[4]
 
 
 def test_failed_write_of_a_line_raises_no_error() -> None:
