@@ -20,7 +20,7 @@ help: ## Print this list.
 	@awk -F':.*## ' '/^##@ /{printf "%s%s\n", (n++ ? "\n" : ""), substr($$0, 5)} /^[a-z][a-z-]*:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: $(RUN_READY) ## Run the whole system here, on https://localhost:8443, until Ctrl-C (ONCE=1: until one order is processed; PORT_OFFSET=1000: on other ports; OBSERVE=1: with Prometheus).
+run: $(RUN_READY) ## Run the whole system here, on https://localhost:8443, until Ctrl-C (ONCE=1: until one order is processed; PORT_OFFSET=1000: on other ports; OBSERVE=1: with Prometheus and Zipkin).
 	@exec $(BIN)/local-stack run $(if $(ONCE),--once) $(if $(OBSERVE),--observe) $(if $(PORT_OFFSET),--port-offset $(PORT_OFFSET)) $(ARGS)
 
 .PHONY: load

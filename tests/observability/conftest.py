@@ -1,4 +1,4 @@
-"""A stack under load that a real Prometheus scrapes. The tests run only by `make test-observability`."""
+"""A stack under load, with a real Prometheus and a real Zipkin. The tests run only by `make test-observability`."""
 
 import os
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         ports="free",
         counts={"auth-api": 2, "order-processor": 2},
         extra_env={"order-processor": {"RECONCILE_INTERVAL_SECONDS": "1"}},
-        observe=Observation(seconds=SCRAPE_SECONDS, divisor=DIVISOR),
+        observe=Observation(seconds=SCRAPE_SECONDS, divisor=DIVISOR, traces=True),
     )
     with Stack(options) as stack, load(stack):
         yield stack
@@ -30,5 +30,5 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def watched(stack: Stack) -> Iterator[Prometheus]:
-    with Prometheus(stack.prometheus_url) as watched:
+    with Prometheus(stack.observer_url("prometheus")) as watched:
         yield watched

@@ -31,16 +31,16 @@ def main() -> None:
         with Stack(options, say=print) as stack, load(stack):
             time.sleep(CALM_SECONDS)
             for board in BOARDS:
-                print(draw(board, stack.prometheus_url, CALM_SECONDS, board.name))
+                print(draw(board, stack.observer_url("prometheus"), CALM_SECONDS, board.name))
             for part in ("kafka-0", "mongodb-0"):
                 stack.signal(part, signal.SIGSTOP)
                 time.sleep(OUTAGE_SECONDS)
                 if part == "kafka-0":
-                    print(draw(ORDERS, stack.prometheus_url, CALM_SECONDS, "orders-kafka-hangs"))
+                    print(draw(ORDERS, stack.observer_url("prometheus"), CALM_SECONDS, "orders-kafka-hangs"))
                 stack.signal(part, signal.SIGCONT)
                 time.sleep(AFTER_SECONDS)
             seconds = OUTAGE_SECONDS + 2 * AFTER_SECONDS
-            print(draw(BREAKERS, stack.prometheus_url, seconds, "breakers-mongodb-hangs"))
+            print(draw(BREAKERS, stack.observer_url("prometheus"), seconds, "breakers-mongodb-hangs"))
 
 
 if __name__ == "__main__":

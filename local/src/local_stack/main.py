@@ -23,6 +23,7 @@ from local_stack.ports import HIGHEST_OFFSET, REPLICAS
 from local_stack.stack import Stack
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 # The caller's variables that are passed to the services; those for the proxy are listed in proxy_limits.
 PASSED_ON = (
     "AUTH_JWKS_CACHE_SECONDS",
@@ -35,7 +36,7 @@ PASSED_ON = (
     "ORDERS_CURRENCIES",
     "ORDERS_REQUIRE_TOKEN",
     "OTEL_EXPORTER_OTLP_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    OTLP_ENDPOINT,
     "OTEL_EXPORTER_OTLP_HEADERS",
     "OTEL_EXPORTER_OTLP_HEADERS_FILE",
     "OTEL_SDK_DISABLED",
@@ -117,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="local-stack", description="The whole system on this machine.")
     commands = parser.add_subparsers(dest="command", required=True)
     run_parser = commands.add_parser("run", help="start everything, show it, and serve until Ctrl-C")
-    run_parser.add_argument("--observe", action="store_true", help="with Prometheus, and Grafana if it is on PATH")
+    run_parser.add_argument("--observe", action="store_true", help="with Prometheus and Zipkin, and Grafana if on PATH")
     run_parser.add_argument("--once", action="store_true", help="stop after the smoke test; exit code 0 if it passed")
     run_parser.add_argument(
         "--port-offset",
@@ -156,7 +157,7 @@ def _options(options: argparse.Namespace) -> StackOptions:
     return StackOptions(
         root=options.root,
         ports=options.port_offset,
-        observe=Observation() if options.observe else None,
+        observe=Observation(traces=OTLP_ENDPOINT not in os.environ) if options.observe else None,
         console=not options.once,
         counts={name: getattr(options, name.replace("-", "_")) for name in SERVICES},
         extra_env=dict.fromkeys(SERVICES, passed_on) | {"proxy": os.environ},

@@ -17,10 +17,14 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", 
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """Options of Prometheus: it scrapes every `seconds`. For tests, the alerts' durations are divided by `divisor`."""
+    """Prometheus scrapes every `seconds`. For tests, the alerts' durations are divided by `divisor`.
+
+    With `traces`, Zipkin runs, and the services export every trace to it unless `extra_env` sets the same variables.
+    """
 
     seconds: int = 5
     divisor: float = 1
+    traces: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +33,8 @@ class StackOptions:
 
     `counts` maps a service to its number of replicas, if that is not the default (`{"order-processor": 3}`).
     `extra_env` has more variables for each service and the proxy (`{"order-api": {"LOG_LEVEL": "debug"}}`).
-    `brokers` and `mongo_members` are 1 or 3 (0 for none), always the same for the same root. `observe` adds Prometheus
-    and Grafana, `console` the operator's page.
+    `brokers` and `mongo_members` are 1 or 3 (0 for none), always the same for the same root. `observe` adds Prometheus,
+    Grafana and Zipkin, `console` the operator's page.
     """
 
     root: Path
@@ -71,7 +75,8 @@ class StackOptions:
         """Return the number of ports that each kind of part needs."""
         brokers = dict.fromkeys(("kafka", "kafka-controller", "kafka-internal"), self.brokers)
         replicas = {kind: self.count(kind.removesuffix("-admin")) for kind in ports.OF_SERVICES}
-        observers = {"prometheus": 1, "grafana": 1} if self.observe else {}
+        observers = dict.fromkeys(("prometheus", "grafana"), int(bool(self.observe)))
+        tracing = dict.fromkeys(("zipkin", "otlp-bridge"), int(bool(self.observe and self.observe.traces)))
         return {
             "proxy": 1,
             "console": int(self.console),
@@ -79,6 +84,7 @@ class StackOptions:
             **brokers,
             **replicas,
             **observers,
+            **tracing,
         }
 
     def _next_offset(self) -> int:

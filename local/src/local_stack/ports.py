@@ -32,6 +32,8 @@ USUAL = {
     "kafka-internal": 19392,
     "prometheus": 19700,
     "grafana": 19710,
+    "zipkin": 19720,
+    "otlp-bridge": 19730,
 }
 # The first port of each kind of part; replica n listens on that port plus n.
 # The default ports differ modulo 1000, so that stacks whose offsets differ by a multiple of 1000 share no port.

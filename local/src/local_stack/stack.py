@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from local_stack import checks, console, lock, prometheus, proxy, secret_files, stack_file
+from local_stack import checks, console, lock, prometheus, proxy, secret_files, stack_file, zipkin
 from local_stack.catalog import APIS, CONSUMERS, SERVICES
 from local_stack.certificates import Authority, signing_key
 from local_stack.errors import StackError
@@ -31,7 +31,7 @@ STOP_ORDER = (
     (CONSUMERS, 7),
     (("kafka",), 5),
     (("mongodb",), 3),
-    (("prometheus", "grafana"), 3),
+    (("prometheus", "grafana", "zipkin", "otlp-bridge"), 3),
 )
 
 
@@ -39,8 +39,8 @@ class Stack:
     """Starts all parts on entering and stops them on leaving; data and secrets stay in `options.root`.
 
     Parts are named mongodb-0, kafka-0, order-api-0, auth-api-0, order-processor-0 and so on, and proxy, console,
-    prometheus and grafana. Every method may be called from any thread while the stack is up. `say` is called with a
-    sentence when something happens.
+    prometheus, grafana, zipkin and otlp-bridge. Every method may be called from any thread while the stack is up.
+    `say` is called with a sentence when something happens.
     """
 
     def __init__(self, options: StackOptions, *, say: Callable[[str], None] = lambda _sentence: None) -> None:
@@ -104,10 +104,9 @@ class Stack:
         """Return the variables of clients/USER.env, with which a program connects to MongoDB and Kafka as this user."""
         return self._wiring.client(user)
 
-    @property
-    def prometheus_url(self) -> str:
-        """The address of Prometheus; only with the option `observe`."""
-        return f"http://{HOST}:{self._ports['prometheus']}"
+    def observer_url(self, part: str) -> str:
+        """Return the address of prometheus, grafana or zipkin; only with the option `observe`."""
+        return f"http://{HOST}:{self._ports[part]}"
 
     # -- control of single parts, for tests and tools --
 
@@ -172,8 +171,10 @@ class Stack:
         """Start MongoDB and Kafka together, the APIs once MongoDB is ready, and the other services once both are."""
         mongodb = self._launch(self._mongodb.parts())
         kafka = self._launch(self._kafka.parts())
+        self._tracing = zipkin.tracing(self._options.observe, self._folders, self._ports)
+        tracing = self._launch(self._tracing.parts)
         if mongodb:
-            self.await_ready(*mongodb)
+            self.await_ready(*mongodb, *tracing)
             self._mongodb.prepare()
             self._say("MongoDB is ready")
         self._launch([*self._proxy(), *self._replicas(APIS), *self._console()])
@@ -219,11 +220,13 @@ class Stack:
 
     def _replicas(self, services: Iterable[str]) -> Iterable[Part]:
         return [
-            self._wiring.part(replica, self._options.extra_env.get(replica.service, {}))
+            self._wiring.part(replica, {**self._tracing.variables, **self._options.extra_env.get(replica.service, {})})
             for replica in self._options.replicas(services)
         ]
 
     def _observers(self) -> Iterable[Part]:
+        if self._tracing.sentence:
+            self._say(self._tracing.sentence)
         if self._options.observe:
             admins = {replica.name: self._wiring.admin_url(replica) for replica in self._options.replicas()}
             yield from prometheus.parts(self._folders, self._ports, admins, self._options.observe, say=self._say)

@@ -14,6 +14,8 @@ ROOM = {
     "console": 1,
     "prometheus": 1,
     "grafana": 1,
+    "zipkin": 1,
+    "otlp-bridge": 1,
     "mongodb": 3,
     "kafka": 3,
     "kafka-controller": 3,
@@ -27,7 +29,7 @@ def used(offset: int) -> set[int]:
 
 
 def test_each_part_has_its_own_ports() -> None:
-    assert len(used(0)) == 16 + len(ports.OF_SERVICES) * ports.REPLICAS
+    assert len(used(0)) == 18 + len(ports.OF_SERVICES) * ports.REPLICAS
 
 
 @pytest.mark.parametrize("offset", range(1000, ports.HIGHEST_OFFSET + 1, 1000))
