@@ -1,7 +1,7 @@
 ##@ Measure it
 
 .PHONY: bench
-bench: .venv/.ready-bench ## Measure beside eight peers, and write docs/performance.md (25 minutes; needs wrk).
+bench: .venv/.ready-bench ## Measure beside eight peers, and write docs/performance.md (27 minutes; needs wrk).
 	@exec $(BIN)/python -m bench.run full --json docs/performance.json --page docs/performance.md $(ARGS)
 
 .PHONY: bench-quick

@@ -15,7 +15,7 @@ import httpx
 import psutil
 from pymongo.errors import PyMongoError
 
-from bench import footprint, ratios, report, results, rounds, steps
+from bench import footprint, plot, ratios, report, results, rounds, steps
 from bench.cases import CONNECTIONS, Plan
 from bench.contenders import NAIVE, OURS, PEERS
 from bench.measure import LoadFailedError
@@ -65,7 +65,12 @@ def main() -> None:
     if options.json:
         results.write(found, options.json)
     if options.page:
-        report.replace_in(options.page, report.text(found))
+        picture = options.page.parent / "images" / "performance.svg"
+        picture.write_text(plot.svg(found), encoding="utf-8")
+        image = (
+            f"![Orders per second and CPU time per order, Retail Orders beside its peers](images/{picture.name})\n\n"
+        )
+        report.replace_in(options.page, image + report.text(found))
     if options.plan == "quick":
         _compare_with_baseline(found)
     sys.exit(bool(found.problems))
@@ -80,7 +85,11 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("plan", choices=PLANS)
     parser.add_argument("--json", type=Path, help="write every sample to this file")
-    parser.add_argument("--page", type=Path, help="replace the tables in this Markdown file")
+    parser.add_argument(
+        "--page",
+        type=Path,
+        help="replace the tables in this Markdown file, and the picture images/performance.svg beside it",
+    )
     parser.add_argument("--rounds", type=int, help="rounds of every measurement")
     parser.add_argument("--seconds", type=int, help="seconds of every round")
     parser.add_argument("--backlog", type=int, help="orders that wait when drains are measured")
