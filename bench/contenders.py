@@ -14,7 +14,9 @@ REPOSITORY = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 THREADS = "32"  # the default number of threads of order-api
 USER = "bench"
-ORDER = {"userid": USER, "cost": "12.50", "orderitems": [{"item": "tea", "quantity": 2}, "a biscuit"]}
+Order = dict[str, Any]  # the body of POST /order
+ORDER: Order = {"userid": USER, "cost": "12.50", "orderitems": [{"item": "tea", "quantity": 2}, "a biscuit"]}
+LARGE_ORDER = ORDER | {"orderitems": [{"item": f"tea {number}", "quantity": 2} for number in range(100)]}
 
 
 @dataclass(frozen=True, slots=True)

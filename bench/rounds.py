@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from statistics import median
 
 from bench import measure
 from bench.cases import CONNECTIONS, Case, Plan, load, new_order, show, turns
-from bench.contenders import AGAIN, BARE, NAIVE, NOTHING, OURS, USER, Peer
+from bench.contenders import AGAIN, BARE, LARGE_ORDER, NAIVE, NOTHING, OURS, USER, Peer
 from bench.measure import LoadFailedError, Request, Sample
 from bench.open_loop import percentile
 from bench.results import ByNumber, Results, Samples
@@ -69,8 +70,9 @@ def requests(system: System, plan: Plan, results: Results) -> None:
     cases = reads(system) | {
         "a login": Case(system.log_in, lambda: system.pids(app=AUTH) | system.servers(), connections=LOGIN_CONNECTIONS),
         "a new order": place,
+        "a new order of 100 items": replace(place, request=lambda: system.place(None, LARGE_ORDER)),
         "a new order, through the TLS proxy": Case(
-            lambda: system.place(None, system.base_url),
+            lambda: system.place(None, url=system.base_url),
             lambda: system.watched(None) | system.pids(proxy=PROXY),
             place.settle,
         ),

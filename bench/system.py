@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from pymongo import MongoClient
 
 from bench import backlog, peer_process
-from bench.contenders import ORDER, USER, Peer
+from bench.contenders import ORDER, USER, Order, Peer
 from bench.measure import LoadFailedError, Request
 from local_stack.stack import Stack, StackOptions
 
@@ -72,11 +72,11 @@ class System:
         found: backlog.Orders = self._mongodb[database][name]
         return found
 
-    def place(self, peer: Peer | None, url: str | None = None) -> Request:
+    def place(self, peer: Peer | None, order: Order = ORDER, *, url: str | None = None) -> Request:
         """Return the request that places an order on `peer` (None: Retail Orders, at `url` instead of its own)."""
         if peer:
-            return Request(f"{peer.url}/order", json.dumps(ORDER))
-        return Request(f"{url or self.url}/order", json.dumps(ORDER), f"Bearer {self.token()}")
+            return Request(f"{peer.url}/order", json.dumps(order))
+        return Request(f"{url or self.url}/order", json.dumps(order), f"Bearer {self.token()}")
 
     def read(self, query: str) -> Request:
         """Return a request for orders of the user."""
