@@ -10,7 +10,7 @@ from bench.results import Results
 from bench.tables import spread, table, total_cpu
 
 Figure = Callable[[Sample], float]
-Ratio = tuple[str, list[float]]  # what is compared, and the ratio of each round
+Ratio = tuple[str, str, list[float]]  # the figure, what it is compared with, and the ratio of each round
 
 
 def ratios_table(results: Results) -> str:
@@ -23,11 +23,11 @@ def ratios_table(results: Results) -> str:
         for name, others in _peers(results)
         if others
     ]
-    others = [(name, spread(values, 2) + " x") for name, values in ratios(results) if values]
+    others = [(name, other, spread(values, 2) + " x") for name, other, values in ratios(results) if values]
     heads = [f"{CONNECTIONS} connections: {OURS} compared with", "orders/s", "CPU time per order"]
     parts = [table(heads, rows)]
     if others:
-        parts.append(table(["other ratios", "of the same round"], others))
+        parts.append(table(["other figures of Retail Orders", "compared with", "ratio"], others))
     return "\n".join(parts)
 
 
@@ -35,7 +35,7 @@ def ratios(results: Results) -> list[Ratio]:
     """Return the ratios of other figures; a list is empty if one of its sides was not measured."""
     bare = compare(_samples(results, OURS), _samples(results, BARE.name), app_cpu)
     return [
-        ("order-api's CPU time per order, to that of bare Flask", bare),
+        ("CPU time of order-api per order", BARE.name, bare),
         *_fixed_rate(results),
         *_requests(results),
         *_drains(results),
@@ -82,7 +82,7 @@ def _fixed_rate(results: Results) -> list[Ratio]:
         for our, other in zip(ours, naive, strict=False)
         if our.p99_ms is not None and other.p99_ms is not None
     ]
-    return [("p99 at half of our capacity, to that of naive Flask at the same rate", values)]
+    return [("p99 at half of our capacity", f"{NAIVE.name} at the same rate", values)]
 
 
 def _requests(results: Results) -> list[Ratio]:
@@ -90,13 +90,13 @@ def _requests(results: Results) -> list[Ratio]:
     direct = results.requests.get("a new order", [])
     proxied = results.requests.get("a new order, through the TLS proxy", [])
     reads = [
-        (f"{name}, requests/s, to those of bare Flask", compare(results.requests.get(name, []), bare, per_second))
+        (f"{name}, requests/s", BARE.name, compare(results.requests.get(name, []), bare, per_second))
         for name in ("an order by its id", "a list of 20 orders")
     ]
     return [
         *reads,
-        ("orders/s through the TLS proxy, to those without", compare(proxied, direct, per_second)),
-        ("CPU time per order through the TLS proxy, to that without", compare(proxied, direct, total_cpu)),
+        ("orders/s through the TLS proxy", "without the proxy", compare(proxied, direct, per_second)),
+        ("CPU time per order through the TLS proxy", "without the proxy", compare(proxied, direct, total_cpu)),
     ]
 
 
@@ -104,7 +104,8 @@ def _drains(results: Results) -> list[Ratio]:
     pairs = (("order-processor processes", "bulk_update"), ("the relay publishes", "find_produce_remove"))
     return [
         (
-            f"{drain} orders that wait, orders/s, to those of {step} alone",
+            f"{drain} orders that wait, orders/s",
+            f"{step} alone",
             compare(results.drains.get(drain, []), results.limits.get(step, []), per_second),
         )
         for drain, step in pairs

@@ -70,8 +70,7 @@ def test_p99_at_half_the_capacity_is_compared_with_that_of_naive_flask() -> None
         OURS: {50: [sample(900, 35, 20.0), sample(900, 35, 20.0)]},
     }
 
-    ratio = dict(ratios.ratios(one))["p99 at half of our capacity, to that of naive Flask at the same rate"]
-    assert ratio == [0.25]
+    assert ("p99 at half of our capacity", "naive Flask at the same rate", [0.25]) in ratios.ratios(one)
 
 
 def test_open_loop_table_has_latencies_and_delays_of_each_rate() -> None:
@@ -91,10 +90,8 @@ def test_drain_is_compared_with_its_step_alone() -> None:
     one.drains = {"order-processor processes": [sample(6_000, 35), sample(7_000, 35)]}
     one.limits = {"bulk_update": [sample(10_000, 35), sample(10_000, 35)]}
 
-    ratio = dict(ratios.ratios(one))[
-        "order-processor processes orders that wait, orders/s, to those of bulk_update alone"
-    ]
-    assert ratio == [0.6, 0.7]
+    ratio = ("order-processor processes orders that wait, orders/s", "bulk_update alone", [0.6, 0.7])
+    assert ratio in ratios.ratios(one)
 
 
 def test_memory_is_shown_for_each_number_of_orders() -> None:
