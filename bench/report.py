@@ -1,7 +1,6 @@
 """The report of a run, in Markdown: the ratios, then all tables of medians with their spread."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from bench import ratios
 from bench.cases import CONNECTIONS
@@ -10,7 +9,6 @@ from bench.measure import LOAD, Sample
 from bench.results import Results, Samples
 from bench.tables import cpu, failures, latency, spread, table, total_cpu
 
-BEGIN, END = "<!-- begin: written by make bench -->", "<!-- end: written by make bench -->"
 PROMISES = {peer.name: peer.promise for peer in PEERS} | {OURS: OUR_PROMISE, AGAIN: OUR_PROMISE}
 SERVERS = ("app", "mongod", "broker")
 
@@ -38,15 +36,6 @@ def text(results: Results) -> str:
         parts.append(footprint_table(results))
     parts += [f"Not measured: {problem}\n" for problem in results.problems]
     return "\n".join(parts)
-
-
-def replace_in(page: Path, report: str) -> None:
-    """Replace what is between BEGIN and END in the page; raise ValueError if these are not there once each."""
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end or BEGIN in rest or END in after:
-        raise ValueError(f"{page} must contain once each, in this order: {BEGIN} and {END}")
-    page.write_text(f"{before}{BEGIN}\n\n{report}\n{END}{after}", encoding="utf-8")
 
 
 def closed_loop_table(results: Results, connections: int) -> str:

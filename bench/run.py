@@ -15,7 +15,7 @@ import httpx
 import psutil
 from pymongo.errors import PyMongoError
 
-from bench import footprint, plot, ratios, report, results, rounds, steps
+from bench import footprint, page, ratios, report, results, rounds, steps
 from bench.cases import CONNECTIONS, Plan
 from bench.contenders import NAIVE, OURS, PEERS
 from bench.measure import LoadFailedError
@@ -65,12 +65,7 @@ def main() -> None:
     if options.json:
         results.write(found, options.json)
     if options.page:
-        picture = options.page.parent / "images" / "performance.svg"
-        picture.write_text(plot.svg(found), encoding="utf-8")
-        image = (
-            f"![Orders per second and CPU time per order, Retail Orders beside its peers](images/{picture.name})\n\n"
-        )
-        report.replace_in(options.page, image + report.text(found))
+        page.write(found, options.page)
     if options.plan == "quick":
         _compare_with_baseline(found)
     sys.exit(bool(found.problems))

@@ -120,28 +120,3 @@ def test_report_of_written_results_is_the_same(tmp_path: Path) -> None:
     results.write(one, tmp_path / "results.json")
 
     assert report.text(results.read(tmp_path / "results.json")) == report.text(one)
-
-
-def test_only_the_marked_part_of_the_page_is_replaced(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
-
-    report.replace_in(page, "new\n")
-    report.replace_in(page, "newer\n")
-    assert page.read_text(encoding="utf-8") == f"before\n{report.BEGIN}\n\nnewer\n\n{report.END}\nafter\n"
-
-
-@pytest.mark.parametrize("content", ["", report.BEGIN, report.END + report.BEGIN, 2 * (report.BEGIN + report.END)])
-def test_page_without_one_marked_part_is_rejected(tmp_path: Path, content: str) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(content, encoding="utf-8")
-
-    with pytest.raises(ValueError, match="must contain once each"):
-        report.replace_in(page, "new\n")
-    assert page.read_text(encoding="utf-8") == content
-
-
-def test_performance_page_has_one_part_for_the_report() -> None:
-    page = (Path(report.__file__).parents[1] / "docs" / "performance.md").read_text(encoding="utf-8")
-
-    assert (page.count(report.BEGIN), page.count(report.END)) == (1, 1)
