@@ -17,6 +17,8 @@ SHAPES: dict[str, dict[str, Any]] = {
     "a time as text": {"placed_at": "2026-01-01"},
     "an unknown status": {"status": "SHIPPED"},
     "no currency": {"currency": None},
+    # as a client made by `mongo.connect` reads the byte FF
+    "a text that is not UTF-8": {"orderitems": [{"item": "caf\udcff", "quantity": 1}]},
 }
 
 

@@ -4,17 +4,16 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-import bson
 import pytest
 from bson.datetime_ms import DatetimeMS
-from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
 from order_api import orders
+from order_api.outbox import MAX_FAILURES
 from shared.mongo import Document
 from shared.ordering import schema
 from shared.ordering.transitions import technical_failure
-from support.order_stores import StoreHarness
+from support.order_stores import StoreHarness, invalid_utf8
 from support.wait import until
 
 
@@ -207,9 +206,29 @@ def test_backlog_is_readable_despite_a_date_before_year_1(real: StoreHarness, ad
 def test_order_with_invalid_utf8_does_not_block_others(real: StoreHarness, admin: Database[Document]) -> None:
     """MongoDB stores such a text, and the driver cannot decode it."""
     broken, other = real.place(), real.place()
-    stored = bson.encode(real.raw(broken) | {"orderitems": [{"item": "caf\N{LATIN SMALL LETTER E WITH ACUTE}"}]})
-    invalid = RawBSONDocument(stored.replace(b"\xc3\xa9", b"\xff\xff"))
+    invalid = invalid_utf8(real.raw(broken) | {"orderitems": [{"item": "café"}]})
     admin[schema.COLLECTION].replace_one({"_id": broken}, invalid, bypass_document_validation=True)
     swept = real.outbox.sweep(claim="c", limit=10)
 
     assert [record["_id"] for record in swept] == [other]
+
+
+def test_order_whose_id_is_invalid_utf8_does_not_block_others(real: StoreHarness, admin: Database[Document]) -> None:
+    other = real.place()
+    invalid = invalid_utf8(real.make() | {"_id": "é"})
+    admin[schema.COLLECTION].insert_one(invalid, bypass_document_validation=True)
+    swept = real.outbox.sweep(claim="c", limit=10)
+    for _ in range(MAX_FAILURES):
+        real.outbox.record_failure("\udcff\udcff")
+
+    assert [record["_id"] for record in swept] == [other]
+
+
+def test_backlog_counts_failed_orders_with_invalid_utf8(real: StoreHarness, admin: Database[Document]) -> None:
+    order_id = real.place()
+    reason = f"{technical_failure(order_id)} é"
+    failed = {"status": "FAILED", "at": real.outbox.now(), "by": "order-processor", "reason": reason}
+    invalid = invalid_utf8(real.raw(order_id) | {"status": "FAILED", "history": [failed]})
+    admin[schema.COLLECTION].replace_one({"_id": order_id}, invalid, bypass_document_validation=True)
+
+    assert real.backlog.read().failed == 1

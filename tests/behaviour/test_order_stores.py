@@ -2,17 +2,21 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+import msgspec
 import pytest
 from pymongo.database import Database
 
 from order_api.backlog import BY_AGE, BY_REASON
 from order_api.orders import Document
+from order_api.responses import to_details, to_page, to_placed
 from order_api.store import LIST_BATCH, DuplicateOrder, OrderStore
 from shared.ordering import schema
+from shared.ordering.document import MalformedOrder
 from shared.ordering.indexes import IndexConflict
 from shared.store import StoreUnavailable
-from support.order_stores import StoreHarness, new_breaker
+from support.order_stores import StoreHarness, invalid_utf8, new_breaker
 
 
 def test_only_the_owner_can_read_an_order(harness: StoreHarness) -> None:
@@ -130,6 +134,26 @@ def test_error_names_the_index_that_cannot_be_created(database: Database[Documen
     with pytest.raises(IndexConflict, match=r"one_order_per_key of orders cannot be created"):
         store.prepare()
     assert not store.indexes_ready
+
+
+def test_order_with_invalid_utf8_is_malformed_and_hides_no_other(real: StoreHarness, admin: Database[Document]) -> None:
+    broken, other = real.place(key="k"), real.place()
+    invalid = invalid_utf8(real.raw(broken) | {"orderitems": [{"item": "café", "quantity": 1}]})
+    admin[schema.COLLECTION].replace_one({"_id": broken}, invalid, bypass_document_validation=True)
+    admin[schema.COLLECTION].insert_one(invalid_utf8(real.make() | {"_id": "é"}), bypass_document_validation=True)
+    malformed: list[MalformedOrder] = []
+    read = partial(to_page, limit=3, on_malformed=malformed.append)
+    page, _ = real.store.read_newest("alice", status=None, after=None, limit=4, read=read)
+    found = real.store.find(broken, "alice")
+
+    assert [msgspec.json.decode(order)["orderid"] for order in page] == [other]
+    assert [error.order_id for error in malformed] == ["\\udcff\\udcff", broken]
+    assert {str(error) for error in malformed} == {"a text is not valid UTF-8"}
+    assert found is not None
+    assert found == real.store.find_existing(real.make(key="k"))
+    for convert in (to_details, to_placed):
+        with pytest.raises(MalformedOrder):
+            convert(found)
 
 
 def test_validator_rejects_a_malformed_document(real: StoreHarness) -> None:

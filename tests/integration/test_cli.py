@@ -18,6 +18,7 @@ from shared.ordering import events
 from shared.ordering.outbox_entry import EPOCH, PENDING, PUBLISHED
 from shared.ordering.status import Status
 from support.operator import OrderSeeder, printed_json, publish, retail
+from support.order_stores import invalid_utf8
 from support.servers import connection, database
 
 pytestmark = pytest.mark.usefixtures("quiet_command")
@@ -117,13 +118,17 @@ def test_malformed_orders_are_found_and_do_not_hide_others(servers: Stack, seede
         ),
         ({"_id": "0-early", "outbox": {"due": EPOCH, "attempts": 0}}, "outbox.due: is not after 1970"),
         ({"_id": "0-far", "placed_at": DatetimeMS(1 << 60)}, "placed_at: is a date outside the years 1 to 9999"),
+        (
+            {"_id": "0-utf8", "orderitems": [{"item": "café", "quantity": 1}]},
+            "orderitems.0.item: is not valid UTF-8: string caf\ufffd\ufffd",
+        ),
         ({"_id": ObjectId("65a000000000000000000001")}, "_id: is objectId 65a000000000000000000001, must be string"),
     ]
     whole = seeder.orders.find_one({"_id": sound})
     missing = {"_id": "0-missing", "userid": "alice", "status": "PLACED", "outbox": whole["outbox"]}
     with database(servers, "admin") as as_admin:
         for document in [*(whole | change for change, _ in malformed), missing]:
-            as_admin.orders.insert_one(document, bypass_document_validation=True)
+            as_admin.orders.insert_one(invalid_utf8(document), bypass_document_validation=True)
 
     checked = retail(servers, "orders", "check", "--limit", "1000", "--json")
     found = {one["orderid"]: one["problems"] for one in json.loads(checked.stdout)["orders"]}

@@ -7,6 +7,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import bson
+from bson.raw_bson import RawBSONDocument
 from prometheus_client import CollectorRegistry
 from pymongo.database import Database
 
@@ -54,6 +56,11 @@ class StoreHarness:
 
 def to_milliseconds(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def invalid_utf8(document: Document) -> RawBSONDocument:
+    """Return `document`, to be written, with two bytes that are not UTF-8 in place of each é."""
+    return RawBSONDocument(bson.encode(document).replace("é".encode(), b"\xff\xff"))
 
 
 def connect(servers: Stack, user: str) -> Database[Document]:

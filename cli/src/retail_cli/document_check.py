@@ -1,8 +1,8 @@
 """Finds what is wrong with an order's document. Pure: no I/O.
 
-It finds what the collection's validator rejects, dates that Python cannot represent, and contradictions between fields.
-The validator guards inserts and updates, so a document that it rejects has bypassed it: the document was restored, or
-another application wrote it.
+It finds what the collection's validator rejects, dates that Python cannot represent, text that is not valid UTF-8, and
+contradictions between fields. The validator guards inserts and updates, so a document that it rejects has bypassed it:
+the document was restored, or another application wrote it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -40,8 +40,13 @@ def find_problems(document: Document) -> list[str]:
 
     Contradictions between fields are looked for only in a document without other errors.
     """
-    problems = list(_problems(document, VALIDATOR["$jsonSchema"], ""))
+    problems = [*_problems(document, VALIDATOR["$jsonSchema"], ""), *_invalid_texts(document, "")]
     return problems or list(_contradictions(document))
+
+
+def readable(text: str) -> str:
+    """Return a text from a document, with U+FFFD for each byte that is not valid UTF-8."""
+    return text if text.isascii() else text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _problems(value: Any, rule: Mapping[str, Any], place: str) -> Iterator[str]:
@@ -76,6 +81,19 @@ def _problems_of_object(fields: Mapping[str, Any], rule: Mapping[str, Any], pref
             yield from _problems(fields[field], inner, f"{prefix}{field}")
 
 
+def _invalid_texts(value: Any, place: str) -> Iterator[str]:
+    """Yield each text of the document that is not valid UTF-8, in unknown fields and in names of fields as well."""
+    if isinstance(value, str) and readable(value) != value:
+        yield f"{place}: is not valid UTF-8: {_shown(value)}"
+    elif isinstance(value, dict | list):
+        for name, entry in value.items() if isinstance(value, dict) else enumerate(value):
+            inner = f"{place}.{name}" if place else str(name)
+            if isinstance(name, str) and readable(name) != name:
+                inner = readable(inner)
+                yield f"{inner}: its name is not valid UTF-8"
+            yield from _invalid_texts(entry, inner)
+
+
 def _contradictions(document: Document) -> Iterator[str]:
     status, last = document["status"], document["history"][-1]["status"]
     if status != last:
@@ -95,5 +113,5 @@ def bson_types(value: Any) -> tuple[str, ...]:
 def _shown(value: Any) -> str:
     if isinstance(value, dict | list | bytes | None):
         return bson_types(value)[0]
-    text = str(value)
+    text = readable(str(value))
     return f"{bson_types(value)[0]} {text[:MAX_TEXT]}{'…' if len(text) > MAX_TEXT else ''}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from retail_cli.document_check import find_problems
+from retail_cli.document_check import find_problems, readable
 from retail_cli.reports import EVENT_QUEUED, OrderOutcome
 from shared.mongo import Document, is_document_error
 from shared.ordering.status import Status
@@ -71,4 +71,4 @@ def _is_excluded(document: Document) -> bool:
 
 def _describe(document: Document) -> str:
     status = document.get("status")
-    return "it is PLACED and not excluded" if status == Status.PLACED else f"it is {status}"
+    return "it is PLACED and not excluded" if status == Status.PLACED else f"it is {readable(str(status))}"

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from retail_cli.document_check import readable
 from retail_cli.examples import examples
 from retail_cli.key_reports import KeyList, Revocation, SigningKey, key_list, revocation
 from retail_cli.output import print_report, print_warning
@@ -21,7 +22,9 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
     """List the recorded keys, with the time since their publication and whether they are revoked."""
     session: Session = context.obj
     records = session.key_records.publish(())  # `publish` without key ids records nothing and returns all records
-    keys = [SigningKey(kid, int(key.published_seconds), key.is_revoked) for kid, key in sorted(records.items())]
+    keys = [
+        SigningKey(readable(kid), int(key.published_seconds), key.is_revoked) for kid, key in sorted(records.items())
+    ]
     print_report(KeyList(keys), key_list, as_json=as_json)
 
 

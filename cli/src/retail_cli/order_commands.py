@@ -9,7 +9,7 @@ import typer
 from pymongo.errors import PyMongoError
 
 from retail_cli import queries, rendering
-from retail_cli.document_check import find_problems
+from retail_cli.document_check import find_problems, readable
 from retail_cli.examples import examples
 from retail_cli.including import include
 from retail_cli.outcomes import print_outcomes
@@ -163,7 +163,7 @@ def _check(session: Session, limit: int, seconds: float) -> CheckReport:
         for document in session.orders.scan(seconds):
             examined += 1
             if problems := find_problems(document):
-                found.append(MalformedOrder(str(document["_id"]), problems))
+                found.append(MalformedOrder(readable(str(document["_id"])), problems))
             if len(found) > limit or time.monotonic() > deadline:
                 break
         else:

@@ -1,6 +1,7 @@
 """Pure functions that build reports from documents and records.
 
-In a malformed document, fields of a wrong type become null, and `problems` lists them.
+In a malformed document, fields of a wrong type become null, bytes that are not UTF-8 are replaced by U+FFFD, and
+`problems` lists both.
 """
 
 import base64
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from retail_cli import reports
-from retail_cli.document_check import find_problems
+from retail_cli.document_check import find_problems, readable
 from retail_cli.topics import Record
 from shared.mongo import Document
 from shared.ordering import dead_letter as records
@@ -20,7 +21,7 @@ from shared.ordering.transitions import STUCK_AFTER
 def order(document: Document) -> reports.Order:
     """Convert an order's document."""
     return reports.Order(
-        orderid=str(document["_id"]),
+        orderid=readable(str(document["_id"])),
         userid=_string(document.get("userid")),
         status=_string(document.get("status")),
         version=_whole(document.get("version")),
@@ -40,7 +41,7 @@ def order(document: Document) -> reports.Order:
 def summary(document: Document) -> reports.OrderSummary:
     """Convert an order's document to an entry of a list."""
     return reports.OrderSummary(
-        orderid=str(document["_id"]),
+        orderid=readable(str(document["_id"])),
         userid=_string(document.get("userid")),
         status=_string(document.get("status")),
         cost=_amount(document.get("cost")),
@@ -162,7 +163,7 @@ def _fields(value: Any) -> Mapping[str, Any]:
 
 
 def _string(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    return readable(value) if isinstance(value, str) else None
 
 
 def _whole(value: Any) -> int | None:

@@ -1,7 +1,7 @@
 """The operator's reads from MongoDB: majority reads, each limited in time.
 
-Documents are read as they are: a date that Python cannot represent is returned as DatetimeMS, and bytes that are not
-UTF-8 are replaced, so that a malformed document can be shown.
+Documents are read as they are, so that a malformed document can be shown: a date that Python cannot represent is
+returned as DatetimeMS, and a byte that is not UTF-8 as a lone surrogate, which `document_check.readable` replaces.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +15,7 @@ from bson.objectid import ObjectId
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
+from retail_cli.document_check import readable
 from shared.mongo import Document
 from shared.ordering.outbox_entry import EPOCH, PENDING, PUBLISHED
 from shared.ordering.schema import COLLECTION
@@ -25,7 +26,7 @@ READ_SECONDS = 8.0
 TOLERANT: CodecOptions[Document] = CodecOptions(
     tz_aware=True,
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
-    unicode_decode_error_handler="replace",
+    unicode_decode_error_handler="surrogateescape",
 )
 # PLACED orders whose outbox entry is excluded or malformed.
 UNREADABLE: dict[str, Any] = {"status": Status.PLACED, "outbox.due": {"$ne": None, "$not": {"$gt": EPOCH}}}
@@ -107,7 +108,7 @@ class OrderReader:
     def statuses(self, order_ids: Iterable[str]) -> dict[str, str]:
         """Return the status of each of these orders that exists, by its id."""
         found = self._orders.find({"_id": {"$in": [*order_ids]}}, {"status": True})
-        return {document["_id"]: str(document.get("status")) for document in found}
+        return {document["_id"]: readable(str(document.get("status"))) for document in found}
 
     def failed(self, limit: int) -> Sequence[Document]:
         """Return FAILED orders, newest first."""
@@ -117,7 +118,8 @@ class OrderReader:
     def failed_ids(self, limit: int) -> Sequence[str]:
         """Return the ids of FAILED orders, newest first."""
         with pymongo.timeout(READ_SECONDS):
-            return [order["_id"] for order in self._newest({"status": Status.FAILED}, limit, {"_id": True})]
+            ids = [order["_id"] for order in self._newest({"status": Status.FAILED}, limit, {"_id": True})]
+        return [readable(each) if isinstance(each, str) else each for each in ids]
 
     def stuck(self, since: datetime, limit: int) -> Sequence[Document]:
         """Return PLACED orders that need attention, oldest first.

@@ -40,9 +40,13 @@ def connect(uri: str, *, ca_file: Path, database: str, app_name: str, pool: int)
     quote the password, so it is not shown.
     """
     try:
-        return _client(uri, ca_file=ca_file, app_name=app_name, pool=pool)[database]
+        client = _client(uri, ca_file=ca_file, app_name=app_name, pool=pool)
     except (ValueError, OSError, ConfigurationError):
         raise SettingsError("MONGODB_URI: cannot be used; check its host names and options") from None
+    # MongoDB stores text that is not valid UTF-8, and by default one such text makes a whole read fail. Here each byte
+    # that is not UTF-8 becomes a lone surrogate, which no encoder accepts: the text can be read, but not passed on.
+    tolerant = client.codec_options.with_options(unicode_decode_error_handler="surrogateescape")
+    return client.get_database(database, codec_options=tolerant)
 
 
 def _client(uri: str, *, ca_file: Path, app_name: str, pool: int) -> MongoClient[Document]:

@@ -6,7 +6,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from auth_api.passwords import Passwords
+from auth_api.passwords import Passwords, UnusableHash
 from support.auth_api import CHEAP
 
 
@@ -23,6 +23,12 @@ def test_password_matches_only_its_own_hash() -> None:
     assert passwords.verify(stored, "secret password")
     assert not passwords.verify(stored, "another password")
     assert not passwords.verify(stored, "secret password\0")
+
+
+@pytest.mark.parametrize("text", ["caf\xe9", "$argon2id$v=19$\xe9", "$argon2id$v=19$\udcff"])
+def test_stored_text_that_is_not_ascii_is_unusable(text: str) -> None:
+    with pytest.raises(UnusableHash):
+        Passwords(**CHEAP).verify(text, "secret password")
 
 
 def test_hash_with_old_parameters_is_outdated() -> None:

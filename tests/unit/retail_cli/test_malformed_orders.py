@@ -28,6 +28,12 @@ MALFORMED = [
     ({"outbox": "soon"}, "outbox: is string soon, must be object"),
     ({"idempotency": {"key": "k"}}, "idempotency.fingerprint: is missing"),
     ({"status": "PROCESSED"}, "status: is PROCESSED, but the last entry of history is PLACED"),
+    ({"userid": "al\udcffce"}, "userid: is not valid UTF-8: string al\ufffdce"),
+    (
+        {"orderitems": [{"item": "caf\udcff", "quantity": 1}]},
+        "orderitems.0.item: is not valid UTF-8: string caf\ufffd",
+    ),
+    ({"note": ["", {"by\udcff": 1}]}, "note.1.by\ufffd: its name is not valid UTF-8"),
 ]
 
 
@@ -50,6 +56,18 @@ def test_problem_of_a_malformed_order_is_named_by_check_and_show(change: dict[st
     assert len(printed_json(listed)["orders"]) == 2
     assert problem in retail(session, "orders", "show", "o2").stdout
     assert "o2" in retail(session, "orders", "check").stdout
+
+
+def test_order_whose_id_and_status_are_not_utf8_is_shown() -> None:
+    session = FakeSession(order("o1"), order("o2\udcff", status="\udcff"))
+
+    checked = printed_json(retail(session, "orders", "check", "--json"))["orders"]
+    listed = printed_json(retail(session, "orders", "list", "--json"))["orders"]
+
+    assert [one["orderid"] for one in checked] == ["o2\ufffd"]
+    assert "_id: is not valid UTF-8: string o2\ufffd" in checked[0]["problems"]
+    assert {(one["orderid"], one["status"]) for one in listed} == {("o1", "PLACED"), ("o2\ufffd", "\ufffd")}
+    assert retail(session, "orders", "check").exit_code == 1
 
 
 @pytest.mark.parametrize("field", ["userid", "cost", "currency", "orderitems", "version", "placed_at", "history"])

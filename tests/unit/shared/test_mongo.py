@@ -23,14 +23,15 @@ def test_unusable_mongodb_uri_is_rejected_without_showing_the_password(tmp_path:
     assert rejection.value.__suppress_context__
 
 
-def test_date_that_python_cannot_hold_does_not_fail_the_read(tmp_path: Path) -> None:
+def test_unrepresentable_date_or_text_does_not_fail_the_read(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_bytes(authority())
     database = mongo.connect("mongodb://a/", ca_file=tmp_path / "ca.crt", database="retail", app_name="tests", pool=1)
-    stored = bson.encode({"bad": DatetimeMS(10**15), "good": DatetimeMS(0)})
+    stored = bson.encode({"bad": DatetimeMS(10**15), "good": DatetimeMS(0), "text": "é"}).replace(b"\xc3", b"\xff")
     found = bson.decode(stored, database.codec_options)
     database.client.close()
 
     assert isinstance(found["bad"], DatetimeMS)
+    assert found["text"] == "\udcff\udca9"
     assert found["good"] == datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -40,7 +40,7 @@ class Passwords:
             self._pool.submit(self._hasher.verify, self._unknown_user if stored is None else stored, password).result()
         except VerifyMismatchError:
             return False
-        except (InvalidHashError, VerificationError):
+        except (InvalidHashError, VerificationError, UnicodeEncodeError):  # the last: the stored text is not ASCII
             self.hash(password)
             raise UnusableHash from None
         return stored is not None

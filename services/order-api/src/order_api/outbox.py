@@ -110,6 +110,8 @@ class Outbox:
             if isinstance(error.__cause__, PyMongoError) and is_document_error(error.__cause__):
                 return  # the order is excluded
             raise
+        except UnicodeEncodeError:
+            return  # the id is not valid UTF-8, so no update can name the order
         logger.error("order_failed", order_id=order_id, cause="its event cannot be published")
 
     def find_claimed(self, ids: Sequence[str], claim: str) -> list[Document]:
@@ -118,11 +120,13 @@ class Outbox:
         An order that the driver cannot decode is left out, and a failure of it is recorded.
         """
         claimed: list[Document] = []
+        strict = self._orders.codec_options.with_options(unicode_decode_error_handler="strict")
+        orders = self._majority.with_options(codec_options=strict)
 
         def read(some: Sequence[str]) -> None:
             query = {"_id": {"$in": [*some]}, "status": "PLACED", "outbox.claim": claim}
             with self._breaker.guard():
-                claimed.extend([*self._majority.find(query, {"history": 0})])
+                claimed.extend([*orders.find(query, {"history": 0})])
 
         with errors_as_unavailable():
             broken = bisect(ids, read)

@@ -7,6 +7,7 @@ from pymongo.errors import WriteError
 
 from shared.mongo import Document
 from shared.ordering import outbox_entry
+from shared.ordering.document import MalformedOrder, check
 from shared.ordering.offsets import Offsets
 from shared.ordering.reconcile import Outcome, Reconciler
 from shared.ordering.transitions import OrderTransitions, State
@@ -52,6 +53,13 @@ def test_malformed_order_can_become_failed(shape: Document) -> None:
 
     last = harness.servers.view["bad"]["history"][-1]
     assert last == {"status": "FAILED", "at": TAKEN_AT, "by": "order-api", "reason": "why"}
+
+
+def test_reference_of_an_order_whose_id_is_not_utf8_can_be_encoded() -> None:
+    with pytest.raises(MalformedOrder, match="not valid UTF-8") as raised:
+        check(document("a\udcff"))
+
+    assert raised.value.order_id == "a\\udcff"
 
 
 def test_reason_with_a_dollar_sign_is_stored_literally() -> None:
