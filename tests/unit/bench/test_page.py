@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import page, report
+from bench import page, report, results
 from bench.contenders import NAIVE, OURS
 from bench.measure import Sample
 from bench.results import Results
@@ -53,7 +53,10 @@ def test_page_without_one_marked_part_is_rejected(markdown: Path, content: str) 
     assert markdown.read_text(encoding="utf-8") == content
 
 
-def test_performance_page_has_one_part_for_the_results() -> None:
-    text = (DOCS / "performance.md").read_text(encoding="utf-8")
+def test_committed_page_and_picture_show_the_committed_results(markdown: Path) -> None:
+    committed = (DOCS / "performance.md").read_text(encoding="utf-8")
+    markdown.write_text(committed, encoding="utf-8")
 
-    assert (text.count(page.BEGIN), text.count(page.END)) == (1, 1)
+    page.write(results.read(DOCS / "performance.json"), markdown)
+    assert markdown.read_text(encoding="utf-8") == committed
+    assert (markdown.parent / page.PICTURE).read_bytes() == (DOCS / page.PICTURE).read_bytes()
