@@ -22,8 +22,8 @@ class Panel:
     """One panel. `queries` maps legends to PromQL; in a query, OURS stands for the selector of our series.
 
     `limits` are the values from which the panel is yellow and red. If the second is lower, the panel is yellow below
-    the first and red below the second. With `external`, the series come from Kafka's brokers, and the
-    queries select them by BROKERS.
+    the first and red below the second. With `external`, the series come from Kafka's brokers; in a query, BROKERS
+    stands for their selector.
     """
 
     title: str
