@@ -112,6 +112,7 @@ def of_chart(cluster: Cluster, chart: list[Resource], namespace: str) -> Iterato
         yield from gateways(cluster, route["spec"]["parentRefs"], namespace)
     for ingress in of_kind(chart, "Ingress"):
         yield from ingress_class(cluster, ingress["spec"].get("ingressClassName"))
+        yield from ingress_certificates(cluster, ingress, namespace)
 
 
 def unserved(cluster: Cluster, resources: list[Resource]) -> Iterator[str]:
@@ -163,9 +164,21 @@ def ingress_class(cluster: Cluster, name: str | None) -> Iterator[str]:
     """Yield a sentence if the class `name` does not exist, or if there is neither a name nor a default class."""
     classes = {found["metadata"]["name"]: found for found in cluster.list("/apis/networking.k8s.io/v1/ingressclasses")}
     if name and name not in classes:
-        yield f"IngressClass {name} does not exist: install its controller, or change ingress.className"
+        yield (
+            f"IngressClass {name} does not exist: install its controller, create the class if the controller does "
+            f"not (Contour), or change ingress.className"
+        )
     elif not name and not any(is_default(found, "ingressclass.kubernetes.io") for found in classes.values()):
         yield "no IngressClass is the default: set ingress.className"
+
+
+def ingress_certificates(cluster: Cluster, ingress: Resource, namespace: str) -> Iterator[str]:
+    """Yield the certificate Secrets that the Ingress names and that neither exist nor come from cert-manager."""
+    if any(key.startswith("cert-manager.io/") for key in ingress["metadata"].get("annotations") or {}):
+        return
+    for name in (entry["secretName"] for entry in ingress["spec"]["tls"] if "secretName" in entry):
+        if cluster.get(f"/api/v1/namespaces/{namespace}/secrets/{name}") is None:
+            yield f"Secret {name} of ingress.tls does not exist: kubectl create secret tls {name} --cert=… --key=…"
 
 
 def of_strimzi(cluster: Cluster, namespace: str) -> Iterator[str]:

@@ -48,6 +48,9 @@ def complete(values: Path) -> Cluster:
                     path = f"/api/v1/namespaces/retail/secrets/{secret.get('name') or secret['secretName']}"
                     items = cluster.setdefault(path, {"data": {}})["data"]
                     items.update({item["key"]: "eA==" for item in secret.get("items", [])})
+    for ingress in (resource for resource in chart if resource["kind"] == "Ingress"):
+        for entry in ingress["spec"]["tls"]:
+            cluster[f"/api/v1/namespaces/retail/secrets/{entry['secretName']}"] = {"data": {}}
     ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
     listeners = [{"name": "http", "protocol": "HTTP"}, {"name": "https", "protocol": "HTTPS"}]
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -163,10 +166,32 @@ def test_missing_ingress_class_is_reported(tmp_path: Path) -> None:
     none: Cluster = {"/apis/networking.k8s.io/v1/ingressclasses": {"items": []}}
     done = preflight(tmp_path, complete(EVERYTHING) | none, str(EVERYTHING))
 
-    assert (
-        done.stdout
-        == "missing: IngressClass traefik does not exist: install its controller, or change ingress.className\n"
+    assert done.stdout == (
+        "missing: IngressClass traefik does not exist: install its controller, create the class if the controller does "
+        "not (Contour), or change ingress.className\n"
     )
+
+
+def test_missing_certificate_of_the_ingress_is_reported(tmp_path: Path) -> None:
+    cluster = complete(EVERYTHING)
+    del cluster["/api/v1/namespaces/retail/secrets/orders-tls"]
+    done = preflight(tmp_path, cluster, str(EVERYTHING))
+
+    assert done.returncode == 1
+    assert done.stdout == (
+        "missing: Secret orders-tls of ingress.tls does not exist: "
+        "kubectl create secret tls orders-tls --cert=… --key=…\n"
+    )
+
+
+def test_ingress_certificate_from_cert_manager_is_not_reported(tmp_path: Path) -> None:
+    cluster = complete(EVERYTHING)
+    del cluster["/api/v1/namespaces/retail/secrets/orders-tls"]
+    (values := tmp_path / "values.yaml").write_text(
+        yaml.safe_dump({"ingress": {"annotations": {"cert-manager.io/cluster-issuer": "public"}}})
+    )
+
+    assert preflight(tmp_path, cluster, str(EVERYTHING), str(values)).stdout == "nothing is missing\n"
 
 
 def test_unrestricted_namespace_needs_no_pod_security_provider(tmp_path: Path) -> None:
