@@ -49,14 +49,14 @@ class OrderMetrics:
             field: FreshGauge(name, text, registry=registry, max_age=MAX_AGE_SECONDS)
             for field, (name, text) in BACKLOG.items()
         }
-        self.published = Counter(
+        published = Counter(
             "retail_outbox_published_total",
             "Events delivered to Kafka by path: fast, sweep.",
             ["path"],
             registry=registry,
         )
-        for path in ("fast", "sweep"):
-            self.published.labels(path)  # initialised to 0, so that increase() sees the first event
+        # Each counter by its label exists from the start, so that increase() sees the first event.
+        self.published = {path: published.labels(path) for path in ("fast", "sweep")}
         self.malformed = Counter(
             "retail_malformed_orders_total",
             "Malformed orders that were found: left out of a list, not shown, or not published.",

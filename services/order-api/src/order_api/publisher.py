@@ -135,7 +135,7 @@ class EventPublisher:
             permit.ok()
             self._restarts = 0
             self._delivered.append(sent)
-            self._metrics.published.labels(_path(sent)).inc()
+            self._metrics.published[_path(sent)].inc()
             if sent.span:
                 sent.span.end(_place(message))
             return

@@ -119,19 +119,19 @@ class Handler:
                 self._count(transition, group[0])
                 if transition is FAIL and group[0].error:  # a technical failure: a dead letter records the cause
                     group[0].disposition = Disposition.DEAD_LETTER
-            self._metrics.consumed.labels("duplicate").inc(sum(record.result == "duplicate" for record in group))
+            self._metrics.consumed["duplicate"].inc(sum(record.result == "duplicate" for record in group))
 
     def _count(self, transition: Transition, record: Record) -> None:
         if record.event is None:
             return
         record.result = "processed" if transition is PROCESS else "failed"
-        self._metrics.consumed.labels(record.result).inc()
+        self._metrics.consumed[record.result].inc()
         if transition is PROCESS:
             self._metrics.processed.inc()
             seconds = max(0.0, (self._now() - record.event.placed_at).total_seconds())
             self._metrics.processing.observe(seconds, trace_context.exemplar(record.traceparent))
         else:
-            self._metrics.failed.labels("error" if record.attempts else "refused").inc()
+            self._metrics.failed["error" if record.attempts else "refused"].inc()
             cause = describe(record.error) if record.error else None
             order = {"order_id": record.event.orderid} | trace_context.log_field(record.traceparent)
             logger.warning("order_failed", **order, reason=record.reason, cause=cause)
@@ -145,7 +145,7 @@ class Handler:
                 record.disposition = Disposition.DONE
                 if record.result is None:  # else the message was already counted as failed
                     record.result = "dead_letter"
-                    self._metrics.consumed.labels(record.result).inc()
+                    self._metrics.consumed[record.result].inc()
                 logger.warning("dead_letter", **_log_fields(record))
         if errors:
             raise KafkaException(next(iter(errors.values())))

@@ -11,32 +11,32 @@ MAX_AGE_SECONDS = 180.0  # for values read from Kafka: three times the longest p
 
 
 class ProcessorMetrics:
-    """Counters start at 0 for every label, so that increase() sees the first event."""
+    """Every counter exists from the start, by its label if it has one, so that increase() sees the first event."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.processed = Counter("retail_orders_processed_total", "Orders changed to PROCESSED.", registry=registry)
-        self.failed = Counter(
+        failed = Counter(
             "retail_orders_failed_total",
             "Orders changed to FAILED by reason: refused (a rule), error.",
             ["reason"],
             registry=registry,
         )
-        for reason in ("refused", "error"):
-            self.failed.labels(reason)
+        self.failed = {reason: failed.labels(reason) for reason in ("refused", "error")}
         self.processing = Histogram(
             "retail_order_processing_seconds",
             "Time from the event's placed_at to PROCESSED.",
             registry=registry,
             buckets=PROCESSING_BUCKETS,
         )
-        self.consumed = Counter(
+        consumed = Counter(
             "retail_events_consumed_total",
             "Events handled by result: processed, failed, duplicate, dead_letter.",
             ["result"],
             registry=registry,
         )
-        for result in ("processed", "failed", "duplicate", "dead_letter"):
-            self.consumed.labels(result)
+        self.consumed = {
+            result: consumed.labels(result) for result in ("processed", "failed", "duplicate", "dead_letter")
+        }
         self.requeued = Counter(
             "retail_outbox_requeued_total",
             "Orders requeued because their event was lost.",

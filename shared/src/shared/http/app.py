@@ -4,7 +4,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -144,15 +144,19 @@ def _end_request(busy_threads: Gauge, _error: BaseException | None) -> None:
 
 
 def _finish_request(metrics: HttpMetrics) -> Any:
+    # `labels` costs as much as a count; there are few results, as there are few routes, methods and statuses.
+    requests = cache(metrics.requests.labels)
+    duration, held_duration = cache(metrics.duration.labels), cache(metrics.held_duration.labels)
+
     def finish(response: Response) -> Response:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers["X-Request-ID"] = g.request_id
         route, method = g.route, g.method
         seconds = time.perf_counter() - g.started
-        metrics.requests.labels(route, method, response.status_code).inc()
-        duration = metrics.held_duration if "is_held" in g else metrics.duration
-        duration.labels(route, method).observe(seconds, trace_context.exemplar(g.traceparent))
+        requests(route, method, response.status_code).inc()
+        histogram = (held_duration if "is_held" in g else duration)(route, method)
+        histogram.observe(seconds, trace_context.exemplar(g.traceparent))
         write = logger.warning if response.status_code >= 500 else logger.info  # noqa: PLR2004 - HTTP's status classes
         write(
             "request",

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import sys
 import threading
 import time
@@ -14,32 +13,13 @@ from typing import Any
 import msgspec
 import structlog
 
+from shared.telemetry.line_writer import LineWriter
+
 # structlog's default would log local variables, and so passwords, tokens and bodies.
 TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 THROTTLE_SECONDS = 30.0
 PLAIN = frozenset({str, int, float, bool, type(None), datetime})
 _encoder = msgspec.json.Encoder()
-
-
-class LineWriter:
-    """Writes lines at once. Thread-safe. A line that cannot be written is lost: no log line may fail a request.
-
-    There is no lock, which threads would wait for in every request. The kernel writes a line of up to 4 KiB whole; only
-    a longer one, such as a traceback, can be mixed with others, when the reader of a pipe does not keep up.
-    """
-
-    def __init__(self, output: int) -> None:
-        """`output` is a file descriptor."""
-        self._output = output
-
-    def write(self, line: bytes) -> None:
-        """Write a line; the newline is added here."""
-        left = line + b"\n"
-        with suppress(OSError):  # the disk is full, or the output closed
-            while left:
-                left = left[os.write(self._output, left) :]
-
-    debug = info = warning = error = critical = write
 
 
 def add_timestamp(_logger: Any, _method: str, event: Any) -> Any:
