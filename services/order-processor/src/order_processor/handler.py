@@ -119,7 +119,8 @@ class Handler:
                 self._count(transition, group[0])
                 if transition is FAIL and group[0].error:  # a technical failure: a dead letter records the cause
                     group[0].disposition = Disposition.DEAD_LETTER
-            self._metrics.consumed["duplicate"].inc(sum(record.result == "duplicate" for record in group))
+            if duplicates := sum(record.result == "duplicate" for record in group):
+                self._metrics.consumed["duplicate"].inc(duplicates)
 
     def _count(self, transition: Transition, record: Record) -> None:
         if record.event is None:

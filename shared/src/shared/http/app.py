@@ -1,10 +1,10 @@
 """The set-up that every HTTP service shares: problem documents, request ids, security headers, access log, metrics."""
 
 import re
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from random import getrandbits
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -123,7 +123,7 @@ def _start_request(busy_threads: Gauge, tracer: Tracer) -> None:
     busy_threads.inc()
     g.started = time.perf_counter()
     received = request.headers.get("X-Request-ID", "")
-    g.request_id = received if _REQUEST_ID.fullmatch(received) else secrets.token_hex(16)
+    g.request_id = received if _REQUEST_ID.fullmatch(received) else f"{getrandbits(128):032x}"
     g.method, g.route = _method(), _route()
     g.traceparent, g.span = tracer.start_request(f"{g.method} {g.route}", request.headers.get("traceparent"))
     structlog.contextvars.bind_contextvars(request_id=g.request_id, **trace_context.log_field(g.traceparent))
