@@ -10,10 +10,12 @@ from bench import overhead
 
 
 def test_ratio_compares_systems_in_the_same_round() -> None:
-    table = overhead.table({overhead.SHIPPED: [100, 200, 400, 100, 100], "other": [110, 220, 440, 110, 120]})
+    shipped, again = [90.0, 180, 360, 90, 90], [110.0, 220, 440, 110, 110]
+    table = overhead.table({overhead.SHIPPED: shipped, overhead.AGAIN: again, "other": [110, 220, 440, 110, 120]})
 
     assert table.splitlines()[2:] == [
-        f"| {overhead.SHIPPED} | 100 | 1.000 (1.000-1.000) |",
+        f"| {overhead.SHIPPED} | 90 | 0.900 (0.900-0.900) |",
+        f"| {overhead.AGAIN} | 110 | 1.100 (1.100-1.100) |",
         "| other | 120 | 1.100 (1.100-1.150) |",
     ]
 
