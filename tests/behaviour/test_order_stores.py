@@ -11,6 +11,7 @@ from pymongo.database import Database
 from order_api.backlog import BY_AGE, BY_REASON
 from order_api.orders import Document
 from order_api.responses import to_details, to_page, to_placed
+from order_api.routes import DEFAULT_LIMIT
 from order_api.store import LIST_BATCH, DuplicateOrder, OrderStore
 from shared.ordering import schema
 from shared.ordering.document import MalformedOrder
@@ -88,6 +89,21 @@ def test_list_of_an_owner_and_status_is_newest_first(harness: StoreHarness) -> N
     assert newest(status="PROCESSED") == [ids[1]]
     assert newest(status="PLACED", after=ids[2]) == [ids[0]]
     assert newest(status="FAILED") == []
+
+
+def test_page_of_the_default_size_is_fetched_in_one_reply(real: StoreHarness, admin: Database[Document]) -> None:
+    for _ in range(DEFAULT_LIMIT + 2):
+        real.place()
+
+    def more_replies() -> int:
+        return int(admin.command("serverStatus")["metrics"]["commands"]["getMore"]["total"])
+
+    before = more_replies()
+    one_more = DEFAULT_LIMIT + 1  # tells whether there is a next page
+    orders = real.store.read_newest("alice", status=None, after=None, limit=one_more, read=list)
+
+    assert len(orders) == one_more
+    assert more_replies() == before
 
 
 def test_list_fetches_only_one_batch_if_its_reader_stops_early(real: StoreHarness, admin: Database[Document]) -> None:

@@ -21,7 +21,9 @@ from shared.telemetry import log
 T = TypeVar("T")
 
 logger = log.get(__name__)
-LIST_BATCH = 8  # orders in one reply of MongoDB while a list is read; an order has at most about 70 KiB
+# Orders in one reply of MongoDB while a list is read: the usual page, and the order that shows that there is a next
+# one. An order has at most about 70 KiB.
+LIST_BATCH = 21
 
 
 class DuplicateOrder(Exception):  # noqa: N818
