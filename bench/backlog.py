@@ -57,10 +57,9 @@ def drain(orders: Orders, query: dict[str, Any], watched: Watched) -> Sample:
     Latency is not measured. Raise LoadFailedError if orders still match after DRAIN_SECONDS.
     """
     until = time.monotonic() + DRAIN_SECONDS
-    first = left = orders.count_documents(query)
-    while left and left == first:
-        left = _count(orders, query, until)
-    started, counted = time.monotonic(), left
+    first = orders.count_documents(query)
+    counted = left = await_fewer(orders, query, first, until)
+    started = time.monotonic()
     before = {group: cpu_seconds(pids) for group, pids in watched.items()}
     while left:
         left = _count(orders, query, until)
@@ -69,6 +68,17 @@ def drain(orders: Orders, query: dict[str, Any], watched: Watched) -> Sample:
         raise LoadFailedError(f"{first} orders were worked off within {POLL_SECONDS} s: measure more orders")
     cpu = {group: (cpu_seconds(pids) - before[group]) / counted * 1e6 for group, pids in watched.items()}
     return Sample(counted, seconds, 0, None, None, cpu)
+
+
+def await_fewer(orders: Orders, query: dict[str, Any], count: int, until: float) -> int:
+    """Wait until fewer than `count` orders match `query`, and return how many.
+
+    Raise LoadFailedError if that takes until `until`, in seconds of the monotonic clock.
+    """
+    left = count
+    while left and left >= count:
+        left = _count(orders, query, until)
+    return left
 
 
 def await_none(orders: Orders, query: dict[str, Any], seconds: float) -> None:

@@ -53,6 +53,15 @@ def compare(ours: Sequence[Sample], others: Sequence[Sample], figure: Figure) ->
     return [figure(our) / figure(other) for our, other in zip(ours, others, strict=False)]
 
 
+def compare_p99(ours: Sequence[Sample], others: Sequence[Sample]) -> list[float]:
+    """Return the ratio of the 99th percentile in each round in which both have one."""
+    return [
+        our.p99_ms / other.p99_ms
+        for our, other in zip(ours, others, strict=False)
+        if our.p99_ms is not None and other.p99_ms is not None
+    ]
+
+
 def per_second(sample: Sample) -> float:
     """Return successful requests per second."""
     return sample.per_second
@@ -77,12 +86,7 @@ def _peers(results: Results) -> list[tuple[str, list[Sample]]]:
 def _fixed_rate(results: Results) -> list[Ratio]:
     ours = results.open_loop.get(OURS, {}).get(50, [])
     naive = results.open_loop.get(NAIVE.name, {}).get(50, [])
-    values = [
-        our.p99_ms / other.p99_ms
-        for our, other in zip(ours, naive, strict=False)
-        if our.p99_ms is not None and other.p99_ms is not None
-    ]
-    return [("p99 at half of our capacity", f"{NAIVE.name} at the same rate", values)]
+    return [("p99 at half of our capacity", f"{NAIVE.name} at the same rate", compare_p99(ours, naive))]
 
 
 def _requests(results: Results) -> list[Ratio]:

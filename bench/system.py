@@ -163,9 +163,12 @@ class System:
 
 
 @contextmanager
-def running(root: Path, peers: Iterable[Peer]) -> Iterator[System]:
-    """Start the stack and the peers, and stop them at the end; the caller removes the folder `root`."""
-    options = StackOptions(root=root, ports="free", counts={"order-api": 1}, extra_env=EXTRA)
+def running(root: Path, peers: Iterable[Peer], *, replicas: int = 1) -> Iterator[System]:
+    """Start the stack, with `replicas` of order-api, and the peers; stop them at the end.
+
+    The caller removes the folder `root`.
+    """
+    options = StackOptions(root=root, ports="free", counts={"order-api": replicas}, extra_env=EXTRA)
     with ExitStack() as ends, Stack(options) as stack:
         client = stack.client("admin")
         _create_topic(client)
