@@ -140,7 +140,7 @@ MUTANTS = [
     ),
     Mutant(
         "a removal leaves an entry that was restored since",
-        change(Outbox.remove_unclaimed, (', "outbox.due": due}', "}")),
+        change(Outbox.remove_unclaimed, (', "outbox.due": dues[order_id]}', "}")),
         short.redriven_before_the_removal,
         alone=True,
     ),

@@ -72,6 +72,31 @@ def test_rejected_orders_are_not_skipped_after_the_clock_moves_back(servers: Rep
     assert outbox.find_due(NOW - timedelta(seconds=60), 1) == rejected
 
 
+def test_one_find_serves_all_sweeps_until_a_batch_is_not_full(
+    monkeypatch: pytest.MonkeyPatch, servers: ReplicaSet, outbox: Outbox
+) -> None:
+    monkeypatch.setattr(outbox_module, "BATCH", 2)
+    finds: list[int] = []
+    find = outbox.find_due
+
+    def count_and_find(now: datetime, limit: int) -> list[str]:
+        finds.append(len(swept))
+        return find(now, limit)
+
+    monkeypatch.setattr(outbox, "find_due", count_and_find)
+    ids = place(servers, 90, 80, 70, 60, 50, 40, 30)
+    swept: list[list[str]] = []
+    for name in ("a", "b", "c"):
+        if name == "c":
+            outbox.claim(ids[4:6], "other replica", NOW)
+        swept.append([record["_id"] for record in outbox.sweep(claim=name, limit=2)])
+    (late,) = place(servers, 20)
+    swept.append([record["_id"] for record in outbox.sweep(claim="d", limit=2)])
+
+    assert swept == [ids[:2], ids[2:4], [], [ids[6], late]]
+    assert finds == [0, 3]
+
+
 def test_number_of_remembered_rejections_is_bounded(
     monkeypatch: pytest.MonkeyPatch, servers: ReplicaSet, outbox: Outbox
 ) -> None:

@@ -1,8 +1,13 @@
 """The outbox relay: the fast path, the outbox entries, and the relay's thread."""
 
+import queue
+
 import pytest
 
 from order_api import relay
+from order_api.orders import Document
+from order_api.outbox import BATCH
+from order_api.relay import WAIT_SECONDS
 from support.forked_child import in_forked_child
 from support.relay import RelayHarness
 from support.wait import until
@@ -43,6 +48,44 @@ def test_relay_survives_database_outage(harness: RelayHarness) -> None:
         harness.step(3)
 
     assert len(harness.published()) == 1
+
+
+def test_empty_queue_delays_no_sweep(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = []
+
+    class EmptyQueue(queue.Queue[Document]):
+        def get(self, block: bool = True, timeout: float | None = None) -> Document:
+            waits.append(timeout if block else 0)
+            raise queue.Empty
+
+    monkeypatch.setattr(harness.relay, "_queue", EmptyQueue())
+    for _ in range(BATCH + 1):
+        harness.place(enqueued=False)
+    harness.clock.advance(6)
+    for seconds in (0, 0, 0, 0.97):  # a full batch is due, then the rest, then nothing for a second
+        harness.clock.advance(seconds)
+        harness.relay.run_once(WAIT_SECONDS)
+
+    assert len(harness.published()) == BATCH + 1
+    assert waits == [0, 0, WAIT_SECONDS, pytest.approx(0.03)]
+
+
+def test_sweeps_wait_while_many_events_are_in_flight(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "BATCH", 10)
+    monkeypatch.setattr(relay, "IN_FLIGHT_LIMIT", 20)
+    placed = [harness.place(enqueued=False)["_id"] for _ in range(35)]
+    harness.producer.delivers_on_poll = False
+    harness.clock.advance(6)
+    in_flight = []
+    for _ in range(4):
+        harness.step(WAIT_SECONDS)
+        in_flight.append(len(harness.producer.pending))
+    harness.producer.delivers_on_poll = True
+    for _ in range(4):
+        harness.step(WAIT_SECONDS)
+
+    assert in_flight == [10, 20, 20, 20]
+    assert harness.published() == placed
 
 
 def test_drain_publishes_the_queue_and_removes_outbox_entries(harness: RelayHarness) -> None:

@@ -20,6 +20,7 @@ from shared.store import StoreUnavailable, errors_as_unavailable, run_guarded
 from shared.telemetry import log
 
 BATCH = 500
+FOUND_AT_ONCE = 10 * BATCH
 CLAIM = timedelta(seconds=30)  # longer than a delivery may take
 TOO_FAR_AHEAD = timedelta(minutes=2)  # claims never set `due` this far ahead: such a time comes from a wrong clock
 FIRST_BACK_OFF = timedelta(seconds=1)
@@ -51,19 +52,27 @@ class Outbox:
         self._rejected: dict[str, datetime] = {}  # time of the rejected claim, by order id
         # number of failures and time of the last one, by id of an order that cannot be claimed or published
         self._failures: dict[str, tuple[int, datetime]] = {}
+        self._found: list[str] = []  # ids of due orders for the next sweeps
 
     def sweep(self, *, claim: str, limit: int) -> list[Document]:
         """Claim up to `limit` due orders under the unique name `claim`, and return them to be published.
 
         If the process ends after a claim, that costs a delay of 30 s or a duplicate event, never an order.
+
+        One find serves several sweeps in a row, because it takes longer the more entries were claimed or removed in the
+        minutes before. The claim checks again that an order is due.
         """
         now = self.now()
-        ids = self.find_due(now, limit)
+        self._found = self._found or self.find_due(now, max(limit, FOUND_AT_ONCE))
+        ids, self._found = self._found[:limit], self._found[limit:]
         if not ids:
             return []
         self.claim(ids, claim, now)
         crash.point("after-claim")
-        return self.find_claimed(ids, claim)
+        claimed = self.find_claimed(ids, claim)
+        if len(claimed) < BATCH:
+            self._found = []  # no sweep follows at once, or another replica has found the same orders
+        return claimed
 
     def now(self) -> datetime:
         """Return the time of the database's clock."""
@@ -81,7 +90,11 @@ class Outbox:
         self._rejected = {order_id: at for order_id, at in self._rejected.items() if abs(now - at) < CLAIM}
         self._failures = {i: last for i, last in self._failures.items() if abs(now - last[1]) < FAILURES_KEPT}
         enough = limit + len(self._rejected)
-        found = run_guarded(self._breaker, lambda: [*self._majority.find(_due(now), {"_id": 1}).limit(enough)])
+
+        def find() -> list[Document]:
+            return [*self._majority.find(_due(now), {"_id": 1}, limit=enough, batch_size=enough)]  # in one reply
+
+        found = run_guarded(self._breaker, find)
         return [record["_id"] for record in found if record["_id"] not in self._rejected][:limit]
 
     def claim(self, ids: Sequence[str], claim: str, now: datetime) -> None:
@@ -126,7 +139,7 @@ class Outbox:
         def read(some: Sequence[str]) -> None:
             query = {"_id": {"$in": [*some]}, "status": "PLACED", "outbox.claim": claim}
             with self._breaker.guard():
-                claimed.extend([*orders.find(query, {"history": 0})])
+                claimed.extend([*orders.find(query, {"history": 0}, batch_size=BATCH + 1)])  # in one reply
 
         with errors_as_unavailable():
             broken = bisect(ids, read)
@@ -151,29 +164,27 @@ class Outbox:
 
         An entry that was claimed or restored since then stays: it stands for an event that is still to be published.
         """
-        self._remove({order_id: {"outbox.claim": claim} for order_id, claim in claims.items()})
+        ids: dict[str, list[str]] = {}
+        for order_id, claim in claims.items():
+            ids.setdefault(claim, []).append(order_id)
+        for claim, some in ids.items():
+            self._update(self._fast, some, {"outbox.claim": claim}, outbox_entry.remove())
 
     def remove_unclaimed(self, dues: Mapping[str, datetime]) -> None:
         """Remove the entries of delivered events that no sweep has claimed, if their orders are still PLACED.
 
         `dues` maps each order id to the `due` of the entry when its event was sent. An entry that was claimed or
         restored since then stays: it stands for an event that is still to be published.
-        """
-        self._remove(
-            {order_id: {"status": "PLACED", "outbox.claim": None, "outbox.due": due} for order_id, due in dues.items()}
-        )
-
-    def _remove(self, unchanged: Mapping[str, Document]) -> None:
-        """Remove the entry of each order that still has the fields to which `unchanged` maps its id.
 
         Most of these orders are PROCESSED by now and have no entry. A read finds the others first: the update compares
-        every order with the fields of all orders, so for all of `unchanged` it would take twenty times as long.
+        every order with the fields of all orders, so for all of `dues` it would take twenty times as long.
         """
-        query = {"_id": {"$in": [*unchanged]}, "outbox": {"$exists": True}}
+        query = {"_id": {"$in": [*dues]}, "outbox": {"$exists": True}}
         found = run_guarded(self._breaker, lambda: [*self._fast.find(query, {"_id": 1})])
         if ids := [record["_id"] for record in found]:
-            same = [{"_id": order_id} | unchanged[order_id] for order_id in ids]
-            self._update(self._fast, ids, {"$or": same}, outbox_entry.remove())
+            unchanged = {"status": "PLACED", "outbox.claim": None}
+            same = [{"_id": order_id, "outbox.due": dues[order_id]} for order_id in ids]
+            self._update(self._fast, ids, unchanged | {"$or": same}, outbox_entry.remove())
 
     def _update(self, orders: Collection[Document], ids: Sequence[str], query: Document, change: Change) -> list[str]:
         """Change those of `ids` that match `query`; return the ids whose own update MongoDB rejects."""

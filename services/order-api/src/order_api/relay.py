@@ -12,12 +12,14 @@ from order_api.orders import Document
 from order_api.outbox import BATCH, Outbox
 from order_api.publisher import EventPublisher, Sent
 from order_api.removal import EntryRemoval
+from shared.kafka import PRODUCER_QUEUE
 from shared.resilience.worker import Worker
 from shared.store import StoreUnavailable
 from shared.telemetry import log
 
 QUEUE_LIMIT = 10_000
 WAIT_SECONDS = 0.05  # the longest wait for a queued event in one run
+IN_FLIGHT_LIMIT = PRODUCER_QUEUE // 2  # the sweep leaves the other half of the producer's queue to the fast path
 SWEEP_SECONDS = 1.0
 FLUSH_SECONDS = 10.0
 ERROR_PAUSE_SECONDS = 1.0
@@ -81,10 +83,13 @@ class OutboxRelay:
         self._worker.close(timeout=FLUSH_SECONDS + 5)
 
     def run_once(self, wait: float = 0.0) -> None:
-        """Publish queued events (wait up to `wait` seconds for the first), process delivery reports, sweep if due."""
+        """Publish queued events, process delivery reports, sweep if due.
+
+        Wait up to `wait` seconds for the first queued event, but not beyond the time of the next sweep.
+        """
         if os.getpid() != self._pid:
             raise RuntimeError("the outbox relay belongs to the process that created it, not to a forked child")
-        self._publish_queued(wait)
+        self._publish_queued(min(wait, max(0.0, self._next_sweep - self._clock())))
         self._publisher.poll()
         self._process_delivery_reports()
         self._fail_unpublishable()
@@ -142,7 +147,13 @@ class OutboxRelay:
             return  # the orders become due again when their claims expire
 
     def _sweep(self) -> None:
-        """Publish the events of due orders. After a full batch, the next sweep follows without a pause."""
+        """Publish the events of due orders. After a full batch, the next sweep follows without a pause.
+
+        While Kafka confirms more slowly than orders are found, wait for its reports.
+        """
+        if self._publisher.queue_length() + BATCH > IN_FLIGHT_LIMIT:
+            self._next_sweep = self._clock() + WAIT_SECONDS
+            return
         self._next_sweep = self._clock() + SWEEP_SECONDS * (1 + self._jitter() / 10)
         limit = min(BATCH, self._publisher.capacity)
         if not limit:
