@@ -1,4 +1,4 @@
-"""The values in docs/kubernetes.md for Ingress controllers render what the page says, with the minimal values."""
+"""The values in docs/kubernetes.md for Ingress controllers render what the page says."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,7 @@ import yaml
 from support import helm
 
 MINIMAL = helm.CHART / "ci/minimal-values.yaml"
+PRODUCTION = helm.CHART / "ci/production-values.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -20,19 +21,17 @@ def documented() -> dict[str, str]:
     return {"contour": contour, "traefik": traefik}
 
 
-def rendered(folder: Path, *texts: str) -> list[helm.Resource]:
-    """Return what the chart renders with the minimal values and the values in `texts`."""
-    options = ["--values", str(MINIMAL)]
-    for number, text in enumerate(texts):
-        (file := folder / f"{number}.yaml").write_text(text, encoding="utf-8")
-        options += ["--values", str(file)]
-    return helm.parse(helm.template(*options))
+def rendered(base: Path, folder: Path, text: str) -> list[helm.Resource]:
+    """Return what the chart renders with the values of the file `base` and those in `text`."""
+    (file := folder / "values.yaml").write_text(text, encoding="utf-8")
+    return helm.parse(helm.template("--values", str(base), "--values", str(file)))
 
 
-def test_values_for_contour_render_an_ingress_over_tls(documented: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("base", [MINIMAL, PRODUCTION], ids=lambda path: path.name)
+def test_values_for_contour_render_one_route(base: Path, documented: dict[str, str], tmp_path: Path) -> None:
     values = yaml.safe_load(documented["contour"])["ingress"]
-    resources = rendered(tmp_path, documented["contour"])
-    (ingress,) = [resource for resource in resources if resource["kind"] == "Ingress"]
+    resources = rendered(base, tmp_path, documented["contour"])
+    (ingress,) = [resource for resource in resources if resource["kind"] in {"Ingress", "HTTPRoute"}]
     ports = [port for r in resources if r["kind"] == "Service" for port in r["spec"]["ports"] if port["port"] == 8443]
 
     assert ingress["metadata"]["annotations"] == values["annotations"]
@@ -42,7 +41,7 @@ def test_values_for_contour_render_an_ingress_over_tls(documented: dict[str, str
 
 
 def test_values_for_traefik_give_each_api_its_transport(documented: dict[str, str], tmp_path: Path) -> None:
-    resources = rendered(tmp_path, documented["traefik"])
+    resources = rendered(MINIMAL, tmp_path, documented["traefik"])
     transports = {r["metadata"]["name"]: r["spec"] for r in resources if r["kind"] == "ServersTransport"}
     services = [r["metadata"] for r in resources if r["kind"] == "Service"]
     values = yaml.safe_load(MINIMAL.read_text(encoding="utf-8"))
