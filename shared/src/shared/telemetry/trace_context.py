@@ -33,6 +33,12 @@ def unsampled() -> str:
     return f"00-{getrandbits(128) or 1:032x}-{getrandbits(64) or 1:016x}-00"
 
 
+def sampled(parent: str | None) -> str:
+    """Return the context of a new span that is recorded, in the trace of `parent` or in a new one."""
+    trace = trace_id(parent) if parent else f"{getrandbits(128) or 1:032x}"
+    return f"00-{trace}-{getrandbits(64) or 1:016x}-01"
+
+
 def log_field(traceparent: str | None) -> dict[str, str]:
     """Return the log fields of a trace: its id, or no field if there is no trace."""
     return {"trace_id": trace_id(traceparent)} if traceparent else {}

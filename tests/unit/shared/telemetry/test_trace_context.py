@@ -1,4 +1,4 @@
-"""Which traceparent headers are valid."""
+"""Which traceparent headers are valid, and the contexts of new spans."""
 
 import pytest
 
@@ -25,3 +25,11 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 )
 def test_valid_traceparent_is_returned_and_an_invalid_one_ignored(header: object, *, is_good: bool) -> None:
     assert trace_context.parse(header) == (header if is_good else None)
+
+
+def test_new_recorded_span_continues_its_parents_trace_or_begins_one() -> None:
+    child, other, root = (trace_context.sampled(parent) for parent in (TRACE, TRACE, None))
+
+    assert trace_context.trace_id(child) == trace_context.trace_id(TRACE) != trace_context.trace_id(root)
+    assert len({TRACE, child, other, root}) == 4
+    assert all(trace_context.parse(new) and trace_context.is_sampled(new) for new in (child, other, root))
