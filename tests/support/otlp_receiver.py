@@ -9,7 +9,7 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, SpanFlags, Status
 
 from support.wait import until
 
@@ -29,6 +29,8 @@ class ReceivedSpan:
     has_failed: bool
     start: int
     end: int
+    scope: str
+    has_remote_parent: bool
 
 
 @dataclass
@@ -84,6 +86,8 @@ def parse(body: bytes) -> Iterator[ReceivedSpan]:
                     has_failed=span.status.code == Status.STATUS_CODE_ERROR,
                     start=span.start_time_unix_nano,
                     end=span.end_time_unix_nano,
+                    scope=scope.scope.name,
+                    has_remote_parent=bool(span.flags & SpanFlags.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK),
                 )
 
 

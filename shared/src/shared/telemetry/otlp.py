@@ -23,6 +23,7 @@ BATCH = 512
 DELAY_MS = 1000
 EXPORT_SECONDS = 5
 CLOSE_SECONDS = 1.0
+LINKS = 128  # of a span; OpenTelemetry's default limit
 SCOPE = InstrumentationScope("retail-orders")
 SUCCEEDED, FAILED = Status(StatusCode.UNSET), Status(StatusCode.ERROR)
 KINDS: Mapping[Kind, SpanKind] = {
@@ -99,11 +100,11 @@ class OtlpRecorder:
         traceparent = trace_context.sampled(parent)
         finish = partial(
             ReadableSpan,
-            name,
-            _context(traceparent, is_remote=False),
-            _context(parent, is_remote=True) if parent else None,
-            self._resource,
-            links=[Link(_context(link, is_remote=True)) for link in links],
+            name=name,
+            context=_context(traceparent, is_remote=False),
+            parent=_context(parent, is_remote=True) if parent else None,
+            resource=self._resource,
+            links=[Link(_context(link, is_remote=True)) for link in links[:LINKS]],
             kind=KINDS[kind],
             start_time=time.time_ns() if at is None else at,
             instrumentation_scope=SCOPE,

@@ -14,7 +14,10 @@ class Span(Protocol):
     traceparent: str
 
     def end(self, attributes: Attributes | None = None, *, error: str | None = None, at: int | None = None) -> None:
-        """End the operation, now or at a Unix time in nanoseconds. `error` is the type of an error, never its text."""
+        """End the operation, now or at a Unix time in nanoseconds. `error` is the type of an error, never its text.
+
+        Call it once.
+        """
 
     def __enter__(self) -> str:
         """Return the traceparent."""

@@ -34,9 +34,9 @@ def unsampled() -> str:
 
 
 def sampled(parent: str | None) -> str:
-    """Return the context of a new span that is recorded, in the trace of `parent` or in a new one."""
-    trace = trace_id(parent) if parent else f"{getrandbits(128) or 1:032x}"
-    return f"00-{trace}-{getrandbits(64) or 1:016x}-01"
+    """Return the context of a new span that is recorded: in the trace of `parent` with its flags, or in a new trace."""
+    trace, flags = (trace_id(parent), parent[-2:]) if parent else (f"{getrandbits(128) or 1:032x}", "01")
+    return f"00-{trace}-{getrandbits(64) or 1:016x}-{flags}"
 
 
 def log_field(traceparent: str | None) -> dict[str, str]:

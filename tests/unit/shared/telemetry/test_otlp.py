@@ -2,13 +2,14 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from shared.telemetry.otlp import BATCH, QUEUE_LIMIT, OtlpRecorder
+from shared.telemetry.otlp import BATCH, LINKS, QUEUE_LIMIT, OtlpRecorder
 from support.otlp_receiver import OtlpReceiver, receiver
 from support.wait import until
 
@@ -42,8 +43,10 @@ def test_spans_are_exported_with_ids_times_attributes_and_links(collector: OtlpR
     running = recorder(collector.endpoint)
     span = running.start("batch", "consumer", parent=None, attributes={"a": 1}, links=[PARENT], at=5)
     span.end({"b": "x"}, error="OSError", at=7)
-    child = running.start("send", "client", parent=span.traceparent, attributes=None, links=[], at=None)
+    before = time.time_ns()
+    child = running.start("send", "client", parent=span.traceparent, attributes=None, links=[PARENT] * 200, at=None)
     child.end()
+    after = time.time_ns()
     running.close()
 
     first, second = collector.spans
@@ -57,6 +60,9 @@ def test_spans_are_exported_with_ids_times_attributes_and_links(collector: OtlpR
     assert (first.start, first.end, first.links) == (5, 7, (PARENT.split("-")[1],))
     assert first.attributes == {"a": 1, "b": "x", "error.type": "OSError"}
     assert (second.trace_id, second.parent, second.has_failed) == (first.trace_id, first.span_id, False)
+    assert (second.kind, len(second.links), second.scope) == ("client", LINKS, "retail-orders")
+    assert (first.has_remote_parent, second.has_remote_parent) == (False, True)
+    assert before <= second.start <= second.end <= after
     assert span.traceparent.split("-")[1:3] == [first.trace_id, first.span_id]
     assert collector.headers[0]["api-key"] == "k"
 

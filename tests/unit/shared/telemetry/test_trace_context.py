@@ -32,4 +32,5 @@ def test_new_recorded_span_continues_its_parents_trace_or_begins_one() -> None:
 
     assert trace_context.trace_id(child) == trace_context.trace_id(TRACE) != trace_context.trace_id(root)
     assert len({TRACE, child, other, root}) == 4
+    assert trace_context.sampled(TRACE[:-2] + "03").endswith("-03")
     assert all(trace_context.parse(new) and trace_context.is_sampled(new) for new in (child, other, root))
