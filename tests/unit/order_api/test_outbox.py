@@ -15,6 +15,7 @@ from order_api.outbox import MAX_FAILURES, Outbox
 from order_api.store import OrderStore
 from shared.ordering.money import Amount
 from shared.resilience.breaker import Breaker
+from shared.store import StoreUnavailable
 from shared.telemetry.metrics import BreakerMetrics
 from support.clock import Clock
 
@@ -95,6 +96,29 @@ def test_one_find_serves_all_sweeps_until_a_batch_is_not_full(
 
     assert swept == [ids[:2], ids[2:4], [], [ids[6], late]]
     assert finds == [0, 3]
+
+
+def test_find_that_fails_is_repeated_for_one_batch(
+    monkeypatch: pytest.MonkeyPatch, servers: ReplicaSet, outbox: Outbox
+) -> None:
+    limits: list[int] = []
+    find = outbox.find_due
+
+    def find_or_fail(now: datetime, limit: int) -> list[str]:
+        limits.append(limit)
+        if len(limits) == 1:
+            raise StoreUnavailable
+        return find(now, limit)
+
+    monkeypatch.setattr(outbox, "find_due", find_or_fail)
+    ids = place(servers, 90, 80)
+    with pytest.raises(StoreUnavailable):
+        outbox.sweep(claim="a", limit=2)
+    swept = [record["_id"] for record in outbox.sweep(claim="b", limit=2)]
+    outbox.sweep(claim="c", limit=2)
+
+    assert swept == ids
+    assert limits == [outbox_module.FOUND_AT_ONCE, 2, outbox_module.FOUND_AT_ONCE]
 
 
 def test_number_of_remembered_rejections_is_bounded(

@@ -88,6 +88,22 @@ def test_sweeps_wait_while_many_events_are_in_flight(harness: RelayHarness, monk
     assert harness.published() == placed
 
 
+def test_events_of_the_fast_path_in_flight_delay_no_sweep(
+    harness: RelayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "BATCH", 10)
+    monkeypatch.setattr(relay, "IN_FLIGHT_LIMIT", 10)
+    swept = harness.place(enqueued=False)["_id"]
+    harness.producer.delivers_on_poll = False
+    harness.clock.advance(6)
+    for _ in range(3):
+        harness.place()
+    harness.step()
+
+    assert len(harness.producer.pending) == 4
+    assert "claim" in harness.servers.primary[swept]["outbox"]
+
+
 def test_drain_publishes_the_queue_and_removes_outbox_entries(harness: RelayHarness) -> None:
     for _ in range(3):
         harness.place()

@@ -53,6 +53,7 @@ class Outbox:
         # number of failures and time of the last one, by id of an order that cannot be claimed or published
         self._failures: dict[str, tuple[int, datetime]] = {}
         self._found: list[str] = []  # ids of due orders for the next sweeps
+        self._found_at_once = FOUND_AT_ONCE
 
     def sweep(self, *, claim: str, limit: int) -> list[Document]:
         """Claim up to `limit` due orders under the unique name `claim`, and return them to be published.
@@ -63,7 +64,10 @@ class Outbox:
         minutes before. The claim checks again that an order is due.
         """
         now = self.now()
-        self._found = self._found or self.find_due(now, max(limit, FOUND_AT_ONCE))
+        if not self._found:
+            at_once, self._found_at_once = self._found_at_once, limit  # after a failure, find fewer
+            self._found = self.find_due(now, max(limit, at_once))
+            self._found_at_once = FOUND_AT_ONCE
         ids, self._found = self._found[:limit], self._found[limit:]
         if not ids:
             return []

@@ -62,6 +62,7 @@ class EventPublisher:
         self._delivered: list[Sent] = []
         self._failed: list[Sent] = []
         self._unpublishable: list[Document] = []
+        self.swept_in_flight = 0  # events of sweeps without a delivery report
         self._is_broken = False
         self._restarts = 0
         self._next_restart = 0.0
@@ -99,6 +100,7 @@ class EventPublisher:
         crash.point("before-produce")
         try:
             self._producer.produce(events.TOPIC, key=key, value=value, headers=[*headers], on_delivery=on_delivery)
+            self.swept_in_flight += claim is not None
         except Exception as error:  # noqa: BLE001 - queue full, topic gone, fatal: none may stop the thread
             self._on_produce_error(sent, permit, error)
         crash.point("after-produce")
@@ -131,6 +133,7 @@ class EventPublisher:
         self._purge()
 
     def _on_delivery(self, sent: Sent, permit: Permit, error: KafkaError | None, message: Any) -> None:
+        self.swept_in_flight -= sent.claim is not None
         if error is None:
             permit.ok()
             self._restarts = 0
@@ -170,6 +173,7 @@ class EventPublisher:
 
     def _recreate_producer(self) -> None:
         self._purge()
+        self.swept_in_flight = 0
         self._is_broken = False
         self._restarts += 1
         self._producer = self._make_producer(self._on_error)

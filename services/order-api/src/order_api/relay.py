@@ -19,7 +19,7 @@ from shared.telemetry import log
 
 QUEUE_LIMIT = 10_000
 WAIT_SECONDS = 0.05  # the longest wait for a queued event in one run
-IN_FLIGHT_LIMIT = PRODUCER_QUEUE // 2  # the sweep leaves the other half of the producer's queue to the fast path
+IN_FLIGHT_LIMIT = PRODUCER_QUEUE // 2  # sweeps leave the other half of the producer's queue to the fast path
 SWEEP_SECONDS = 1.0
 FLUSH_SECONDS = 10.0
 ERROR_PAUSE_SECONDS = 1.0
@@ -151,7 +151,7 @@ class OutboxRelay:
 
         While Kafka confirms more slowly than orders are found, wait for its reports.
         """
-        if self._publisher.queue_length() + BATCH > IN_FLIGHT_LIMIT:
+        if self._publisher.swept_in_flight + BATCH > IN_FLIGHT_LIMIT:
             self._next_sweep = self._clock() + WAIT_SECONDS
             return
         self._next_sweep = self._clock() + SWEEP_SECONDS * (1 + self._jitter() / 10)
