@@ -36,7 +36,6 @@ def orders(*counts: int) -> backlog.Orders:
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr(backlog, "DRAIN_SECONDS", 0.05)
 
 
 def test_inserted_orders_are_due_together_later() -> None:
@@ -58,7 +57,8 @@ def test_drain_starts_with_the_first_orders_that_are_done() -> None:
 
 
 @pytest.mark.parametrize("counts", [(100, 100), (100, 80, 40)])
-def test_drain_that_stalls_ends_the_measurement(counts: tuple[int, ...]) -> None:
+def test_drain_that_stalls_ends_the_measurement(counts: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "DRAIN_SECONDS", 0.05)
     with pytest.raises(LoadFailedError, match=f"{counts[-1]} orders still wait"):
         backlog.drain(orders(*counts), {}, {})
 
