@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pytest
@@ -84,7 +85,7 @@ def preflight(folder: Path, cluster: Cluster, *arguments: str) -> subprocess.Com
         file = folder / "cluster" / (path.replace("/", "_") + (".error" if isinstance(answer, str) else ""))
         if answer is not None:
             file.write_text(answer if isinstance(answer, str) else json.dumps(answer))
-    kubectl = KUBECTL.format(kubectl=helm.programs() / "kubectl/kubectl", folder=folder)
+    kubectl = KUBECTL.format(kubectl=quote(str(helm.programs() / "kubectl/kubectl")), folder=quote(str(folder)))
     (folder / "kubectl").write_text(kubectl)
     (folder / "kubectl").chmod(0o755)
     (folder / "helm").symlink_to(helm.programs() / "helm/helm")
