@@ -4,22 +4,17 @@ Both get the same fixed rate of new orders, in turns; every other round goes bac
 """
 
 import argparse
-import shutil
-import signal
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from bench import backlog, cases, measure
 from bench.measure import LoadFailedError, Sample
 from bench.ratios import compare_p99
-from bench.run import FAILURES, exit_on
 from bench.system import System, machine, running
 from bench.tables import latency, spread, table
+from bench.workplace import workplace
 from shared.ordering import outbox_entry
 from shared.ordering.status import Status
 
@@ -98,17 +93,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=12)
     parser.add_argument("--orders", type=int, default=100_000, help="orders that wait")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, exit_on)
-    root = Path(tempfile.mkdtemp(prefix="retail-drain-"))
-    try:
-        with running(root, ()) as system:
-            capacity = cases.load(cases.new_order(system, None), CAPACITY_SECONDS).per_second
-            found = Measurement(system, capacity * SHARE, options.seconds, options.orders)
-            found.run(options.rounds)
-    except FAILURES as error:
-        sys.exit(f"bench: {error}")
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+    with workplace("drain") as root, running(root, ()) as system:
+        capacity = cases.load(cases.new_order(system, None), CAPACITY_SECONDS).per_second
+        found = Measurement(system, capacity * SHARE, options.seconds, options.orders)
+        found.run(options.rounds)
     print(f"{machine()}; {options.rounds} rounds of {options.seconds} s, {options.orders:,} orders wait\n")
     print(found.text())
 

@@ -5,10 +5,6 @@ a run that was interrupted can be continued; it inserts all orders again.
 """
 
 import argparse
-import shutil
-import signal
-import sys
-import tempfile
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -20,8 +16,8 @@ from bench.cases import Plan, new_order
 from bench.contenders import BARE, USER
 from bench.report import samples_table
 from bench.results import Samples
-from bench.run import FAILURES, exit_on
 from bench.system import machine, running
+from bench.workplace import workplace
 
 SIZES = (10_000, 1_000_000, 5_000_000)
 USERS = [USER, *(f"bench-{number}" for number in range(999))]
@@ -38,20 +34,13 @@ def main() -> None:
     options = parser.parse_args()
     found: Growth = read(options.json)
     plan = Plan((BARE,), (), rounds=options.rounds, seconds=options.seconds)
-    signal.signal(signal.SIGTERM, exit_on)
-    root = Path(tempfile.mkdtemp(prefix="retail-growth-"))
-    try:
-        with running(root, plan.peers) as system:
-            for size in sorted(set(options.sizes) - set(found)):
-                grow(system.orders, size)
-                samples: Samples = {}
-                rounds.measure_all(rounds.reads(system) | {"a new order": new_order(system, None)}, plan, samples)
-                found[size] = samples
-                write(found, options.json)
-    except FAILURES as error:
-        sys.exit(f"bench: {error}")
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+    with workplace("growth") as root, running(root, plan.peers) as system:
+        for size in sorted(set(options.sizes) - set(found)):
+            grow(system.orders, size)
+            samples: Samples = {}
+            rounds.measure_all(rounds.reads(system) | {"a new order": new_order(system, None)}, plan, samples)
+            found[size] = samples
+            write(found, options.json)
     print(f"{machine()}\n\n{text(found)}")
 
 

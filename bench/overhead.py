@@ -4,9 +4,7 @@ Systems that differ in one respect run beside each other and get load in turns, 
 """
 
 import argparse
-import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -21,6 +19,7 @@ import pymongo
 
 from bench import measure
 from bench.system import EXTRA, System, machine
+from bench.workplace import workplace
 from local_stack.stack import Stack, StackOptions
 
 CONNECTIONS, SECONDS = 16, 3
@@ -58,18 +57,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=12)
     options = parser.parse_args()
-    root = Path(tempfile.mkdtemp(prefix="retail-overhead-"))
-    try:
-        with ExitStack() as ends:
-            collector = ends.enter_context(_collector())
-            running = {
-                name: ends.enter_context(_running(root / str(number), environ))
-                for number, (name, environ) in enumerate(variants(collector).items())
-            }
-            for number in range(options.rounds + 1):  # the first one warms up
-                _round(running, number)
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+    with workplace("overhead") as root, ExitStack() as ends:
+        collector = ends.enter_context(_collector())
+        running = {
+            name: ends.enter_context(_running(root / str(number), environ))
+            for number, (name, environ) in enumerate(variants(collector).items())
+        }
+        for number in range(options.rounds + 1):  # the first one warms up
+            _round(running, number)
     print(f"{machine()}; {options.rounds} rounds of {SECONDS} s, interleaved\n")
     print(table({name: variant.figures for name, variant in running.items()}))
 

@@ -4,21 +4,16 @@ The systems run beside each other and get load in turns, so that all meet the sa
 """
 
 import argparse
-import shutil
-import signal
-import sys
-import tempfile
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import rounds
 from bench.cases import Case, Plan
 from bench.measure import Watched
 from bench.report import samples_table
-from bench.run import FAILURES, exit_on
 from bench.system import PROCESSOR, PROXY, System, machine, running
 from bench.tables import TOTAL, spread, total_cpu
+from bench.workplace import workplace
 
 if TYPE_CHECKING:
     from bench.results import Samples
@@ -33,20 +28,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=64)
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, exit_on)
     found: Samples = {}
-    root = Path(tempfile.mkdtemp(prefix="retail-replicas-"))
-    try:
-        with ExitStack() as ends:
-            systems = {n: ends.enter_context(running(root / str(n), (), replicas=n)) for n in COUNTS}
-            cases = {_name(n): _case(system, n, options.connections) for n, system in systems.items()}
-            plan = Plan((), (), rounds=options.rounds, seconds=options.seconds)
-            rounds.measure_all(cases, plan, {})  # warms up
-            rounds.measure_all(cases, plan, found)
-    except FAILURES as error:
-        sys.exit(f"bench: {error}")
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+    with workplace("replicas") as root, ExitStack() as ends:
+        systems = {n: ends.enter_context(running(root / str(n), (), replicas=n)) for n in COUNTS}
+        cases = {_name(n): _case(system, n, options.connections) for n, system in systems.items()}
+        plan = Plan((), (), rounds=options.rounds, seconds=options.seconds)
+        rounds.measure_all(cases, plan, {})  # warms up
+        rounds.measure_all(cases, plan, found)
     print(f"{machine()}; {options.rounds} rounds of {options.seconds} s, {options.connections} connections\n")
     print(samples_table("order-api", found, TOTAL, latencies=True))
     for name, samples in found.items():

@@ -3,26 +3,19 @@
 import argparse
 import json
 import shutil
-import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-import httpx
-import psutil
-from pymongo.errors import PyMongoError
-
 from bench import footprint, page, ratios, report, results, rounds, steps
 from bench.cases import CONNECTIONS, Plan
 from bench.contenders import NAIVE, OURS, PEERS
-from bench.measure import LoadFailedError
 from bench.results import Results
 from bench.system import System, machine, running
 from bench.tables import total_cpu
-from local_stack.stack import StackError
+from bench.workplace import FAILURES, workplace
 
 BASELINE = Path(__file__).with_name("baseline.json")
 LOUD = 1.2  # warn about a ratio above this multiple of the one in baseline.json
@@ -40,7 +33,6 @@ SECTIONS: dict[str, Callable[[System, Plan, Results], None]] = {
     "orders that wait": steps.drains,
     "the starts": footprint.starts,
 }
-FAILURES = (LoadFailedError, StackError, PyMongoError, httpx.HTTPError, psutil.Error)
 
 
 def main() -> None:
@@ -52,15 +44,8 @@ def main() -> None:
     for name in ("rounds", "seconds", "backlog", "orders"):
         if getattr(options, name) is not None:
             plan = replace(plan, **{name: getattr(options, name)})
-    signal.signal(signal.SIGTERM, exit_on)  # an exception stops all processes, which the signal's default does not
-    root = Path(tempfile.mkdtemp(prefix="retail-bench-"))
-    try:
-        with running(root, plan.peers) as system:
-            found = _measure(system, plan)
-    except FAILURES as error:
-        sys.exit(f"bench: {error}")
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+    with workplace("bench") as root, running(root, plan.peers) as system:
+        found = _measure(system, plan)
     print(report.text(found))
     if options.json:
         results.write(found, options.json)
@@ -69,11 +54,6 @@ def main() -> None:
     if options.plan == "quick":
         _compare_with_baseline(found)
     sys.exit(bool(found.problems))
-
-
-def exit_on(signum: int, _frame: object) -> None:
-    """Exit as a program that the signal has ended; for signal.signal."""
-    sys.exit(128 + signum)
 
 
 def _options() -> argparse.Namespace:
