@@ -30,7 +30,7 @@ def without_flag(traceparent: str) -> str:
 
 def unsampled() -> str:
     """Return the context of a new trace that is not recorded: its id still connects the log lines of all services."""
-    return f"00-{getrandbits(128) or 1:032x}-{getrandbits(64) or 1:016x}-00"
+    return without_flag(sampled(None))
 
 
 def sampled(parent: str | None) -> str:
