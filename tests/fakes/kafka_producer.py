@@ -55,14 +55,6 @@ class FakeProducer:
         if not self._is_forked:
             self.pending.append((topic, PendingMessage(key, value, headers, on_delivery)))
 
-    def __len__(self) -> int:
-        """Return how many messages have no delivery report yet."""
-        return len(self.pending) + len(self._reports)
-
-    def __bool__(self) -> bool:
-        """Return True, like a real producer, even while it holds no message."""
-        return True
-
     def fork(self) -> None:
         """Behave as in a forked child, which has no client threads: events are accepted, but never sent or reported."""
         self.pending.clear()

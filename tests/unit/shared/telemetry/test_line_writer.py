@@ -18,8 +18,6 @@ from support import wait
 from support.forked_child import in_forked_child
 
 PROGRAM = """
-import sys
-import threading
 from shared.telemetry import log
 
 log.configure("order-api", "info")
