@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from order_api import openapi, routes
 from order_api.backlog import BacklogMonitor, BacklogReader
+from order_api.cpu_affinity import CpuAffinity
 from order_api.jwks import JwksCache
 from order_api.jwks_fetch import make_fetcher
 from order_api.long_poll import LongPoll
@@ -154,6 +155,9 @@ def wsgi() -> Flask:
         tracer=tracer,
     )
     stop_counting = count_proxy_statuses(settings.proxy_status_bind, registry)
+    affinity = CpuAffinity()
+    if settings.one_cpu:
+        affinity.start()
     keys.start()
     relay.start()
     startup_task = StartupTask(partial(_prepare, store, backlog_monitor), pending=INDEXES_PENDING)
@@ -175,6 +179,7 @@ def wsgi() -> Flask:
         backlog_monitor.close()
         database.client.close()
         tracer.close()
+        affinity.close()
 
     app.extensions["shutdown"] = shutdown
     _stop_long_polls_at_sigterm(long_poll)

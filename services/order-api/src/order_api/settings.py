@@ -64,3 +64,9 @@ class Settings(KafkaSettings, HttpSettings):
         default="10/50",
         help="invalid tokens from one address per second / at once, per replica",
     )
+    one_cpu: bool = env(
+        "ONE_CPU",
+        boolean,
+        default="true",
+        help="keep all threads of a replica on one CPU, the one with the most free time; false: leave it to the kernel",
+    )
