@@ -11,7 +11,7 @@ from fakes.replica_set import ReplicaSet
 from order_api import orders
 from order_api import outbox as outbox_module
 from order_api.models import OrderItem
-from order_api.outbox import MAX_FAILURES, Outbox
+from order_api.outbox import MAX_FAILURES, SWEEPS_PER_FIND, Outbox
 from order_api.store import OrderStore
 from shared.ordering.money import Amount
 from shared.resilience.breaker import Breaker
@@ -76,7 +76,6 @@ def test_rejected_orders_are_not_skipped_after_the_clock_moves_back(servers: Rep
 def test_one_find_serves_all_sweeps_until_a_batch_is_not_full(
     monkeypatch: pytest.MonkeyPatch, servers: ReplicaSet, outbox: Outbox
 ) -> None:
-    monkeypatch.setattr(outbox_module, "BATCH", 2)
     finds: list[int] = []
     find = outbox.find_due
 
@@ -118,7 +117,7 @@ def test_find_that_fails_is_repeated_for_one_batch(
     outbox.sweep(claim="c", limit=2)
 
     assert swept == ids
-    assert limits == [outbox_module.FOUND_AT_ONCE, 2, outbox_module.FOUND_AT_ONCE]
+    assert limits == [2 * SWEEPS_PER_FIND, 2, 2 * SWEEPS_PER_FIND]
 
 
 def test_number_of_remembered_rejections_is_bounded(

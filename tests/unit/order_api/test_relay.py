@@ -91,7 +91,7 @@ def test_sweeps_wait_while_many_events_are_in_flight(harness: RelayHarness, monk
 def test_events_of_the_fast_path_in_flight_delay_no_sweep(
     harness: RelayHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "BATCH", 10)
+    monkeypatch.setattr(relay, "SMALL_BATCH", 10)
     monkeypatch.setattr(relay, "IN_FLIGHT_LIMIT", 10)
     swept = harness.place(enqueued=False)["_id"]
     harness.producer.delivers_on_poll = False
@@ -102,6 +102,29 @@ def test_events_of_the_fast_path_in_flight_delay_no_sweep(
 
     assert len(harness.producer.pending) == 4
     assert "claim" in harness.servers.primary[swept]["outbox"]
+
+
+def test_sweeps_are_small_and_pause_while_orders_arrive(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "SMALL_BATCH", 2)
+    outbox = harness.outboxes[0]
+    sweep = outbox.sweep
+
+    def sweep_for_a_tenth(*, claim: str, limit: int) -> list[Document]:
+        harness.clock.advance(0.1)
+        return sweep(claim=claim, limit=limit)
+
+    monkeypatch.setattr(outbox, "sweep", sweep_for_a_tenth)
+    waiting = [harness.place(enqueued=False)["_id"] for _ in range(9)]
+    harness.clock.advance(6)
+    arrived = harness.place()["_id"]
+    published = []
+    for seconds in (0, 0.35, 0.1, 0.45, 0.1):
+        harness.step(seconds)
+        published.append(len(harness.published()))
+
+    assert harness.published() == [arrived, *waiting]
+    # sweeps at 0, 0.55 and 1.1 s; the last begins more than a second after the arrival. The next step confirms events.
+    assert published == [1, 3, 3, 5, 10]
 
 
 def test_drain_publishes_the_queue_and_removes_outbox_entries(harness: RelayHarness) -> None:

@@ -20,7 +20,7 @@ from shared.store import StoreUnavailable, errors_as_unavailable, run_guarded
 from shared.telemetry import log
 
 BATCH = 500
-FOUND_AT_ONCE = 10 * BATCH
+SWEEPS_PER_FIND = 10
 CLAIM = timedelta(seconds=30)  # longer than a delivery may take
 TOO_FAR_AHEAD = timedelta(minutes=2)  # claims never set `due` this far ahead: such a time comes from a wrong clock
 FIRST_BACK_OFF = timedelta(seconds=1)
@@ -53,7 +53,7 @@ class Outbox:
         # number of failures and time of the last one, by id of an order that cannot be claimed or published
         self._failures: dict[str, tuple[int, datetime]] = {}
         self._found: list[str] = []  # ids of due orders for the next sweeps
-        self._found_at_once = FOUND_AT_ONCE
+        self._sweeps_per_find = SWEEPS_PER_FIND
 
     def sweep(self, *, claim: str, limit: int) -> list[Document]:
         """Claim up to `limit` due orders under the unique name `claim`, and return them to be published.
@@ -65,16 +65,16 @@ class Outbox:
         """
         now = self.now()
         if not self._found:
-            at_once, self._found_at_once = self._found_at_once, limit  # after a failure, find fewer
-            self._found = self.find_due(now, max(limit, at_once))
-            self._found_at_once = FOUND_AT_ONCE
+            sweeps, self._sweeps_per_find = self._sweeps_per_find, 1  # after a failure, find fewer
+            self._found = self.find_due(now, sweeps * limit)
+            self._sweeps_per_find = SWEEPS_PER_FIND
         ids, self._found = self._found[:limit], self._found[limit:]
         if not ids:
             return []
         self.claim(ids, claim, now)
         crash.point("after-claim")
         claimed = self.find_claimed(ids, claim)
-        if len(claimed) < BATCH:
+        if len(claimed) < limit:
             self._found = []  # no sweep follows at once, or another replica has found the same orders
         return claimed
 

@@ -21,6 +21,11 @@ QUEUE_LIMIT = 10_000
 WAIT_SECONDS = 0.05  # the longest wait for a queued event in one run
 IN_FLIGHT_LIMIT = PRODUCER_QUEUE // 2  # sweeps leave the other half of the producer's queue to the fast path
 SWEEP_SECONDS = 1.0
+# While orders arrive, sweeps are smaller, and each is followed by a pause of so many times its duration:
+# otherwise every new order waits for the interpreter, and in MongoDB, for those of 500 others.
+SMALL_BATCH = 50
+PAUSE_FACTOR = 4
+ARRIVAL_SECONDS = 1.0  # orders are said to arrive for this long after an event of the fast path
 FLUSH_SECONDS = 10.0
 ERROR_PAUSE_SECONDS = 1.0
 logger = log.get(__name__)
@@ -52,6 +57,7 @@ class OutboxRelay:
         self._new_claim = new_claim
         self._queue: queue.Queue[Document] = queue.Queue(QUEUE_LIMIT)
         self._next_sweep = 0.0
+        self._arriving_until = 0.0
         self._last_run = clock()
         self._pid = os.getpid()
         self._worker = Worker("outbox-relay", self._run)
@@ -120,6 +126,7 @@ class OutboxRelay:
     def _publish_queued(self, wait: float) -> None:
         try:
             record = self._queue.get(timeout=wait) if wait else self._queue.get_nowait()
+            self._arriving_until = self._clock() + ARRIVAL_SECONDS
             for _ in range(BATCH):
                 self._publisher.publish(record)
                 record = self._queue.get_nowait()
@@ -147,15 +154,17 @@ class OutboxRelay:
             return  # the orders become due again when their claims expire
 
     def _sweep(self) -> None:
-        """Publish the events of due orders. After a full batch, the next sweep follows without a pause.
+        """Publish the events of due orders. After a full batch, the next sweep follows without waiting a second.
 
         While Kafka confirms more slowly than orders are found, wait for its reports.
         """
-        if self._publisher.swept_in_flight + BATCH > IN_FLIGHT_LIMIT:
-            self._next_sweep = self._clock() + WAIT_SECONDS
+        began = self._clock()
+        batch, pause = (SMALL_BATCH, PAUSE_FACTOR) if began < self._arriving_until else (BATCH, 0)
+        if self._publisher.swept_in_flight + batch > IN_FLIGHT_LIMIT:
+            self._next_sweep = began + WAIT_SECONDS
             return
-        self._next_sweep = self._clock() + SWEEP_SECONDS * (1 + self._jitter() / 10)
-        limit = min(BATCH, self._publisher.capacity)
+        self._next_sweep = began + SWEEP_SECONDS * (1 + self._jitter() / 10)
+        limit = min(batch, self._publisher.capacity)
         if not limit:
             return
         claim = self._new_claim()
@@ -166,5 +175,6 @@ class OutboxRelay:
             return
         for record in claimed:
             self._publisher.publish(record, claim)
-        if len(claimed) == BATCH:
-            self._next_sweep = self._clock()
+        if len(claimed) == batch:
+            ended = self._clock()
+            self._next_sweep = ended + pause * (ended - began)
