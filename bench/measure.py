@@ -23,16 +23,25 @@ class LoadFailedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The request that is sent repeatedly: a POST if there is a body, otherwise a GET."""
+    """The request that is sent repeatedly: a POST if there is a body, otherwise a GET.
+
+    If there are `paths`, wrk requests them in turn instead of the path of the URL.
+    """
 
     url: str
     body: str = ""
     authorization: str = ""
+    paths: tuple[str, ...] = ()
 
     def environment(self) -> dict[str, str]:
         """Return the variables from which orders.lua and bench.open_loop read the request."""
         method = "POST" if self.body else "GET"
-        return {"BENCH_METHOD": method, "BENCH_BODY": self.body, "BENCH_AUTHORIZATION": self.authorization}
+        return {
+            "BENCH_METHOD": method,
+            "BENCH_BODY": self.body,
+            "BENCH_AUTHORIZATION": self.authorization,
+            "BENCH_PATHS": "\n".join(self.paths),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,19 @@ if authorization ~= "" then
   wrk.headers["Authorization"] = authorization
 end
 
+local paths, requests = {}, {}
+for path in string.gmatch(os.getenv("BENCH_PATHS"), "[^\n]+") do
+  table.insert(paths, path)
+end
+if #paths > 0 then
+  local number = 0
+  function request()
+    number = number % #paths + 1
+    requests[number] = requests[number] or wrk.format(nil, paths[number])
+    return requests[number]
+  end
+end
+
 function done(summary, latency, _)
   local errors = summary.errors
   local without_response = errors.connect + errors.read + errors.write + errors.timeout

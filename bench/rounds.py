@@ -18,6 +18,7 @@ from bench.system import AUTH, PROXY, System
 LOGIN_CONNECTIONS = 4  # a login keeps a core busy for long: more connections would only wait
 WARM_UP_SECONDS = 3
 SHARES = (25, 50, 75)  # percent of the capacity
+READ_IDS = 200  # different orders that are read by their ids
 LONGER = 2  # the open loop runs so many times longer: at a quarter of the capacity, few requests make the percentile
 
 
@@ -82,11 +83,11 @@ def requests(system: System, plan: Plan, results: Results) -> None:
 
 def reads(system: System) -> dict[str, Case]:
     """Return the cases of reading an order and a list of 20, and of what bare Flask does instead."""
-    by_id, a_list = f"orderid={system.place_one()}", f"userid={USER}&limit=20"
+    by_id, a_list = [f"orderid={system.place_one()}" for _ in range(READ_IDS)], f"userid={USER}&limit=20"
     ours = partial(system.watched, None)
     return {
         "bare Flask, GET": Case(lambda: Request(f"{BARE.url}/orderdetails"), lambda: system.watched(BARE)),
-        "an order by its id": Case(lambda: system.read(by_id), ours),
+        "an order by its id": Case(lambda: system.read(*by_id), ours),
         "a list of 20 orders": Case(lambda: system.read(a_list), ours),
     }
 

@@ -78,9 +78,10 @@ class System:
             return Request(f"{peer.url}/order", json.dumps(order))
         return Request(f"{url or self.url}/order", json.dumps(order), f"Bearer {self.token()}")
 
-    def read(self, query: str) -> Request:
-        """Return a request for orders of the user."""
-        return Request(f"{self.url}/orderdetails?{query}", authorization=f"Bearer {self.token()}")
+    def read(self, *queries: str) -> Request:
+        """Return requests for orders of the user: the queries in turn."""
+        paths = tuple(f"/orderdetails?{query}" for query in queries)
+        return Request(self.url, authorization=f"Bearer {self.token()}", paths=paths)
 
     def log_in(self) -> Request:
         """Return a request for an access token, at auth-api's own address."""

@@ -31,6 +31,19 @@ def test_only_the_owner_can_read_an_order(harness: StoreHarness) -> None:
         assert not harness.store.is_pending(order_id, user)
 
 
+def test_parallel_reads_return_each_request_its_own_order(harness: StoreHarness) -> None:
+    placed = {harness.place(user=user): user for user in ("alice", "bob") * 40}
+    asked = [(order_id, user) for order_id in [*placed, "absent"] for user in ("alice", "bob")]
+    with ThreadPoolExecutor(32) as pool:
+        found = [*pool.map(lambda one: harness.store.find(*one), asked)]
+
+    read = {(record["_id"], record["userid"]) for record in found if record}
+    assert read == {*placed.items()}
+    assert [record and record["_id"] for record in found] == [
+        order_id if placed.get(order_id) == user else None for order_id, user in asked
+    ]
+
+
 def test_idempotency_key_is_unique_per_user_and_optional(harness: StoreHarness) -> None:
     first = harness.place(key="k")
     duplicate = harness.make(key="k", cost=200)

@@ -10,7 +10,8 @@ from typing import Any
 from bson.errors import InvalidDocument
 from pymongo.errors import BulkWriteError
 
-from order_api.group_commit import BATCH, GroupCommit
+from order_api.group_commit import GroupCommit
+from order_api.shared_call import BATCH
 from support import wait
 
 PATIENCE = 30.0  # seconds that a request waits in tests in which it must not give up
@@ -61,12 +62,12 @@ class Requests:
     def start(self, *order_ids: str) -> None:
         """Start the requests one after the other; after each, wait until it writes or is queued."""
         for order_id in order_ids:
-            waiting = len(self.commit._queue)
+            waiting = len(self.commit._writes._queue)
             self.outcomes[order_id] = self._pool.submit(self.commit.insert, {"_id": order_id})
             wait.until(partial(self._has_begun, order_id, waiting), f"{order_id} to write or wait")
 
     def _has_begun(self, order_id: str, waiting: int) -> bool:
-        return len(self.commit._queue) > waiting or [order_id] in self.collection.writes
+        return len(self.commit._writes._queue) > waiting or [order_id] in self.collection.writes
 
     def error(self, order_id: str) -> BaseException | None:
         return self.outcomes[order_id].exception(timeout=30)

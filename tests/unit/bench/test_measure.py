@@ -100,9 +100,10 @@ def _reap(process: "subprocess.Popen[bytes]") -> None:
 
 
 def test_request_with_a_body_is_a_post() -> None:
-    assert Request("u", "{}", "Bearer x").environment() == {
+    assert Request("u", "{}", "Bearer x", ("/a", "/b")).environment() == {
         "BENCH_METHOD": "POST",
         "BENCH_BODY": "{}",
         "BENCH_AUTHORIZATION": "Bearer x",
+        "BENCH_PATHS": "/a\n/b",
     }
     assert Request("u").environment()["BENCH_METHOD"] == "GET"

@@ -8,7 +8,8 @@ from typing import Any
 from bson.errors import InvalidDocument
 from pymongo.errors import PyMongoError
 
-from order_api.group_commit import BATCH, GroupCommit, InsertNotSent
+from order_api.group_commit import GroupCommit
+from order_api.shared_call import BATCH, NotSent
 from support.group_commit import requests
 
 
@@ -87,7 +88,7 @@ def test_no_order_is_lost_or_stored_twice_under_load() -> None:
         order_id = str(number)
         try:
             made.insert({"_id": order_id})
-        except InsertNotSent:
+        except NotSent:
             told[order_id] = "not sent"
         except PyMongoError:
             told[order_id] = "unknown"
@@ -102,4 +103,4 @@ def test_no_order_is_lost_or_stored_twice_under_load() -> None:
     assert {i for i, outcome in told.items() if outcome == "stored"} <= set(stored)
     assert not {i for i, outcome in told.items() if outcome == "not sent"} & set(stored)
     made.insert({"_id": "0"})
-    assert not made._is_writing
+    assert not made._writes._is_calling

@@ -11,7 +11,8 @@ import pytest
 from pymongo.errors import AutoReconnect, DuplicateKeyError, NetworkTimeout, WriteConcernError, WriteError
 
 from model.mutants import change
-from order_api.group_commit import GroupCommit, InsertNotSent
+from order_api.group_commit import GroupCommit
+from order_api.shared_call import NotSent, SharedCall
 from support import group_commit, wait
 from support.group_commit import requests
 
@@ -80,7 +81,7 @@ def request_that_gives_up_while_waiting_is_never_sent() -> None:
         made.start("c")
         made.finish()
 
-        assert isinstance(given_up, InsertNotSent)
+        assert isinstance(given_up, NotSent)
         assert made.error("a") is None
         assert made.error("c") is None
         assert "b" not in made.collection.stored
@@ -94,7 +95,7 @@ def request_that_gives_up_after_sending_does_not_know() -> None:
         given_up = made.error("b")
 
         assert isinstance(given_up, NetworkTimeout)
-        assert not isinstance(given_up, InsertNotSent)
+        assert not isinstance(given_up, NotSent)
 
 
 def leader_that_dies_leaves_nobody_waiting() -> None:
@@ -129,7 +130,7 @@ CHECKS: dict[str, Check] = {
 # Likely mistakes in a group commit, each with the check that must catch it.
 MUTANTS = {
     "answers before the write is confirmed": (
-        change(GroupCommit._lead, ("    try:\n", "    [w.woken.release() for w in batch[1:]]\n    try:\n")),
+        change(SharedCall._lead, ("    try:\n", "    [w.woken.release() for w in batch[1:]]\n    try:\n")),
         answered_only_when_confirmed,
     ),
     "gives one order's error to all": (
@@ -145,15 +146,15 @@ MUTANTS = {
         error_of_the_whole_write_reaches_everybody,
     ),
     "sends an order after saying that it was not sent": (
-        change(GroupCommit._wait, ("self._queue.remove(waiter)", "pass")),
+        change(SharedCall._wait, ("self._queue.remove(waiter)", "pass")),
         request_that_gives_up_while_waiting_is_never_sent,
     ),
     "says that a sent order was not sent": (
-        change(GroupCommit._wait, ("raise NetworkTimeout", "raise InsertNotSent")),
+        change(SharedCall._wait, ("raise NetworkTimeout", "raise NotSent")),
         request_that_gives_up_after_sending_does_not_know,
     ),
     "leaves the followers of a dead leader waiting": (
-        change(GroupCommit._lead, ("for waiter in batch[1:]:", "for waiter in batch[1:] if None in errors else ():")),
+        change(SharedCall._lead, ("for waiter in batch[1:]:", "for waiter in batch[1:] if None in results else ():")),
         leader_that_dies_leaves_nobody_waiting,
     ),
 }

@@ -1,7 +1,7 @@
 """The orders in MongoDB, to place and to read. Every call goes through a circuit breaker."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from pymongo import DESCENDING
@@ -11,8 +11,9 @@ from pymongo.read_concern import ReadConcern
 
 from order_api.group_commit import GroupCommit
 from order_api.orders import Document
+from order_api.shared_call import BATCH, SharedCall
 from shared import store
-from shared.mongo import DOCUMENT_VALIDATION
+from shared.mongo import DOCUMENT_VALIDATION, is_document_error
 from shared.ordering import schema
 from shared.resilience.breaker import Breaker
 from shared.store import StoreUnavailable
@@ -44,6 +45,7 @@ class OrderStore:
         self._breaker = breaker
         self._list_breaker = list_breaker
         self._group_commit = GroupCommit(self._local)
+        self._shared_read = SharedCall(self._read_by_ids)
         self._indexes_ready = threading.Event()
 
     def prepare(self) -> None:
@@ -102,8 +104,22 @@ class OrderStore:
         return self._run(read)
 
     def find(self, order_id: str, userid: str) -> Document | None:
-        """Return a user's order from a majority read, or None."""
-        return self._run(lambda: self._majority.find_one({"_id": order_id, "userid": userid}))
+        """Return a user's order from a majority read, or None. Requests share the read."""
+        record = self._run(lambda: self._shared_read.call(order_id))
+        return record if record is not None and record.get("userid") == userid else None
+
+    def _read_by_ids(self, ids: Sequence[str]) -> Sequence[Document | Exception | None]:
+        """Return for each id its order, None, or the error of reading it."""
+        try:
+            if len(ids) == 1:
+                return [self._majority.find_one({"_id": ids[0]})]
+            found = self._majority.find({"_id": {"$in": [*ids]}}, batch_size=BATCH + 1)  # in one reply, up to 16 MiB
+            by_id = {record["_id"]: record for record in found}
+        except Exception as error:  # noqa: BLE001 - whatever it is, each request raises it
+            if len(ids) > 1 and is_document_error(error):  # one of the orders cannot be decoded
+                return [result for order_id in ids for result in self._read_by_ids([order_id])]
+            return [error] * len(ids)
+        return [by_id.get(order_id) for order_id in ids]
 
     def is_pending(self, order_id: str, userid: str) -> bool:
         """Return whether the primary has a user's order, even if a majority read does not return it yet.
