@@ -32,7 +32,7 @@ def in_memory() -> StoreHarness:
         servers.update({"_id": order_id}, {"$set": fields}, many=False)
         servers.replicate()
 
-    outbox, backlog = Outbox(anything, new_breaker()), BacklogReader(anything, new_breaker())
+    outbox, backlog = Outbox(anything, new_breaker(), choose=lambda _: 0), BacklogReader(anything, new_breaker())
     return StoreHarness(store, outbox, backlog, lambda i: servers.primary[i], change, servers.rejected_ids.add)
 
 
@@ -72,7 +72,7 @@ def real(database: Database[Document], admin: Database[Document]) -> StoreHarnes
     def change(order_id: str, fields: Document) -> None:
         collection.update_one({"_id": order_id}, {"$set": fields}, bypass_document_validation=True)
 
-    outbox, backlog = Outbox(database, new_breaker()), BacklogReader(database, new_breaker())
+    outbox, backlog = Outbox(database, new_breaker(), choose=lambda _: 0), BacklogReader(database, new_breaker())
     return StoreHarness(store, outbox, backlog, raw, change, reject_changes)
 
 

@@ -111,7 +111,7 @@ class Api:
         )
         self.store = OrderStore(database, breaker, breaker)
         self.store.prepare()
-        outbox = Outbox(database, breaker)
+        outbox = Outbox(database, breaker, choose=lambda _: 0)
         self.relay = OutboxRelay(
             outbox,
             publisher,

@@ -61,7 +61,7 @@ class RelayHarness:
         publisher = EventPublisher(
             self._make_producer, breaker=self.breaker, tracer=Tracer(self.recorder), metrics=self.metrics, **common
         )
-        self.outboxes.append(Outbox(self._database(), self._mongodb_breaker()))
+        self.outboxes.append(Outbox(self._database(), self._mongodb_breaker(), choose=lambda _: 0))
         removal = EntryRemoval(self.outboxes[-1], clock=self.clock.seconds, now=lambda: self.clock.now)
         return OutboxRelay(
             self.outboxes[-1], publisher, removal, new_claim=lambda: f"claim-{name}-{next(claims)}", **common

@@ -1,5 +1,6 @@
 """The outbox in MongoDB: cases that tests/behaviour does not cover."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,7 +37,11 @@ def servers(clock: Clock) -> ReplicaSet:
 
 @pytest.fixture
 def outbox(servers: ReplicaSet) -> Outbox:
-    return Outbox(database(servers), Breaker("mongodb", BreakerMetrics(CollectorRegistry())))
+    return new_outbox(servers)
+
+
+def new_outbox(servers: ReplicaSet, choose: Callable[[int], int] = lambda _: 0) -> Outbox:
+    return Outbox(database(servers), Breaker("mongodb", BreakerMetrics(CollectorRegistry())), choose=choose)
 
 
 def database(servers: ReplicaSet) -> Any:
@@ -95,6 +100,33 @@ def test_one_find_serves_all_sweeps_until_a_batch_is_not_full(
 
     assert swept == [ids[:2], ids[2:4], [], [ids[6], late]]
     assert finds == [0, 3]
+
+
+def test_the_sweep_to_begin_with_is_chosen_among_those_of_a_find(servers: ReplicaSet) -> None:
+    ids = place(servers, 90, 80, 70, 60, 50)
+    asked: list[int] = []
+
+    def choose_last(sweeps: int) -> int:
+        asked.append(sweeps)
+        return sweeps - 1
+
+    outbox = new_outbox(servers, choose=choose_last)
+    swept = [[record["_id"] for record in outbox.sweep(claim=name, limit=2)] for name in "abc"]
+
+    assert asked == [2]
+    assert swept == [ids[2:4], [ids[0], ids[4]], [ids[1]]]
+
+
+@pytest.mark.parametrize(("limit", "found_all"), [(2, False), (3, True)])
+def test_a_find_that_is_not_full_has_found_all(
+    monkeypatch: pytest.MonkeyPatch, servers: ReplicaSet, outbox: Outbox, limit: int, found_all: bool
+) -> None:
+    monkeypatch.setattr(outbox_module, "SWEEPS_PER_FIND", 1)
+    outbox._sweeps_per_find = 1
+    place(servers, 90, 80)
+    outbox.sweep(claim="a", limit=limit)
+
+    assert outbox.found_all is found_all
 
 
 def test_find_that_fails_is_repeated_for_one_batch(

@@ -1,13 +1,14 @@
 """The outbox relay: the fast path, the outbox entries, and the relay's thread."""
 
 import queue
+from datetime import datetime
 
 import pytest
 
 from order_api import relay
 from order_api.orders import Document
 from order_api.outbox import BATCH
-from order_api.relay import WAIT_SECONDS
+from order_api.relay import SWEEP_SECONDS, WAIT_SECONDS
 from support.forked_child import in_forked_child
 from support.relay import RelayHarness
 from support.wait import until
@@ -125,6 +126,34 @@ def test_sweeps_are_small_and_pause_while_orders_arrive(harness: RelayHarness, m
     assert harness.published() == [arrived, *waiting]
     # sweeps at 0, 0.55 and 1.1 s; the last begins more than a second after the arrival. The next step confirms events.
     assert published == [1, 3, 3, 5, 10]
+
+
+@pytest.mark.parametrize(("waiting", "pause"), [(20, WAIT_SECONDS), (19, SWEEP_SECONDS)])
+def test_sweep_that_lost_its_orders_is_repeated_soon_if_others_wait(
+    harness: RelayHarness, monkeypatch: pytest.MonkeyPatch, waiting: int, pause: float
+) -> None:
+    monkeypatch.setattr(relay, "BATCH", 2)
+    outbox = harness.outboxes[0]
+    claim = outbox.claim
+    lost: list[str] = []
+
+    def claim_after_another(ids: list[str], name: str, now: datetime) -> None:
+        if not lost:
+            lost.extend(ids)
+            claim(ids, "another replica", now)
+        claim(ids, name, now)
+
+    monkeypatch.setattr(outbox, "claim", claim_after_another)
+    placed = [harness.place(enqueued=False)["_id"] for _ in range(waiting)]
+    harness.clock.advance(6)
+    harness.step()
+    harness.step(pause * 0.9)
+    early = len(harness.producer.pending)
+    harness.step(pause * 0.2)
+
+    assert lost == placed[:2]
+    assert early == 0
+    assert len(harness.producer.pending) == 2
 
 
 def test_drain_publishes_the_queue_and_removes_outbox_entries(harness: RelayHarness) -> None:

@@ -1,7 +1,8 @@
 """The outbox in MongoDB: the `outbox` field of each order whose event is not confirmed as published."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from random import randrange
 
 from pymongo import WriteConcern
 from pymongo.collection import Collection
@@ -41,7 +42,14 @@ class Outbox:
     updated.
     """
 
-    def __init__(self, database: Database[Document], breaker: Breaker) -> None:
+    def __init__(
+        self, database: Database[Document], breaker: Breaker, *, choose: Callable[[int], int] = randrange
+    ) -> None:
+        """`choose(n)` returns a number below n: the sweep that comes first of the n that a find serves.
+
+        Replicas find the same orders, so they must not begin with the same ones.
+        """
+        self._choose = choose
         self._admin = database.client.admin
         self._orders: Collection[Document] = database[schema.COLLECTION]
         self._majority = self._orders.with_options(read_concern=ReadConcern("majority"))
@@ -53,6 +61,7 @@ class Outbox:
         # number of failures and time of the last one, by id of an order that cannot be claimed or published
         self._failures: dict[str, tuple[int, datetime]] = {}
         self._found: list[str] = []  # ids of due orders for the next sweeps
+        self.found_all = True  # whether the last find returned all orders that were due
         self._sweeps_per_find = SWEEPS_PER_FIND
 
     def sweep(self, *, claim: str, limit: int) -> list[Document]:
@@ -65,9 +74,7 @@ class Outbox:
         """
         now = self.now()
         if not self._found:
-            sweeps, self._sweeps_per_find = self._sweeps_per_find, 1  # after a failure, find fewer
-            self._found = self.find_due(now, sweeps * limit)
-            self._sweeps_per_find = SWEEPS_PER_FIND
+            self._find(now, limit)
         ids, self._found = self._found[:limit], self._found[limit:]
         if not ids:
             return []
@@ -75,8 +82,17 @@ class Outbox:
         crash.point("after-claim")
         claimed = self.find_claimed(ids, claim)
         if len(claimed) < limit:
-            self._found = []  # no sweep follows at once, or another replica has found the same orders
+            self._found = []  # no sweep follows at once, or another replica is at the same orders
         return claimed
+
+    def _find(self, now: datetime, limit: int) -> None:
+        """Find orders for the next sweeps of `limit` orders."""
+        sweeps, self._sweeps_per_find = self._sweeps_per_find, 1  # after a failure, find fewer
+        found = self.find_due(now, sweeps * limit)
+        self._sweeps_per_find = SWEEPS_PER_FIND
+        self.found_all = len(found) < sweeps * limit
+        first = limit * self._choose(max(1, len(found) // limit))
+        self._found = found[first:] + found[:first]
 
     def now(self) -> datetime:
         """Return the time of the database's clock."""

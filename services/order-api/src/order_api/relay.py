@@ -175,6 +175,8 @@ class OutboxRelay:
             return
         for record in claimed:
             self._publisher.publish(record, claim)
+        ended = self._clock()
         if len(claimed) == batch:
-            ended = self._clock()
             self._next_sweep = ended + pause * (ended - began)
+        elif limit == batch and not self._outbox.found_all:  # another replica has claimed these
+            self._next_sweep = ended + WAIT_SECONDS
