@@ -98,17 +98,17 @@ def test_a_thread_that_has_ended_is_passed_over(monkeypatch: pytest.MonkeyPatch)
     moved: list[int] = []
 
     def set_affinity(thread: int, _: set[int]) -> None:
-        if thread == 1:
+        if thread == 10**9:
             raise ProcessLookupError
         moved.append(thread)
 
-    threads = [Path(name) for name in ("1", "2", str(threading.get_native_id()), "3")]
+    threads = [Path(str(number)) for number in (10**9, 10**9 + 1, threading.get_native_id(), 10**9 + 2)]
     monkeypatch.setattr(Path, "iterdir", lambda _: iter(threads))
     monkeypatch.setattr(os, "sched_setaffinity", set_affinity)
 
     cpu_affinity.move_other_threads(0)
 
-    assert moved == [2, 3]
+    assert moved == [10**9 + 1, 10**9 + 2]
 
 
 def test_a_refusal_is_logged_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,6 +119,7 @@ def test_a_refusal_is_logged_and_tried_again(monkeypatch: pytest.MonkeyPatch) ->
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(cpu_affinity, "CHECK_SECONDS", 0.001)
+    monkeypatch.setattr(cpu_affinity, "FIRST_SECONDS", 0.001)
     monkeypatch.setattr(cpu_affinity, "move_other_threads", refuse)
     affinity = CpuAffinity()
     with structlog.testing.capture_logs() as lines:
@@ -126,7 +127,7 @@ def test_a_refusal_is_logged_and_tried_again(monkeypatch: pytest.MonkeyPatch) ->
         wait.until(lambda: len(tries) > 2, "three tries")
         assert affinity.close()
 
-    assert [(line["event"], line["log_level"]) for line in lines] == [("cpu_not_chosen", "warning")]
+    assert [(line["event"], line["log_level"]) for line in lines] == [("cpu_not_chosen", "error")]
 
 
 def test_a_choice_is_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:

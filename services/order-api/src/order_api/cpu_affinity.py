@@ -20,6 +20,7 @@ CHECK_SECONDS = 5.0
 # CPUs whose free shares (1 is all of a CPU) differ by less are equally good. Without this margin, processes that
 # share the CPUs would move all the time.
 MARGIN = 0.2
+FIRST_SECONDS = 0.2  # between the two readings before the first choice
 IDLE, IOWAIT = 4, 5  # positions of these times in a line of /proc/stat
 logger = log.get(__name__)
 
@@ -33,13 +34,13 @@ class Times(NamedTuple):
 
 
 def read_times() -> Times:
-    """Read the times; in a container, too, they are those of the machine's CPUs. Raise OSError."""
+    """Read the times; in a container, too, they are usually those of the machine's CPUs. Raise OSError."""
     ticks = os.sysconf("SC_CLK_TCK")
-    rows = (line.split() for line in Path("/proc/stat").read_text(encoding="ascii").splitlines())
+    rows = map(str.split, Path("/proc/stat").read_text(encoding="ascii").splitlines())
     idle = {
-        int(name[3:]): (int(row[IDLE - 1]) + int(row[IOWAIT - 1])) / ticks
-        for name, *row in rows
-        if name.startswith("cpu") and name != "cpu"
+        int(row[0][3:]): (int(row[IDLE]) + int(row[IOWAIT])) / ticks
+        for row in rows
+        if row[0].startswith("cpu") and row[0] != "cpu"  # one line for each CPU, and one for all
     }
     own = os.times()
     return Times(time.monotonic(), idle, own.user + own.system)
@@ -48,7 +49,7 @@ def read_times() -> Times:
 def free_shares(before: Times, now: Times, cpu: int | None) -> dict[int, float]:
     """Return the share of each CPU this process, on `cpu`, had or could have had between two readings."""
     seconds = now.clock - before.clock
-    shares = {other: (idle - before.idle[other]) / seconds for other, idle in now.idle.items() if other in before.idle}
+    shares = {each: (idle - before.idle[each]) / seconds for each, idle in now.idle.items() if each in before.idle}
     if cpu in shares:
         shares[cpu] += (now.used - before.used) / seconds
     return shares
@@ -88,7 +89,7 @@ class CpuAffinity(Worker):
         self._times = Times(0.0, {}, 0.0)
 
     def run_once(self) -> None:
-        """Choose the CPU and move the threads; raise OSError if the kernel refuses."""
+        """Choose the CPU by the time since the last run, and move the threads; raise OSError if the kernel refuses."""
         before, self._times = self._times, read_times()
         shares = free_shares(before, self._times, self._cpu)
         cpu = best_cpu(os.sched_getaffinity(0), shares, self._cpu)
@@ -98,9 +99,12 @@ class CpuAffinity(Worker):
         self._cpu = cpu
 
     def _run(self) -> None:
+        with suppress(OSError):
+            self._times = read_times()
+        self.stopping.wait(FIRST_SECONDS)
         while not self.stopping.is_set():
             try:
                 self.run_once()
-            except OSError as error:  # the threads stay where the kernel puts them
-                self._throttle.log(logger.warning, "cpu_not_chosen", error.errno, error=str(error))
+            except Exception as error:  # noqa: BLE001 - the threads stay where they are
+                self._throttle.log(logger.exception, "cpu_not_chosen", type(error).__name__)
             self.stopping.wait(CHECK_SECONDS * (1 + random() / 2))  # noqa: S311 - jitter
