@@ -26,8 +26,8 @@ IDS = [*"abcd"]
 class Reads:
     """A store with an order for each of IDS. Its first read, of the order a, lasts until all others wait.
 
-    `reads` has the ids of each read. If `error` is set, each read with the order `guilty` raises it; without one, each
-    read of several orders.
+    `reads` has the ids of each read. If `error` is set, each read that finds the order `guilty` raises it; without one,
+    each read of several orders.
     """
 
     def __init__(self) -> None:
@@ -43,20 +43,22 @@ class Reads:
         self._others_wait = threading.Event()
 
     def _find(self, query: Mapping[str, Any], *, local: bool) -> list[Document]:
-        wanted = query["_id"]["$in"] if isinstance(query["_id"], dict) else [query["_id"]]
+        wanted = sorted(query["_id"]["$in"]) if isinstance(query["_id"], dict) else [query["_id"]]
         self.reads.append(wanted)
         if len(self.reads) == 1:
             assert self._others_wait.wait(30)
-        if self.error and (self.guilty in wanted if self.guilty else len(wanted) > 1):
+        found = self.find(query, local=local)
+        if self.error and (self.guilty in [one["_id"] for one in found] if self.guilty else len(wanted) > 1):
             raise self.error
-        return self.find(query, local=local)
+        return found
 
-    def run(self) -> list[str]:
-        """Read all orders at once; return for each its id or the name of the error."""
+    def run(self, *users: str) -> list[str]:
+        """Read all orders at once, each for its user; return for each its id, `none` or the name of the error."""
+        user = dict(zip(IDS, users, strict=True)) if users else dict.fromkeys(IDS, "alice")
 
         def read(order_id: str) -> str:
             try:
-                found = self.store.find(order_id, "alice")
+                found = self.store.find(order_id, user[order_id])
             except StoreUnavailable as error:
                 return type(error.__cause__).__name__
             return found["_id"] if found else "none"
@@ -74,7 +76,13 @@ def test_requests_that_arrive_during_a_read_share_the_next_one() -> None:
     made = Reads()
 
     assert made.run() == IDS
-    assert [sorted(ids) for ids in made.reads] == [["a"], ["b", "c", "d"]]
+    assert made.reads == [["a"], ["b", "c", "d"]]
+
+
+def test_order_of_another_user_is_not_found_in_a_shared_read() -> None:
+    made = Reads()
+
+    assert made.run("bob", "alice", "bob", "bob") == ["none", "b", "none", "none"]
 
 
 def test_order_that_cannot_be_decoded_hides_no_other() -> None:
@@ -82,6 +90,13 @@ def test_order_that_cannot_be_decoded_hides_no_other() -> None:
     made.guilty, made.error = "c", InvalidBSON("not BSON")
 
     assert made.run() == ["a", "b", "InvalidBSON", "d"]
+
+
+def test_order_of_another_user_that_cannot_be_decoded_is_not_found() -> None:
+    made = Reads()
+    made.guilty, made.error = "c", InvalidBSON("not BSON")
+
+    assert made.run("alice", "alice", "bob", "alice") == ["a", "b", "none", "d"]
 
 
 def test_error_of_the_server_reaches_every_request_of_the_read() -> None:

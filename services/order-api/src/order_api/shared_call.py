@@ -6,8 +6,9 @@ next call. A request that arrives alone calls at once, as it would without shari
 """
 
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from pymongo.errors import AutoReconnect, NetworkTimeout, ServerSelectionTimeoutError
@@ -27,10 +28,11 @@ class NotSent(ServerSelectionTimeoutError):  # noqa: N818 - a state of the reque
 class _Waiter(Generic[Argument, Result]):
     """A request that waits for its result. The lock of the shared call guards every field except `woken`."""
 
-    __slots__ = ("argument", "is_done", "is_leader", "result", "woken")
+    __slots__ = ("argument", "arrived", "is_done", "is_leader", "result", "woken")
 
     def __init__(self, argument: Argument) -> None:
         self.argument = argument
+        self.arrived = time.monotonic()
         self.result: Result | Exception = AutoReconnect("the call was abandoned")
         self.is_done = self.is_leader = False
         self.woken = threading.Lock()
@@ -93,10 +95,11 @@ class SharedCall(Generic[Argument, Result]):
     def _lead(self, leader: _Waiter[Argument, Result]) -> None:
         """Make the call for the leader and for waiting requests, give each its result, and choose the next leader."""
         with self._lock:
-            batch = [leader, *(self._queue.popleft() for _ in range(min(len(self._queue), BATCH - 1)))]
+            batch = [leader, *self._companions(leader)]
         results: Sequence[Result | Exception] = [waiter.result for waiter in batch]
         try:
-            results = self._function([waiter.argument for waiter in batch])
+            returned = self._function([waiter.argument for waiter in batch])
+            results = [result for _, result in zip(batch, returned, strict=True)]
         finally:
             with self._lock:
                 for waiter, result in zip(batch, results, strict=True):
@@ -104,6 +107,17 @@ class SharedCall(Generic[Argument, Result]):
                 self._promote()
             for waiter in batch[1:]:
                 waiter.woken.release()
+
+    def _companions(self, leader: _Waiter[Argument, Result]) -> Iterator[_Waiter[Argument, Result]]:
+        """Take the requests out of the queue that the leader's call serves, too.
+
+        The call ends when the leader's time is up: so a leader that has waited for long serves nobody with more time.
+        """
+        is_late = time.monotonic() - leader.arrived > self._seconds / 2
+        for _ in range(BATCH - 1):
+            if not self._queue or (is_late and self._queue[0].arrived > leader.arrived):
+                return
+            yield self._queue.popleft()
 
     def _promote(self) -> None:
         """Let the newest waiting request lead the next call, as it has the most time left."""

@@ -45,7 +45,7 @@ class OrderStore:
         self._breaker = breaker
         self._list_breaker = list_breaker
         self._group_commit = GroupCommit(self._local)
-        self._shared_read = SharedCall(self._read_by_ids)
+        self._shared_read = SharedCall(self._read_owned)
         self._indexes_ready = threading.Event()
 
     def prepare(self) -> None:
@@ -105,21 +105,23 @@ class OrderStore:
 
     def find(self, order_id: str, userid: str) -> Document | None:
         """Return a user's order from a majority read, or None. Requests share the read."""
-        record = self._run(lambda: self._shared_read.call(order_id))
-        return record if record is not None and record.get("userid") == userid else None
+        return self._run(lambda: self._shared_read.call((order_id, userid)))
 
-    def _read_by_ids(self, ids: Sequence[str]) -> Sequence[Document | Exception | None]:
-        """Return for each id its order, None, or the error of reading it."""
+    def _read_owned(self, wanted: Sequence[tuple[str, str]]) -> Sequence[Document | Exception | None]:
+        """Return for each pair of order id and userid the order, None, or the error of reading it."""
         try:
-            if len(ids) == 1:
-                return [self._majority.find_one({"_id": ids[0]})]
-            found = self._majority.find({"_id": {"$in": [*ids]}}, batch_size=BATCH + 1)  # in one reply, up to 16 MiB
-            by_id = {record["_id"]: record for record in found}
+            if len(wanted) == 1:
+                ((order_id, userid),) = wanted
+                return [self._majority.find_one({"_id": order_id, "userid": userid})]
+            ids, users = ([*{pair[part] for pair in wanted}] for part in (0, 1))
+            query = {"_id": {"$in": ids}, "userid": {"$in": users}}
+            found = self._majority.find(query, batch_size=BATCH + 1)  # in one reply, up to 16 MiB
+            owned = {(record["_id"], record["userid"]): record for record in found}
         except Exception as error:  # noqa: BLE001 - whatever it is, each request raises it
-            if len(ids) > 1 and is_document_error(error):  # one of the orders cannot be decoded
-                return [result for order_id in ids for result in self._read_by_ids([order_id])]
-            return [error] * len(ids)
-        return [by_id.get(order_id) for order_id in ids]
+            if len(wanted) > 1 and is_document_error(error):  # one of the orders cannot be decoded
+                return [result for pair in wanted for result in self._read_owned([pair])]
+            return [error] * len(wanted)
+        return [owned.get(pair) for pair in wanted]
 
     def is_pending(self, order_id: str, userid: str) -> bool:
         """Return whether the primary has a user's order, even if a majority read does not return it yet.
