@@ -117,16 +117,16 @@ def test_the_sweep_to_begin_with_is_chosen_among_those_of_a_find(servers: Replic
     assert swept == [ids[2:4], [ids[0], ids[4]], [ids[1]]]
 
 
-@pytest.mark.parametrize(("limit", "found_all"), [(2, False), (3, True)])
-def test_a_find_that_is_not_full_has_found_all(
-    monkeypatch: pytest.MonkeyPatch, servers: ReplicaSet, outbox: Outbox, limit: int, found_all: bool
+@pytest.mark.parametrize(("limit", "rejected", "others_wait"), [(2, 0, True), (3, 0, False), (2, 1, False)])
+def test_others_wait_after_a_full_find_without_rejected_claims(
+    servers: ReplicaSet, outbox: Outbox, limit: int, rejected: int, others_wait: bool
 ) -> None:
-    monkeypatch.setattr(outbox_module, "SWEEPS_PER_FIND", 1)
     outbox._sweeps_per_find = 1
-    place(servers, 90, 80)
+    ids = place(servers, 90, 80)
+    servers.rejected_ids.update(ids[:rejected])
     outbox.sweep(claim="a", limit=limit)
 
-    assert outbox.found_all is found_all
+    assert outbox.others_wait is others_wait
 
 
 def test_find_that_fails_is_repeated_for_one_batch(

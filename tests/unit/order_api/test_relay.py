@@ -128,6 +128,27 @@ def test_sweeps_are_small_and_pause_while_orders_arrive(harness: RelayHarness, m
     assert published == [1, 3, 3, 5, 10]
 
 
+def test_pause_after_a_slow_sweep_is_a_second_at_most(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "SMALL_BATCH", 2)
+    monkeypatch.setattr(relay, "ARRIVAL_SECONDS", 60.0)
+    outbox = harness.outboxes[0]
+    sweep = outbox.sweep
+
+    def sweep_slowly(*, claim: str, limit: int) -> list[Document]:
+        harness.clock.advance(2)
+        return sweep(claim=claim, limit=limit)
+
+    monkeypatch.setattr(outbox, "sweep", sweep_slowly)
+    for _ in range(4):
+        harness.place(enqueued=False)
+    harness.clock.advance(6)
+    harness.place()
+    for seconds in (0, SWEEP_SECONDS, 0):
+        harness.step(seconds)
+
+    assert len(harness.published()) == 5
+
+
 @pytest.mark.parametrize(("waiting", "pause"), [(20, WAIT_SECONDS), (19, SWEEP_SECONDS)])
 def test_sweep_that_lost_its_orders_is_repeated_soon_if_others_wait(
     harness: RelayHarness, monkeypatch: pytest.MonkeyPatch, waiting: int, pause: float

@@ -61,7 +61,8 @@ class Outbox:
         # number of failures and time of the last one, by id of an order that cannot be claimed or published
         self._failures: dict[str, tuple[int, datetime]] = {}
         self._found: list[str] = []  # ids of due orders for the next sweeps
-        self.found_all = True  # whether the last find returned all orders that were due
+        # whether more orders were due than the last find returned; not while MongoDB rejects claims, which takes long
+        self.others_wait = False
         self._sweeps_per_find = SWEEPS_PER_FIND
 
     def sweep(self, *, claim: str, limit: int) -> list[Document]:
@@ -90,7 +91,7 @@ class Outbox:
         sweeps, self._sweeps_per_find = self._sweeps_per_find, 1  # after a failure, find fewer
         found = self.find_due(now, sweeps * limit)
         self._sweeps_per_find = SWEEPS_PER_FIND
-        self.found_all = len(found) < sweeps * limit
+        self.others_wait = len(found) == sweeps * limit
         first = limit * self._choose(max(1, len(found) // limit))
         self._found = found[first:] + found[:first]
 
@@ -122,6 +123,7 @@ class Outbox:
         change = {"$set": {"outbox.due": now + CLAIM, "outbox.claim": claim}, "$inc": {"outbox.attempts": 1}}
         rejected = self._update(self._orders, ids, _due(now), change)
         self._rejected = self._rejected | dict.fromkeys(rejected[: REJECTED_LIMIT - len(self._rejected)], now)
+        self.others_wait = self.others_wait and not rejected
         for order_id in rejected:
             self.record_failure(order_id)
 

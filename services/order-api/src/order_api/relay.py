@@ -21,7 +21,7 @@ QUEUE_LIMIT = 10_000
 WAIT_SECONDS = 0.05  # the longest wait for a queued event in one run
 IN_FLIGHT_LIMIT = PRODUCER_QUEUE // 2  # sweeps leave the other half of the producer's queue to the fast path
 SWEEP_SECONDS = 1.0
-# While orders arrive, sweeps are smaller, and each is followed by a pause of so many times its duration:
+# While orders arrive, sweeps are smaller, and each is followed by a pause of so many times its duration (1 s at most):
 # otherwise every new order waits for the interpreter, and in MongoDB, for those of 500 others.
 SMALL_BATCH = 50
 PAUSE_FACTOR = 4
@@ -58,6 +58,7 @@ class OutboxRelay:
         self._queue: queue.Queue[Document] = queue.Queue(QUEUE_LIMIT)
         self._next_sweep = 0.0
         self._arriving_until = 0.0
+        self._lost_sweeps = 0  # in a row
         self._last_run = clock()
         self._pid = os.getpid()
         self._worker = Worker("outbox-relay", self._run)
@@ -154,12 +155,13 @@ class OutboxRelay:
             return  # the orders become due again when their claims expire
 
     def _sweep(self) -> None:
-        """Publish the events of due orders. After a full batch, the next sweep follows without waiting a second.
+        """Publish the events of due orders. After a full batch, the next sweep follows at once, or after a pause.
 
+        After a batch that another replica claimed first, it follows after 50 ms, doubled with each such sweep in a row.
         While Kafka confirms more slowly than orders are found, wait for its reports.
         """
         began = self._clock()
-        batch, pause = (SMALL_BATCH, PAUSE_FACTOR) if began < self._arriving_until else (BATCH, 0)
+        batch, pause_factor = (SMALL_BATCH, PAUSE_FACTOR) if began < self._arriving_until else (BATCH, 0)
         if self._publisher.swept_in_flight + batch > IN_FLIGHT_LIMIT:
             self._next_sweep = began + WAIT_SECONDS
             return
@@ -176,7 +178,12 @@ class OutboxRelay:
         for record in claimed:
             self._publisher.publish(record, claim)
         ended = self._clock()
+        pause = pause_factor * (ended - began)
         if len(claimed) == batch:
-            self._next_sweep = ended + pause * (ended - began)
-        elif limit == batch and not self._outbox.found_all:  # another replica has claimed these
-            self._next_sweep = ended + WAIT_SECONDS
+            self._lost_sweeps = 0
+        elif limit == batch and self._outbox.others_wait:  # another replica has claimed these
+            self._lost_sweeps += 1
+            pause = max(pause, WAIT_SECONDS * 2**self._lost_sweeps / 2)
+        else:
+            return
+        self._next_sweep = ended + min(pause, SWEEP_SECONDS)
