@@ -149,11 +149,14 @@ def test_pause_after_a_slow_sweep_is_a_second_at_most(harness: RelayHarness, mon
     assert len(harness.published()) == 5
 
 
-@pytest.mark.parametrize(("waiting", "pause"), [(20, WAIT_SECONDS), (19, SWEEP_SECONDS)])
+@pytest.mark.parametrize(
+    ("waiting", "lost_before", "pause"), [(20, 0, WAIT_SECONDS), (20, 5_000, SWEEP_SECONDS), (19, 0, SWEEP_SECONDS)]
+)
 def test_sweep_that_lost_its_orders_is_repeated_soon_if_others_wait(
-    harness: RelayHarness, monkeypatch: pytest.MonkeyPatch, waiting: int, pause: float
+    harness: RelayHarness, monkeypatch: pytest.MonkeyPatch, waiting: int, lost_before: int, pause: float
 ) -> None:
     monkeypatch.setattr(relay, "BATCH", 2)
+    harness.relay._lost_sweeps = lost_before
     outbox = harness.outboxes[0]
     claim = outbox.claim
     lost: list[str] = []

@@ -13,6 +13,7 @@ from order_api.outbox import BATCH, Outbox
 from order_api.publisher import EventPublisher, Sent
 from order_api.removal import EntryRemoval
 from shared.kafka import PRODUCER_QUEUE
+from shared.resilience.backoff import Backoff
 from shared.resilience.worker import Worker
 from shared.store import StoreUnavailable
 from shared.telemetry import log
@@ -59,6 +60,7 @@ class OutboxRelay:
         self._next_sweep = 0.0
         self._arriving_until = 0.0
         self._lost_sweeps = 0  # in a row
+        self._backoff = Backoff(first=WAIT_SECONDS, longest=SWEEP_SECONDS, jitter=jitter)
         self._last_run = clock()
         self._pid = os.getpid()
         self._worker = Worker("outbox-relay", self._run)
@@ -157,7 +159,7 @@ class OutboxRelay:
     def _sweep(self) -> None:
         """Publish the events of due orders. After a full batch, the next sweep follows at once, or after a pause.
 
-        After a batch that another replica claimed first, it follows after 50 ms, doubled with each such sweep in a row.
+        After a batch that another replica claimed first, it follows after a back-off of 50 ms to a second.
         While Kafka confirms more slowly than orders are found, wait for its reports.
         """
         began = self._clock()
@@ -178,12 +180,11 @@ class OutboxRelay:
         for record in claimed:
             self._publisher.publish(record, claim)
         ended = self._clock()
-        pause = pause_factor * (ended - began)
-        if len(claimed) == batch:
-            self._lost_sweeps = 0
-        elif limit == batch and self._outbox.others_wait:  # another replica has claimed these
-            self._lost_sweeps += 1
-            pause = max(pause, WAIT_SECONDS * 2**self._lost_sweeps / 2)
-        else:
-            return
-        self._next_sweep = ended + min(pause, SWEEP_SECONDS)
+        pause = min(pause_factor * (ended - began), SWEEP_SECONDS)
+        is_full = len(claimed) == batch
+        is_lost = not is_full and limit == batch and self._outbox.others_wait  # another replica has claimed these
+        self._lost_sweeps = self._lost_sweeps + 1 if is_lost else 0
+        if is_lost:
+            pause = max(pause, self._backoff.pause(self._lost_sweeps))
+        if is_full or is_lost:
+            self._next_sweep = ended + pause
