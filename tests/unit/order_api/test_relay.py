@@ -105,16 +105,21 @@ def test_events_of_the_fast_path_in_flight_delay_no_sweep(
     assert "claim" in harness.servers.primary[swept]["outbox"]
 
 
-def test_sweeps_are_small_and_pause_while_orders_arrive(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay, "SMALL_BATCH", 2)
+def let_sweeps_take(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let each sweep take so long."""
     outbox = harness.outboxes[0]
     sweep = outbox.sweep
 
-    def sweep_for_a_tenth(*, claim: str, limit: int) -> list[Document]:
-        harness.clock.advance(0.1)
+    def sweep_slowly(*, claim: str, limit: int) -> list[Document]:
+        harness.clock.advance(seconds)
         return sweep(claim=claim, limit=limit)
 
-    monkeypatch.setattr(outbox, "sweep", sweep_for_a_tenth)
+    monkeypatch.setattr(outbox, "sweep", sweep_slowly)
+
+
+def test_sweeps_are_small_and_pause_while_orders_arrive(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "SMALL_BATCH", 2)
+    let_sweeps_take(harness, monkeypatch, 0.1)
     waiting = [harness.place(enqueued=False)["_id"] for _ in range(9)]
     harness.clock.advance(6)
     arrived = harness.place()["_id"]
@@ -131,14 +136,7 @@ def test_sweeps_are_small_and_pause_while_orders_arrive(harness: RelayHarness, m
 def test_pause_after_a_slow_sweep_is_a_second_at_most(harness: RelayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "SMALL_BATCH", 2)
     monkeypatch.setattr(relay, "ARRIVAL_SECONDS", 60.0)
-    outbox = harness.outboxes[0]
-    sweep = outbox.sweep
-
-    def sweep_slowly(*, claim: str, limit: int) -> list[Document]:
-        harness.clock.advance(2)
-        return sweep(claim=claim, limit=limit)
-
-    monkeypatch.setattr(outbox, "sweep", sweep_slowly)
+    let_sweeps_take(harness, monkeypatch, 2.0)
     for _ in range(4):
         harness.place(enqueued=False)
     harness.clock.advance(6)
