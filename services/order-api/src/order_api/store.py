@@ -113,7 +113,7 @@ class OrderStore:
             if len(wanted) == 1:
                 ((order_id, userid),) = wanted
                 return [self._majority.find_one({"_id": order_id, "userid": userid})]
-            ids, users = ([*{pair[part] for pair in wanted}] for part in (0, 1))
+            ids, users = ([*values] for values in zip(*wanted, strict=True))
             query = {"_id": {"$in": ids}, "userid": {"$in": users}}
             found = self._majority.find(query, batch_size=BATCH + 1)  # in one reply, up to 16 MiB
             owned = {(record["_id"], record["userid"]): record for record in found}
