@@ -36,6 +36,7 @@ def orders(*counts: int) -> backlog.Orders:
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(backlog, "SETTLE_POLL_SECONDS", 0.001)
 
 
 def test_inserted_orders_are_due_together_later() -> None:
@@ -77,5 +78,5 @@ def test_settling_waits_until_no_order_is_left() -> None:
 
 
 def test_orders_that_stay_end_the_measurement() -> None:
-    with pytest.raises(LoadFailedError, match="3 orders of the load still wait"):
+    with pytest.raises(LoadFailedError, match="3 orders still wait"):
         backlog.await_none(orders(3), {}, 0.0)
