@@ -1,5 +1,6 @@
 """A WSGI application with one path per situation; gunicorn runs it in the tests of its worker."""
 
+import gc
 import os
 import threading
 import time
@@ -38,6 +39,8 @@ class App:
         body = LARGE if action == "large" else action.encode()
         if action == "echo":
             body = environ["wsgi.input"].read()
+        elif action == "exempt":  # the number of objects that no garbage collection visits
+            body = str(gc.get_freeze_count()).encode()
         start("200 OK", [*TEXT, ("Content-Length", str(len(body)))])
         return [body]
 

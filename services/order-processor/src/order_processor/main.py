@@ -16,7 +16,7 @@ from order_processor.monitor import Monitor
 from order_processor.offset_committer import OffsetCommitter
 from order_processor.settings import Settings
 from order_processor.stuck_detector import StuckDetector
-from shared import kafka, mongo
+from shared import garbage, kafka, mongo
 from shared.config.settings import SettingsError
 from shared.ordering.events import DEAD_LETTER_GROUP, DEAD_LETTER_TOPIC, GROUP, TOPIC
 from shared.ordering.offsets import GroupOffsets
@@ -110,6 +110,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     try:
         consumer.subscribe()
         monitor.start()
+        garbage.exempt_all()
         while not stop.is_set():
             consumer.poll_once()
             dead_letters.poll()

@@ -9,6 +9,7 @@ from typing import Any
 
 from gunicorn import util  # type: ignore[import-untyped]
 
+from shared import garbage
 from shared.config.service_settings import ServerSettings
 from shared.config.settings import load
 from shared.http import header_lines
@@ -52,6 +53,11 @@ logconfig_dict: dict[str, Any] = {
 def post_fork(_server: Any, _worker: Any) -> None:
     """Replace gunicorn's own error responses, for which gunicorn has no setting."""
     util.write_error = write_error
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Exempt the started application from garbage collection."""
+    garbage.exempt_all()
 
 
 def pre_request(_worker: Any, request: Any) -> None:
