@@ -22,6 +22,7 @@ from shared.ordering.dead_letter import DeadLetter
 from shared.ordering.events import TOPIC, Item, OrderPlaced
 from shared.ordering.transitions import OrderTransitions
 from shared.resilience.breaker import Breaker
+from shared.resilience.outage import Bisect, bisect
 from shared.telemetry.metrics import BreakerMetrics
 from shared.telemetry.tracing import Tracer
 
@@ -80,7 +81,7 @@ class FakeDeadLetters:
 class HandlerHarness:
     """A handler over a replica set in memory."""
 
-    def __init__(self, *orders: Document, decide: Callable[..., Any] | None = None) -> None:
+    def __init__(self, *orders: Document, decide: Callable[..., Any] | None = None, bisect: Bisect = bisect) -> None:
         self.servers = ReplicaSet(lambda: TAKEN_AT)
         for order in orders:
             self.servers.insert(order)
@@ -91,7 +92,7 @@ class HandlerHarness:
         breaker = Breaker("mongodb", BreakerMetrics(self.registry), is_failure=mongo.is_failure)
         database: Any = FakeDatabase(self.servers)
         self.orders = OrderTransitions(database, breaker)
-        own: dict[str, Any] = {"decide": decide} if decide else {}
+        own: dict[str, Any] = {"bisect": bisect} | ({"decide": decide} if decide else {})
         self.recorder = FakeRecorder()
         self.handler = Handler(
             self.orders, self.dead_letters.send, self.metrics, refused_items={"poison"}, now=lambda: TAKEN_AT, **own

@@ -1,5 +1,6 @@
 """The handler processes each order once, fails only unprocessable orders, and counts no attempt during an outage."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from fakes.replica_set import Failure
 from order_processor.rules import Rejected
 from shared.kafka import KafkaError, KafkaException
 from shared.ordering.transitions import OrderTransitions
+from shared.resilience.parallel_bisect import ParallelBisect
 from support.handler import PLACED_AT, TAKEN_AT, HandlerHarness, document, message
 
 
@@ -26,6 +28,26 @@ def test_batch_is_processed_with_one_update() -> None:
     assert harness.count("retail_orders_processed_total") == 500
     assert harness.count("retail_events_consumed_total", result="processed") == 500
     assert harness.count("retail_order_processing_seconds_sum") == 500 * 2.0
+
+
+def test_large_batch_is_handled_by_two_threads() -> None:
+    two_threads = ParallelBisect()
+    settled = [{"status": "PROCESSED", "at": PLACED_AT, "by": "x", "reason": None}]
+    orders = [document(str(n)) for n in range(1, 499)] + [document("0", status="PROCESSED", history=settled)]
+    harness = HandlerHarness(*orders, bisect=two_threads.bisect)  # order 499 is missing
+    threads: set[str] = set()
+    harness.servers.before_operation = lambda _: threads.add(threading.current_thread().name)
+    harness.servers.rejected_ids = {"250"}
+
+    batch = harness.handle(*(message(str(n), offset=n) for n in range(500)))
+    two_threads.close()
+
+    assert len(threads) == 2
+    assert [(record.message.offset, record.attempts) for record in batch.pending] == [(250, 1)]
+    assert sum(order["status"] == "PROCESSED" for order in harness.servers.view.values()) == 498
+    assert harness.count("retail_orders_processed_total") == 497
+    assert harness.count("retail_events_consumed_total", result="duplicate") == 1
+    assert [letter.message.key for letter in harness.dead_letters.sent] == [b"499"]
 
 
 def test_processed_order_records_history_and_drops_outbox_entry() -> None:

@@ -34,6 +34,7 @@ from shared.http.app import init_app, register_problems
 from shared.http.openapi import serve_document
 from shared.http.proxy_statuses import count_proxy_statuses
 from shared.resilience.breaker import Breaker
+from shared.resilience.parallel_bisect import ParallelBisect
 from shared.resilience.startup import StartupTask
 from shared.store import INDEXES_PENDING, StoreUnavailable
 from shared.telemetry import certificates, log
@@ -42,7 +43,7 @@ from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics, HttpMet
 from shared.telemetry.registry import new_registry
 from shared.telemetry.tracing import OFF, Tracer
 
-SPARE_CONNECTIONS = 4  # for the relay, the start-up task, the backlog monitor and the probes
+SPARE_CONNECTIONS = 5  # two for the relay, one each for the start-up task, the backlog monitor and the probes
 # Longer than a run of the relay in which MongoDB times out. Only a run that bisects a rejected update may take longer.
 RELAY_STALLED_SECONDS = 45.0
 
@@ -134,7 +135,8 @@ def wsgi() -> Flask:
         metrics=metrics,
         tracer=tracer,
     )
-    outbox = Outbox(database, mongodb_breaker)
+    two_threads = ParallelBisect()
+    outbox = Outbox(database, mongodb_breaker, bisect=two_threads.bisect)
     relay = OutboxRelay(outbox, publisher, EntryRemoval(outbox))
     backlog_monitor = BacklogMonitor(BacklogReader(database, mongodb_breaker), metrics)
     fetch = make_fetcher(jwks_url=settings.jwks_url, ca_file=settings.jwks_ca_file)
@@ -176,6 +178,7 @@ def wsgi() -> Flask:
         keys.close()
         backlog_monitor.stop()
         relay.close()
+        two_threads.close()
         backlog_monitor.close()
         database.client.close()
         tracer.close()

@@ -16,7 +16,7 @@ from shared.ordering import outbox_entry, schema
 from shared.ordering.transitions import OrderTransitions, technical_failure
 from shared.resilience import crash
 from shared.resilience.breaker import Breaker
-from shared.resilience.outage import bisect
+from shared.resilience.outage import Bisect, bisect
 from shared.store import StoreUnavailable, errors_as_unavailable, run_guarded
 from shared.telemetry import log
 
@@ -43,13 +43,19 @@ class Outbox:
     """
 
     def __init__(
-        self, database: Database[Document], breaker: Breaker, *, choose: Callable[[int], int] = randrange
+        self,
+        database: Database[Document],
+        breaker: Breaker,
+        *,
+        choose: Callable[[int], int] = randrange,
+        bisect: Bisect = bisect,
     ) -> None:
         """`choose(n)` returns a number below n: the sweep that comes first of the n that a find serves.
 
         Replicas find the same orders, so they must not begin with the same ones.
         """
         self._choose = choose
+        self._bisect = bisect
         self._admin = database.client.admin
         self._orders: Collection[Document] = database[schema.COLLECTION]
         self._majority = self._orders.with_options(read_concern=ReadConcern("majority"))
@@ -164,7 +170,7 @@ class Outbox:
                 claimed.extend([*orders.find(query, {"history": 0}, batch_size=BATCH + 1)])  # in one reply
 
         with errors_as_unavailable():
-            broken = bisect(ids, read)
+            broken = self._bisect(ids, read)
         for order_id, error in broken:
             logger.error("outbox_order_unreadable", order_id=order_id, error=type(error).__name__)
             self.record_failure(order_id)
@@ -216,7 +222,7 @@ class Outbox:
                 orders.update_many({"_id": {"$in": [*some]}} | query, change)
 
         with errors_as_unavailable():
-            rejected = [order_id for order_id, _ in bisect(ids, apply)]
+            rejected = [order_id for order_id, _ in self._bisect(ids, apply)]
         if rejected:
             logger.error("outbox_update_rejected", count=len(rejected), order_id=rejected[0])
         return rejected

@@ -14,7 +14,7 @@ from shared.ordering.dead_letter import DeadLetter
 from shared.ordering.document import MalformedOrder
 from shared.ordering.status import FAIL, PROCESS, Status, Transition
 from shared.ordering.transitions import OrderTransitions, State
-from shared.resilience.outage import bisect
+from shared.resilience.outage import Bisect, bisect
 from shared.telemetry import log, trace_context
 
 BulkUpdate = Callable[[Sequence[str]], int]  # changes orders by id and returns how many it changed
@@ -39,11 +39,13 @@ class Handler:
         refused_items: Collection[str] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         decide: Callable[..., Rejected | None] = decide,
+        bisect: Bisect = bisect,
     ) -> None:
         self._orders = orders
         self._send_dead_letters = send_dead_letters
         self._metrics = metrics
         self._now = now
+        self._bisect = bisect
         self._decide = partial(decide, refused_items=frozenset(map(comparable, refused_items)))
 
     def handle(self, batch: Batch) -> None:
@@ -97,7 +99,7 @@ class Handler:
             for order_id in ids:
                 self._resolve(transition, orders[order_id], states.get(order_id), ours)
 
-        for order_id, error in bisect([*orders], apply):
+        for order_id, error in self._bisect([*orders], apply):
             for record in orders[order_id]:
                 record.record_failure(error, self._now())
 

@@ -23,13 +23,14 @@ from shared.ordering.offsets import GroupOffsets
 from shared.ordering.reconcile import Reconciler
 from shared.ordering.transitions import OrderTransitions
 from shared.resilience.breaker import Breaker
+from shared.resilience.parallel_bisect import ParallelBisect
 from shared.telemetry import certificates, log
 from shared.telemetry.admin import AdminServer
 from shared.telemetry.metrics import BreakerMetrics, CertificateMetrics
 from shared.telemetry.registry import new_registry
 from shared.telemetry.tracing import Tracer
 
-POOL = 4  # connections to MongoDB: one for the consumer, one for reconciliation, two spare
+POOL = 4  # connections to MongoDB: two for the consumer, one for reconciliation, one spare
 CLOSE_SECONDS = 6.0  # limit for finishing the batch in flight, and again for leaving the group
 STALLED_SECONDS = 60.0  # like max.poll.interval.ms: after that time the group gives the partitions to others
 
@@ -81,7 +82,10 @@ def run(settings: Settings, stop: threading.Event) -> None:
     breaker = Breaker("mongodb", BreakerMetrics(registry), is_failure=mongo.is_failure)
     orders = OrderTransitions(database, breaker)
     dead_letters = DeadLetters(lambda: kafka.producer(connection, _kafka_error, **PRODUCER_SETTINGS))
-    handler = Handler(orders, dead_letters.send, metrics, refused_items=settings.refused_items)
+    two_threads = ParallelBisect()
+    handler = Handler(
+        orders, dead_letters.send, metrics, refused_items=settings.refused_items, bisect=two_threads.bisect
+    )
     committer = OffsetCommitter()
     config = client_config(settings.group_protocol) | {"on_commit": committer.on_commit}
     client = kafka.consumer(connection, GROUP, _kafka_error, **config)
@@ -119,6 +123,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     finally:
         monitor.stop()
         consumer.close(CLOSE_SECONDS)
+        two_threads.close()
         if monitor.close():  # a monitor that still runs uses these clients: closing them would crash the process
             offsets.close()
             acknowledged.close()

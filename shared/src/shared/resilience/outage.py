@@ -11,6 +11,7 @@ from shared.resilience.breaker import CircuitOpen
 from shared.store import StoreUnavailable
 
 T = TypeVar("T")
+Bisect = Callable[[Sequence[str], Callable[[Sequence[str]], object]], list[tuple[str, Exception]]]
 
 
 def is_outage(error: Exception) -> bool:
