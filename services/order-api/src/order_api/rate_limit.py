@@ -88,8 +88,8 @@ class RateLimiter:
         def limited(user: str | None = None) -> Response:
             remaining = self.take(user or limited_address(request.remote_addr or ""))
             response = view() if user is None else view(user)
-            response.headers["RateLimit-Policy"] = self._policy
-            response.headers["RateLimit"] = f'"{self._name}";r={remaining};t={seconds(self._window)}'
+            response.headers.add("RateLimit-Policy", self._policy)
+            response.headers.add("RateLimit", f'"{self._name}";r={remaining};t={seconds(self._window)}')
             return response
 
         return limited

@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 - Werkzeug's documented method for the object behind a proxy, of which each access costs time
 """The set-up that every HTTP service shares: problem documents, request ids, security headers, access log, metrics."""
 
 import re
@@ -28,6 +29,7 @@ HEADERS = {  # Strict-Transport-Security is added by the proxy, which terminates
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 T = TypeVar("T")
 V = TypeVar("V", bound=Callable[..., Any])
 # These sentences replace Werkzeug's, which are meant for people at a browser. The proxy sends the same sentences.
@@ -54,6 +56,7 @@ def init_app(
     app.url_map.merge_slashes = False  # otherwise `/a//b` is redirected to http:// plus the Host header
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted_proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
+    app.ensure_sync = lambda func: func  # type: ignore[method-assign]  # no view is asynchronous
     app.before_request(partial(_start_request, busy_threads, tracer))
     app.after_request(_finish_request(metrics))
     app.teardown_request(partial(_end_request, busy_threads))
@@ -121,20 +124,14 @@ def mark_as_held() -> None:
 def _start_request(busy_threads: Gauge, tracer: Tracer) -> None:
     """Count the request; start its clock, span and log context. `g.traceparent` is the context to pass on, or None."""
     busy_threads.inc()
-    g.started = time.perf_counter()
-    received = request.headers.get("X-Request-ID", "")
-    g.request_id = received if _REQUEST_ID.fullmatch(received) else f"{getrandbits(128):032x}"
-    g.method, g.route = _method(), _route()
-    g.traceparent, g.span = tracer.start_request(f"{g.method} {g.route}", request.headers.get("traceparent"))
-    structlog.contextvars.bind_contextvars(request_id=g.request_id, **trace_context.log_field(g.traceparent))
-
-
-def _route() -> str:
-    return request.url_rule.rule if request.url_rule else "unknown"
-
-
-def _method() -> str:
-    return request.method if request.method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} else "other"
+    state, current = g._get_current_object(), request._get_current_object()  # type: ignore[attr-defined]
+    state.started = time.perf_counter()
+    received = current.headers.get("X-Request-ID", "")
+    state.request_id = received if _REQUEST_ID.fullmatch(received) else f"{getrandbits(128):032x}"
+    method = state.method = current.method if current.method in METHODS else "other"
+    route = state.route = current.url_rule.rule if current.url_rule else "unknown"
+    state.traceparent, state.span = tracer.start_request(f"{method} {route}", current.headers.get("traceparent"))
+    structlog.contextvars.bind_contextvars(request_id=state.request_id, **trace_context.log_field(state.traceparent))
 
 
 def _end_request(busy_threads: Gauge, _error: BaseException | None) -> None:
@@ -149,14 +146,17 @@ def _finish_request(metrics: HttpMetrics) -> Any:
     duration, held_duration = cache(metrics.duration.labels), cache(metrics.held_duration.labels)
 
     def finish(response: Response) -> Response:
+        own = {name for name, _ in response.headers}  # a few views set one of HEADERS, in the same spelling
         for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        response.headers["X-Request-ID"] = g.request_id
-        route, method = g.route, g.method
-        seconds = time.perf_counter() - g.started
+            if name not in own:
+                response.headers.add(name, value)
+        state = g._get_current_object()
+        response.headers.add("X-Request-ID", state.request_id)
+        route, method = state.route, state.method
+        seconds = time.perf_counter() - state.started
         requests(route, method, response.status_code).inc()
-        histogram = (held_duration if "is_held" in g else duration)(route, method)
-        histogram.observe(seconds, trace_context.exemplar(g.traceparent))
+        histogram = (held_duration if "is_held" in state else duration)(route, method)
+        histogram.observe(seconds, trace_context.exemplar(state.traceparent))
         write = logger.warning if response.status_code >= 500 else logger.info  # noqa: PLR2004 - HTTP's status classes
         write(
             "request",
@@ -166,8 +166,8 @@ def _finish_request(metrics: HttpMetrics) -> Any:
             duration_ms=round(seconds * 1000, 2),
             client=request.remote_addr,
         )
-        if g.span:
-            _end_span(g.span, method, route, response.status_code)
+        if state.span:
+            _end_span(state.span, method, route, response.status_code)
         return response
 
     return finish

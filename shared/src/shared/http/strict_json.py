@@ -88,13 +88,7 @@ def loads(body: bytes) -> Any:
         raise MalformedJson("the body is not UTF-8") from None
     _check_depth(text)
     try:
-        document = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_int=_integer,
-            parse_float=_decimal,
-            parse_constant=_constant,
-        )
+        document = _decoder.decode(text)
     except json.JSONDecodeError as error:
         raise MalformedJson(f"not valid JSON at line {error.lineno}, column {error.colno}") from None
     if "\\u" in text:
@@ -186,3 +180,8 @@ def _decimal(digits: str) -> Decimal | WholeNumber:
 
 def _constant(name: str) -> NoReturn:
     raise MalformedJson(f"{name} is not allowed")
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_decimal, parse_constant=_constant
+)
