@@ -3,14 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 import structlog
 from flask import Blueprint, Response, g, request
-from werkzeug.http import quote_etag
 
 from order_api import orders, params, responses
 from order_api.jwks import JwksUnavailable
@@ -89,13 +87,12 @@ class Routes:
         with operation_deadline():
             record, replayed = self._place(payload, key)
         structlog.contextvars.bind_contextvars(order_id=record["_id"])
-        headers = {
-            "Location": f"/orderdetails?orderid={record['_id']}",
-            "ETag": quote_etag(params.format_etag(record["_id"], 1)),
-        }
+        response = _json(self._shown(responses.to_placed, record))
+        response.headers.add("Location", f"/orderdetails?orderid={record['_id']}")
+        response.set_etag(params.format_etag(record["_id"], 1))
         if replayed:
-            headers["Idempotent-Replayed"] = "true"
-        return _json(self._shown(responses.to_placed, record), headers)
+            response.headers.add("Idempotent-Replayed", "true")
+        return response
 
     def _place(self, payload: OrderRequest, key: str | None) -> tuple[Document, bool]:
         """Return the order's document, and whether an earlier request placed it.
@@ -209,8 +206,8 @@ def _ids_in_body() -> dict[str, str]:
     return ids
 
 
-def _json(document: msgspec.Struct, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
-    return Response(msgspec.json.encode(document), headers={"Content-Type": "application/json", **headers})
+def _json(document: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(document), content_type="application/json")
 
 
 def _not_modified() -> Response:
